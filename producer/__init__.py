@@ -1,0 +1,1 @@
+"""Submits and watches: the command line and the Python client."""

@@ -1,0 +1,166 @@
+"""Job models: what is asked for, where it stands, what failed.
+
+Plain frozen dataclasses: the same objects on the command line, in Python and over HTTP.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+
+class State(StrEnum):
+    """Where a job stands; each state but the last three is work that goes on."""
+
+    QUEUED = "queued"
+    LOADING = "loading"
+    FITTING = "fitting"
+    LABELLING = "labelling"
+    FINISHING = "finishing"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job will not change any more."""
+        return self in {State.FINISHED, State.FAILED, State.CANCELLED}
+
+
+class Stage(StrEnum):
+    """The two stages in which a job's batches are worked on."""
+
+    LOADING = "loading"
+    LABELLING = "labelling"
+
+
+class FailureReason(StrEnum):
+    """The class of the cause for which one image could not be used."""
+
+    MISSING = "missing"
+    NO_PERMISSION = "no-permission"
+    NOT_A_FILE = "not-a-file"
+    OUTSIDE_ROOTS = "outside-roots"
+    EMPTY = "empty"
+    TOO_MANY_BYTES = "too-many-bytes"
+    TOO_MANY_PIXELS = "too-many-pixels"
+    NOT_AN_IMAGE = "not-an-image"
+    TRUNCATED = "truncated"
+    DAMAGED = "damaged"
+    KILLED_DECODER = "killed-decoder"
+    TIMED_OUT = "timed-out"
+
+
+FEATURES = ("pixels",)
+PLOTS = ("scatter", "contact-sheet", "sizes", "variance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """What a user asks for: one folder, clustered with these parameters.
+
+    Attributes:
+        source: Absolute path of the folder, as the workers see it.
+        features: Name of the extractor.
+        image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
+        components: Principal components; ``None`` is 50, or as many as the images allow.
+        clusters: Number of clusters.
+        random_state: Seed of the sample, the PCA and the KMeans.
+        batch_size: Images a task; ``None`` chooses by the number of images.
+    """
+
+    source: str
+    features: str = "pixels"
+    image_size: Annotated[int, Meta(ge=1, le=512)] = 32
+    components: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    clusters: Annotated[int, Meta(ge=1, le=10_000)] = 5
+    random_state: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
+    batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageCounts:
+    """Images of a job: ``loaded + failed == total`` once loading is over."""
+
+    total: int
+    loaded: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """Where a job stands. Times are seconds since 1970 (UTC)."""
+
+    job_id: str
+    state: State
+    images: ImageCounts
+    progress: float
+    images_per_second: float | None
+    eta_seconds: float | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    expires_at: float | None
+    error: str | None
+    request: JobRequest
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One image that could not be used, and why."""
+
+    path: str
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One image and its cluster.
+
+    Attributes:
+        path: Relative to the job's source.
+        label: Number of the cluster; 0 is the largest.
+        distance: To the cluster's centroid, in units of the components' space.
+        pc1: First principal component.
+        pc2: Second principal component, 0 where only one was asked for.
+    """
+
+    path: str
+    label: int
+    distance: float
+    pc1: float
+    pc2: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSummary:
+    """One cluster: its size and its most typical images (paths, nearest to the centroid first)."""
+
+    label: int
+    size: int
+    representatives: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a finished job found.
+
+    Attributes:
+        clusters: By label.
+        outliers: Paths of the images farthest from every centroid, farthest first.
+        rows_fitted: Images that the model was fitted on.
+        n_components: Principal components kept.
+        explained_variance_ratio: Share of the variance of each component.
+        inertia: Sum of squared distances to the centroids, over the images fitted.
+        versions: Of the packages that the result depends on.
+    """
+
+    clusters: list[ClusterSummary]
+    outliers: list[str]
+    rows_fitted: int
+    n_components: int
+    explained_variance_ratio: list[float]
+    inertia: float
+    versions: dict[str, str]

@@ -1,0 +1,93 @@
+"""Settings: every ``SHOAL_`` variable, with its type, default and meaning."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from shared.errors import SettingsError
+
+PREFIX = "SHOAL_"
+UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+def setting(default: Any, meaning: str) -> Any:
+    """Declare a setting whose meaning stands in the README too."""
+    return field(default=default, metadata={"meaning": meaning})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator may set, read once by each entry point."""
+
+    redis_url: str | None = setting(
+        None, "Redis to use: `redis://`, `rediss://` or `unix://`. Unset: the embedded server."
+    )
+    home: Path | None = setting(
+        None, "Where the embedded server keeps its data. Unset: the user's data directory."
+    )
+    image_roots: tuple[Path, ...] = setting(
+        (), "Workers read images only under these directories (separated by `:`). Unset: anywhere."
+    )
+    fit_memory: Count = setting(
+        2**30, "Memory for the rows that the model is fitted on (`500M`, `2G`); a sample above it."
+    )
+    max_image_bytes: Count = setting(2**29, "A larger file is a failure, not decoded.")
+    max_image_pixels: Count = setting(250_000_000, "An image of more pixels is a failure.")
+    image_seconds: Seconds = setting(60.0, "An image that takes longer is a failure.")
+    features_seconds: Seconds = setting(86_400.0, "Features are kept this long after the job's end.")
+    results_seconds: Seconds = setting(2_592_000.0, "Results are kept this long after the job's end.")
+    lease_seconds: Seconds = setting(
+        15.0, "A batch or a fit without a sign of life for this long is given to another process."
+    )
+    sweep_seconds: Seconds = setting(5.0, "Every worker looks for lost work this often.")
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings in ``environ``.
+
+    Raises:
+        SettingsError: A variable does not parse, or no setting has its name.
+    """
+    names = {f.name for f in fields(Settings)}
+    values: dict[str, object] = {}
+    for variable, text in environ.items():
+        name = variable.removeprefix(PREFIX).lower()
+        if not variable.startswith(PREFIX) or not text:
+            continue
+        if name not in names:
+            raise SettingsError(f"{variable} is not a setting; {known_variables()}")
+        values[name] = parse(name, text)
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, name = str(error).rstrip("`").partition(" - at `$.")
+        raise SettingsError(f"{PREFIX}{name.upper()}: {message}") from error
+
+
+def known_variables() -> str:
+    """Return the names of all settings, for an error's remedy."""
+    return "the settings are " + ", ".join(PREFIX + f.name.upper() for f in fields(Settings))
+
+
+def parse(name: str, text: str) -> object:
+    """Return the value that ``text`` stands for, as far as its name tells the form."""
+    if name.endswith(("_bytes", "_memory")):
+        return parse_bytes(text)
+    if name == "image_roots":
+        return tuple(Path(root).resolve() for root in text.split(os.pathsep) if root)
+    return Path(text).expanduser().absolute() if name == "home" else text
+
+
+def parse_bytes(text: str) -> object:
+    """Return the bytes that ``1048576``, ``512K``, ``500M``, ``2G`` or ``2GiB`` stand for."""
+    match = re.fullmatch(r"\s*(\d+)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    return int(match[1]) * UNITS[match[2].upper()] if match else text

@@ -1,0 +1,1 @@
+"""Consumes: loads images, fits the model, labels, plots."""
