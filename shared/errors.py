@@ -1,7 +1,7 @@
 """What can go wrong, as one tree.
 
 ShoalError
-├── UsageError              the request cannot work as it is; the message names the remedy (exit code 2)
+├── UsageError              the request cannot work as it is (exit code 2)
 │   ├── SettingsError       an environment variable does not parse
 │   ├── SourceError         the folder is missing, unreadable, or has no images
 │   └── UnknownJobError     no such job (any more)

@@ -78,6 +78,11 @@ class JobRequest:
     random_state: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
+    @property
+    def n_features(self) -> int:
+        """Features of one image."""
+        return self.image_size**2 * 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCounts:

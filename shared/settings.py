@@ -43,8 +43,12 @@ class Settings:
     max_image_bytes: Count = setting(2**29, "A larger file is a failure, not decoded.")
     max_image_pixels: Count = setting(250_000_000, "An image of more pixels is a failure.")
     image_seconds: Seconds = setting(60.0, "An image that takes longer is a failure.")
-    features_seconds: Seconds = setting(86_400.0, "Features are kept this long after the job's end.")
-    results_seconds: Seconds = setting(2_592_000.0, "Results are kept this long after the job's end.")
+    features_seconds: Seconds = setting(
+        86_400.0, "Features are kept this long after the job's end."
+    )
+    results_seconds: Seconds = setting(
+        2_592_000.0, "Results are kept this long after the job's end."
+    )
     lease_seconds: Seconds = setting(
         15.0, "A batch or a fit without a sign of life for this long is given to another process."
     )

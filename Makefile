@@ -1,0 +1,65 @@
+# `make run` needs Python 3.11 or newer, and nothing else.
+
+PYTHON ?= python3
+SOURCE ?= samples/photographs
+OUT ?= out
+OPTIONS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+export SOURCE OUT
+export UV_PROJECT_ENVIRONMENT := $(CURDIR)/$(VENV)
+export UV_PYTHON_DOWNLOADS := never
+# Imports take twice as long where nothing is compiled, whatever the shell asks for.
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
+
+.PHONY: help run setup test check format lock clean
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp $(if $(filter samples samples/%,$(SOURCE)),samples/.made) ## cluster SOURCE (its own samples by default) into OUT
+	$(BIN)/shoal run "$$SOURCE" --out "$$OUT" $(OPTIONS)
+
+setup: $(VENV)/dev.stamp ## install everything for development into .venv
+
+test: $(VENV)/dev.stamp ## run the tests
+	$(BIN)/pytest -m "not slow"
+
+check: $(VENV)/dev.stamp ## format, lint, types and import directions: what CI checks
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev.stamp ## format and mend what can be mended
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: | $(BIN)/uv ## renew uv.lock, against PyPI and nothing else
+	$(BIN)/uv lock --default-index https://pypi.org/simple
+
+clean: ## remove everything that was made, .venv included
+	rm -rf $(VENV) dist out samples .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Shoal needs Python 3.11 or newer, this is %d.%d; name another with: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+# --inexact: `make run` after `make test` leaves the development tools where they are.
+$(VENV)/run.stamp: pyproject.toml uv.lock | $(BIN)/uv
+	$(BIN)/uv sync --quiet --locked --no-dev --inexact
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml uv.lock | $(BIN)/uv
+	$(BIN)/uv sync --quiet --locked
+	@touch $@ $(VENV)/run.stamp
+
+samples/.made: benchmarks/sample_images.py | $(VENV)/run.stamp
+	$(BIN)/python -m benchmarks.sample_images samples
+	@touch $@

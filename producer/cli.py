@@ -1,0 +1,242 @@
+"""The command line: ``shoal``, or ``python -m producer``.
+
+What takes long to import is imported by the command that needs it: ``shoal --help`` and
+``shoal status`` answer at once.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from shared.errors import ConnectionLostError, ShoalError, UsageError
+from shared.jobs import FEATURES, PLOTS, JobRequest
+
+if TYPE_CHECKING:
+    from producer.client import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULTS = JobRequest(source="")
+
+
+class Commands(click.Group):
+    """Commands in the order of their use, whose errors end in a message and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Return the commands as they were declared."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; exit with 2 for wrong use, and with 1 for what failed."""
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            end(error, 2)
+        except ShoalError as error:
+            end(error, 1)
+        except ConnectionError as error:
+            end(error, 1)
+
+
+def end(error: Exception, code: int) -> None:
+    """Print ``error`` and exit with ``code``."""
+    click.echo(f"Error: {error}", err=True)
+    raise SystemExit(code)
+
+
+def connect_client() -> "Client":
+    """Return a client of the Redis that is set, or of the embedded server.
+
+    Raises:
+        ConnectionLostError: Redis does not answer.
+    """
+    from producer.client import Client
+    from shared.connection import LOST
+
+    client = Client()
+    try:
+        client.redis.ping()
+    except LOST as error:
+        raise ConnectionLostError(
+            f"No Redis answers at {client.url} ({error}): start it, or set SHOAL_REDIS_URL."
+        ) from error
+    return client
+
+
+def job_options(command: F) -> F:
+    """Give a command the options of a job, the same words everywhere."""
+    options = [
+        click.option(
+            "--features", type=click.Choice(FEATURES), default=DEFAULTS.features, show_default=True
+        ),
+        click.option(
+            "--image-size",
+            type=int,
+            default=DEFAULTS.image_size,
+            show_default=True,
+            help="Images are resized to this many pixels in width and height.",
+        ),
+        click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
+        click.option("--clusters", type=int, default=DEFAULTS.clusters, show_default=True),
+        click.option(
+            "--random-state",
+            type=int,
+            default=DEFAULTS.random_state,
+            show_default=True,
+            help="Seed: the same folder and options give the same labels.",
+        ),
+        click.option("--batch-size", type=int, help="Images a task.  [default: by their number]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+source_argument = click.argument("source", type=click.Path(path_type=Path))
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="shoal")
+def main() -> None:
+    """Sort large image folders into clusters, on one laptop or on many machines."""
+
+
+@main.command()
+@source_argument
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write results here.")
+@click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@job_options
+@json_option
+def run(
+    source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
+) -> None:
+    """Cluster the images in SOURCE here and now: everything in one command."""
+    from producer.run import run_folder
+
+    run_folder(connect_client, source, options, out=out, concurrency=concurrency, as_json=as_json)
+
+
+@main.command()
+@source_argument
+@job_options
+@json_option
+def submit(source: Path, as_json: bool, **options: Any) -> None:
+    """Submit the images in SOURCE and print the job's id."""
+    from producer.display import print_status, warn_about
+    from producer.folder import find_images
+
+    folder = find_images(source)
+    warn_about(folder)
+    with connect_client() as client:
+        job = client.submit_folder(folder, **options)
+        if as_json:
+            print_status(job.status(), as_json)
+        else:
+            click.echo(job.id)
+        if not client.has_workers():
+            click.echo("No worker is running yet: start one with `shoal worker`.", err=True)
+
+
+@main.command()
+@click.argument("job")
+@click.option("--watch", is_flag=True, help="Go on until the job has ended.")
+@json_option
+def status(job: str, watch: bool, as_json: bool) -> None:
+    """Print where JOB stands."""
+    from producer.display import print_status, watch_job
+
+    with connect_client() as client:
+        known = client.job(job)
+        if watch:
+            watch_job(client, known)
+        else:
+            client.sweeper.sweep()
+        print_status(known.status(), as_json)
+
+
+@main.command()
+@click.argument("job")
+@click.option("--timeout", "timeout_seconds", type=float, help="Seconds to wait at most.")
+@json_option
+def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
+    """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
+    from producer.display import print_status, watch_job
+
+    with connect_client() as client:
+        print_status(watch_job(client, client.job(job), timeout_seconds), as_json)
+
+
+@main.command()
+@json_option
+def jobs(as_json: bool) -> None:
+    """List the jobs that have not expired, newest first."""
+    from producer.display import print_jobs
+
+    with connect_client() as client:
+        print_jobs(list(client.jobs()), as_json)
+
+
+@main.command()
+@click.argument("job")
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: print]")
+def result(job: str, form: str, output: Path | None) -> None:
+    """Print the label of each image of JOB."""
+    from producer.output import write_labels
+
+    with connect_client() as client:
+        write_labels(client.job(job).labels(), form, output)
+
+
+@main.command()
+@click.argument("job")
+@click.argument("name", type=click.Choice(PLOTS))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
+def plot(job: str, name: str, output: Path | None) -> None:
+    """Write a plot of JOB as PNG."""
+    from producer.output import write_file
+
+    target = output or Path(f"{name}.png")
+    with connect_client() as client:
+        write_file(target, client.job(job).plot(name))
+    click.echo(target)
+
+
+@main.command()
+@click.argument("job")
+@json_option
+def failures(job: str, as_json: bool) -> None:
+    """List the images of JOB that could not be used, each with its cause."""
+    from producer.output import write_failures
+
+    with connect_client() as client:
+        write_failures(client.job(job).failures(), as_json)
+
+
+@main.command()
+@click.argument("job")
+@json_option
+def cancel(job: str, as_json: bool) -> None:
+    """Cancel JOB; what was loaded stays."""
+    from producer.display import print_status
+
+    with connect_client() as client:
+        known = client.job(job)
+        known.cancel()
+        print_status(known.status(), as_json)
+
+
+@main.command()
+@click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
+def worker(concurrency: int | None) -> None:
+    """Work on the jobs of the Redis that is set, until told to stop."""
+    from producer.local import count_cores
+
+    # The worker is Celery's own, in this process: signals reach it as any Celery worker.
+    options = ["-c", str(concurrency or count_cores()), "-l", "info"]
+    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *options]
+    os.execv(sys.executable, command)  # noqa: S606  no shell is wanted

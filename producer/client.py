@@ -1,0 +1,165 @@
+"""The Python client: submit a folder, and get its job."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from producer.folder import Folder, batch_size_for, find_images, split_batches
+from producer.job import Job
+from shared.connection import QUICK_RETRIES, connect
+from shared.embedded import hold_server
+from shared.errors import UsageError
+from shared.jobs import FEATURES, JobRequest, Stage, Status
+from shared.settings import Settings, read_settings
+from shared.store import Ledger, Registry
+from shared.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    from shared.messages import Messages
+
+# A batch's features travel in one command, which Redis limits to 512 MB.
+MAX_BATCH_BYTES = 2**26
+
+
+class Client:
+    """Submits jobs to one Redis and finds those it has.
+
+    With neither ``redis_url`` nor ``SHOAL_REDIS_URL``, the embedded server is used, and kept
+    running until ``close``.
+
+    Raises:
+        SettingsError: A ``SHOAL_`` variable does not parse.
+        ConnectionLostError: The embedded server does not start.
+    """
+
+    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None) -> None:
+        self.settings = settings or read_settings()
+        self.held = ExitStack()
+        url = redis_url or self.settings.redis_url
+        self.is_embedded = url is None
+        self.url = url or self.held.enter_context(hold_server(self.settings))
+        self.redis = connect(self.url, QUICK_RETRIES)
+        self.registry = Registry(self.redis)
+        self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of Redis, and of the embedded server."""
+        self.redis.close()
+        self.held.close()
+
+    @cached_property
+    def messages(self) -> "Messages":
+        """Sends work to the workers."""
+        # Celery takes 0.3 s to import, and most commands only read.
+        from shared.broker import make_app
+        from shared.messages import Messages
+
+        return Messages(make_app(self.url))
+
+    def submit(self, source: str | Path, **options: Any) -> Job:
+        """Submit the images beneath the folder ``source``; return their job.
+
+        Args:
+            source: Folder, at the same path on every worker.
+            options: Fields of ``shared.jobs.JobRequest``: ``features``, ``image_size``,
+                ``components``, ``clusters``, ``random_state``, ``batch_size``.
+
+        Raises:
+            SourceError: The folder is missing, unreadable, or has no images.
+            UsageError: An option is unknown or cannot work with this folder.
+        """
+        return self.submit_folder(find_images(Path(source)), **options)
+
+    def submit_folder(self, folder: Folder, **options: Any) -> Job:
+        """Submit the images of a folder that was listed before; return their job.
+
+        Raises:
+            UsageError: An option is unknown or cannot work with this folder.
+        """
+        request = make_request(folder, options)
+        batches = split_batches(folder.paths, choose_batch_size(request, len(folder.paths)))
+        job_id = secrets.token_hex(6)
+        # The ledger first: from here on, the sweeper can send whatever is not sent.
+        self.registry.register(job_id, request, batches)
+        self.messages.send_stage(job_id, Stage.LOADING, len(batches))
+        return self.job(job_id)
+
+    def job(self, job_id: str) -> Job:
+        """Return the job with this id, whether it exists or not."""
+        return Job(Ledger(self.redis, job_id, self.settings.lease_seconds), self.sweeper)
+
+    def jobs(self) -> Iterator[Status]:
+        """Yield the status of each job that has not expired, newest first."""
+        for job_id in self.registry.jobs():
+            yield self.job(job_id).status()
+
+    def has_workers(self) -> bool:
+        """Return whether any worker gave a sign of life lately."""
+        return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))
+
+
+def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
+    """Return the request for a folder, checked against it.
+
+    Raises:
+        UsageError: An option is unknown or cannot work with this folder.
+    """
+    if unknown := set(options) - {field.name for field in fields(JobRequest)}:
+        raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
+    try:
+        request = msgspec.convert({"source": str(folder.source), **options}, JobRequest)
+    except msgspec.ValidationError as error:
+        message, _, name = str(error).rstrip("`").partition(" - at `$.")
+        raise UsageError(f"--{name.replace('_', '-')}: {message}.") from error
+    check_request(request, len(folder.paths))
+    return request
+
+
+def check_request(request: JobRequest, n_images: int) -> None:
+    """Raise UsageError if ``n_images`` images cannot be enough for ``request``."""
+    if request.features not in FEATURES:
+        raise UsageError(f"--features {request.features}: there are {', '.join(FEATURES)}.")
+    if request.clusters > n_images:
+        raise UsageError(
+            f"{n_images} images cannot make {request.clusters} clusters:"
+            f" use --clusters {n_images} or less."
+        )
+    most = min(n_images, request.n_features)
+    if request.components is not None and request.components > most:
+        raise UsageError(
+            f"{n_images} images of {request.n_features} features have at most {most} principal"
+            f" components, not {request.components}: use --components {most} or less."
+        )
+
+
+def choose_batch_size(request: JobRequest, n_images: int) -> int:
+    """Return the images a task loads, as asked or by the number of images.
+
+    Raises:
+        UsageError: A batch of that size would not fit into one command to Redis.
+    """
+    most = max(1, MAX_BATCH_BYTES // request.n_features)
+    if request.batch_size and request.batch_size > most:
+        raise UsageError(
+            f"--batch-size {request.batch_size} of {request.n_features} features is too much for"
+            f" one message: use {most} or less."
+        )
+    return request.batch_size or min(batch_size_for(n_images), most)

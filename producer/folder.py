@@ -1,0 +1,126 @@
+"""What images a folder has: found, sorted, and split into batches."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from producer.walk import EXTENSIONS, Walk, by_bytes
+from shared.errors import SourceError
+
+MIN_BATCH_SIZE = 32
+MAX_BATCH_SIZE = 1024
+BATCHES = 64
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The images beneath a folder.
+
+    Attributes:
+        source: Absolute, links resolved.
+        paths: Of the images, relative to ``source``, sorted by their bytes; bytes that are not
+            UTF-8 are surrogates, as ``os.fsdecode`` makes them.
+        skipped: Files that are not images, by lower-case extension without its dot.
+        unreadable: Directories that could not be listed and links that lead nowhere, relative
+            to ``source``: images may be missing.
+    """
+
+    source: Path
+    paths: list[str]
+    skipped: Counter[str]
+    unreadable: list[str]
+
+
+def find_images(source: Path) -> Folder:
+    """Return the images beneath ``source``, in the same order on every machine.
+
+    Hidden files and directories are left out. Links are followed, and no file is listed twice.
+
+    Raises:
+        SourceError: The folder is missing, unreadable, no folder, or has no images.
+    """
+    root = resolve(source)
+    check_is_folder(root)
+    walk = Walk(os.fspath(root))
+    walk.list_tree("", walk.root)
+    walk.follow_links()
+    folder = Folder(root, by_bytes(walk.paths), walk.skipped, by_bytes(walk.unreadable))
+    check_has_images(folder)
+    return folder
+
+
+def batch_size_for(n_images: int) -> int:
+    """Return the images a batch should have.
+
+    By the number of images only, never of the workers: a job must not depend on the machines
+    that work on it. Small jobs spread over all workers, large ones stay at thousands of messages.
+    """
+    return min(max(ceil(n_images / BATCHES), MIN_BATCH_SIZE), MAX_BATCH_SIZE)
+
+
+def split_batches(paths: list[str], batch_size: int | None = None) -> list[list[str]]:
+    """Return ``paths`` in batches of ``batch_size``, the last of which may be smaller."""
+    size = batch_size or batch_size_for(len(paths))
+    return [paths[start : start + size] for start in range(0, len(paths), size)]
+
+
+def resolve(source: Path) -> Path:
+    """Return the absolute real path of ``source``."""
+    # Not every shell expands the ~ of `make run SOURCE=~/Pictures`.
+    home = source.expanduser() if source.parts[:1] == ("~",) else source
+    return Path(os.path.realpath(home))  # Path.resolve raises where links form a loop
+
+
+def check_is_folder(root: Path) -> None:
+    """Check that ``root`` is a directory that can be listed.
+
+    Raises:
+        SourceError: It is not.
+    """
+    try:
+        os.scandir(root).close()
+    except OSError as error:
+        raise SourceError(f"{root} {remedy(root, error)}") from error
+
+
+def remedy(root: Path, error: OSError) -> str:
+    """Return in words why ``root`` cannot be listed, and what to do."""
+    match error:
+        case FileNotFoundError():
+            return f"does not exist; check the spelling after {nearest_folder(root)}"
+        case NotADirectoryError():
+            return f"is not a folder; give the folder of the images, such as {nearest_folder(root)}"
+        case PermissionError():
+            return "is not readable by you; ask its owner, or make it so with chmod u+rx"
+    return f"cannot be listed: {error.strerror}; is its disk still there?"
+
+
+def nearest_folder(path: Path) -> Path:
+    """Return the deepest directory above ``path`` that is there."""
+    return next(parent for parent in path.parents if parent.is_dir())
+
+
+def check_has_images(folder: Folder) -> None:
+    """Check that there is something to cluster.
+
+    Raises:
+        SourceError: There is no image; the message says what there is instead.
+    """
+    if folder.paths:
+        return
+    seen = [f"no images in {folder.source}", describe_skipped(folder.skipped)]
+    if folder.unreadable:
+        seen.append(f"unreadable directories or links: {len(folder.unreadable):,}")
+    kinds = " ".join(f".{kind}" for kind in sorted(EXTENSIONS))
+    raise SourceError(f"{'; '.join(seen)}; give a folder that has some of {kinds}")
+
+
+def describe_skipped(skipped: Counter[str], n_kinds: int = 5) -> str:
+    """Return in words which files were skipped, the ``n_kinds`` commonest extensions first."""
+    commonest = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
+    kinds = [f"{n:,} {f'.{kind}' if kind else 'without extension'}" for kind, n in commonest]
+    if len(kinds) > n_kinds:
+        kinds[n_kinds:] = [f"{len(kinds) - n_kinds} more extensions"]
+    return f"other files: {skipped.total():,}" + (f" ({', '.join(kinds)})" if kinds else "")

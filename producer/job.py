@@ -1,0 +1,128 @@
+"""One job, as whoever submitted it sees it."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from shared.connection import LOST
+from shared.errors import (
+    JobCancelledError,
+    JobFailedError,
+    NotFinishedError,
+    UsageError,
+    WaitTimeoutError,
+)
+from shared.jobs import PLOTS, Assignment, Failure, State, Status, Summary
+from shared.store import Ledger, Results
+from shared.sweeper import Sweeper
+
+POLL_SECONDS = 0.2
+
+Watcher = Callable[[Status | None], None]
+
+
+class Job:
+    """A submitted folder: where it stands, and what it found.
+
+    Methods raise UnknownJobError if there is no such job, or none any more, and those that
+    read what a later stage writes raise NotFinishedError before it has.
+    """
+
+    def __init__(self, ledger: Ledger, sweeper: Sweeper) -> None:
+        self.id = ledger.job_id
+        self.ledger = ledger
+        self.sweeper = sweeper
+        self.results = Results(ledger.client, ledger.job_id)
+
+    def status(self) -> Status:
+        """Return where the job stands."""
+        return self.ledger.status()
+
+    def wait(self, timeout_seconds: float | None = None, watch: Watcher | None = None) -> Status:
+        """Wait until the job has ended; return its last status.
+
+        A Redis that is away meanwhile is waited for.
+
+        Args:
+            timeout_seconds: Longest time to wait; None waits as long as it takes.
+            watch: Called with each status, and with None while Redis does not answer.
+
+        Raises:
+            JobFailedError: The job failed; the message says why.
+            JobCancelledError: The job was cancelled.
+            WaitTimeoutError: The job has not ended in time; it goes on.
+        """
+        deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
+        while True:
+            status = self._poll()
+            if watch:
+                watch(status)
+            if status and status.state.is_final:
+                return check_finished(status)
+            if deadline is not None and time.monotonic() > deadline:
+                raise WaitTimeoutError(f"Job {self.id} has not ended in {timeout_seconds:g} s.")
+            time.sleep(POLL_SECONDS)
+
+    def _poll(self) -> Status | None:
+        try:
+            self.sweeper.sweep()
+            return self.status()
+        except LOST:
+            return None
+
+    def cancel(self) -> State:
+        """Cancel the job unless it has ended; return its state. What was loaded stays."""
+        state = self.ledger.cancel()
+        self.sweeper.sweep_job(self.id)
+        return state
+
+    def labels(self) -> Iterator[Assignment]:
+        """Yield each image that was loaded and its cluster, in manifest order."""
+        self._check_finished()
+        return self.results.assignments()
+
+    def failures(self) -> Iterator[Failure]:
+        """Yield each image that could not be used and why, in manifest order, as far as loaded."""
+        self.status()
+        return self.results.failures()
+
+    def summary(self) -> Summary:
+        """Return what the job found: clusters, representatives, outliers."""
+        self._check_finished()
+        return self.results.summary()
+
+    def plots(self) -> dict[str, bytes]:
+        """Return the plots as PNG, by name."""
+        self._check_finished()
+        return self.results.plots()
+
+    def plot(self, name: str) -> bytes:
+        """Return one plot as PNG.
+
+        Raises:
+            UsageError: There is no plot of this name.
+        """
+        if name not in PLOTS:
+            raise UsageError(f"No plot {name!r}: there are {', '.join(PLOTS)}.")
+        return self.plots()[name]
+
+    def model(self) -> bytes:
+        """Return the model as the bytes of an ``npz`` file."""
+        self._check_finished()
+        return self.results.model()
+
+    def _check_finished(self) -> None:
+        status = self.status()
+        if not status.state.is_final:
+            raise NotFinishedError(
+                f"Job {self.id} is {status.state}: wait for it with `shoal wait {self.id}`."
+            )
+        check_finished(status)
+
+
+def check_finished(status: Status) -> Status:
+    """Return ``status``, or raise what the job's end amounts to."""
+    if status.state is State.FAILED:
+        raise JobFailedError(status.error or "The job failed.")
+    if status.state is State.CANCELLED:
+        raise JobCancelledError(f"Job {status.job_id} was cancelled.")
+    return status

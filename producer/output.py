@@ -1,0 +1,136 @@
+"""What a job found, as files: CSV, JSON, Parquet, plots, and all of them in a directory."""
+
+import csv
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, fields
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from shared.errors import UsageError
+from shared.jobs import Assignment, Failure
+from shared.wire import encode
+
+if TYPE_CHECKING:
+    from producer.job import Job
+
+# Rows written to Parquet at once.
+ROW_GROUP = 65_536
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that becomes ``path`` once it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write ``content`` to ``path``, all of it or nothing."""
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
+    """Write dataclasses as CSV; file names that are not UTF-8 are written as they are."""
+    text = open(  # noqa: SIM115  the caller's file is not ours to close
+        file.fileno(), "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False
+    )
+    with text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([field.name for field in fields(model)])
+        writer.writerows(map(astuple, rows))
+
+
+def write_json(rows: Iterable[Any], file: IO[bytes]) -> None:
+    """Write dataclasses as a JSON array, one a line."""
+    separator = b"[\n"
+    for row in rows:
+        file.write(separator + encode(row))
+        separator = b",\n"
+    file.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
+
+
+def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
+    """Write labels as Parquet.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise UsageError("Parquet needs pyarrow: pip install 'shoal[parquet]'.") from error
+    number = pyarrow.float32()
+    schema = pyarrow.schema(
+        {"path": "string", "label": "int32", "distance": number, "pc1": number, "pc2": number}
+    )
+    rows = iter(rows)
+    with parquet.ParquetWriter(file, schema) as writer:
+        while group := [asdict(row) for row in islice(rows, ROW_GROUP)]:
+            for row in group:
+                row["path"] = row["path"].encode(errors="replace").decode()
+            writer.write_table(pyarrow.Table.from_pylist(group, schema))
+
+
+def write_labels(labels: Iterable[Assignment], form: str, output: Path | None) -> None:
+    """Write labels to ``output``, or print them.
+
+    Raises:
+        UsageError: Parquet without a file, or without pyarrow.
+    """
+    if output is None and form == "parquet":
+        raise UsageError("Parquet is not for a terminal: name a file with --output.")
+    if output is None:
+        sys.stdout.flush()
+        write_form(labels, form, sys.stdout.buffer)
+    else:
+        with replacing(output) as file:
+            write_form(labels, form, file)
+
+
+def write_form(labels: Iterable[Assignment], form: str, file: IO[bytes]) -> None:
+    """Write labels in one of the forms of ``shoal result``."""
+    if form == "csv":
+        write_rows(labels, Assignment, file)
+    elif form == "json":
+        write_json(labels, file)
+    else:
+        write_parquet(labels, file)
+
+
+def write_failures(failures: Iterable[Failure], as_json: bool) -> None:
+    """Print failures as CSV or JSON."""
+    sys.stdout.flush()
+    if as_json:
+        write_json(failures, sys.stdout.buffer)
+    else:
+        write_rows(failures, Failure, sys.stdout.buffer)
+
+
+def write_directory(job: "Job", directory: Path) -> None:
+    """Write all that a finished job found to ``directory``; ``job.json`` comes last."""
+    from producer.report import make_report
+
+    with replacing(directory / "labels.csv") as file:
+        write_rows(job.labels(), Assignment, file)
+    with replacing(directory / "failures.csv") as file:
+        write_rows(job.failures(), Failure, file)
+    plots = job.plots()
+    for name, png in plots.items():
+        write_file(directory / "plots" / f"{name}.png", png)
+    status, summary = job.status(), job.summary()
+    write_file(directory / "model.npz", job.model())
+    report = make_report(status, summary, list(job.failures()), plots)
+    write_file(directory / "report.html", report.encode(errors="replace"))
+    write_file(directory / "job.json", encode({"status": status, "summary": summary}))

@@ -1,0 +1,85 @@
+"""``shoal run``: submit, watch and write in one command, with workers of its own if need be."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from producer.client import Client
+from producer.display import print_status, warn_about, watch_job
+from producer.folder import find_images
+from producer.job import Job
+from producer.local import LocalWorkers, count_cores
+from producer.output import write_directory
+from shared.embedded import home_of
+from shared.errors import JobCancelledError
+from shared.jobs import Status
+
+
+def run_folder(
+    connect_client: Callable[[], Client],
+    source: Path,
+    options: dict[str, Any],
+    *,
+    out: Path | None,
+    concurrency: int | None,
+    as_json: bool,
+) -> None:
+    """Cluster a folder and tell where the result is.
+
+    Raises:
+        ShoalError: Anything that keeps the job from its end; nothing is left running.
+    """
+    folder = find_images(source)
+    warn_about(folder)
+    with connect_client() as client, interruptible(), own_workers(client, concurrency):
+        job = client.submit_folder(folder, **options)
+        click.echo(f"Job {job.id}: {len(folder.paths):,} images in {folder.source}", err=True)
+        status = watch_or_cancel(client, job)
+        if out:
+            write_directory(job, out)
+        print_end(job, status, out, as_json)
+
+
+def own_workers(client: Client, concurrency: int | None) -> AbstractContextManager[Any]:
+    """Return workers for the embedded server; a Redis that is set has workers of its own."""
+    if not client.is_embedded:
+        return nullcontext()
+    log = home_of(client.settings) / "worker.log"
+    return LocalWorkers(None, concurrency or count_cores(), log)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: in order."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    yield
+
+
+def watch_or_cancel(client: Client, job: Job) -> Status:
+    """Show the job's progress to its end; cancel it if this command is told to stop."""
+    try:
+        return watch_job(client, job)
+    except KeyboardInterrupt:
+        job.cancel()
+        raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None
+
+
+def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None:
+    """Print the clusters, and where to look."""
+    if as_json:
+        print_status(status, as_json)
+        return
+    for cluster in job.summary().clusters:
+        example = cluster.representatives[0] if cluster.representatives else "no image"
+        click.echo(f"cluster {cluster.label}  {cluster.size:>9,} images  such as {example}")
+    if status.images.failed:
+        click.echo(f"{status.images.failed:,} images failed: see `shoal failures {job.id}`")
+    if out:
+        click.echo(f"Report: {out / 'report.html'}\nPlots:  {out / 'plots'}")
+    else:
+        click.echo(f"Labels: shoal result {job.id}\nPlots:  shoal plot {job.id} scatter")

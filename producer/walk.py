@@ -1,0 +1,121 @@
+"""The way through a folder: every image once, whatever links, cycles and locked doors there are."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+
+EXTENSIONS = (
+    frozenset({"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif"})
+    | {"tif", "tiff", "bmp", "dib"}
+    | {"pbm", "pgm", "ppm", "pnm"}
+)
+# What macOS, Synology and Windows leave in folders: copies of images, never the images.
+RUBBISH = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN"})
+
+
+@dataclass
+class Walk:
+    """What was found so far beneath ``root``, and which links are left to follow.
+
+    Directories are listed before links are followed, and links in sorted order: which of two
+    names a file gets must not depend on the order in which a file system lists them.
+    """
+
+    root: str
+    paths: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+    listed: set[str] = field(default_factory=set)  # real paths of directories: no cycles
+
+    def list_tree(self, prefix: str, directory: str) -> None:
+        """Add what lies beneath ``directory``, whose files are named ``prefix`` + name."""
+        pending = [(prefix, directory)]
+        while pending:
+            prefix, directory = pending.pop()
+            if directory not in self.listed:
+                pending += self.list_directory(prefix, directory)
+
+    def list_directory(self, prefix: str, directory: str) -> list[tuple[str, str]]:
+        """Add the files and links of one directory and return its sub-directories."""
+        try:
+            with os.scandir(directory) as entries:
+                found = [entry for entry in entries if not is_hidden(entry.name)]
+        except OSError:
+            self.unreadable.append(prefix.rstrip("/") or ".")
+            return []
+        self.listed.add(directory)
+        return [(f"{prefix}{e.name}/", e.path) for e in found if self.add_entry(prefix, e)]
+
+    def add_entry(self, prefix: str, entry: os.DirEntry[str]) -> bool:
+        """Add one entry of a directory, or return whether it is a directory to be listed."""
+        # No question here costs a system call: the directory knows what its entries are.
+        if entry.is_dir(follow_symlinks=False):
+            return entry.name not in RUBBISH
+        if entry.is_symlink():
+            self.links.append(prefix + entry.name)
+        else:
+            self.add_file(prefix + entry.name)
+        return False
+
+    def add_file(self, path: str) -> None:
+        """Add one file as what its extension says."""
+        kind = extension(path)
+        if kind in EXTENSIONS:
+            self.paths.append(path)
+        else:
+            self.skipped[kind] += 1
+
+    def follow_links(self) -> None:
+        """Add what the links lead to, and the links found on the way."""
+        files: list[str] = []
+        while self.links:
+            links, self.links = by_bytes(self.links), []
+            for link in links:
+                target = self.target(link)
+                if os.path.isdir(target):  # noqa: PTH112 - Path's raises where a parent is locked
+                    self.list_tree(f"{link}/", target)
+                else:
+                    files.append(link)
+        self.add_linked_files(by_bytes(files))
+
+    def add_linked_files(self, links: list[str]) -> None:
+        """Add the links to files, except to those that another path already names."""
+        seen: set[str] = set()
+        for link in links:
+            target = self.target(link)
+            present = os.path.exists(target)  # noqa: PTH110 - as above
+            if target in seen or (present and self.names(target)):
+                continue
+            seen.add(target)
+            # A broken link with an image's name is a lost image: listed, it is seen to fail. Any
+            # other may have been an album, on a disk that is not there.
+            if present or extension(link) in EXTENSIONS:
+                self.add_file(link)
+            else:
+                self.unreadable.append(link)
+
+    def target(self, link: str) -> str:
+        """Return the real path behind a link."""
+        return os.path.realpath(f"{self.root}/{link}")
+
+    def names(self, file: str) -> bool:
+        """Whether the file of this real path is an image of a directory that was listed."""
+        directory, name = os.path.split(file)
+        return directory in self.listed and not is_hidden(name) and extension(name) in EXTENSIONS
+
+
+def by_bytes(paths: list[str]) -> list[str]:
+    """Return paths in the order of their bytes, which no locale changes."""
+    return sorted(paths, key=os.fsencode)
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or directory is meant not to be seen."""
+    return name.startswith(".")
+
+
+def extension(path: str) -> str:
+    """Return the lower-case extension without its dot; empty where there is none."""
+    _, dot, last = path.rpartition(".")
+    return last.lower() if dot and "/" not in last else ""

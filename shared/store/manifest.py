@@ -1,0 +1,22 @@
+"""The manifest's form: the paths of one batch as bytes."""
+
+import os
+import zlib
+from collections.abc import Sequence
+
+# NUL is the one byte that no path has.
+SEPARATOR = b"\0"
+
+
+def pack_paths(paths: Sequence[str]) -> bytes:
+    """Return ``paths`` as bytes; names that are not UTF-8 survive."""
+    return zlib.compress(SEPARATOR.join(map(os.fsencode, paths)), level=1)
+
+
+def unpack_paths(packed: bytes) -> list[str]:
+    """Return the paths that ``pack_paths`` was given.
+
+    Raises:
+        zlib.error: The bytes are not those of a manifest.
+    """
+    return [os.fsdecode(path) for path in zlib.decompress(packed).split(SEPARATOR)]

@@ -1,0 +1,99 @@
+"""The registry: which jobs there are, which need looking after, who works."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from shared.connection import Client
+from shared.jobs import JobRequest, State
+from shared.store import keys
+from shared.store.keys import JobKeys
+from shared.store.manifest import pack_paths
+from shared.wire import encode
+
+# A producer that dies while it registers a job leaves nothing behind after this time.
+UNREGISTERED_SECONDS = 3600
+# Batches of the manifest sent at once.
+MANIFEST_CHUNK = 256
+
+
+class Registry:
+    """All jobs of one Redis."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def register(self, job_id: str, request: JobRequest, batches: Sequence[Sequence[str]]) -> None:
+        """Register a job, with a manifest from which every batch can be made again.
+
+        The job appears in one step, once its manifest is complete.
+        """
+        job = JobKeys(job_id)
+        self._write_manifest(job, batches)
+        fields = {
+            "state": State.QUEUED.value,
+            "request": encode(request),
+            "total": sum(map(len, batches)),
+            "batches": len(batches),
+            "loaded": 0,
+            "failed": 0,
+            "created_at": (now := self.now()),
+            "active_at": now,
+        }
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.persist(job.manifest)
+            pipe.hset(job.job, mapping=fields)
+            pipe.zadd(keys.JOBS, {job_id: now})
+            pipe.zadd(keys.ACTIVE, {job_id: now})
+            pipe.execute()
+
+    def _write_manifest(self, job: JobKeys, batches: Sequence[Sequence[str]]) -> None:
+        for start in range(0, len(batches), MANIFEST_CHUNK):
+            chunk = batches[start : start + MANIFEST_CHUNK]
+            values = {str(start + i): pack_paths(paths) for i, paths in enumerate(chunk)}
+            with self.client.pipeline(transaction=False) as pipe:
+                pipe.hset(job.manifest, mapping=values)
+                pipe.expire(job.manifest, UNREGISTERED_SECONDS)
+                pipe.execute()
+
+    def jobs(self) -> Iterator[str]:
+        """Yield the ids of the jobs that have not expired, newest first."""
+        for raw in self.client.zrevrange(keys.JOBS, 0, -1):
+            job_id = raw.decode()
+            if self.client.exists(JobKeys(job_id).job):
+                yield job_id
+            else:
+                self.client.zrem(keys.JOBS, job_id)
+
+    def active_jobs(self) -> list[str]:
+        """Return the ids of the jobs to look after, oldest first."""
+        return [raw.decode() for raw in self.client.zrange(keys.ACTIVE, 0, -1)]
+
+    def retire(self, job_id: str) -> None:
+        """Look after a job no longer."""
+        self.client.zrem(keys.ACTIVE, job_id)
+
+    def now(self) -> float:
+        """Return the time of the server's clock, which all of the ledger's times come from."""
+        seconds, microseconds = self.client.time()
+        return float(seconds) + float(microseconds) / 1e6
+
+    def claim(self, what: str, seconds: float) -> bool:
+        """Return whether ``what`` may be done now: by one process, once in ``seconds``."""
+        return bool(self.client.set(keys.CLAIMS + what, 1, nx=True, px=int(seconds * 1000)))
+
+    def note_worker(self, name: str) -> None:
+        """Give a worker's sign of life."""
+        self.client.zadd(keys.WORKERS, {name: self.now()})
+
+    def forget_worker(self, name: str) -> None:
+        """Note that a worker has gone."""
+        self.client.zrem(keys.WORKERS, name)
+
+    def workers(self, within_seconds: float) -> list[str]:
+        """Return the workers that gave a sign of life lately."""
+        self.client.zremrangebyscore(keys.WORKERS, "-inf", self.now() - 86_400)
+        since = self.now() - within_seconds
+        return [raw.decode() for raw in self.client.zrangebyscore(keys.WORKERS, since, "+inf")]
+
+    def waiting(self, queues: Iterable[str]) -> int:
+        """Return how many messages wait in ``queues``."""
+        return sum(self.client.llen(keys.CELERY + queue) for queue in queues)

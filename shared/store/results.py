@@ -1,0 +1,187 @@
+"""What the stages of one job leave behind: features, labels, model, summary, plots."""
+
+import struct
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from shared.connection import Client
+from shared.errors import NotFinishedError
+from shared.jobs import Assignment, Failure, FailureReason, Summary
+from shared.store.keys import JobKeys
+from shared.store.manifest import unpack_paths
+from shared.wire import decode, encode
+
+# A label row, little-endian: label, distance, pc1, pc2.
+LABEL_ROW = struct.Struct("<ifff")
+# Batches read, or keys set, in one round trip.
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major."""
+
+    rows: int
+    columns: int
+    dtype: str
+
+
+@dataclass(frozen=True)
+class FailedImage:
+    """An image of a batch that could not be used; ``position`` is its place in the batch."""
+
+    position: int
+    reason: FailureReason
+    detail: str
+
+
+class Results:
+    """The outputs of one job.
+
+    Methods that read what a later stage writes raise NotFinishedError before it has.
+    """
+
+    def __init__(self, client: Client, job_id: str) -> None:
+        self.client = client
+        self.job_id = job_id
+        self.keys = JobKeys(job_id)
+
+    def paths(self, batch: int) -> list[str]:
+        """Return the paths of a batch, in manifest order, relative to the source."""
+        return unpack_paths(self._present(self.client.hget(self.keys.manifest, str(batch))))
+
+    def n_batches(self) -> int:
+        """Return how many batches the manifest has."""
+        return int(self.client.hlen(self.keys.manifest))
+
+    def loading_notes(
+        self, shape: Shape, failures: Sequence[FailedImage], statistics: bytes
+    ) -> dict[str, bytes]:
+        """Return what is stored beside a batch's features, by key."""
+        return {
+            self.keys.shapes: encode(shape),
+            self.keys.failures: encode(failures),
+            self.keys.statistics: statistics,
+        }
+
+    def shapes(self) -> list[Shape]:
+        """Return the shape of each batch's features, by batch."""
+        return [decode(raw, Shape) for raw in self._by_batch(self.keys.shapes)]
+
+    def shape(self, batch: int) -> Shape:
+        """Return the shape of one batch's features."""
+        raw = self.client.hget(self.keys.shapes, str(batch))
+        return decode(self._present(raw), Shape)
+
+    def statistics(self) -> Iterator[bytes]:
+        """Yield the statistics of each batch's features, by batch."""
+        yield from self._by_batch(self.keys.statistics)
+
+    def _by_batch(self, key: str) -> Iterator[bytes]:
+        for batches in self._chunks():
+            yield from map(self._present, self.client.hmget(key, list(map(str, batches))))
+
+    def _chunks(self) -> Iterator[range]:
+        total = self.n_batches()
+        for start in range(0, total, CHUNK):
+            yield range(start, min(start + CHUNK, total))
+
+    def features(self, batch: int) -> bytes:
+        """Return the features of a batch."""
+        return self._present(self.client.get(self.keys.features(batch)))
+
+    def feature_rows(self, batch: int, rows: Iterable[int], row_bytes: int) -> bytes:
+        """Return single rows of a batch's features."""
+        key = self.keys.features(batch)
+        with self.client.pipeline(transaction=False) as pipe:
+            for row in rows:
+                pipe.getrange(key, row * row_bytes, (row + 1) * row_bytes - 1)
+            return b"".join(pipe.execute())
+
+    def failed_images(self, batch: int) -> list[FailedImage]:
+        """Return the images of a batch that could not be used; none before it is loaded."""
+        raw = self.client.hget(self.keys.failures, str(batch))
+        return decode(raw, list[FailedImage]) if raw else []
+
+    def failures(self) -> Iterator[Failure]:
+        """Yield the images that could not be used, in manifest order, as far as loaded."""
+        for batch in range(self.n_batches()):
+            if failed := self.failed_images(batch):
+                paths = self.paths(batch)
+                yield from (Failure(paths[f.position], f.reason, f.detail) for f in failed)
+
+    def loaded_paths(self, batch: int) -> list[str]:
+        """Return the paths of the images of a batch that have a row, in row order."""
+        failed = {image.position for image in self.failed_images(batch)}
+        return [path for i, path in enumerate(self.paths(batch)) if i not in failed]
+
+    def labels(self) -> Iterator[bytes]:
+        """Yield the label rows of each batch, by batch."""
+        for batches in self._chunks():
+            yield from map(self._present, self.client.mget(map(self.keys.labels, batches)))
+
+    def assignments(self) -> Iterator[Assignment]:
+        """Yield each image and its cluster, in manifest order."""
+        for batch, raw in enumerate(self.labels()):
+            rows = LABEL_ROW.iter_unpack(raw)
+            for path, row in zip(self.loaded_paths(batch), rows, strict=True):
+                yield Assignment(path, *row)
+
+    def put_model(self, token: int, model: bytes) -> None:
+        """Store a model under a lease's token; it counts once the ledger points to it."""
+        self.client.set(self.keys.model(token), model)
+
+    def model(self) -> bytes:
+        """Return the model as the bytes of an ``npz`` file."""
+        return self._present(self.client.get(self.keys.model(self.model_token())))
+
+    def model_token(self) -> int:
+        """Return the token under which the job's model was written."""
+        return self._token("model_token")
+
+    def put_findings(self, token: int, summary: Summary, plots: Mapping[str, bytes]) -> None:
+        """Store summary and plots under a lease's token."""
+        with self.client.pipeline(transaction=True) as pipe:
+            pipe.set(self.keys.summary(token), encode(summary))
+            pipe.hset(self.keys.plots(token), mapping=dict(plots))
+            pipe.execute()
+
+    def summary(self) -> Summary:
+        """Return what the job found."""
+        raw = self.client.get(self.keys.summary(self._token("findings_token")))
+        return decode(self._present(raw), Summary)
+
+    def plots(self) -> dict[str, bytes]:
+        """Return the plots as PNG, by name."""
+        raw = self.client.hgetall(self.keys.plots(self._token("findings_token")))
+        return {name.decode(): png for name, png in raw.items()}
+
+    def _token(self, field: str) -> int:
+        return int(self._present(self.client.hget(self.keys.job, field)))
+
+    def _present(self, value: bytes | None) -> bytes:
+        if value is None:
+            raise NotFinishedError(
+                f"Job {self.job_id} has no such result (yet, or any more):"
+                f" see `shoal status {self.job_id}`."
+            )
+        return value
+
+    def expire(self, features_seconds: float, results_seconds: float) -> None:
+        """Give every key of an ended job its time to live."""
+        fields = {k.decode(): v for k, v in self.client.hgetall(self.keys.job).items()}
+        tokens = range(1, int(fields.get("fence", 0)) + 1)
+        of_token = (self.keys.model, self.keys.summary, self.keys.plots)
+        lasting = [*self.keys.fixed(), *(key(token) for token in tokens for key in of_token)]
+        batches = range(self.n_batches())
+        self._expire([self.keys.statistics, *map(self.keys.features, batches)], features_seconds)
+        self._expire([*map(self.keys.labels, batches), *lasting], results_seconds)
+        self.client.hset(self.keys.job, "expires_at", time.time() + results_seconds)
+
+    def _expire(self, names: Sequence[str], seconds: float) -> None:
+        for start in range(0, len(names), CHUNK):
+            with self.client.pipeline(transaction=False) as pipe:
+                for name in names[start : start + CHUNK]:
+                    pipe.pexpire(name, int(seconds * 1000))
+                pipe.execute()

@@ -1,0 +1,18 @@
+"""The Lua scripts, one file each: what must happen in one step, or not at all."""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from shared.connection import Client
+
+
+@cache
+def source_of(name: str) -> str:
+    """Return the text of the script ``name``."""
+    return (files(__name__) / f"{name}.lua").read_text(encoding="utf-8")
+
+
+def run(client: Client, name: str, keys: list[str], *arguments: Any) -> Any:
+    """Run the script ``name`` and return its reply as Redis gives it."""
+    return client.register_script(source_of(name))(keys=keys, args=list(arguments))

@@ -1,0 +1,15 @@
+-- Leave a leased state: switches state and pointers in one step; 0 if the lease was lost.
+-- KEYS: job, lease    ARGV: token, state while at work, next state, field, value…
+local held = redis.call('HMGET', KEYS[1], 'fence', 'state')
+if held[1] ~= ARGV[1] or held[2] ~= ARGV[2] then return 0 end
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1e6
+redis.call('HSET', KEYS[1], 'state', ARGV[3], 'active_at', now)
+if ARGV[3] == 'finished' or ARGV[3] == 'failed' then
+  redis.call('HSET', KEYS[1], 'finished_at', now)
+end
+for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+-- The next stage has a chord of its own.
+redis.call('HDEL', KEYS[1], 'chord_broken')
+redis.call('DEL', KEYS[2])
+return 1

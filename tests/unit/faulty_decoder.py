@@ -1,0 +1,29 @@
+"""A decoder with the fault that a file's name asks for; the tests of isolation run it."""
+
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.images import ImageLimits, load_image
+
+
+def load(path: Path, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+    """Load an image, unless its name is that of a fault."""
+    match path.name:
+        case "deadly.png":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "exiting.png":
+            os._exit(3)
+        case "endless.png":
+            signal.pause()
+        case "hungry.png":
+            bytearray(2**40)
+        case "talkative.png":
+            os.write(1, b"\0\0\0\2{}" * 100)
+            print("a warning on stdout", flush=True)
+        case "pid.png":
+            return np.frombuffer(os.getpid().to_bytes(12), np.uint8).reshape(2, 2, 3)
+    return load_image(path, image_size, limits)

@@ -1,0 +1,101 @@
+"""The promises that docker-compose.yml makes, held without a Docker engine."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ["producer", "worker"]
+
+
+def test_services_are_redis_worker_and_producer() -> None:
+    assert set(SERVICES) == {"redis", *OURS}
+
+
+def test_worker_and_producer_differ_only_in_how_they_are_started() -> None:
+    started = {"command", "profiles", "restart", "stop_grace_period"}
+    worker, producer = (
+        {key: value for key, value in SERVICES[name].items() if key not in started}
+        for name in ("worker", "producer")
+    )
+    assert worker == producer
+
+
+def test_worker_consumes_and_producer_starts_only_when_asked() -> None:
+    assert SERVICES["worker"]["command"] == ["worker"]
+    assert "profiles" not in SERVICES["worker"]
+    assert SERVICES["producer"]["profiles"] == ["producer"]
+
+
+def test_worker_may_be_scaled() -> None:
+    assert not {"container_name", "ports"} & SERVICES["worker"].keys()
+
+
+def test_worker_has_time_to_finish_its_batches() -> None:
+    assert SERVICES["worker"]["stop_grace_period"] == "60s"
+    assert SERVICES["worker"]["init"] is True
+
+
+def test_nothing_is_published() -> None:
+    assert not any({"ports", "network_mode"} & service.keys() for service in SERVICES.values())
+
+
+def test_redis_keeps_what_it_is_given() -> None:
+    command = " ".join(SERVICES["redis"]["command"])
+    assert "--appendonly yes --appendfsync everysec" in command
+    assert "--maxmemory-policy noeviction" in command
+    [volume] = SERVICES["redis"]["volumes"]
+    name, target = volume.split(":")
+    assert (target, name in COMPOSE["volumes"]) == ("/data", True)
+
+
+def test_redis_takes_every_argument_as_text() -> None:
+    # An unquoted yes is a boolean in YAML, which is no argument.
+    assert {type(argument) for argument in SERVICES["redis"]["command"]} == {str}
+
+
+def test_redis_wants_a_password_and_does_not_start_without() -> None:
+    command = SERVICES["redis"]["command"]
+    assert command[command.index("--requirepass") + 1].startswith("${REDIS_PASSWORD:?")
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_starts_before_redis_answers(name: str) -> None:
+    assert SERVICES[name]["depends_on"]["redis"]["condition"] == "service_healthy"
+    assert "redis-cli ping" in SERVICES["redis"]["healthcheck"]["test"][1]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_images_are_mounted_read_only_and_are_all_that_is_read(name: str) -> None:
+    [volume] = SERVICES[name]["volumes"]
+    assert re.fullmatch(r"\$\{IMAGES:\?.*\}:/images:ro", volume)
+    assert SERVICES[name]["environment"]["SHOAL_IMAGE_ROOTS"] == "/images"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_process_may_change_nothing_but_tmp(name: str) -> None:
+    service = SERVICES[name]
+    assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"])  # noqa: S108
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_process_in_the_image_is_not_root() -> None:
+    users = re.findall(r"^USER (\d+):\d+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert users
+    assert "0" not in users
+
+
+def test_no_variable_would_be_rejected_as_an_unknown_setting() -> None:
+    known = {f"SHOAL_{field.name.upper()}" for field in fields(Settings)}
+    used = {name for service in OURS for name in SERVICES[service]["environment"]}
+    asked_of_the_user = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert {name for name in used | asked_of_the_user if name.startswith("SHOAL_")} <= known

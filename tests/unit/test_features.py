@@ -1,0 +1,77 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.preprocessing import StandardScaler
+
+from shared.jobs import FEATURES
+from worker.features import EXTRACTORS, FeatureStatistics, extract
+
+
+def random_features(n_samples: int, n_features: int = 12) -> NDArray[np.uint8]:
+    """Bytes whose first three columns are constant: black, grey, white."""
+    features = np.random.default_rng(0).integers(0, 256, (n_samples, n_features), np.uint8)
+    features[:, :3] = [0, 77, 255]
+    return features
+
+
+def test_every_extractor_that_a_job_may_name_exists() -> None:
+    assert set(EXTRACTORS) == set(FEATURES)
+
+
+def test_pixels_are_flattened_row_by_row() -> None:
+    images = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
+    assert extract("pixels", images).tolist() == [list(range(12)), list(range(12, 24))]
+
+
+def test_a_batch_without_images_has_features_of_the_right_width() -> None:
+    assert extract("pixels", np.empty((0, 32, 32, 3), np.uint8)).shape == (0, 3072)
+
+
+def test_sums_are_those_worked_out_by_hand() -> None:
+    statistics = FeatureStatistics.of(np.array([[255, 1], [255, 3]], np.uint8))
+    assert statistics.n_samples == 2
+    assert statistics.total.tolist() == [510, 4]
+    assert statistics.total_of_squares.tolist() == [130050, 10]
+    assert statistics.mean().tolist() == [255, 2]
+    assert statistics.scale().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 1000])
+def test_mean_and_scale_are_those_of_standard_scaler(n_samples: int) -> None:
+    features = random_features(n_samples)
+    statistics, scaler = FeatureStatistics.of(features), StandardScaler().fit(features)
+    np.testing.assert_allclose(statistics.mean(), scaler.mean_, rtol=1e-12)
+    np.testing.assert_allclose(statistics.scale(), scaler.scale_, rtol=1e-12)
+
+
+def test_one_deviating_pixel_among_a_million_is_not_lost_to_rounding() -> None:
+    n_samples = 1_000_000
+    nearly_white = FeatureStatistics(
+        n_samples, np.array([255.0 * n_samples - 1]), np.array([255.0**2 * n_samples - 509])
+    )
+    expected = np.sqrt((n_samples - 1) / n_samples**2)
+    np.testing.assert_allclose(nearly_white.scale(), [expected], rtol=1e-5)
+
+
+def test_batches_add_up_to_exactly_the_whole() -> None:
+    features = random_features(1000)
+    whole = FeatureStatistics.of(features)
+    first, *others = (
+        FeatureStatistics.of(features[a:b]) for a, b in pairwise([0, 0, 7, 600, 1000])
+    )
+    added = sum(reversed(others), start=first)
+    assert added.n_samples == 1000
+    assert np.array_equal(added.total, whole.total)
+    assert np.array_equal(added.total_of_squares, whole.total_of_squares)
+
+
+def test_statistics_survive_as_bytes() -> None:
+    statistics = FeatureStatistics.of(random_features(50))
+    content = statistics.to_bytes()
+    read = FeatureStatistics.from_bytes(content)
+    assert len(content) == 8 * (1 + 12 + 12)
+    assert read.n_samples == 50
+    assert np.array_equal(read.total, statistics.total)
+    assert np.array_equal(read.total_of_squares, statistics.total_of_squares)

@@ -1,0 +1,227 @@
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.folder import batch_size_for, describe_skipped, find_images, split_batches
+from producer.walk import EXTENSIONS
+from shared.errors import SourceError
+
+not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+
+
+def make_files(folder: Path, *paths: str | bytes) -> Path:
+    for path in paths:
+        file = folder / os.fsdecode(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return folder
+
+
+def test_images_of_all_sub_directories_are_found(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "sub/b.png", "sub/deeper/c.webp")
+    assert find_images(tmp_path).paths == ["a.jpg", "sub/b.png", "sub/deeper/c.webp"]
+
+
+@pytest.mark.parametrize("kind", sorted(EXTENSIONS))
+def test_extension_counts_in_either_case(tmp_path: Path, kind: str) -> None:
+    make_files(tmp_path, f"lower.{kind}", f"UPPER.{kind.upper()}")
+    assert find_images(tmp_path).paths == [f"UPPER.{kind.upper()}", f"lower.{kind}"]
+
+
+def test_paths_are_sorted_by_their_bytes(tmp_path: Path) -> None:
+    make_files(tmp_path, "b.jpg", "ä.jpg", "a/z.jpg", "a.jpg", "B.jpg", "a b.jpg")
+    found = find_images(tmp_path).paths
+    assert found == ["B.jpg", "a b.jpg", "a.jpg", "a/z.jpg", "b.jpg", "ä.jpg"]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.jpg", "line\nbreak.jpg", " .jpg", "🐟.jpg"])
+def test_strange_names_lead_back_to_their_files(tmp_path: Path, name: str | bytes) -> None:
+    try:
+        make_files(tmp_path, name)
+    except OSError:
+        pytest.skip("this file system does not take the name")
+    [path] = find_images(tmp_path).paths
+    assert os.fsencode(path) == os.fsencode(name)
+    assert (tmp_path / path).exists()
+
+
+def test_hidden_files_and_rubbish_are_left_out(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "._a.jpg", ".git/b.jpg", "__MACOSX/a.jpg", "@eaDir/a.jpg/S.jpg")
+    folder = find_images(tmp_path)
+    assert folder.paths == ["a.jpg"]
+    assert folder.skipped == Counter()
+
+
+def test_other_files_are_counted_by_extension(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "b.TXT", "sub/c.txt", "Thumbs.db", "README", "v1.2/notes")
+    assert find_images(tmp_path).skipped == Counter({"txt": 2, "db": 1, "": 2})
+
+
+def test_directory_named_like_an_image_is_a_directory(tmp_path: Path) -> None:
+    make_files(tmp_path, "album.jpg/a.jpg")
+    assert find_images(tmp_path).paths == ["album.jpg/a.jpg"]
+
+
+def test_link_to_an_image_that_is_listed_anyway_adds_nothing(tmp_path: Path) -> None:
+    make_files(tmp_path, "z.jpg")
+    (tmp_path / "a.jpg").symlink_to("z.jpg")
+    assert find_images(tmp_path).paths == ["z.jpg"]
+
+
+def test_of_links_to_one_outside_file_the_first_is_listed(tmp_path: Path) -> None:
+    outside = make_files(tmp_path / "outside", "object-5f3a") / "object-5f3a"
+    inside = make_files(tmp_path / "inside", "own.jpg")
+    for name in ("b.jpg", "a.jpg", "c.jpg"):
+        (inside / name).symlink_to(outside)
+    assert find_images(inside).paths == ["a.jpg", "own.jpg"]
+
+
+def test_link_to_a_hidden_image_is_listed(tmp_path: Path) -> None:
+    make_files(tmp_path, ".annex/5f3a.jpg")
+    (tmp_path / "a.jpg").symlink_to(".annex/5f3a.jpg")
+    assert find_images(tmp_path).paths == ["a.jpg"]
+
+
+def test_broken_link_with_the_name_of_an_image_is_listed(tmp_path: Path) -> None:
+    make_files(tmp_path, "b.jpg")
+    (tmp_path / "a.jpg").symlink_to("lost.jpg")
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    assert find_images(tmp_path).paths == ["a.jpg", "b.jpg", "loop.png"]
+
+
+def test_broken_link_that_may_have_been_an_album_is_reported(tmp_path: Path) -> None:
+    make_files(tmp_path, "b.jpg")
+    (tmp_path / "album").symlink_to("/mnt/disk-that-is-not-there/album")
+    folder = find_images(tmp_path)
+    assert (folder.paths, folder.unreadable) == (["b.jpg"], ["album"])
+    assert folder.skipped == Counter()
+
+
+def test_linked_directory_is_listed_under_the_name_of_the_link(tmp_path: Path) -> None:
+    make_files(tmp_path / "outside", "a.jpg", "sub/b.jpg")
+    inside = make_files(tmp_path / "inside", "own.jpg")
+    (inside / "more").symlink_to(tmp_path / "outside")
+    assert find_images(inside).paths == ["more/a.jpg", "more/sub/b.jpg", "own.jpg"]
+
+
+def test_cycles_of_links_end_with_every_image_once(tmp_path: Path) -> None:
+    inside = make_files(tmp_path / "inside", "a.jpg", "sub/b.jpg")
+    make_files(tmp_path, "sibling.jpg")
+    (inside / "again").symlink_to(inside)
+    (inside / "sub" / "up").symlink_to(tmp_path)
+    assert find_images(inside).paths == ["a.jpg", "sub/b.jpg", "sub/up/sibling.jpg"]
+
+
+def test_source_may_be_a_link_and_is_resolved(tmp_path: Path) -> None:
+    make_files(tmp_path / "photos", "a.jpg")
+    (tmp_path / "link").symlink_to("photos")
+    assert find_images(tmp_path / "link").source == (tmp_path / "photos").resolve()
+
+
+def test_relative_source_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_files(tmp_path / "photos", "a.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert find_images(Path("photos")).source == (tmp_path / "photos").resolve()
+
+
+def test_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_files(tmp_path / "Pictures", "a.jpg")
+    monkeypatch.setenv("HOME", os.fspath(tmp_path))
+    assert find_images(Path("~/Pictures")).paths == ["a.jpg"]
+
+
+def test_directory_that_cannot_be_listed_is_reported_not_fatal(tmp_path: Path) -> None:
+    # Longer than any system takes a path in one piece: unreadable for root, too.
+    make_files(tmp_path, "a.jpg")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):
+        os.mkdir("d" * 250, dir_fd=descriptor)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+    folder = find_images(tmp_path)
+    assert folder.paths == ["a.jpg"]
+    assert [set(path) for path in folder.unreadable] == [{"d", "/"}]
+
+
+@not_as_root
+def test_locked_directory_is_reported_not_fatal(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "locked/b.jpg")
+    (tmp_path / "locked").chmod(0)
+    folder = find_images(tmp_path)
+    (tmp_path / "locked").chmod(0o700)
+    assert (folder.paths, folder.unreadable) == (["a.jpg"], ["locked"])
+
+
+@not_as_root
+def test_locked_source_names_a_remedy(tmp_path: Path) -> None:
+    tmp_path.chmod(0)
+    with pytest.raises(SourceError, match="chmod"):
+        find_images(tmp_path)
+    tmp_path.chmod(0o700)
+
+
+def test_missing_folder_says_how_far_its_path_is_right(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=f"check the spelling after {tmp_path}$"):
+        find_images(tmp_path / "photso" / "2024")
+
+
+def test_file_instead_of_a_folder_names_its_folder(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg")
+    with pytest.raises(SourceError, match=f"not a folder; .* {tmp_path}$"):
+        find_images(tmp_path / "a.jpg")
+
+
+def test_link_loop_instead_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SourceError, match="cannot be listed"):
+        find_images(tmp_path / "loop")
+
+
+def test_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.heic", "b.HEIC", "c.mov")
+    with pytest.raises(SourceError, match=r"other files: 3 \(2 \.heic, 1 \.mov\); .* \.jpg"):
+        find_images(tmp_path)
+
+
+def test_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"no images in .*; other files: 0;"):
+        find_images(tmp_path)
+
+
+def test_only_the_commonest_extensions_are_named() -> None:
+    skipped = Counter({"": 5, "a": 4, "b": 3, "c": 2, "d": 1, "e": 1, "f": 1})
+    assert describe_skipped(skipped) == (
+        "other files: 17 (5 without extension, 4 .a, 3 .b, 2 .c, 1 .d, 2 more extensions)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_images", "size"),
+    [(1, 32), (2_048, 32), (2_049, 33), (10_000, 157), (65_536, 1024), (10_000_000, 1024)],
+)
+def test_batch_size_grows_with_the_images(n_images: int, size: int) -> None:
+    assert batch_size_for(n_images) == size
+
+
+@given(st.integers(1, 10**8), st.integers(0, 10**6))
+def test_batch_size_stays_within_its_bounds_and_never_shrinks(n_images: int, more: int) -> None:
+    assert 32 <= batch_size_for(n_images) <= batch_size_for(n_images + more) <= 1024
+
+
+@given(st.integers(0, 5_000), st.none() | st.integers(1, 4096))
+def test_batches_together_are_the_paths(n_images: int, batch_size: int | None) -> None:
+    paths = [f"{number}.jpg" for number in range(n_images)]
+    assert [path for batch in split_batches(paths, batch_size) for path in batch] == paths
+
+
+@given(st.integers(1, 5_000), st.integers(1, 4096))
+def test_every_batch_but_the_last_is_full(n_images: int, batch_size: int) -> None:
+    sizes = [len(batch) for batch in split_batches(["a.jpg"] * n_images, batch_size)]
+    assert set(sizes[:-1]) <= {batch_size}
+    assert 1 <= sizes[-1] <= batch_size

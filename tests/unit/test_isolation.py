@@ -1,0 +1,179 @@
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+import pytest
+from PIL import Image
+
+from shared.errors import ShoalError, UnreadableImageError
+from shared.jobs import FailureReason
+from worker.images import ImageLimits, load_image
+from worker.isolation import IsolatedLoader
+
+LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
+MEMORY_BYTES = 2**30
+
+
+def isolated(seconds: float = 30, function: str = "faulty_decoder:load") -> IsolatedLoader:
+    return IsolatedLoader(2, LIMITS, seconds, MEMORY_BYTES, function=function)
+
+
+@pytest.fixture(scope="module")
+def shared_loader() -> Iterator[IsolatedLoader]:
+    with isolated() as loader:
+        yield loader
+
+
+def make_image(path: Path) -> Path:
+    Image.new("RGB", (9, 9), (10, 20, 30)).save(path, "PNG")
+    return path
+
+
+def failure(loader: IsolatedLoader, path: Path) -> UnreadableImageError:
+    with pytest.raises(UnreadableImageError) as caught:
+        loader.load(path)
+    return caught.value
+
+
+def decoder_process(loader: IsolatedLoader) -> psutil.Process:
+    return psutil.Process(int.from_bytes(loader.load(Path("pid.png")).tobytes()))
+
+
+def test_an_image_is_loaded_as_without_isolation(
+    tmp_path: Path, shared_loader: IsolatedLoader
+) -> None:
+    path = make_image(tmp_path / "a.png")
+    assert np.array_equal(shared_loader.load(path), load_image(path, 2, LIMITS))
+
+
+def test_the_product_decodes_with_its_own_loader(tmp_path: Path) -> None:
+    path = make_image(tmp_path / "a.png")
+    with IsolatedLoader(512, LIMITS, 30, MEMORY_BYTES) as loader:
+        assert np.array_equal(loader.load(path), load_image(path, 512, LIMITS))
+
+
+def test_failures_are_those_without_isolation(
+    tmp_path: Path, shared_loader: IsolatedLoader
+) -> None:
+    (tmp_path / "text.png").write_text("text")
+    for path in (tmp_path / "text.png", tmp_path / "nowhere", tmp_path, tmp_path / "\ud800"):
+        with pytest.raises(UnreadableImageError) as direct:
+            load_image(path, 2, LIMITS)
+        error = failure(shared_loader, path)
+        assert (error.reason, error.detail) == (direct.value.reason, direct.value.detail)
+
+
+@pytest.mark.parametrize("name", [b"two\nlines.png", b"caf\xe9.png", b'{"quoted"}.png'])
+def test_any_name_that_a_file_can_have_is_loaded(
+    tmp_path: Path, shared_loader: IsolatedLoader, name: bytes
+) -> None:
+    path = make_image(tmp_path / os.fsdecode(name))
+    assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+
+
+def test_roots_hold_in_isolation(tmp_path: Path) -> None:
+    path = make_image(tmp_path / "a.png")
+    limits = ImageLimits(10_000_000, 1_000_000, (tmp_path / "root",))
+    with IsolatedLoader(2, limits, 30, MEMORY_BYTES) as loader:
+        assert failure(loader, path).reason is FailureReason.OUTSIDE_ROOTS
+
+
+def test_output_of_a_decoder_does_not_disturb_the_replies(
+    tmp_path: Path, shared_loader: IsolatedLoader
+) -> None:
+    path = make_image(tmp_path / "talkative.png")
+    for _ in range(2):
+        assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+
+
+def test_an_image_that_eats_the_memory_fails_and_the_process_lives_on(
+    tmp_path: Path, shared_loader: IsolatedLoader
+) -> None:
+    before = decoder_process(shared_loader)
+    error = failure(shared_loader, tmp_path / "hungry.png")
+    assert (error.reason, error.detail) == (FailureReason.DAMAGED, "decoding needs too much memory")
+    assert decoder_process(shared_loader) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [("deadly.png", "killed by signal 11"), ("exiting.png", "ended with status 3")],
+)
+def test_an_image_that_kills_its_decoder_costs_only_itself(
+    tmp_path: Path, shared_loader: IsolatedLoader, name: str, detail: str
+) -> None:
+    path = make_image(tmp_path / "a.png")
+    before = decoder_process(shared_loader)
+    error = failure(shared_loader, tmp_path / name)
+    assert error.reason is FailureReason.KILLED_DECODER
+    assert detail in error.detail
+    assert not before.is_running()
+    assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+
+
+def test_a_decoder_that_died_between_two_images_costs_none(
+    tmp_path: Path, shared_loader: IsolatedLoader
+) -> None:
+    path = make_image(tmp_path / "a.png")
+    decoder = decoder_process(shared_loader)
+    decoder.kill()
+    psutil.wait_procs([decoder])
+    assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+
+
+def test_an_image_that_hangs_is_given_up(tmp_path: Path) -> None:
+    path = make_image(tmp_path / "a.png")
+    with isolated(seconds=0.2) as loader:
+        hung = decoder_process(loader)
+        started = time.monotonic()
+        assert failure(loader, tmp_path / "endless.png").reason is FailureReason.TIMED_OUT
+        assert time.monotonic() - started < 3
+        assert not hung.is_running()
+        assert loader.load(path)[0, 0].tolist() == [10, 20, 30]
+
+
+def test_the_caller_hears_that_it_waits_and_may_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = iter([None, None, KeyboardInterrupt])
+
+    def on_wait() -> None:
+        if call := next(calls):
+            raise call
+
+    monkeypatch.setattr("worker.isolation.WAIT_SECONDS", 0.3)
+    path = make_image(tmp_path / "a.png")
+    with IsolatedLoader(2, LIMITS, 30, MEMORY_BYTES, on_wait, "faulty_decoder:load") as loader:
+        with pytest.raises(KeyboardInterrupt):
+            loader.load(tmp_path / "endless.png")
+        calls = iter([None] * 100)
+        assert loader.load(path)[0, 0].tolist() == [10, 20, 30]
+
+
+def test_no_process_is_left(tmp_path: Path) -> None:
+    with isolated() as loader:
+        decoder = decoder_process(loader)
+    assert not decoder.is_running()
+
+
+def test_a_decoder_ends_with_its_caller() -> None:
+    """The caller is killed, so that it can say nothing; the decoder holds its stderr open."""
+    program = (
+        "import os; from test_isolation import isolated; from pathlib import Path\n"
+        "isolated().load(Path('pid.png')); os.kill(os.getpid(), 9)"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environ) as caller:
+        assert caller.communicate(timeout=20)[1] == b""
+    assert caller.returncode == -9
+
+
+def test_a_decoder_that_cannot_start_is_no_fault_of_the_image(tmp_path: Path) -> None:
+    with isolated(function="nowhere:load") as loader, pytest.raises(ShoalError, match="status 1"):
+        loader.load(tmp_path / "a.png")

@@ -1,0 +1,262 @@
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Text
+from PIL import Image
+
+from worker.plots import plot_contact_sheet, plot_scatter, plot_sizes, plot_variance
+from worker.plots.contact_sheet import make_contact_sheet_figure
+from worker.plots.marks import choose_marks
+from worker.plots.png import encode_png
+from worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
+from worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
+from worker.plots.sizes import make_sizes_figure
+from worker.plots.style import COLOURS, describe_share, find_colour, find_marker, to_png
+from worker.plots.variance import describe_variance, make_variance_figure
+
+
+def make_points(n_clusters, n_samples=2_000, tail=1e9):
+    """Coordinates, labels, sizes and variance of a finished job; ``tail`` 2 has far outliers."""
+    generator = np.random.default_rng(n_clusters)
+    labels = np.sort(generator.integers(0, n_clusters, n_samples)).astype(np.int32)
+    centres = generator.normal(size=(n_clusters, 2)) * (30, 18)
+    points = centres[labels] + generator.standard_t(tail, size=(n_samples, 2)) * 2
+    sizes = np.bincount(labels, minlength=n_clusters)
+    return points.astype(np.float32), labels, sizes, np.array([0.31, 0.12, 0.05])
+
+
+def make_tiles(n_clusters, count=8):
+    return [[np.full((32, 32, 3), label % 200, np.uint8)] * count for label in range(n_clusters)]
+
+
+def decode(png):
+    with Image.open(BytesIO(png)) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def read_texts(figure):
+    return [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+
+
+def read_words(figure):
+    return " | ".join(text.get_text() for text in read_texts(figure))
+
+
+def make_all_figures(n_clusters):
+    points, labels, sizes, variance = make_points(n_clusters)
+    return [
+        make_scatter_figure(points, labels, sizes * 1_000, variance),
+        make_contact_sheet_figure(make_tiles(n_clusters), sizes * 1_000),
+        make_sizes_figure(sizes * 1_000),
+        make_variance_figure(np.full(50, 0.0199)),
+    ]
+
+
+@pytest.mark.parametrize("n_clusters", [1, 5, 13, 300])
+def test_no_text_is_cut_no_two_collide_and_no_plot_grows_without_bounds(n_clusters):
+    for figure in make_all_figures(n_clusters):
+        height, width, _ = decode(to_png(figure)).shape
+        assert width == 1500
+        assert height <= 2200
+        drawn = figure.get_tightbbox()
+        assert 0 <= drawn.x0 < drawn.x1 <= width / figure.dpi
+        assert 0 <= drawn.y0 < drawn.y1 <= height / figure.dpi
+        texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
+        boxes = [text.get_window_extent() for text in texts]
+        for place, box in enumerate(boxes):
+            assert box.count_overlaps(boxes[place + 1 :]) == 0
+
+
+@pytest.mark.parametrize("n_clusters", [1, 2, 5, 8])
+def test_a_scatter_shows_the_colour_of_every_cluster_in_its_plane(n_clusters):
+    points, labels, sizes, variance = make_points(n_clusters)
+    plane = decode(plot_scatter(points, labels, sizes, variance))[140:1000, 160:1150]
+    opacity = choose_marks(len(points), 1e6)[1]
+    for label in range(n_clusters):
+        over_white = 255 * (opacity * np.array(to_rgb(find_colour(label))) + 1 - opacity)
+        assert (np.abs(plane - over_white).max(axis=2) < 4).sum() > 50
+
+
+def test_forty_clusters_differ_in_colour_or_marker():
+    assert len({(find_colour(label), find_marker(label)) for label in range(40)}) == 40
+    assert len(set(COLOURS)) == 8
+
+
+def test_every_cluster_of_a_scatter_is_numbered_and_listed_with_its_size():
+    points, labels, sizes, variance = make_points(5)
+    figure = make_scatter_figure(points, labels, sizes, variance)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0", "1", "2", "3", "4"]
+    listed = {text.get_text() for text in figure.texts}
+    assert {f"{size:,}" for size in sizes} <= listed
+
+
+def test_the_axes_of_a_scatter_say_how_much_of_the_variance_they_show():
+    figure = make_scatter_figure(*make_points(3))
+    assert figure.axes[0].get_xlabel() == "Principal component 1 (31 % of variance)"
+    assert figure.axes[0].get_ylabel() == "Principal component 2 (12 % of variance)"
+    assert describe_axis(1, np.array([np.nan])) == "Principal component 1"
+
+
+def test_a_scatter_says_what_it_leaves_out_or_moves():
+    assert describe_limits(2_000, 2_000, 0) == []
+    assert describe_limits(50_000, 20_000, 0) == [
+        "20,000 of 50,000 images drawn, evenly from each cluster"
+    ]
+    assert describe_limits(9, 9, 1) == ["1 lies beyond the frame: triangles at its edge"]
+
+
+def test_above_the_limit_the_number_of_images_drawn_stands_in_the_plot():
+    points, labels, sizes, variance = make_points(4, n_samples=30_000)
+    drawn = len(sample_rows(labels, sizes))
+    figure = make_scatter_figure(points, labels, sizes, variance)
+    assert 0.99 * MAX_POINTS <= drawn <= MAX_POINTS
+    assert f"{drawn:,} of 30,000 images drawn" in read_words(figure)
+
+
+@pytest.mark.parametrize("n_clusters", [1, 3, 10_000])
+def test_a_sample_is_even_mixed_and_never_larger_than_the_limit(n_clusters):
+    _, labels, sizes, _ = make_points(n_clusters, n_samples=60_000)
+    rows = sample_rows(labels, sizes)
+    assert len(np.unique(rows)) == len(rows) <= MAX_POINTS
+    drawn = np.bincount(labels[rows], minlength=n_clusters)
+    shares = drawn[sizes > 0] / sizes[sizes > 0]
+    assert shares.min() > 0
+    assert n_clusters > 3 or np.ptp(shares) < 0.01
+    assert abs(np.corrcoef(rows, np.arange(len(rows)))[0, 1]) < 0.05
+
+
+def test_a_tiny_cluster_is_drawn_whole_in_a_sample():
+    sizes = np.array([999_980, 20], dtype=np.int32)
+    labels = np.repeat(np.array([0, 1], dtype=np.int32), sizes)
+    assert (labels[sample_rows(labels, sizes)] == 1).sum() == 20
+
+
+def test_far_outliers_do_not_squeeze_the_rest_into_a_corner():
+    points = np.random.default_rng(0).normal(size=(1_000, 2))
+    points[:3] = [[1e6, 0], [-1e5, 2], [0, -1e7]]
+    frame = find_frame(points)
+    assert frame.is_outside(points).tolist() == [True] * 3 + [False] * 997
+    assert np.abs([frame.low, frame.high]).max() < 8
+
+
+def test_a_small_cluster_far_from_a_dense_one_stays_in_the_frame():
+    points = np.zeros((1_000, 2))
+    points[:50] += 100
+    assert (
+        not find_frame(points + np.random.default_rng(0).normal(size=(1_000, 2)))
+        .is_outside(points)
+        .any()
+    )
+
+
+@pytest.mark.parametrize("outliers", [0, 1])
+def test_a_dozen_points_are_framed_whole_unless_one_is_far_away(outliers):
+    points = np.stack([np.arange(12.0), np.arange(12.0) % 5], axis=1)
+    points[:outliers] = 1e4
+    assert find_frame(points).is_outside(points).sum() == outliers
+
+
+def test_numbers_keep_apart_within_their_box_and_off_what_is_taken():
+    wanted = np.full((40, 2), (400.0, 5.0))
+    taken = np.array([[400.0, 15.0]])
+    placed = np.vstack([taken, spread_apart(wanted, taken, 30.0, np.array([800.0, 600.0]))])
+    gaps = np.abs(placed[:, None] - placed).max(axis=2) + np.eye(41) * 1e9
+    assert gaps.min() >= 30 - 1e-9
+    assert placed[1:].min() >= 15
+
+
+def test_a_single_component_is_spread_out_and_says_so():
+    points, labels, sizes, variance = make_points(3)
+    points[:, 1] = 0
+    figure = make_scatter_figure(points, labels, sizes, variance[:1])
+    assert "first principal component" in read_words(figure)
+    assert "at random" in figure.axes[0].get_ylabel()
+    assert plot_scatter(points, labels, sizes, variance[:1]) == to_png(figure)
+
+
+@pytest.mark.parametrize("sizes", [[3], [2, 1, 0], [1, 1, 1]])
+def test_few_images_empty_clusters_and_images_all_alike_are_drawn(sizes):
+    labels = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    same = np.zeros((3, 2), dtype=np.float32)
+    pictures = [
+        plot_scatter(same, labels, np.array(sizes), [np.nan, np.nan]),
+        plot_contact_sheet([[None] * size for size in sizes], np.array(sizes)),
+        plot_sizes(np.array(sizes)),
+        plot_variance([np.nan, np.nan]),
+    ]
+    assert all(decode(png).std() > 0 for png in pictures)
+
+
+def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    tiles = [[np.full((16, 16, 3), colour, np.uint8) for colour in colours], [None]]
+    sheet = decode(plot_contact_sheet(tiles, np.array([3, 1])))
+    areas = [(sheet == colour).all(axis=2).sum() for colour in [*colours, (225, 225, 225)]]
+    assert areas == [150 * 150] * 4
+
+
+@pytest.mark.parametrize("count", [1, 8, 30])
+def test_a_contact_sheet_takes_any_number_of_tiles(count):
+    for n_clusters in (2, 40):
+        figure = make_contact_sheet_figure(make_tiles(n_clusters, count), np.ones(n_clusters, int))
+        assert decode(to_png(figure)).shape[1] == 1500
+
+
+def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
+    points, labels, sizes, variance = make_points(300)
+    scatter = read_words(make_scatter_figure(points, labels, sizes, variance))
+    assert "2,000 images in 300 clusters, the first 40 numbered" in scatter
+    assert f"rest | {sizes[40:].sum():,}" in scatter
+    for figure in (make_sizes_figure(sizes), make_contact_sheet_figure(make_tiles(300), sizes)):
+        words = read_words(figure)
+        assert "300 clusters, the first 40 shown" in words
+        assert "Cluster 39" in words
+        assert "Cluster 40" not in words
+
+
+def test_sizes_are_printed_with_their_share_and_drawn_to_scale():
+    figure = make_sizes_figure(np.array([3_000, 1_000]))
+    assert "3,000  (75 %)" in read_words(figure)
+    pixels = decode(to_png(figure))
+    lengths = [
+        (pixels == np.rint(255 * np.array(to_rgb(colour)))).all(axis=2).sum(axis=1).max()
+        for colour in COLOURS[:2]
+    ]
+    assert lengths[0] == pytest.approx(3 * lengths[1], abs=4)
+
+
+def test_the_variance_is_summed_up_in_words():
+    assert describe_variance(np.array([0.3])) == "1 principal component keeps 30 % of the variance"
+    assert describe_variance(np.full(20, 0.05)) == (
+        "20 principal components keep 100 % of the variance; the first 18 keep 90 %"
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0.234, "23 %"), (0.0961, "9.6 %"), (0.0996, "10 %"), (0.0004, "< 0.1 %"), (0, "0 %")],
+)
+def test_shares_have_as_many_digits_as_they_deserve(share, words):
+    assert describe_share(share) == words
+
+
+def test_thousands_of_components_are_drawn_as_fast_as_a_few():
+    figure = make_variance_figure(np.full(4_096, 1 / 4_096))
+    assert len(figure.axes[1].patches) == 1
+
+
+def test_the_same_input_gives_the_same_bytes_in_every_thread():
+    job = make_points(5, n_samples=25_000, tail=2)
+    with ThreadPoolExecutor(4) as threads:
+        pictures = set(threads.map(lambda _: plot_scatter(*job), range(4)))
+    assert pictures == {plot_scatter(*job)}
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (7, 5, 3), (64, 33, 3)])
+def test_a_png_holds_exactly_the_pixels_it_was_made_of(shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert np.array_equal(decode(encode_png(pixels)), pixels)

@@ -1,0 +1,24 @@
+"""``python -m worker …``: a Celery worker that ends with the process that started it.
+
+Its standard input is a pipe from that process: when it closes, however the process ended,
+the worker shuts down.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+from worker.app import app
+
+
+def end_with_parent() -> None:
+    """Wait until standard input closes, then shut down warmly."""
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
+    app.worker_main(["worker", *sys.argv[1:]])

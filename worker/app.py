@@ -1,0 +1,53 @@
+"""The workers' entry point: ``celery -A worker.app worker``."""
+
+import importlib
+from contextlib import ExitStack
+from typing import Any
+
+from celery.signals import celeryd_after_setup, worker_shutdown
+
+import worker.blas  # noqa: F401  before numpy
+from shared.broker import make_app
+from shared.connection import QUICK_RETRIES, connect, find_faults
+from shared.embedded import hold_server, server_url
+from shared.messages import CALLBACKS
+from shared.settings import read_settings
+from worker.sweep import SweeperStep
+from worker.tasks import add_tasks
+from worker.workplace import Workplace
+
+# What a callback needs, in the order of need; together 3 s to import.
+CALLBACK_MODULES = ("worker.fitting", "worker.plots")
+
+settings = read_settings()
+url = settings.redis_url or server_url(settings)
+app = make_app(url)
+app.steps["worker"].add(SweeperStep)
+add_tasks(app, Workplace(app, settings, connect(url)))
+held = ExitStack()
+
+
+@celeryd_after_setup.connect
+def prepare(instance: Any, **_: object) -> None:
+    """Import what the tasks need before the pool forks, so that its processes share it."""
+    if not settings.redis_url:
+        held.enter_context(hold_server(settings))
+    if CALLBACKS in instance.app.amqp.queues.consume_from:
+        for module in CALLBACK_MODULES:
+            importlib.import_module(module)
+    refuse_faults()
+
+
+def refuse_faults() -> None:
+    """End with a clear message if Redis is set up to lose work."""
+    client = connect(url, QUICK_RETRIES)
+    faults = find_faults(client)
+    client.close()
+    if faults:
+        raise SystemExit("\n".join(faults))
+
+
+@worker_shutdown.connect
+def release(**_: object) -> None:
+    """Let go of the embedded server."""
+    held.close()

@@ -1,0 +1,96 @@
+"""Features: what of an image is compared, and the statistics that scale it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def pixels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Flatten a batch's images: every channel of every pixel is a feature.
+
+    Args:
+        images: Pixels of shape (n_samples, image_size, image_size, 3).
+
+    Returns:
+        Features of shape (n_samples, image_size * image_size * 3).
+    """
+    return images.reshape(len(images), math.prod(images.shape[1:]))
+
+
+EXTRACTORS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {"pixels": pixels}
+
+
+def extract(name: str, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the features that the extractor ``name`` finds in a batch's images.
+
+    Args:
+        name: One of ``EXTRACTORS``.
+        images: Pixels of shape (n_samples, image_size, image_size, 3).
+
+    Returns:
+        Features of shape (n_samples, n_features).
+    """
+    return EXTRACTORS[name](images)
+
+
+@dataclass(frozen=True)
+class FeatureStatistics:
+    """Sums over rows of integer features, which add up to exact means and variances.
+
+    Sums of bytes stay below 2**53 up to 10**11 images, so that float64 holds them exactly:
+    the result does not depend on how rows were split into batches, or on their order.
+
+    Attributes:
+        n_samples: Rows counted.
+        total: Sum of each feature, of shape (n_features,).
+        total_of_squares: Sum of each feature's squares, of shape (n_features,).
+    """
+
+    n_samples: int
+    total: NDArray[np.float64]
+    total_of_squares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, features: NDArray[np.uint8]) -> Self:
+        """Return the statistics of features of shape (n_samples, n_features)."""
+        # Both widen the numbers in small pieces, where a float64 copy of the batch would
+        # take eight times its memory.
+        total = features.sum(axis=0, dtype=np.float64)
+        squares = np.einsum("ij,ij->j", features, features, dtype=np.float64)
+        return cls(len(features), total, squares)
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            self.n_samples + other.n_samples,
+            self.total + other.total,
+            self.total_of_squares + other.total_of_squares,
+        )
+
+    def mean(self) -> NDArray[np.float64]:
+        """Return each feature's mean, of shape (n_features,)."""
+        return self.total / self.n_samples
+
+    def scale(self) -> NDArray[np.float64]:
+        """Return what scikit-learn's StandardScaler divides by, of shape (n_features,).
+
+        The population's standard deviation, and 1.0 for a feature that is constant.
+        """
+        # On the sums and not on the mean: for a constant feature the two products are the
+        # same number rounded once, and their difference is exactly 0.
+        spread = self.n_samples * self.total_of_squares - self.total**2
+        return np.where(spread > 0, np.sqrt(spread.clip(0)) / self.n_samples, 1.0)
+
+    def to_bytes(self) -> bytes:
+        """Return the statistics as raw float64: n_samples, total, total_of_squares."""
+        return np.concatenate([[self.n_samples], self.total, self.total_of_squares]).tobytes()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Return the statistics that ``to_bytes`` wrote."""
+        values = np.frombuffer(content, np.float64)
+        total, squares = np.split(values[1:], 2)
+        return cls(int(values[0]), total, squares)

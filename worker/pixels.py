@@ -1,0 +1,139 @@
+"""Pixels: a picture of any mode and depth becomes square RGB of eight bits."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageCms
+
+from shared.errors import UnreadableImageError
+from shared.jobs import FailureReason
+
+# Modes whose values may be averaged as they are. Pillow weighs colour by alpha (LA, RGBA)
+# while it resizes, so that what is invisible does not bleed into what is visible.
+INTERPOLABLE = {"RGB", "L", "RGBA", "LA", "CMYK", "YCbCr", "LAB"}
+WIDE = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+
+PHOTOMETRIC_TAG = 262
+MIN_IS_WHITE = 0
+
+# Reading EXIF costs more than it brings where no such block is.
+ORIENTATION_SOURCES = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def check_pixels(n_pixels: int, max_pixels: int) -> None:
+    """Refuse an image that would take too much memory, before it is decoded.
+
+    Raises:
+        UnreadableImageError: It has more than ``max_pixels``.
+    """
+    if n_pixels > max_pixels:
+        detail = f"{n_pixels:,} pixels, of {max_pixels:,} allowed"
+        raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, detail)
+
+
+def make_square(picture: Image.Image, image_size: int) -> NDArray[np.uint8]:
+    """Return a picture's pixels: square, upright, and on white where it is transparent.
+
+    Returns:
+        Pixels of shape (image_size, image_size, 3), read-only.
+    """
+    size = (image_size, image_size)
+    # JPEG: decodes at the smallest of 1/8, 1/4, 1/2 and 1 that still covers the target.
+    picture.draft(None, size)
+    square = make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    # Turned when it is small: a square needs no other size for a quarter turn.
+    pixels = make_rgb(make_upright(square, read_orientation(picture)))
+    # Not np.asarray: it makes Pillow encode the pixels several times (100 µs an image).
+    return np.frombuffer(pixels.tobytes(), np.uint8).reshape(image_size, image_size, 3)
+
+
+def make_interpolable(picture: Image.Image) -> Image.Image:
+    """Return the picture in a mode whose values may be averaged."""
+    if picture.mode in WIDE:
+        values = make_eight_bits(np.asarray(picture))
+        return Image.fromarray(~values if is_inverted(picture) else values)
+    if picture.mode in INTERPOLABLE and "transparency" not in picture.info:
+        return picture
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+
+
+def is_inverted(picture: Image.Image) -> bool:
+    """Whether 0 is white: Pillow heeds that of TIFF up to eight bits, and not above."""
+    return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC_TAG) == MIN_IS_WHITE
+
+
+def make_rgb(picture: Image.Image) -> Image.Image:
+    """Return an interpolable picture as RGB, on white where it is transparent."""
+    if picture.mode in {"RGBA", "LA"}:
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture.convert("RGBA"))
+    if picture.mode == "LAB":
+        return ImageCms.applyTransform(picture, lab_to_rgb()) or picture
+    return picture.convert("RGB") if picture.mode != "RGB" else picture
+
+
+@cache
+def lab_to_rgb() -> ImageCms.ImageCmsTransform:
+    """Return the conversion that Pillow's own ``convert`` lacks."""
+    lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(lab, rgb, "LAB", "RGB")
+
+
+def read_orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8, that is still to be applied to a loaded picture."""
+    # Pillow turns TIFF itself, while it loads.
+    if picture.format == "TIFF" or ORIENTATION_SOURCES.isdisjoint(picture.info):
+        return 1
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    # Damaged EXIF raises whatever its parser meets; the pixels are good all the same.
+    except Exception:
+        return 1
+
+
+def make_upright(picture: Image.Image, orientation: int) -> Image.Image:
+    """Return the picture as it was meant to be seen."""
+    if orientation not in UPRIGHT:
+        return picture
+    return picture.transpose(UPRIGHT[orientation])
+
+
+def make_eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale values of any type to 0-255: by the range of short types, else by their own.
+
+    Sixteen bits that Pillow holds in 32 (mode I) count as sixteen.
+    """
+    if values.dtype == np.uint8:
+        return values.astype(np.uint8, copy=False)
+    if values.dtype == np.int32 and values.min() >= 0 and values.max() <= 0xFFFF:
+        values = values.astype(np.uint16)
+    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        values = np.right_shift(values, 8)
+        return values.astype(np.uint8)
+    return stretch(values)
+
+
+def stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale values by their own range to 0-255; what is not a number becomes 0."""
+    scaled: NDArray[Any] = values.astype(np.result_type(values.dtype, np.float32))
+    finite = np.isfinite(scaled)
+    low = scaled.min(where=finite, initial=np.inf)
+    high = scaled.max(where=finite, initial=-np.inf)
+    if not low < high:
+        return np.zeros(values.shape, np.uint8)
+    np.nan_to_num(scaled, copy=False, nan=low, posinf=high, neginf=low)
+    scaled -= low
+    scaled *= 255 / (high - low)
+    scaled = np.rint(scaled)
+    return scaled.astype(np.uint8)

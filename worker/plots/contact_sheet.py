@@ -1,0 +1,156 @@
+"""What each cluster looks like: a row of its most typical images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from worker.plots.style import (
+    BODY,
+    GREY,
+    HEADER_PIXELS,
+    MARGIN_PIXELS,
+    MAX_NAMED,
+    SMALL,
+    WIDTH_PIXELS,
+    describe_clusters,
+    describe_count,
+    find_colour,
+    make_figure,
+    to_png,
+    write,
+)
+
+Tile = NDArray[np.uint8] | None
+
+CAPTION_PIXELS = 200
+GAP_PIXELS = 8
+SWATCH_PIXELS = 8
+MAX_TILE_PIXELS = 150
+MAX_TILES = 12
+ONE_COLUMN_CLUSTERS = 12
+BOTTOM_PIXELS = 30
+BLANK = 225
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where things are on the sheet, in pixels.
+
+    Attributes:
+        columns: Columns of clusters: one, or two when there are many.
+        lines: Clusters below each other.
+        tiles: Images side by side.
+        tile_pixels: Width and height of an image.
+    """
+
+    columns: int
+    lines: int
+    tiles: int
+    tile_pixels: int
+
+    @property
+    def line_pixels(self) -> int:
+        """Height of one cluster."""
+        return self.tile_pixels + (2 * GAP_PIXELS if self.columns == 1 else GAP_PIXELS)
+
+    def find_corner(self, label: int) -> tuple[int, int]:
+        """Return the left and top of a cluster, under the sheet's header."""
+        column, line = divmod(label, self.lines)
+        return column * (WIDTH_PIXELS - MARGIN_PIXELS) // self.columns, line * self.line_pixels
+
+
+class Picture(Artist):
+    """Pixels of shape (height, width, 3), copied ``top`` pixels below the figure's upper edge.
+
+    matplotlib's own images are sampled and blended even in their own size, which takes 100 ms.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], top: int) -> None:
+        super().__init__()
+        self.pixels = pixels
+        self.top = top
+
+    def draw(self, renderer: Any) -> None:
+        """Copy the pixels onto the canvas of an Agg renderer."""
+        height, width, _ = self.pixels.shape
+        canvas = np.asarray(renderer.buffer_rgba())
+        canvas[self.top : self.top + height, :width, :3] = self.pixels
+
+
+def plot_contact_sheet(tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp]) -> bytes:
+    """Return a PNG with a row for each cluster: its number, its size, its typical images.
+
+    Args:
+        tiles: For each cluster, images of shape (size, size, 3), most typical first; ``None``
+            stands for an image that cannot be had, and becomes a grey square.
+        sizes: Images of each cluster, shape (n_clusters,).
+    """
+    return to_png(make_contact_sheet_figure(tiles, sizes))
+
+
+def make_contact_sheet_figure(tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp]) -> Figure:
+    """Make the figure of ``plot_contact_sheet``; it ends after 40 clusters and says so."""
+    shown = [row[:MAX_TILES] for row in tiles[:MAX_NAMED]]
+    grid = make_grid(len(shown), max(map(len, shown), default=1))
+    mosaic = make_mosaic(shown, grid)
+    figure = make_figure(
+        HEADER_PIXELS + len(mosaic) + BOTTOM_PIXELS,
+        "The most typical images of each cluster",
+        describe_clusters(sizes),
+    )
+    figure.add_artist(Picture(mosaic, HEADER_PIXELS))
+    for label, size in enumerate(sizes[: len(shown)]):
+        write_caption(figure, grid, label, int(size))
+    return figure
+
+
+def make_grid(n_clusters: int, tiles: int) -> Grid:
+    """Choose the largest tiles that fit side by side."""
+    columns = 1 if n_clusters <= ONE_COLUMN_CLUSTERS else 2
+    tiles = max(1, tiles)
+    room = (WIDTH_PIXELS - MARGIN_PIXELS) // columns - MARGIN_PIXELS - CAPTION_PIXELS
+    tile_pixels = min(MAX_TILE_PIXELS, room // tiles - GAP_PIXELS)
+    return Grid(columns, -(-n_clusters // columns), tiles, tile_pixels)
+
+
+def make_mosaic(tiles: Sequence[Sequence[Tile]], grid: Grid) -> NDArray[np.uint8]:
+    """Lay all images and colour swatches out as one picture, shape (height, width, 3)."""
+    size = grid.tile_pixels
+    mosaic = np.full((grid.lines * grid.line_pixels, WIDTH_PIXELS, 3), 255, dtype=np.uint8)
+    for label, row in enumerate(tiles):
+        left, top = grid.find_corner(label)
+        left += MARGIN_PIXELS
+        mosaic[top : top + size, left : left + SWATCH_PIXELS] = parse_colour(find_colour(label))
+        for place, tile in enumerate(row):
+            x = left + CAPTION_PIXELS + place * (size + GAP_PIXELS)
+            mosaic[top : top + size, x : x + size] = resize_tile(tile, size)
+    return mosaic
+
+
+def parse_colour(colour: str) -> list[int]:
+    """Return red, green and blue of a colour such as "#0072b2"."""
+    return list(bytes.fromhex(colour.removeprefix("#")))
+
+
+def resize_tile(tile: Tile, size: int) -> NDArray[np.uint8]:
+    """Return a tile in the sheet's size, shape (size, size, 3)."""
+    if tile is None:
+        return np.full((size, size, 3), BLANK, dtype=np.uint8)
+    resized = Image.fromarray(tile).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def write_caption(figure: Figure, grid: Grid, label: int, size: int) -> None:
+    """Write a cluster's number and size beside its images."""
+    left, top = grid.find_corner(label)
+    x = left + MARGIN_PIXELS + SWATCH_PIXELS + 14
+    middle = HEADER_PIXELS + top + grid.tile_pixels / 2
+    number, count, apart = (BODY, SMALL, 15) if grid.columns == 1 else (SMALL, SMALL - 1, 12)
+    write(figure, x, middle - apart, f"Cluster {label}", size=number, weight="bold")
+    write(figure, x, middle + apart, describe_count(size, "image"), size=count, color=GREY)

@@ -1,0 +1,56 @@
+"""How many images each cluster holds, as bars."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from worker.plots.style import (
+    HEADER_PIXELS,
+    MAX_NAMED,
+    describe_clusters,
+    describe_share,
+    find_colour,
+    make_figure,
+    to_png,
+    write,
+)
+
+NAME_PIXELS = 190
+BAR_PIXELS = 1040
+BOTTOM_PIXELS = 30
+
+
+def plot_sizes(sizes: NDArray[np.intp]) -> bytes:
+    """Return a PNG with a bar for each cluster, its count and its share.
+
+    Args:
+        sizes: Images of each cluster, shape (n_clusters,).
+    """
+    return to_png(make_sizes_figure(sizes))
+
+
+def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:
+    """Make the figure of ``plot_sizes``, which ends after 40 clusters and says so."""
+    shown = sizes[:MAX_NAMED]
+    row_pixels = 56 if len(shown) <= 12 else 36
+    height = HEADER_PIXELS + row_pixels * len(shown) + BOTTOM_PIXELS
+    figure = make_figure(height, "Cluster sizes", describe_clusters(sizes))
+    total, largest = max(1, int(sizes.sum())), max(1, int(shown.max(initial=0)))
+    for label, size in enumerate(shown.tolist()):
+        middle = HEADER_PIXELS + row_pixels * (label + 0.5)
+        length = BAR_PIXELS * size / largest
+        write(figure, NAME_PIXELS, middle, f"Cluster {label}", ha="right")
+        draw_bar(figure, middle, (length, 0.7 * row_pixels), find_colour(label))
+        words = f"{size:,}  ({describe_share(size / total)})"
+        write(figure, NAME_PIXELS + 32 + length, middle, words)
+    return figure
+
+
+def draw_bar(figure: Figure, middle: float, size: tuple[float, float], colour: str) -> None:
+    """Draw a bar, ``size`` being its length and thickness; all in pixels from the upper left."""
+    # Straight on the figure: axes of their own would cost more than all the bars.
+    length, thickness = size
+    corner = (NAME_PIXELS + 16, figure.bbox.height - middle - thickness / 2)
+    bar = Rectangle(corner, length, thickness, facecolor=colour, transform=None)
+    figure.add_artist(bar)

@@ -1,0 +1,122 @@
+"""The look that all plots share: canvas, palette, type, and words for numbers.
+
+Everything is placed in pixels from the upper left corner: no text is cut, and no layout engine
+has to draw the figure a second time to find out.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from numpy.typing import NDArray
+
+from worker.plots.png import encode_png
+
+WIDTH_PIXELS = 1500
+MARGIN_PIXELS = 48
+HEADER_PIXELS = 134
+LINE_PIXELS = 34
+PIXELS_PER_INCH = 150
+POINTS_PER_PIXEL = 72 / PIXELS_PER_INCH
+
+# More clusters than this are counted in words, not drawn: a plot is to be taken in at a glance.
+MAX_NAMED = 40
+
+INK, GREY, FAINT = "#1f2328", "#59636e", "#d9dee3"
+TITLE, BODY, SMALL = 15.0, 10.0, 9.0
+
+# Okabe and Ito (2008), "Color universal design": eight colours that colour-blind people tell apart.
+COLOURS = (
+    *("#0072b2", "#e69f00", "#009e73", "#d55e00"),
+    *("#cc79a7", "#56b4e9", "#f0e442", "#000000"),
+)
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
+
+
+def find_colour(label: int) -> str:
+    """Return a cluster's colour; it comes again every eight clusters, with another marker."""
+    return COLOURS[label % len(COLOURS)]
+
+
+def find_marker(label: int) -> str:
+    """Return a cluster's marker, the same for eight clusters in a row."""
+    return MARKERS[label // len(COLOURS) % len(MARKERS)]
+
+
+def make_figure(height_pixels: int, title: str, *notes: str) -> Figure:
+    """Make a white figure of the common width, headed by its title and grey lines below it."""
+    size = (WIDTH_PIXELS / PIXELS_PER_INCH, height_pixels / PIXELS_PER_INCH)
+    figure = Figure(figsize=size, dpi=PIXELS_PER_INCH, facecolor="white")
+    FigureCanvasAgg(figure)
+    write(figure, MARGIN_PIXELS, 44, title, size=TITLE, weight="bold")
+    for line, note in enumerate(notes):
+        write(figure, MARGIN_PIXELS, 88 + line * LINE_PIXELS, note, color=GREY)
+    return figure
+
+
+def place_axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a place given in pixels, with quiet spines, ticks and grid."""
+    whole_width, whole_height = figure.bbox.width, figure.bbox.height
+    box = (left / whole_width, 1 - (top + height) / whole_height)
+    axes = figure.add_axes((*box, width / whole_width, height / whole_height), facecolor="white")
+    axes.tick_params(labelsize=SMALL, labelcolor=GREY, color=FAINT, length=4, width=0.8)
+    axes.grid(color=FAINT, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[:].set(color=FAINT, linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def make_markers(points: NDArray[np.float64], size: float, **look: Any) -> Line2D:
+    """Make markers at points of shape (n, 2), ``size`` pixels wide."""
+    edge = {"markeredgewidth": 0.4 if size > 6 else 0, "markeredgecolor": "white"}
+    width = {"markersize": size * POINTS_PER_PIXEL}
+    return Line2D(*points.T, linestyle="none", **edge | width | look)
+
+
+def write(figure: Figure, x: float, y: float, words: str, size: float = BODY, **look: Any) -> Text:
+    """Write words with their left end at ``x`` and their middle at ``y``, in pixels."""
+    place = (x / figure.bbox.width, 1 - y / figure.bbox.height)
+    return figure.text(*place, words, **make_font(size) | {"va": "center_baseline"} | look)
+
+
+def make_font(size: float) -> dict[str, Any]:
+    """Return the look of a text; the font is the one that ships with matplotlib."""
+    return {"fontsize": size, "fontfamily": "DejaVu Sans", "color": INK, "parse_math": False}
+
+
+def to_png(figure: Figure) -> bytes:
+    """Draw a figure and return it as an opaque PNG."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    return encode_png(np.ascontiguousarray(pixels[..., :3]))
+
+
+def describe_count(count: int, noun: str) -> str:
+    """Return a number with its noun, as in "1,797 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def describe_share(share: float) -> str:
+    """Return a share in percent, with as many digits as it deserves; "" where it is undefined."""
+    percent = 100 * share
+    if not math.isfinite(percent):
+        return ""
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    whole = percent >= 9.95 or percent == 0
+    return f"{percent:.0f} %" if whole else f"{percent:.1f} %"
+
+
+def describe_clusters(sizes: NDArray[np.intp], done: str = "shown") -> str:
+    """Return how many images are in how many clusters, and what is done to only 40 of these."""
+    words = (
+        f"{describe_count(int(sizes.sum()), 'image')} in {describe_count(len(sizes), 'cluster')}"
+    )
+    return words if len(sizes) <= MAX_NAMED else f"{words}, the first {MAX_NAMED} {done}"

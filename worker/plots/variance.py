@@ -1,0 +1,95 @@
+"""How much of the variance the principal components keep."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from matplotlib.transforms import IdentityTransform
+from numpy.typing import ArrayLike, NDArray
+
+from worker.plots.style import (
+    BODY,
+    GREY,
+    HEADER_PIXELS,
+    WIDTH_PIXELS,
+    describe_count,
+    describe_share,
+    find_colour,
+    make_figure,
+    make_font,
+    place_axes,
+    to_png,
+)
+
+LEFT_PIXELS = 150
+LABEL_PIXELS = 36
+PANEL_PIXELS = 300
+
+
+def plot_variance(explained_variance_ratio: ArrayLike) -> bytes:
+    """Return a PNG of the variance that each component explains, alone and added up.
+
+    Args:
+        explained_variance_ratio: Shares of the whole variance, shape (n_components,).
+    """
+    return to_png(make_variance_figure(explained_variance_ratio))
+
+
+def make_variance_figure(explained_variance_ratio: ArrayLike) -> Figure:
+    """Make the figure of ``plot_variance``: the sum above, the single components below."""
+    # Images that are all alike have no variance to share out: their ratio is not a number.
+    shares = np.nan_to_num(np.asarray(explained_variance_ratio, dtype=np.float64))
+    figure = make_figure(
+        HEADER_PIXELS + 2 * PANEL_PIXELS + 156, "Explained variance", describe_variance(shares)
+    )
+    cumulative = place_panel(figure, HEADER_PIXELS + 20, "Cumulative", len(shares))
+    draw_cumulative(cumulative, shares.cumsum())
+    cumulative.xaxis.set_visible(False)
+    single = place_panel(figure, HEADER_PIXELS + PANEL_PIXELS + 50, "Per component", len(shares))
+    draw_bars(single, shares)
+    single.set_xlabel("Principal component", labelpad=8, **make_font(BODY))
+    return figure
+
+
+def describe_variance(shares: NDArray[np.float64]) -> str:
+    """Return what the components keep together, and how many of them keep nine tenths."""
+    kept = float(shares.sum())
+    if kept == 0:
+        return "The images do not differ: there is no variance to explain"
+    verb = "keeps" if len(shares) == 1 else "keep"
+    components = describe_count(len(shares), "principal component")
+    words = f"{components} {verb} {describe_share(kept)} of the variance"
+    enough = int(np.searchsorted(shares.cumsum(), 0.9)) + 1
+    return f"{words}; the first {enough} keep 90 %" if 1 < enough < len(shares) else words
+
+
+def place_panel(figure: Figure, top: float, label: str, n_components: int) -> Axes:
+    """Add one of the two panels, with percent upwards and components to the right."""
+    axes = place_axes(figure, LEFT_PIXELS, top, WIDTH_PIXELS - LEFT_PIXELS - 60, PANEL_PIXELS)
+    axes.set_xlim(0.4, n_components + 0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.6g} %")
+    axes.set_ylabel(label, **make_font(BODY))
+    axes.yaxis.set_label_coords(LABEL_PIXELS, axes.bbox.y0 + PANEL_PIXELS / 2, IdentityTransform())
+    axes.grid(visible=False, axis="x")
+    return axes
+
+
+def draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:
+    """Draw the sum of the shares, as a step for each component."""
+    edges = np.arange(len(kept) + 1) + 0.5
+    axes.stairs(kept, edges, fill=True, color=find_colour(0), alpha=0.18, linewidth=0)
+    axes.stairs(kept, edges, baseline=None, color=find_colour(0), linewidth=1.6)
+    axes.set_ylim(0, 1.02)
+    axes.axhline(1, color=GREY, linewidth=0.8, linestyle=(0, (4, 4)))
+
+
+def draw_bars(axes: Axes, shares: NDArray[np.float64]) -> None:
+    """Draw a bar for each share."""
+    # Bars with gaps as one outline: thousands of components cost no more than five.
+    positions = np.arange(1, len(shares) + 1)
+    edges = np.stack([positions - 0.4, positions + 0.4], axis=1).ravel()
+    heights = np.stack([shares, np.zeros_like(shares)], axis=1).ravel()[:-1]
+    axes.stairs(heights, edges, fill=True, color=find_colour(0), linewidth=0)
+    axes.set_ylim(0, max(float(shares.max()) * 1.08, 0.01))

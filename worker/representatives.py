@@ -1,0 +1,47 @@
+"""Which images speak for a cluster: the nearest to its centroid, and those far from all."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def find_representatives(
+    labels: NDArray[np.int32], distances: NDArray[np.float32], n_clusters: int, count: int
+) -> list[NDArray[np.intp]]:
+    """Find each cluster's most typical images, nearest to the centroid first.
+
+    Args:
+        labels: Shape (n_samples,), each in ``range(n_clusters)``.
+        distances: To the own centroid, shape (n_samples,).
+        n_clusters: Clusters of the model; some may have no image.
+        count: Images wanted of each cluster.
+
+    Returns:
+        One array of at most ``count`` row numbers a cluster. Of equal distances the lower row wins.
+    """
+    # Two bytes a label make numpy sort by radix: 20 times as fast at a million rows.
+    small = labels.astype(np.uint16) if n_clusters <= 2**16 else labels
+    by_label = np.argsort(small, kind="stable")
+    ends = np.cumsum(np.bincount(labels, minlength=n_clusters))
+    members = np.split(by_label, ends[:-1])
+    return [rows[find_smallest(distances[rows], count)] for rows in members]
+
+
+def find_outliers(distances: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Find the ``count`` images farthest from every centroid, farthest first.
+
+    ``distances`` are to the nearest centroid, shape (n_samples,); of equal ones the lower row wins.
+    """
+    return find_smallest(-distances, count)
+
+
+def find_smallest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Find where the ``count`` smallest values are, in ascending order; ties by position."""
+    if count <= 0:
+        return np.empty(0, dtype=np.intp)
+    if count < len(values):
+        limit = np.partition(values, count - 1)[count - 1]
+        below, equal = np.flatnonzero(values < limit), np.flatnonzero(values == limit)
+        candidates = np.concatenate([below, equal[: count - len(below)]])
+    else:
+        candidates = np.arange(len(values))
+    return candidates[np.argsort(values[candidates], kind="stable")]

@@ -1,0 +1,71 @@
+"""What the two callbacks of a job have in common: a lease, and an end that is told."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from redis import RedisError
+
+from shared.errors import JobFailedError
+from shared.jobs import Stage, State
+from shared.store import Lease, Ledger
+from worker.heartbeat import LeaseKeeper, WorkLostError
+from worker.workplace import Workplace
+
+logger = logging.getLogger(__name__)
+
+# A callback whose process was lost this often is not tried again.
+MOST_ATTEMPTS = 5
+
+Work = Callable[[Lease, LeaseKeeper], None]
+
+
+def run_callback(workplace: Workplace, job_id: str, stage: Stage, work: Work) -> None:
+    """Do what follows ``stage`` under a lease, so that it is done once.
+
+    A second delivery steps aside, and a late finisher changes nothing. ``work`` fails the
+    job by raising JobFailedError; when Redis is away, the sweeper sends the callback again.
+    """
+    ledger = workplace.ledger(job_id)
+    lease = ledger.acquire_lease(stage)
+    if lease is None:
+        return
+    started = time.monotonic()
+    with LeaseKeeper(ledger, lease) as keeper:
+        error = find_error(lease, keeper, work)
+    if error:
+        fail_job(workplace, ledger, lease, error)
+    logger.info(
+        "job=%s stage=%s attempt=%d seconds=%.2f error=%r",
+        *(job_id, lease.state, lease.attempt, time.monotonic() - started, error),
+    )
+
+
+def find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
+    """Do the work; return why it cannot be done, if so."""
+    if lease.attempt > MOST_ATTEMPTS:
+        return (
+            f"The process at work in the state {lease.state} was lost {MOST_ATTEMPTS} times,"
+            " most likely for want of memory: give the workers more, or lower SHOAL_FIT_MEMORY."
+        )
+    try:
+        work(lease, keeper)
+    except WorkLostError as lost:
+        logger.info("%s", lost)
+    except JobFailedError as error:
+        return str(error)
+    except RedisError:
+        raise
+    except MemoryError:
+        return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."
+    except Exception as error:
+        # A defect of ours would fail the same way for ever: the job says so and ends.
+        logger.exception("job=%s state=%s", keeper.ledger.job_id, lease.state)
+        return f"Unexpected {type(error).__name__} while {lease.state}: {error}"
+    return None
+
+
+def fail_job(workplace: Workplace, ledger: Ledger, lease: Lease, error: str) -> None:
+    """End the job without a result."""
+    if ledger.advance(lease, State.FAILED, {"error": error}):
+        workplace.sweeper.end_job(ledger.job_id)

@@ -1,0 +1,120 @@
+"""Finishing: sizes, representatives, outliers and plots, once every batch is labelled."""
+
+import importlib.metadata
+from bisect import bisect_right
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import UnreadableImageError
+from shared.jobs import ClusterSummary, Stage, State, Summary
+from shared.store import Lease, Results
+from worker.heartbeat import LeaseKeeper
+from worker.images import ImageLimits, load_image
+from worker.model import Model
+from worker.representatives import find_outliers, find_representatives
+from worker.stages.callback import run_callback
+from worker.stages.labelling import LABEL_DTYPE
+from worker.workplace import Workplace
+
+REPRESENTATIVES = 8
+OUTLIERS = 20
+TILE_PIXELS = 96
+# Clusters in the contact sheet: each costs the decoding of its representatives.
+MOST_CLUSTERS_SHOWN = 40
+VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
+
+
+def finish_job(workplace: Workplace, job_id: str) -> None:
+    """Sum up and plot what the job found, and end it."""
+    ledger = workplace.ledger(job_id)
+    results = workplace.results(job_id)
+
+    def work(lease: Lease, keeper: LeaseKeeper) -> None:
+        findings = Findings(results, Model.from_bytes(results.model()))
+        keeper.check()
+        source = Path(ledger.request.source)
+        plots = findings.plot(source, workplace.limits)
+        results.put_findings(lease.token, findings.summary(), plots)
+        if ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
+            workplace.sweeper.end_job(job_id)
+
+    run_callback(workplace, job_id, Stage.LABELLING, work)
+
+
+class Findings:
+    """What the label rows of all batches say together."""
+
+    def __init__(self, results: Results, model: Model) -> None:
+        self.results = results
+        self.model = model
+        self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
+        self.rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
+        self.batch_ends = list(accumulate(shape.rows for shape in results.shapes()))
+        self.sizes = np.bincount(self.rows["label"], minlength=len(model.centroids))
+        self.representatives = [
+            self.paths(rows)
+            for rows in find_representatives(
+                self.rows["label"], self.rows["distance"], len(self.sizes), REPRESENTATIVES
+            )
+        ]
+
+    def paths(self, rows: NDArray[np.int64]) -> list[str]:
+        """Return the paths of the images in ``rows``."""
+        return [self.path(int(row)) for row in rows]
+
+    def path(self, row: int) -> str:
+        """Return the path of the image in ``row``."""
+        batch = bisect_right(self.batch_ends, row)
+        start = self.batch_ends[batch - 1] if batch else 0
+        return self.loaded_paths(batch)[row - start]
+
+    def summary(self) -> Summary:
+        """Return the findings in numbers and paths."""
+        clusters = [
+            ClusterSummary(label=label, size=int(size), representatives=paths)
+            for label, (size, paths) in enumerate(
+                zip(self.sizes, self.representatives, strict=True)
+            )
+        ]
+        return Summary(
+            clusters=clusters,
+            outliers=self.paths(find_outliers(self.rows["distance"], OUTLIERS)),
+            rows_fitted=self.model.rows_fitted,
+            n_components=len(self.model.components),
+            explained_variance_ratio=self.model.explained_variance_ratio.tolist(),
+            inertia=self.model.inertia,
+            versions={name: importlib.metadata.version(name) for name in VERSIONS_OF},
+        )
+
+    def plot(self, source: Path, limits: ImageLimits) -> dict[str, bytes]:
+        """Return the plots as PNG, by name."""
+        # matplotlib takes 1 s to import, and most processes never plot.
+        from worker import plots
+
+        coordinates = np.stack([self.rows["pc1"], self.rows["pc2"]], axis=1)
+        ratio = self.model.explained_variance_ratio
+        tiles = [
+            load_tiles(source, paths, limits)
+            for paths in self.representatives[:MOST_CLUSTERS_SHOWN]
+        ]
+        return {
+            "scatter": plots.plot_scatter(coordinates, self.rows["label"], self.sizes, ratio),
+            "contact-sheet": plots.plot_contact_sheet(tiles, self.sizes),
+            "sizes": plots.plot_sizes(self.sizes),
+            "variance": plots.plot_variance(ratio),
+        }
+
+
+def load_tiles(source: Path, paths: list[str], limits: ImageLimits) -> list[NDArray[np.uint8]]:
+    """Return small pictures of ``paths``; grey where an image is gone since it was loaded."""
+    tiles = []
+    for path in paths:
+        try:
+            tiles.append(load_image(source / path, TILE_PIXELS, limits))
+        except UnreadableImageError:
+            tiles.append(np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8))
+    return tiles

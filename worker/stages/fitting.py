@@ -1,0 +1,138 @@
+"""Fitting: the model of a job, once every batch is loaded."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import JobFailedError
+from shared.jobs import JobRequest, Stage, State
+from shared.store import Lease, Results
+from shared.store.results import Shape
+from worker.features import FeatureStatistics
+from worker.heartbeat import LeaseKeeper
+from worker.model import Model
+from worker.sampling import choose_rows, split_rows
+from worker.stages.callback import run_callback
+from worker.workplace import Workplace
+
+DEFAULT_COMPONENTS = 50
+# Below this share of a batch's rows, single rows are read.
+SPARSE = 0.25
+# What the fit holds for one value: the feature, and its copy as float32.
+FIT_BYTES = 5
+
+
+def fit_job(workplace: Workplace, job_id: str) -> None:
+    """Fit the job's model and start labelling, or fail the job with a reason."""
+    ledger = workplace.ledger(job_id)
+    results = workplace.results(job_id)
+
+    def work(lease: Lease, keeper: LeaseKeeper) -> None:
+        model = make_model(results, ledger.request, workplace.settings.fit_memory, keeper)
+        results.put_model(lease.token, model.to_bytes())
+        if ledger.advance(lease, State.LABELLING, {"model_token": lease.token}):
+            workplace.messages.send_stage(job_id, Stage.LABELLING, results.n_batches())
+
+    run_callback(workplace, job_id, Stage.LOADING, work)
+
+
+def make_model(
+    results: Results, request: JobRequest, fit_memory: int, keeper: LeaseKeeper
+) -> Model:
+    """Return the model of all rows, or of a fixed sample where they exceed ``fit_memory`` bytes.
+
+    Raises:
+        JobFailedError: The images are too few for what was asked.
+        WorkLostError: The job was cancelled or taken over meanwhile.
+    """
+    # scikit-learn takes 2 s to import, and most processes never fit.
+    from worker.fitting import fit_model
+
+    shapes = results.shapes()
+    n_rows = sum(shape.rows for shape in shapes)
+    check_enough(n_rows, request)
+    n_features = max(shape.columns for shape in shapes)
+    most = max(fit_memory // (FIT_BYTES * n_features), request.clusters, 2)
+    rows = read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), keeper)
+    statistics = sum_statistics(results)
+    model = fit_model(
+        rows,
+        statistics.mean(),
+        statistics.scale(),
+        n_components=count_components(request, *rows.shape),
+        n_clusters=request.clusters,
+        random_state=request.random_state,
+        checkpoint=keeper.check,
+    )
+    return replace(model, features=request.features, image_size=request.image_size)
+
+
+def check_enough(n_rows: int, request: JobRequest) -> None:
+    """Raise JobFailedError unless there are as many images as clusters."""
+    if not n_rows:
+        raise JobFailedError(
+            "No image could be read: `shoal failures JOB` lists each with its cause."
+        )
+    if n_rows < request.clusters:
+        raise JobFailedError(
+            f"{n_rows} images could be read, too few for {request.clusters} clusters:"
+            f" use --clusters {n_rows} or less."
+        )
+
+
+def count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
+    """Return how many principal components to keep.
+
+    Raises:
+        JobFailedError: More were asked for than the images have.
+    """
+    most = min(n_rows, n_features)
+    if request.components is None:
+        return min(DEFAULT_COMPONENTS, most)
+    if request.components > most:
+        raise JobFailedError(
+            f"{n_rows} images of {n_features} features have {most} principal components,"
+            f" not {request.components}: use --components {most} or less."
+        )
+    return request.components
+
+
+def read_rows(
+    results: Results, shapes: list[Shape], chosen: NDArray[np.int64], keeper: LeaseKeeper
+) -> NDArray[np.generic]:
+    """Return the ``chosen`` rows of the features of all batches, in manifest order."""
+    form = next(shape for shape in shapes if shape.rows)
+    rows = np.empty((len(chosen), form.columns), form.dtype)
+    filled = 0
+    for batch, positions in enumerate(split_rows(chosen, [shape.rows for shape in shapes])):
+        keeper.check()
+        if len(positions):
+            part = read_batch(results, batch, shapes[batch], positions)
+            rows[filled : filled + len(part)] = part
+            filled += len(part)
+    return rows
+
+
+def read_batch(
+    results: Results, batch: int, shape: Shape, positions: NDArray[np.int64]
+) -> NDArray[np.generic]:
+    """Return the rows of a batch at ``positions``, reading no more than pays."""
+    dtype = np.dtype(shape.dtype)
+    if len(positions) < SPARSE * shape.rows:
+        raw = results.feature_rows(batch, positions.tolist(), shape.columns * dtype.itemsize)
+        return np.frombuffer(raw, dtype).reshape(len(positions), shape.columns)
+    every = np.frombuffer(results.features(batch), dtype).reshape(shape.rows, shape.columns)
+    return every if len(positions) == shape.rows else every[positions]
+
+
+def sum_statistics(results: Results) -> FeatureStatistics:
+    """Return the statistics of all rows; exact sums, so that no order of batches shows."""
+    parts = (FeatureStatistics.from_bytes(raw) for raw in results.statistics())
+    total = None
+    for part in parts:
+        if part.n_samples:
+            total = part if total is None else total + part
+    if total is None:
+        raise JobFailedError("No image could be read.")
+    return total

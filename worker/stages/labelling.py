@@ -1,0 +1,49 @@
+"""Labelling: scale, project and assign the images of one batch."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from shared.connection import Client
+from shared.jobs import Stage
+from shared.store import Commit, Results
+from shared.store.results import LABEL_ROW
+from worker.model import Labels, Model
+from worker.workplace import Workplace
+
+# A label row as the store keeps it.
+LABEL_DTYPE = np.dtype([("label", "<i4"), ("distance", "<f4"), ("pc1", "<f4"), ("pc2", "<f4")])
+assert LABEL_DTYPE.itemsize == LABEL_ROW.size  # noqa: S101  both sides of the store agree
+
+
+def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
+    """Label one batch and commit its rows."""
+    ledger = workplace.ledger(job_id)
+    if ledger.start_batch(Stage.LABELLING, batch, redelivered) is None:
+        return Commit.STALE
+    return ledger.commit_labelling(batch, label_features(workplace.results(job_id), batch))
+
+
+def label_features(results: Results, batch: int) -> bytes:
+    """Return the label rows of a batch."""
+    shape = results.shape(batch)
+    if not shape.rows:
+        return b""
+    features = np.frombuffer(results.features(batch), shape.dtype)
+    model = read_model(results.client, results.job_id, results.model_token())
+    return pack_labels(model.label(features.reshape(shape.rows, shape.columns)))
+
+
+@lru_cache(maxsize=4)
+def read_model(client: Client, job_id: str, token: int) -> Model:  # noqa: ARG001  part of the key
+    """Return the model of a job, written under ``token``; a process keeps those it used last."""
+    return Model.from_bytes(Results(client, job_id).model())
+
+
+def pack_labels(labels: Labels) -> bytes:
+    """Return label rows as the store keeps them."""
+    rows = np.empty(len(labels.labels), LABEL_DTYPE)
+    rows["label"] = labels.labels
+    rows["distance"] = labels.distances
+    rows["pc1"], rows["pc2"] = labels.coordinates.T
+    return rows.tobytes()

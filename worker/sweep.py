@@ -1,0 +1,53 @@
+"""The sweeper in the main process of a worker, on its timer: no beat is needed."""
+
+import logging
+from typing import Any
+
+from celery import bootsteps
+from kombu.exceptions import OperationalError
+from redis import RedisError
+
+from shared.connection import connect
+from shared.messages import Messages
+from shared.settings import read_settings
+from shared.store import Registry
+from shared.sweeper import Sweeper
+
+logger = logging.getLogger(__name__)
+
+
+class SweeperStep(bootsteps.StartStopStep):
+    """Sweeps every few seconds, and says that this worker is there."""
+
+    requires = ("celery.worker.components:Timer",)
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        settings = read_settings()
+        # No retries: the timer comes back, and the main process has messages to receive.
+        self.registry = Registry(connect(worker.app.conf.shoal_redis_url, retries=0))
+        self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app))
+        self.seconds = settings.sweep_seconds
+        self.entry: Any = None
+
+    def start(self, worker: Any) -> None:
+        """Begin to sweep."""
+        self.entry = worker.timer.call_repeatedly(self.seconds, self.sweep, (worker.hostname,))
+        self.sweep(worker.hostname)
+
+    def stop(self, worker: Any) -> None:
+        """Sweep no more, and take leave."""
+        if self.entry:
+            self.entry.cancel()
+        try:
+            self.registry.forget_worker(worker.hostname)
+        except RedisError:
+            logger.info("worker=%s left without a word: Redis is away", worker.hostname)
+
+    def sweep(self, hostname: str) -> None:
+        """Look after all jobs once; when Redis is away, there is a next time."""
+        try:
+            self.registry.note_worker(hostname)
+            self.sweeper.sweep()
+        except (RedisError, OperationalError) as error:
+            logger.warning("worker=%s could not sweep: %s", hostname, error)

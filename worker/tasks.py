@@ -1,0 +1,54 @@
+"""The tasks: thin, one a stage. They never raise for data: the ledger decides, not Celery."""
+
+from typing import Any
+
+from celery import Celery, Task
+
+from shared.jobs import Stage
+from shared.messages import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
+from shared.store import Commit
+from worker.stages import finishing, fitting, labelling, loading
+from worker.workplace import Workplace
+
+
+def add_tasks(app: Celery, workplace: Workplace) -> None:
+    """Give ``app`` the tasks, working at ``workplace``."""
+
+    @app.task(name=LOAD_BATCH, bind=True)
+    def load_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:
+        """Load one batch of images."""
+        commit = loading.load_batch(workplace, job_id, batch, is_redelivered(task))
+        return end_batch(commit, job_id, Stage.LOADING, batch)
+
+    @app.task(name=LABEL_BATCH, bind=True)
+    def label_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:
+        """Label one batch of features."""
+        commit = labelling.label_batch(workplace, job_id, batch, is_redelivered(task))
+        return end_batch(commit, job_id, Stage.LABELLING, batch)
+
+    def end_batch(commit: Commit, job_id: str, stage: Stage, batch: int) -> int:
+        if commit is Commit.LAST:
+            workplace.messages.send_callback(job_id, stage)
+        return batch
+
+    @app.task(name=FIT_JOB)
+    def fit_job(job_id: str) -> None:
+        """Fit the job's model once every batch is loaded."""
+        # Features travel through the store: a chord's results are JSON, and Celery copies
+        # all of them into this message.
+        fitting.fit_job(workplace, job_id)
+
+    @app.task(name=FINISH_JOB)
+    def finish_job(job_id: str) -> None:
+        """Sum up and plot once every batch is labelled."""
+        finishing.finish_job(workplace, job_id)
+
+    @app.task(name=SWEEP)
+    def sweep() -> None:
+        """Look after all jobs: a chord has failed."""
+        workplace.sweeper.sweep()
+
+
+def is_redelivered(task: "Task[Any, Any]") -> bool:
+    """Return whether the broker delivered this message before, to a process that died."""
+    return bool((task.request.delivery_info or {}).get("redelivered"))

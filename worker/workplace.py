@@ -1,0 +1,50 @@
+"""What a worker's process works with: settings, store, messages."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from celery import Celery
+
+from shared.connection import Client
+from shared.messages import Messages
+from shared.settings import Settings
+from shared.store import Ledger, Registry, Results
+from shared.sweeper import Sweeper
+from worker.images import ImageLimits
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One Redis and what is done with it. Redis clients survive a fork: each child reconnects."""
+
+    app: Celery
+    settings: Settings
+    client: Client
+
+    def ledger(self, job_id: str) -> Ledger:
+        """Return the ledger of one job."""
+        return Ledger(self.client, job_id, self.settings.lease_seconds)
+
+    def results(self, job_id: str) -> Results:
+        """Return the results of one job."""
+        return Results(self.client, job_id)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """Sends work to the workers."""
+        return Messages(self.app)
+
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        """Looks after the active jobs."""
+        return Sweeper(Registry(self.client), self.settings, lambda: self.messages)
+
+    @cached_property
+    def limits(self) -> ImageLimits:
+        """What images may be read."""
+        settings = self.settings
+        return ImageLimits(
+            max_bytes=settings.max_image_bytes,
+            max_pixels=settings.max_image_pixels,
+            roots=settings.image_roots,
+        )
