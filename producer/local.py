@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-from shared.messages import BATCHES, CALLBACKS
+from shared.tasks import BATCHES, CALLBACKS
 
 # A worker that is told to end may first finish the images it is at.
 END_SECONDS = 15.0

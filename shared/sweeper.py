@@ -7,11 +7,15 @@ millisecond, since the ledger refuses what is done.
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from shared.jobs import Stage, State
-from shared.messages import BATCHES, Messages
 from shared.settings import Settings
 from shared.store import Ledger, Registry, Results
+from shared.tasks import BATCHES
+
+if TYPE_CHECKING:
+    from shared.messages import Messages
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +38,7 @@ class Sweeper:
     """Looks after all active jobs of one Redis."""
 
     def __init__(
-        self, registry: Registry, settings: Settings, connect_messages: Callable[[], Messages]
+        self, registry: Registry, settings: Settings, connect_messages: Callable[[], "Messages"]
     ) -> None:
         self.registry = registry
         self.settings = settings

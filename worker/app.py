@@ -10,8 +10,8 @@ import worker.blas  # noqa: F401  before numpy
 from shared.broker import make_app
 from shared.connection import QUICK_RETRIES, connect, find_faults
 from shared.embedded import hold_server, server_url
-from shared.messages import CALLBACKS
 from shared.settings import read_settings
+from shared.tasks import CALLBACKS
 from worker.sweep import SweeperStep
 from worker.tasks import add_tasks
 from worker.workplace import Workplace

@@ -153,12 +153,11 @@ def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
-            # One read call for libjpeg's data instead of one for each 64 KiB.
-            picture.decodermaxblock = len(content)
+            if picture.format == "JPEG":
+                # Hands libjpeg all at once; Pillow copies the rest after each of its 64 KiB.
+                picture.decodermaxblock = len(content)
             return make_square(picture, image_size)
-    except UnreadableImageError:
-        raise
-    except Exception:
+    except UnidentifiedImageError:
         if not content.startswith(TIFF_MAGICS):
             raise
         return make_square(read_scientific_tiff(content, max_pixels), image_size)

@@ -96,7 +96,7 @@ class Model:
     def to_bytes(self) -> bytes:
         """Return the model as an ``npz`` file."""
         file = BytesIO()
-        np.savez(file, allow_pickle=False, **{f.name: getattr(self, f.name) for f in fields(self)})
+        np.savez(file, **{f.name: getattr(self, f.name) for f in fields(self)})
         return file.getvalue()
 
     @classmethod
@@ -145,7 +145,7 @@ def centred_blocks(
 
 
 def nearest(coordinates: NDArray[Any], centroids: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return which of ``centroids`` is nearest to each row of ``coordinates``, the first of equals."""
+    """Return the number of the centroid nearest to each row, the lowest of equals."""
     labels = np.empty(len(coordinates), np.int32)
     half_norms = (centroids**2).sum(axis=1) / 2
     for start in range(0, len(coordinates), NEAREST_ROWS):

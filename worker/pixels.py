@@ -79,7 +79,7 @@ def make_rgb(picture: Image.Image) -> Image.Image:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     if picture.mode == "LAB":
-        return ImageCms.applyTransform(picture, lab_to_rgb()) or picture
+        return lab_to_rgb().apply(picture)
     return picture.convert("RGB") if picture.mode != "RGB" else picture
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from celery import Celery, Task
 
 from shared.jobs import Stage
-from shared.messages import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
 from shared.store import Commit
+from shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
 from worker.stages import finishing, fitting, labelling, loading
 from worker.workplace import Workplace
 

@@ -203,7 +203,7 @@ def test_only_the_commonest_extensions_are_named() -> None:
 
 @pytest.mark.parametrize(
     ("n_images", "size"),
-    [(1, 32), (2_048, 32), (2_049, 33), (10_000, 157), (65_536, 1024), (10_000_000, 1024)],
+    [(1, 32), (1_024, 32), (1_025, 33), (10_000, 313), (32_768, 1024), (10_000_000, 1024)],
 )
 def test_batch_size_grows_with_the_images(n_images: int, size: int) -> None:
     assert batch_size_for(n_images) == size

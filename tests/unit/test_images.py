@@ -3,6 +3,7 @@ import socket
 import subprocess
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -243,12 +244,19 @@ def test_missing_files_are_missing(tmp_path: Path) -> None:
     assert {reason_of(tmp_path / name) for name in names} == {FailureReason.MISSING}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_file_without_permission_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    four_colours().save(path)
-    path.chmod(0)
-    assert reason_of(path) is FailureReason.NO_PERMISSION
+@pytest.fixture
+def forbidden(tmp_path: Path) -> Iterator[Path]:
+    """A file that the process may not read, while it is not root."""
+    path, euid = tmp_path / "a.png", os.geteuid()
+    path.touch(0)
+    if euid == 0:
+        os.seteuid(65534)
+    yield path
+    os.seteuid(euid)
+
+
+def test_file_without_permission_says_so(forbidden: Path) -> None:
+    assert reason_of(forbidden) is FailureReason.NO_PERMISSION
 
 
 def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path: Path) -> None:
@@ -334,12 +342,19 @@ def noise() -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
 
 
-@pytest.mark.parametrize("form", ["jpg", "png", "gif", "bmp", "ppm"])
+@pytest.mark.parametrize("form", ["jpg", "png", "gif", "tif", "bmp", "ppm"])
 def test_half_a_file_is_truncated(tmp_path: Path, form: str) -> None:
     path = tmp_path / f"a.{form}"
     noise().save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     assert reason_of(path) is FailureReason.TRUNCATED
+
+
+def test_half_a_scientific_tiff_is_not_filled_up_with_black(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.random.default_rng(0).random((64, 64)))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert reason_of(path) in {FailureReason.TRUNCATED, FailureReason.DAMAGED}
 
 
 @pytest.mark.parametrize("form", ["jpg", "png", "webp", "gif", "tif", "bmp", "avif", "ppm"])

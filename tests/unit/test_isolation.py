@@ -116,6 +116,14 @@ def test_an_image_that_kills_its_decoder_costs_only_itself(
     assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
 
 
+def test_an_image_does_not_answer_for_damage_that_another_did(
+    tmp_path: Path, shared_loader: IsolatedLoader
+) -> None:
+    for name in ("poisonous.png", "innocent.png"):
+        path = make_image(tmp_path / name)
+        assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+
+
 def test_a_decoder_that_died_between_two_images_costs_none(
     tmp_path: Path, shared_loader: IsolatedLoader
 ) -> None:
@@ -146,7 +154,7 @@ def test_the_caller_hears_that_it_waits_and_may_interrupt(
         if call := next(calls):
             raise call
 
-    monkeypatch.setattr("worker.isolation.WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("worker.decoder_process.WAIT_SECONDS", 0.3)
     path = make_image(tmp_path / "a.png")
     with IsolatedLoader(2, LIMITS, 30, MEMORY_BYTES, on_wait, "faulty_decoder:load") as loader:
         with pytest.raises(KeyboardInterrupt):

@@ -45,13 +45,11 @@ class Grid:
     Attributes:
         columns: Columns of clusters: one, or two when there are many.
         lines: Clusters below each other.
-        tiles: Images side by side.
         tile_pixels: Width and height of an image.
     """
 
     columns: int
     lines: int
-    tiles: int
     tile_pixels: int
 
     @property
@@ -113,10 +111,9 @@ def make_contact_sheet_figure(tiles: Sequence[Sequence[Tile]], sizes: NDArray[np
 def make_grid(n_clusters: int, tiles: int) -> Grid:
     """Choose the largest tiles that fit side by side."""
     columns = 1 if n_clusters <= ONE_COLUMN_CLUSTERS else 2
-    tiles = max(1, tiles)
     room = (WIDTH_PIXELS - MARGIN_PIXELS) // columns - MARGIN_PIXELS - CAPTION_PIXELS
-    tile_pixels = min(MAX_TILE_PIXELS, room // tiles - GAP_PIXELS)
-    return Grid(columns, -(-n_clusters // columns), tiles, tile_pixels)
+    tile_pixels = min(MAX_TILE_PIXELS, room // max(1, tiles) - GAP_PIXELS)
+    return Grid(columns, -(-n_clusters // columns), tile_pixels)
 
 
 def make_mosaic(tiles: Sequence[Sequence[Tile]], grid: Grid) -> NDArray[np.uint8]:

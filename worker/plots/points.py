@@ -64,15 +64,12 @@ def sample_rows(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> NDArray[n
         labels: Shape (n_samples,).
         sizes: Rows of each label, shape (n_clusters,).
     """
-    quotas = share_points(sizes)[labels]
+    rows = np.arange(len(labels))
     if len(labels) > MAX_POINTS:
-        ranks = rank_within_cluster(labels, sizes)
+        quotas, own_sizes = share_points(sizes)[labels], sizes[labels]
         # Row r of a cluster is taken where r × quota ÷ size reaches the next whole number.
-        steps = np.multiply.outer(quotas, (0, 1)) + (ranks * quotas)[:, np.newaxis]
-        taken = np.diff(steps // sizes[labels][:, np.newaxis], axis=1)[:, 0] > 0
-        rows = np.flatnonzero(taken)
-    else:
-        rows = np.arange(len(labels))
+        reached = rank_within_cluster(labels, sizes) * quotas
+        rows = np.flatnonzero((reached + quotas) // own_sizes > reached // own_sizes)
     return np.random.default_rng(0).permutation(rows)
 
 

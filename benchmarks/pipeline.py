@@ -1,0 +1,112 @@
+"""Speed of a whole job, as shares of a bare process pool that decodes the same way.
+
+``python -m benchmarks.pipeline --images 4000 20000`` starts two workers and runs pool and
+job in turn, A B A B, on one machine in one run. Figures are medians of ratios: these do not
+drift with the machine's load as seconds do. They are written to ``benchmarks/figures/``.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.pool import Pool
+from pathlib import Path
+
+import worker.blas  # noqa: F401  the pool gets one thread a process, as the workers have
+from benchmarks.photographs import make_photographs
+from producer.client import Client
+from producer.local import LocalWorkers
+from shared.settings import Settings
+from worker.images import ImageLimits, load_image
+
+PROCESSES = 2
+IMAGE_SIZE = 32
+CHUNK = 64
+FIGURES = Path(__file__).parent / "figures"
+LIMITS = ImageLimits(max_bytes=2**29, max_pixels=250_000_000, roots=())
+
+
+def load(path: str) -> int:
+    """Decode one image as the workers do."""
+    return load_image(Path(path), IMAGE_SIZE, LIMITS).size
+
+
+def time_pool(pool: Pool, paths: list[str]) -> float:
+    """Return the seconds in which a bare pool decodes ``paths``."""
+    started = time.perf_counter()
+    for _ in pool.imap_unordered(load, paths, chunksize=CHUNK):
+        pass
+    return time.perf_counter() - started
+
+
+def time_job(client: Client, directory: Path, random_state: int) -> dict[str, float]:
+    """Return the seconds from submitting a folder to the end of each of its stages."""
+    submitted = client.registry.now()
+    job = client.submit(directory, random_state=random_state)
+    registered = client.registry.now()
+    job.wait()
+    fields = job.ledger.fields()
+    started = float(fields["started_at"])
+    return {
+        "submit": registered - submitted,
+        "loading": float(fields["loading_ended_at"]) - started,
+        "labels": float(fields["labelling_ended_at"]) - submitted,
+        "finished": float(fields["finished_at"]) - submitted,
+    }
+
+
+@contextmanager
+def started_workers(home: Path) -> Iterator[Client]:
+    """Yield a client of an embedded server with workers that have done a job already."""
+    os.environ["SHOAL_HOME"] = str(home)
+    settings = Settings(home=home)
+    with Client(settings=settings) as client, LocalWorkers(None, PROCESSES, home / "worker.log"):
+        warm = make_photographs(home / "warm", 200)
+        client.submit(warm).wait()
+        yield client
+
+
+def compare(client: Client, pool: Pool, directory: Path, rounds: int) -> dict[str, float]:
+    """Return the pool's rate, and the median shares of it that a job reaches."""
+    paths = sorted(map(str, directory.rglob("*.jpg")))
+    shares: dict[str, list[float]] = {"loading": [], "labels": [], "finished": []}
+    rates = []
+    for number in range(rounds):
+        bare = time_pool(pool, paths)
+        job = time_job(client, directory, number)
+        print(f"{len(paths)} images: pool {bare:.2f} s, job", json.dumps(job), flush=True)
+        rates.append(len(paths) / bare)
+        for name, values in shares.items():
+            values.append(bare / job[name])
+    medians = {name: round(statistics.median(values), 3) for name, values in shares.items()}
+    return {"images": len(paths), "pool_images_per_second": statistics.median(rates), **medians}
+
+
+def main() -> None:
+    """Compare at each number of images and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, nargs="+", default=[4000, 20_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--photographs", type=Path, default=Path(".benchmarks"))
+    options = parser.parse_args()
+    figures = []
+    with (
+        tempfile.TemporaryDirectory() as home,
+        get_context("spawn").Pool(PROCESSES) as pool,
+        started_workers(Path(home)) as client,
+    ):
+        for count in options.images:
+            directory = make_photographs(options.photographs / str(count), count)
+            figures.append(compare(client, pool, directory, options.rounds))
+            print(figures[-1], flush=True)
+    FIGURES.mkdir(exist_ok=True)
+    (FIGURES / "pipeline.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from worker.model import Model, nearest
+
+
+def make_model(n_features: int = 12, n_components: int = 3, n_clusters: int = 4) -> Model:
+    rng = np.random.default_rng(0)
+    return Model(
+        mean=rng.uniform(50, 200, n_features),
+        scale=rng.uniform(1, 60, n_features),
+        components=rng.standard_normal((n_components, n_features)).astype(np.float32),
+        centroids=rng.standard_normal((n_clusters, n_components)),
+        explained_variance=np.arange(n_components, 0, -1.0),
+        explained_variance_ratio=np.full(n_components, 0.1),
+        inertia=12.5,
+        rows_fitted=100,
+        image_size=2,
+    )
+
+
+def make_pixels(n_samples: int = 700, n_features: int = 12) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (n_samples, n_features), dtype=np.uint8)
+
+
+def line_model() -> Model:
+    """One feature, as it is: mean 0, scale 1, one component; centroids at 0 and 10."""
+    return replace(
+        make_model(1, 1),
+        mean=np.zeros(1),
+        scale=np.ones(1),
+        components=np.ones((1, 1), np.float32),
+        centroids=np.array([[0.0], [10.0]]),
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_project_scales_and_rotates_features_of_any_type(dtype: type) -> None:
+    model, pixels = make_model(), make_pixels()
+    expected = (pixels - model.mean) / model.scale @ model.components.T
+    projected = model.project(pixels.astype(dtype))
+    assert projected.dtype == np.float32
+    np.testing.assert_allclose(projected, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_project_keeps_its_precision_far_from_zero() -> None:
+    model = replace(make_model(), mean=np.full(12, 1e7), scale=np.full(12, 1e-2))
+    deviations = np.random.default_rng(2).standard_normal((50, 12)) * 1e-2
+    expected = deviations / model.scale @ model.components.T
+    np.testing.assert_allclose(model.project(deviations + 1e7), expected, atol=1e-4)
+
+
+def test_a_row_has_the_same_projection_alone_and_among_many_blocks() -> None:
+    model, pixels = make_model(3000), make_pixels(1000, 3000)
+    np.testing.assert_allclose(model.project(pixels)[-1:], model.project(pixels[-1:]), rtol=1e-4)
+
+
+def test_no_rows_project_to_no_rows() -> None:
+    labelled = make_model().label(np.empty((0, 12), np.uint8))
+    assert labelled.labels.shape == (0,)
+    assert labelled.coordinates.shape == (0, 2)
+
+
+@pytest.mark.parametrize("shape", [(3, 11), (12,)])
+def test_rows_of_another_length_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"is not \(n_samples, 12\)"):
+        make_model().project(np.zeros(shape, np.uint8))
+
+
+def test_each_row_belongs_to_its_nearest_centroid_at_its_distance() -> None:
+    labelled = line_model().label(np.array([[1], [4], [7], [13]], np.uint8))
+    assert labelled.labels.tolist() == [0, 0, 1, 1]
+    assert labelled.distances.tolist() == [1, 4, 3, 3]
+    assert (labelled.labels.dtype, labelled.distances.dtype) == (np.int32, np.float32)
+
+
+def test_a_row_between_two_centroids_gets_the_lower_label() -> None:
+    assert line_model().label(np.array([[5]], np.uint8)).labels.tolist() == [0]
+
+
+def test_coordinates_are_the_first_two_components() -> None:
+    model, pixels = make_model(), make_pixels()
+    np.testing.assert_array_equal(model.label(pixels).coordinates, model.project(pixels)[:, :2])
+
+
+def test_the_second_coordinate_is_zero_where_there_is_one_component() -> None:
+    assert line_model().label(np.array([[3]], np.uint8)).coordinates.tolist() == [[3, 0]]
+
+
+def test_nearest_agrees_with_all_distances() -> None:
+    rng = np.random.default_rng(3)
+    rows, centroids = rng.standard_normal((3000, 5)), rng.standard_normal((40, 5))
+    distances = np.linalg.norm(rows[:, None] - centroids, axis=2)
+    np.testing.assert_array_equal(nearest(rows, centroids), distances.argmin(axis=1))
+
+
+def test_a_model_survives_its_bytes() -> None:
+    model, pixels = make_model(), make_pixels()
+    copy = Model.from_bytes(model.to_bytes())
+    np.testing.assert_array_equal(copy.label(pixels).distances, model.label(pixels).distances)
+    assert (copy.features, copy.image_size, copy.rows_fitted) == ("pixels", 2, 100)
+    assert type(copy.inertia) is float
+    assert copy.to_bytes() == model.to_bytes()
+
+
+def test_bytes_that_are_not_a_model_are_refused() -> None:
+    whole = make_model().to_bytes()
+    for rubbish in (b"", b"rubbish", whole[:100], whole[:-100], whole.replace(b"scale", b"other")):
+        with pytest.raises(ValueError, match="not a model"):
+            Model.from_bytes(rubbish)
+
+
+def test_labelling_needs_neither_scikit_learn_nor_scipy() -> None:
+    program = "import sys, worker.model; print({'sklearn', 'scipy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
