@@ -37,8 +37,12 @@ class Commands(click.Group):
             end(error, 2)
         except ShoalError as error:
             end(error, 1)
-        except ConnectionError as error:
-            end(error, 1)
+        except Exception as error:
+            from shared.connection import is_lost  # loads redis-py, which --help does without
+
+            if not is_lost(error):
+                raise
+            end(ConnectionLostError(f"Redis does not answer any more: {error}"), 1)
 
 
 def end(error: Exception, code: int) -> None:
@@ -54,14 +58,15 @@ def connect_client() -> "Client":
         ConnectionLostError: Redis does not answer.
     """
     from producer.client import Client
-    from shared.connection import LOST
+    from shared.connection import LOST, hide_password
 
     client = Client()
     try:
         client.redis.ping()
     except LOST as error:
         raise ConnectionLostError(
-            f"No Redis answers at {client.url} ({error}): start it, or set SHOAL_REDIS_URL."
+            f"No Redis answers at {hide_password(client.url)} ({error}):"
+            " start it, or set SHOAL_REDIS_URL."
         ) from error
     return client
 
@@ -237,6 +242,8 @@ def worker(concurrency: int | None) -> None:
     from producer.local import count_cores
 
     # The worker is Celery's own, in this process: signals reach it as any Celery worker.
-    options = ["-c", str(concurrency or count_cores()), "-l", "info"]
+    # Two workers of one machine need two names.
+    name = f"worker-{os.getpid()}@%h"
+    options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info"]
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *options]
     os.execv(sys.executable, command)  # noqa: S606  no shell is wanted

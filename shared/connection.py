@@ -1,5 +1,6 @@
 """Connections to Redis: one URL, understood by redis-py and by Celery alike."""
 
+import re
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -45,7 +46,18 @@ def check_url(url: str) -> None:
     scheme, separator, _ = url.partition("://")
     if scheme not in SCHEMES or not separator:
         expected = "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
-        raise SettingsError(f"SHOAL_REDIS_URL is {url!r}; expected {expected}")
+        raise SettingsError(f"SHOAL_REDIS_URL is {hide_password(url)}; expected {expected}.")
+
+
+def hide_password(url: str) -> str:
+    """Return ``url`` as it may be shown."""
+    return re.sub(r"//[^/]*@", "//…@", url)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return whether ``error`` says that Redis does not answer."""
+    # Celery wraps what it meets while it sends; its own class costs 0.3 s to import.
+    return isinstance(error, LOST) or isinstance(error.__cause__, LOST)
 
 
 def broker_url(url: str) -> str:
