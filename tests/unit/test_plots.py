@@ -10,7 +10,6 @@ from PIL import Image
 from worker.plots import plot_contact_sheet, plot_scatter, plot_sizes, plot_variance
 from worker.plots.contact_sheet import make_contact_sheet_figure
 from worker.plots.marks import choose_marks
-from worker.plots.png import encode_png
 from worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
 from worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from worker.plots.sizes import make_sizes_figure
@@ -254,9 +253,3 @@ def test_the_same_input_gives_the_same_bytes_in_every_thread():
     with ThreadPoolExecutor(4) as threads:
         pictures = set(threads.map(lambda _: plot_scatter(*job), range(4)))
     assert pictures == {plot_scatter(*job)}
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 3), (7, 5, 3), (64, 33, 3)])
-def test_a_png_holds_exactly_the_pixels_it_was_made_of(shape):
-    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    assert np.array_equal(decode(encode_png(pixels)), pixels)

@@ -5,6 +5,7 @@ has to draw the figure a second time to find out.
 """
 
 import math
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from numpy.typing import NDArray
-
-from worker.plots.png import encode_png
+from PIL import Image
 
 WIDTH_PIXELS = 1500
 MARGIN_PIXELS = 48
@@ -91,11 +91,14 @@ def make_font(size: float) -> dict[str, Any]:
 
 
 def to_png(figure: Figure) -> bytes:
-    """Draw a figure and return it as an opaque PNG."""
+    """Return a figure as PNG."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
-    return encode_png(np.ascontiguousarray(pixels[..., :3]))
+    stream = BytesIO()
+    # Higher levels take twice the time for a few percent of the bytes.
+    Image.fromarray(pixels).convert("RGB").save(stream, "png", compress_level=1)
+    return stream.getvalue()
 
 
 def describe_count(count: int, noun: str) -> str:
