@@ -6,20 +6,17 @@ What takes long to import is imported by the command that needs it: ``shoal --he
 
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from producer.options import job_options, json_option, source_argument
 from shared.errors import ConnectionLostError, ShoalError, UsageError
-from shared.jobs import FEATURES, PLOTS, JobRequest
+from shared.jobs import PLOTS
 
 if TYPE_CHECKING:
     from producer.client import Client
-
-F = TypeVar("F", bound=Callable[..., Any])
-DEFAULTS = JobRequest(source="")
 
 
 class Commands(click.Group):
@@ -69,39 +66,6 @@ def connect_client() -> "Client":
             " start it, or set SHOAL_REDIS_URL."
         ) from error
     return client
-
-
-def job_options(command: F) -> F:
-    """Give a command the options of a job, the same words everywhere."""
-    options = [
-        click.option(
-            "--features", type=click.Choice(FEATURES), default=DEFAULTS.features, show_default=True
-        ),
-        click.option(
-            "--image-size",
-            type=int,
-            default=DEFAULTS.image_size,
-            show_default=True,
-            help="Images are resized to this many pixels in width and height.",
-        ),
-        click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
-        click.option("--clusters", type=int, default=DEFAULTS.clusters, show_default=True),
-        click.option(
-            "--random-state",
-            type=int,
-            default=DEFAULTS.random_state,
-            show_default=True,
-            help="Seed: the same folder and options give the same labels.",
-        ),
-        click.option("--batch-size", type=int, help="Images a task.  [default: by their number]"),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
-source_argument = click.argument("source", type=click.Path(path_type=Path))
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -239,7 +203,7 @@ def cancel(job: str, as_json: bool) -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
 def worker(concurrency: int | None) -> None:
     """Work on the jobs of the Redis that is set, until told to stop."""
-    from producer.local import count_cores
+    from shared.cores import count_cores
 
     # The worker is Celery's own, in this process: signals reach it as any Celery worker.
     # Two workers of one machine need two names.

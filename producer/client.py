@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from producer.folder import Folder, batch_size_for, find_images, split_batches
 from producer.job import Job
 from shared.connection import QUICK_RETRIES, connect
 from shared.embedded import hold_server
-from shared.errors import UsageError
+from shared.errors import ConnectionLostError, UsageError
 from shared.jobs import FEATURES, JobRequest, Stage, Status
 from shared.settings import Settings, read_settings
 from shared.store import Ledger, Registry
@@ -99,7 +99,8 @@ class Client:
         job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever is not sent.
         self.registry.register(job_id, request, batches)
-        self.messages.send_stage(job_id, Stage.LOADING, len(batches))
+        with suppress(ConnectionLostError):
+            self.messages.send_stage(job_id, Stage.LOADING, len(batches))
         return self.job(job_id)
 
     def job(self, job_id: str) -> Job:

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -87,21 +89,36 @@ def describe(status: Status) -> str:
     return ", ".join(parts)
 
 
-def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None) -> Status:
+def watch_job(
+    client: "Client",
+    job: "Job",
+    timeout_seconds: float | None = None,
+    find_note: Callable[[Status], str] | None = None,
+) -> Status:
     """Show a job's progress until it has ended; return its last status.
+
+    Args:
+        client: Of the job's Redis.
+        job: The job to watch.
+        timeout_seconds: Longest time to wait; None waits as long as it takes.
+        find_note: Returns what is to be said beside a status, by default of missing workers.
 
     Raises:
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
         WaitTimeoutError: The job has not ended in time; it goes on.
     """
+    note = find_note or partial(note_workers, client)
     with make_display() as display:
+        return job.wait(
+            timeout_seconds, lambda status: display.show(status, note(status) if status else "")
+        )
 
-        def watch(status: Status | None) -> None:
-            idle = status is not None and status.state is State.QUEUED and not client.has_workers()
-            display.show(status, NO_WORKER if idle else "")
 
-        return job.wait(timeout_seconds, watch)
+def note_workers(client: "Client", status: Status) -> str:
+    """Return that nobody works, while a job waits for somebody."""
+    idle = status.state is State.QUEUED and not client.has_workers()
+    return NO_WORKER if idle else ""
 
 
 def print_status(status: Status, as_json: bool) -> None:

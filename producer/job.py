@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from shared.connection import LOST
 from shared.errors import (
+    ConnectionLostError,
     JobCancelledError,
     JobFailedError,
     NotFinishedError,
@@ -66,7 +67,7 @@ class Job:
         try:
             self.sweeper.sweep()
             return self.status()
-        except LOST:
+        except (*LOST, ConnectionLostError):
             return None
 
     def cancel(self) -> State:

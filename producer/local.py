@@ -6,15 +6,12 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
+from shared.errors import ShoalError
+from shared.jobs import Status
 from shared.tasks import BATCHES, CALLBACKS
 
 # A worker that is told to end may first finish the images it is at.
 END_SECONDS = 15.0
-
-
-def count_cores() -> int:
-    """Return the cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalWorkers:
@@ -61,9 +58,18 @@ class LocalWorkers:
                 process.kill()
                 process.wait()
 
-    def have_ended(self) -> bool:
-        """Return whether a worker has ended by itself, which none should."""
-        return any(process.poll() is not None for process in self.processes)
+    def note_end(self, status: Status) -> str:
+        """Return nothing to be said beside ``status`` while the workers are there.
+
+        Raises:
+            ShoalError: One has ended by itself, which none should: the job would never end.
+        """
+        if not status.state.is_final and any(p.poll() is not None for p in self.processes):
+            raise ShoalError(
+                f"A worker process has ended: {self.log} says why."
+                f" Job {status.job_id} goes on with the next `shoal run` or `shoal worker`."
+            )
+        return ""
 
 
 def worker_command(queue: str, concurrency: int) -> list[str]:

@@ -40,13 +40,27 @@ def write_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+class UnixLines:
+    """Ends the lines of ``csv`` as Unix does.
+
+    Told to do so itself, Python before 3.13 leaves carriage returns in names unquoted.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+
+    def write(self, line: str) -> None:
+        """Write one row."""
+        self.file.write(line.removesuffix("\r\n") + "\n")
+
+
 def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
     """Write dataclasses as CSV; file names that are not UTF-8 are written as they are."""
     text = open(  # noqa: SIM115  the caller's file is not ours to close
         file.fileno(), "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False
     )
     with text:
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(UnixLines(text))
         writer.writerow([field.name for field in fields(model)])
         writer.writerows(map(astuple, rows))
 

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from shlex import quote
 
 from shared.jobs import Failure, Status, Summary
 
@@ -73,7 +74,7 @@ def make_parameters(status: Status, summary: Summary) -> str:
     """Return what the result depends on, and the command that repeats it."""
     request = status.request
     command = (
-        f"shoal run {request.source} --features {request.features}"
+        f"shoal run {quote(request.source)} --features {request.features}"
         f" --image-size {request.image_size} --components {summary.n_components}"
         f" --clusters {request.clusters} --random-state {request.random_state}"
     )

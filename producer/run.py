@@ -12,8 +12,9 @@ from producer.client import Client
 from producer.display import print_status, warn_about, watch_job
 from producer.folder import find_images
 from producer.job import Job
-from producer.local import LocalWorkers, count_cores
+from producer.local import LocalWorkers
 from producer.output import write_directory
+from shared.cores import count_cores
 from shared.embedded import home_of
 from shared.errors import JobCancelledError
 from shared.jobs import Status
@@ -35,16 +36,18 @@ def run_folder(
     """
     folder = find_images(source)
     warn_about(folder)
-    with connect_client() as client, interruptible(), own_workers(client, concurrency):
+    with connect_client() as client, interruptible(), own_workers(client, concurrency) as own:
         job = client.submit_folder(folder, **options)
         click.echo(f"Job {job.id}: {len(folder.paths):,} images in {folder.source}", err=True)
-        status = watch_or_cancel(client, job)
+        status = watch_or_cancel(client, job, own)
         if out:
             write_directory(job, out)
         print_end(job, status, out, as_json)
 
 
-def own_workers(client: Client, concurrency: int | None) -> AbstractContextManager[Any]:
+def own_workers(
+    client: Client, concurrency: int | None
+) -> AbstractContextManager[LocalWorkers | None]:
     """Return workers for the embedded server; a Redis that is set has workers of its own."""
     if not client.is_embedded:
         return nullcontext()
@@ -60,10 +63,10 @@ def interruptible() -> Iterator[None]:
     yield
 
 
-def watch_or_cancel(client: Client, job: Job) -> Status:
+def watch_or_cancel(client: Client, job: Job, own: LocalWorkers | None) -> Status:
     """Show the job's progress to its end; cancel it if this command is told to stop."""
     try:
-        return watch_job(client, job)
+        return watch_job(client, job, find_note=own.note_end if own else None)
     except KeyboardInterrupt:
         job.cancel()
         raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None

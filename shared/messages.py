@@ -1,16 +1,32 @@
 """The messages between producer and workers: how they are sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from celery import Celery, chord
 from celery.canvas import Signature
+from kombu.exceptions import OperationalError
 
+from shared.errors import ConnectionLostError
 from shared.jobs import Stage
 from shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP
 
 
+@contextmanager
+def lost_is_ours() -> Iterator[None]:
+    """Raise ConnectionLostError for Celery's own kind of lost connection."""
+    try:
+        yield
+    except OperationalError as error:
+        raise ConnectionLostError(f"Redis does not answer ({error}).") from error
+
+
 class Messages:
-    """Sends the work of jobs to the workers."""
+    """Sends the work of jobs to the workers.
+
+    Every method raises ConnectionLostError if Redis does not answer; the sweeper sends what
+    was not sent.
+    """
 
     def __init__(self, app: Celery) -> None:
         self.app = app
@@ -21,16 +37,20 @@ class Messages:
         body = self._callback(job_id, stage)
         # A chord that fails is no failed job: the ledger decides, and the sweeper mends.
         body.link_error(self.app.signature(SWEEP, queue=CALLBACKS, immutable=True))
-        chord(header, body, app=self.app).apply_async(task_id=f"{job_id}:{stage}:callback")
+        wave = chord(header, body, app=self.app)
+        with lost_is_ours():
+            wave.apply_async(task_id=f"{job_id}:{stage}:callback")
 
     def send_batches(self, job_id: str, stage: Stage, batches: Iterable[int]) -> None:
         """Send single batches again, outside of their chord."""
-        for batch in batches:
-            self._batch(job_id, stage, batch).apply_async()
+        with lost_is_ours():
+            for batch in batches:
+                self._batch(job_id, stage, batch).apply_async()
 
     def send_callback(self, job_id: str, stage: Stage) -> None:
         """Send a stage's callback, whatever its chord has counted."""
-        self._callback(job_id, stage).apply_async()
+        with lost_is_ours():
+            self._callback(job_id, stage).apply_async()
 
     def _batch(self, job_id: str, stage: Stage, batch: int) -> Signature:
         return self.app.signature(

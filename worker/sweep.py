@@ -4,10 +4,10 @@ import logging
 from typing import Any
 
 from celery import bootsteps
-from kombu.exceptions import OperationalError
 from redis import RedisError
 
 from shared.connection import connect
+from shared.errors import ConnectionLostError
 from shared.messages import Messages
 from shared.settings import read_settings
 from shared.store import Registry
@@ -49,5 +49,5 @@ class SweeperStep(bootsteps.StartStopStep):
         try:
             self.registry.note_worker(hostname)
             self.sweeper.sweep()
-        except (RedisError, OperationalError) as error:
+        except (RedisError, ConnectionLostError) as error:
             logger.warning("worker=%s could not sweep: %s", hostname, error)

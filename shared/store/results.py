@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shared.connection import Client
 from shared.errors import NotFinishedError
 from shared.jobs import Assignment, Failure, FailureReason, Summary
+from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths
 from shared.wire import decode, encode
@@ -130,7 +131,7 @@ class Results:
 
     def put_model(self, token: int, model: bytes) -> None:
         """Store a model under a lease's token; it counts once the ledger points to it."""
-        self.client.set(self.keys.model(token), model)
+        self._put_output([self.keys.model(token)], model)
 
     def model(self) -> bytes:
         """Return the model as the bytes of an ``npz`` file."""
@@ -142,10 +143,12 @@ class Results:
 
     def put_findings(self, token: int, summary: Summary, plots: Mapping[str, bytes]) -> None:
         """Store summary and plots under a lease's token."""
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.set(self.keys.summary(token), encode(summary))
-            pipe.hset(self.keys.plots(token), mapping=dict(plots))
-            pipe.execute()
+        names = [self.keys.summary(token), self.keys.plots(token)]
+        flat = (x for pair in plots.items() for x in pair)
+        self._put_output(names, encode(summary), *flat)
+
+    def _put_output(self, names: list[str], *values: str | bytes) -> None:
+        scripts.run(self.client, "put_output", [self.keys.job, *names], *values)
 
     def summary(self) -> Summary:
         """Return what the job found."""

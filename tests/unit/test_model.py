@@ -75,7 +75,8 @@ def test_each_row_belongs_to_its_nearest_centroid_at_its_distance() -> None:
     labelled = line_model().label(np.array([[1], [4], [7], [13]], np.uint8))
     assert labelled.labels.tolist() == [0, 0, 1, 1]
     assert labelled.distances.tolist() == [1, 4, 3, 3]
-    assert (labelled.labels.dtype, labelled.distances.dtype) == (np.int32, np.float32)
+    assert labelled.labels.dtype == np.int32
+    assert labelled.distances.dtype == np.float32
 
 
 def test_a_row_between_two_centroids_gets_the_lower_label() -> None:

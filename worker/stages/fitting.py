@@ -19,8 +19,8 @@ from worker.workplace import Workplace
 DEFAULT_COMPONENTS = 50
 # Below this share of a batch's rows, single rows are read.
 SPARSE = 0.25
-# What the fit holds for one value: the feature, and its copy as float32.
-FIT_BYTES = 5
+# What the fit holds for each row and component: its coordinate, twice.
+COORDINATE_BYTES = 16
 
 
 def fit_job(workplace: Workplace, job_id: str) -> None:
@@ -53,14 +53,16 @@ def make_model(
     n_rows = sum(shape.rows for shape in shapes)
     check_enough(n_rows, request)
     n_features = max(shape.columns for shape in shapes)
-    most = max(fit_memory // (FIT_BYTES * n_features), request.clusters, 2)
+    n_components = count_components(request, n_rows, n_features)
+    row_bytes = n_features + COORDINATE_BYTES * n_components
+    most = max(fit_memory // row_bytes, request.clusters, n_components)
     rows = read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), keeper)
     statistics = sum_statistics(results)
     model = fit_model(
         rows,
         statistics.mean(),
         statistics.scale(),
-        n_components=count_components(request, *rows.shape),
+        n_components=n_components,
         n_clusters=request.clusters,
         random_state=request.random_state,
         checkpoint=keeper.check,

@@ -1,0 +1,45 @@
+"""The options of commands: the same words everywhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from shared.jobs import FEATURES, JobRequest
+
+F = TypeVar("F", bound=Callable[..., Any])
+DEFAULTS = JobRequest(source="")
+
+
+def job_options(command: F) -> F:
+    """Give a command the options of a job, the same words everywhere."""
+    options = [
+        click.option(
+            "--features", type=click.Choice(FEATURES), default=DEFAULTS.features, show_default=True
+        ),
+        click.option(
+            "--image-size",
+            type=int,
+            default=DEFAULTS.image_size,
+            show_default=True,
+            help="Images are resized to this many pixels in width and height.",
+        ),
+        click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
+        click.option("--clusters", type=int, default=DEFAULTS.clusters, show_default=True),
+        click.option(
+            "--random-state",
+            type=int,
+            default=DEFAULTS.random_state,
+            show_default=True,
+            help="Seed: the same folder and options give the same labels.",
+        ),
+        click.option("--batch-size", type=int, help="Images a task.  [default: by their number]"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+source_argument = click.argument("source", type=click.Path(path_type=Path))
