@@ -44,6 +44,9 @@ class ChordBackend(RedisBackend):
         """Unsubscribe from nothing."""
         return result
 
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        """Subscribe to nothing when a single task is sent, either."""
+
 
 def make_app(redis_url: str) -> Celery:
     """Return the application for one Redis; nothing connects before the first message.

@@ -104,8 +104,8 @@ def is_locked(path: Path) -> bool:
 
 
 def is_serving(home: Path) -> bool:
-    """Return whether a supervised server answers."""
-    return is_locked(home / "supervisor.lock") and answers(socket_path(home))
+    """Return whether a supervised server has its data and answers."""
+    return is_locked(home / "supervisor.lock") and is_ready(socket_path(home))
 
 
 def answers(path: Path) -> bool:
@@ -118,12 +118,26 @@ def answers(path: Path) -> bool:
         return True
 
 
+def is_ready(path: Path) -> bool:
+    """Return whether the server at the socket ``path`` has read its data."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(START_SECONDS)
+        try:
+            client.connect(str(path))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
 def start_supervisor(home: Path) -> None:
     """Start the server's supervisor and wait until the server answers."""
     log = home / "server.log"
     with locked(home / "start.lock", fcntl.LOCK_EX), log.open("ab") as output:
         if is_serving(home):
             return  # another command was quicker
+        if not is_locked(home / "supervisor.lock"):
+            end_orphan(home)  # or it would be taken for the new server
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "shared.embedded", str(home)],
             stdin=subprocess.DEVNULL,
@@ -133,7 +147,9 @@ def start_supervisor(home: Path) -> None:
         )
         deadline = time.monotonic() + START_SECONDS
         while not is_serving(home):
-            if supervisor.poll() is not None or time.monotonic() > deadline:
+            # A server that listens may read gigabytes before it is of use: there is no deadline.
+            late = time.monotonic() > deadline and not answers(socket_path(home))
+            if supervisor.poll() is not None or late:
                 raise ConnectionLostError(f"The embedded server does not start: see {log}.")
             time.sleep(POLL_SECONDS)
 
@@ -166,9 +182,10 @@ def end_orphan(home: Path) -> None:
     """End a server whose supervisor was killed."""
     path = socket_path(home)
     if answers(path):
-        from redis import Redis
+        from shared.connection import connect  # only where it is needed: status must be quick
 
-        Redis(unix_socket_path=str(path)).shutdown(nosave=True)
+        # To try again, once the server is gone, would hold up the new one by seconds.
+        connect(f"unix://{path}", retries=0).shutdown(nosave=True)
 
 
 def start_server(home: Path) -> "subprocess.Popen[bytes]":

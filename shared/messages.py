@@ -7,6 +7,7 @@ from celery import Celery, chord
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
+from shared.connection import LOST
 from shared.errors import ConnectionLostError
 from shared.jobs import Stage
 from shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP
@@ -14,10 +15,10 @@ from shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP
 
 @contextmanager
 def lost_is_ours() -> Iterator[None]:
-    """Raise ConnectionLostError for Celery's own kind of lost connection."""
+    """Raise ConnectionLostError for whatever Celery calls a lost connection."""
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, *LOST) as error:
         raise ConnectionLostError(f"Redis does not answer ({error}).") from error
 
 

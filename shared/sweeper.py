@@ -50,7 +50,11 @@ class Sweeper:
         if not self.registry.claim("sweep", self.settings.sweep_seconds * 0.8):
             return
         for job_id in self.registry.active_jobs():
-            self.sweep_job(job_id)
+            try:
+                self.sweep_job(job_id)
+            except (KeyError, ValueError):
+                # Another version's job, or a damaged one, must not keep the others waiting.
+                logger.exception("job=%s cannot be looked after", job_id)
 
     def sweep_job(self, job_id: str) -> None:
         """Send again what one job has lost."""

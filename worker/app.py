@@ -1,10 +1,11 @@
 """The workers' entry point: ``celery -A worker.app worker``."""
 
 import importlib
+import logging
 from contextlib import ExitStack
 from typing import Any
 
-from celery.signals import celeryd_after_setup, worker_shutdown
+from celery.signals import after_setup_logger, celeryd_after_setup, worker_shutdown
 
 import worker.blas  # noqa: F401  before numpy
 from shared.broker import make_app
@@ -45,6 +46,13 @@ def refuse_faults() -> None:
     client.close()
     if faults:
         raise SystemExit("\n".join(faults))
+
+
+@after_setup_logger.connect
+def quieten(**_: object) -> None:
+    """Leave one line an event, ours: Celery's own two for each message say less."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_shutdown.connect

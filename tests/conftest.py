@@ -1,0 +1,94 @@
+"""Real servers, one of each kind for the whole run, and an empty database for each test."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from servers import KINDS, Server
+
+from shared.broker import make_app
+from shared.connection import QUICK_RETRIES, connect
+from shared.jobs import JobRequest
+from shared.settings import Settings
+from shared.store import Ledger, Registry
+from shared.tasks import BATCHES, CALLBACKS
+from worker.workplace import Workplace
+
+LEASE_SECONDS = 15.0
+
+
+@pytest.fixture(scope="session")
+def server_directory() -> Iterator[Path]:
+    # Not pytest's own: its path can be too long for a socket.
+    directory = Path(tempfile.mkdtemp(prefix="shoal-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def server_url(request: pytest.FixtureRequest, server_directory: Path) -> Iterator[str]:
+    directory = server_directory / request.param
+    directory.mkdir()
+    server = Server(request.param, directory)
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that a test may stop and start; it is not running yet."""
+    server = Server("redis-server", tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(server_url: str) -> Iterator[Any]:
+    client = connect(server_url, QUICK_RETRIES)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def registry(client: Any) -> Registry:
+    return Registry(client)
+
+
+@pytest.fixture
+def app(server_url: str) -> Iterator[Celery]:
+    app = make_app(server_url)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def workplace(app: Celery, client: Any, server_url: str) -> Workplace:
+    return Workplace(app, Settings(redis_url=server_url), client)
+
+
+@pytest.fixture
+def register(registry: Registry) -> Callable[..., Ledger]:
+    """Registers a job of ``batches`` (or so many batches of one image); returns its ledger."""
+
+    def register(batches: list[list[str]] | int = 2, **options: Any) -> Ledger:
+        if isinstance(batches, int):
+            batches = [[f"{number}.png"] for number in range(batches)]
+        # Ids never come again: a process keeps the models of the jobs it labelled last.
+        job_id = secrets.token_hex(6)
+        registry.register(job_id, JobRequest(**{"source": "/photographs", **options}), batches)
+        return Ledger(registry.client, job_id, LEASE_SECONDS)
+
+    return register
+
+
+@pytest.fixture
+def queued(registry: Registry) -> Callable[[], tuple[int, int]]:
+    """Returns how many messages wait for batches and for callbacks."""
+    return lambda: (registry.waiting([BATCHES]), registry.waiting([CALLBACKS]))

@@ -1,0 +1,214 @@
+"""The ledger's scripts for batches: each is done once, whatever messages say."""
+
+import pytest
+from servers import wait_until
+
+from shared.jobs import Stage, State
+from shared.store import Commit, Ledger
+
+LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
+
+
+def start(ledger, batch=0, stage=LOADING, *, redelivered=False):
+    return ledger.start_batch(stage, batch, redelivered)
+
+
+def commit(ledger, batch=0, loaded=3, failed=1):
+    notes = {ledger.keys.shapes: b"{}"}
+    return ledger.commit_loading(batch, b"features", (loaded, failed), notes)
+
+
+def is_broken(ledger):
+    return "chord_broken" in ledger.fields()
+
+
+def impatient(ledger):
+    """The same ledger, to which every sign of life is too old."""
+    return Ledger(ledger.client, ledger.job_id, 0)
+
+
+def enter_labelling(ledger, n_batches=2):
+    for batch in range(n_batches):
+        start(ledger, batch)
+        commit(ledger, batch)
+    lease = ledger.acquire_lease(LOADING)
+    assert ledger.advance(lease, State.LABELLING, {})
+
+
+def test_the_first_batch_starts_the_job(register):
+    ledger = register()
+    assert start(ledger) == 1
+    status = ledger.status()
+    assert status.state is State.LOADING
+    assert status.started_at >= status.created_at
+    start(ledger, 1)
+    assert ledger.status().started_at == status.started_at
+
+
+def test_labelling_does_not_begin_while_the_job_is_loading(register):
+    ledger = register()
+    assert start(ledger, stage=LABELLING) is None
+    assert ledger.state() is State.QUEUED
+    start(ledger)
+    assert start(ledger, stage=LABELLING) is None
+
+
+def test_a_batch_of_a_stage_that_is_over_is_not_begun(register):
+    ledger = register()
+    enter_labelling(ledger)
+    assert start(ledger, 0) is None
+    assert start(ledger, 0, redelivered=True) is None
+    assert start(ledger, 0, LABELLING) == 1
+
+
+def test_a_batch_of_a_cancelled_job_is_not_begun(register):
+    ledger = register()
+    ledger.cancel()
+    assert start(ledger) is None
+
+
+def test_a_committed_batch_is_not_begun_again_and_its_chord_stays_whole(register):
+    ledger = register()
+    start(ledger)
+    commit(ledger)
+    assert start(ledger) is None
+    assert start(ledger, redelivered=True) is None
+    assert not is_broken(ledger)
+
+
+def test_a_second_copy_steps_aside_while_the_first_runs_and_breaks_the_chord(register):
+    ledger = register()
+    assert start(ledger) == 1
+    assert start(ledger) is None
+    assert is_broken(ledger)
+
+
+def test_a_redelivered_batch_takes_over_at_once(register):
+    ledger = register()
+    assert start(ledger) == 1
+    assert start(ledger, redelivered=True) == 2
+    assert not is_broken(ledger)
+
+
+def test_a_copy_takes_over_once_the_sign_of_life_is_stale(register):
+    ledger = register()
+    start(ledger)
+    patient = Ledger(ledger.client, ledger.job_id, 0.05)
+    wait_until(lambda: start(patient) == 2, seconds=5)
+
+
+def test_attempts_are_counted_for_each_batch_and_stage(register):
+    ledger = register()
+    assert [start(ledger, 0, redelivered=True) for _ in range(3)] == [1, 2, 3]
+    assert start(ledger, 1) == 1
+    enter_labelling(ledger)
+    assert start(ledger, 0, LABELLING) == 1
+
+
+def test_a_heartbeat_keeps_a_batch_and_stops_with_the_job(register):
+    ledger = register()
+    start(ledger)
+    key = ledger.keys.running(LOADING)
+    ledger.client.zincrby(key, -20, 0)
+    assert ledger.beat_batch(LOADING, 0)
+    assert ledger.take_lost_batches(LOADING) == []
+    ledger.cancel()
+    assert not ledger.beat_batch(LOADING, 0)
+
+
+def test_a_heartbeat_does_not_bring_back_a_batch_that_was_given_away(register):
+    ledger = register()
+    start(ledger)
+    impatient(ledger).take_lost_batches(LOADING)
+    ledger.beat_batch(LOADING, 0)
+    assert not ledger.has_running(LOADING)
+    assert ledger.missing_batches(LOADING) == [0, 1]
+
+
+def test_a_commit_stores_output_and_counts_in_one_step(client, register):
+    ledger = register()
+    start(ledger)
+    assert commit(ledger) is Commit.COMMITTED
+    images = ledger.status().images
+    assert (images.loaded, images.failed) == (3, 1)
+    assert client.get(ledger.keys.features(0)) == b"features"
+    assert client.hgetall(ledger.keys.shapes) == {b"0": b"{}"}
+    assert not ledger.has_running(LOADING)
+    assert ledger.missing_batches(LOADING) == [1]
+
+
+@pytest.mark.parametrize("work", [start, commit])
+def test_beginning_and_committing_are_signs_of_life_of_the_job(client, register, work):
+    ledger = register()
+    start(ledger, 1)
+    client.hset(ledger.keys.job, "active_at", 0)
+    work(ledger, 0)
+    assert float(ledger.fields()["active_at"]) >= ledger.status().created_at
+
+
+def test_a_batch_counts_once_however_often_it_is_committed(register):
+    ledger = register()
+    start(ledger)
+    start(ledger, redelivered=True)
+    verdicts = [commit(ledger), commit(ledger, loaded=4, failed=0), commit(ledger)]
+    assert verdicts == [Commit.COMMITTED, Commit.DUPLICATE, Commit.DUPLICATE]
+    images = ledger.status().images
+    assert (images.loaded, images.failed) == (3, 1)
+    assert ledger.fields()["loading_done"] == "1"
+
+
+def test_a_late_commit_changes_nothing(client, register):
+    ledger = register()
+    enter_labelling(ledger)
+    before = ledger.fields()
+    assert commit(ledger) is Commit.STALE
+    assert ledger.fields() == before
+
+
+def test_a_commit_after_cancelling_leaves_no_output(client, register):
+    ledger = register()
+    start(ledger)
+    ledger.cancel()
+    assert commit(ledger) is Commit.STALE
+    assert not client.exists(ledger.keys.features(0))
+    assert ledger.status().images.loaded == 0
+
+
+def test_the_last_batch_of_a_whole_chord_leaves_the_callback_to_it(register):
+    ledger = register(2)
+    verdicts = [(start(ledger, batch), commit(ledger, batch))[1] for batch in (0, 1)]
+    assert verdicts == [Commit.COMMITTED, Commit.COMMITTED]
+    assert "loading_ended_at" in ledger.fields()
+
+
+@pytest.mark.parametrize("break_chord", [Ledger.distrust_chord, start])
+def test_the_last_batch_of_a_broken_chord_is_told_so(register, break_chord):
+    ledger = register(2)
+    start(ledger, 0)
+    break_chord(ledger)
+    start(ledger, 1)
+    assert [commit(ledger, batch) for batch in (1, 0)] == [Commit.COMMITTED, Commit.LAST]
+
+
+def test_each_lost_batch_is_taken_once(register):
+    ledger = register(3)
+    for batch in range(3):
+        start(ledger, batch)
+    commit(ledger, 1)
+    assert ledger.take_lost_batches(LOADING) == []
+    assert not is_broken(ledger)
+    assert impatient(ledger).take_lost_batches(LOADING) == [0, 2]
+    assert impatient(ledger).take_lost_batches(LOADING) == []
+    assert is_broken(ledger)
+
+
+def test_labels_are_committed_without_counting_images(client, register):
+    ledger = register()
+    enter_labelling(ledger)
+    before = ledger.status().images
+    start(ledger, 0, LABELLING)
+    assert ledger.commit_labelling(0, b"rows") is Commit.COMMITTED
+    assert ledger.commit_labelling(0, b"rows") is Commit.DUPLICATE
+    assert client.get(ledger.keys.labels(0)) == b"rows"
+    assert ledger.status().images == before
+    assert ledger.status().progress == pytest.approx(0.915)

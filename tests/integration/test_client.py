@@ -1,0 +1,122 @@
+"""The Python client: what it submits, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from producer import Client
+from shared.errors import SourceError, UnknownJobError, UsageError
+from shared.jobs import Stage, State
+from shared.settings import Settings
+from shared.store import Results
+
+
+@pytest.fixture
+def shoal(client, server_url):
+    with Client(server_url, settings=Settings()) as shoal:
+        yield shoal
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that looks like four images: a producer does not read them."""
+    for name in ("b.png", "a.jpg", "notes.txt", "sub/c.PNG", "caf\udce9.png"):
+        path = tmp_path / "photographs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "photographs"
+
+
+def test_a_folder_becomes_a_job_with_its_messages(client, shoal, folder, queued):
+    job = shoal.submit(folder, clusters=2, batch_size=3)
+    status = job.status()
+    assert (status.state, status.images.total) == (State.QUEUED, 4)
+    assert status.request.source == str(folder.resolve())
+    assert queued() == (2, 0)
+    results = Results(client, job.id)
+    paths = [*results.paths(0), *results.paths(1)]
+    assert paths == ["a.jpg", "b.png", "caf\udce9.png", "sub/c.PNG"]
+
+
+def test_a_folder_may_be_named_by_a_string_and_by_any_bytes(shoal, tmp_path):
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    (folder / "a.png").touch()
+    job = shoal.submit(str(folder), clusters=1)
+    assert Path(job.status().request.source).samefile(folder)
+
+
+def test_jobs_are_found_again_newest_first(shoal, folder):
+    first = shoal.submit(folder, clusters=1)
+    second = shoal.submit(folder, clusters=2)
+    assert [status.job_id for status in shoal.jobs()] == [second.id, first.id]
+    assert shoal.job(first.id).status().request.clusters == 1
+
+
+def test_a_job_that_does_not_exist_says_where_to_look(shoal):
+    with pytest.raises(UnknownJobError, match="shoal jobs"):
+        shoal.job("nosuch").status()
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"clusters": 5}, "--clusters 4 or less"),
+        ({"components": 5, "clusters": 2}, "--components 4 or less"),
+        ({"components": 4, "clusters": 2, "image_size": 1}, "--components 3 or less"),
+        ({"clusters": 2, "batch_size": 100, "image_size": 512}, "use 85 or less"),
+        ({"clusters": 2, "batch_size": 4097}, "--batch-size: .* <= 4096"),
+        ({"clusters": 0}, "--clusters: .* >= 1"),
+        ({"clusters": "two"}, "--clusters: Expected `int`, got `str`"),
+        ({"components": 1.5}, "--components: Expected `int | null`, got `float`"),
+        ({"image_size": 513}, "--image-size: .* <= 512"),
+        ({"random_state": -1}, "--random-state: .* >= 0"),
+        ({"features": "dreams"}, "--features dreams: there are pixels"),
+        ({"features": None}, "--features: Expected `str`"),
+        ({"colour": "red", "clusters": 2}, "Unknown options: colour"),
+        ({"source": "/elsewhere", "clusters": 2}, "Unknown options: source"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_its_remedy_and_leaves_nothing(
+    client, shoal, folder, options, remedy
+):
+    with pytest.raises(UsageError, match=remedy.replace("|", r"\|")):
+        shoal.submit_folder(find(folder), **options)
+    assert client.keys("*") == []
+
+
+def find(folder):
+    from producer.folder import find_images
+
+    return find_images(folder)
+
+
+def test_a_folder_that_is_missing_or_has_no_images_leaves_nothing(client, shoal, tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(SourceError, match=r"no images in .*give a folder"):
+        shoal.submit(tmp_path)
+    with pytest.raises(SourceError, match="does not exist; check the spelling"):
+        shoal.submit(tmp_path / "missing")
+    assert client.keys("*") == []
+
+
+def test_a_batch_of_large_images_fits_into_one_command(client, shoal, folder):
+    job = shoal.submit(folder, clusters=2, image_size=512)
+    assert Results(client, job.id).n_batches() == 1
+
+
+def test_cancelling_ends_the_job_and_lets_it_expire(client, shoal, folder, registry):
+    job = shoal.submit(folder, clusters=2)
+    assert job.cancel() is State.CANCELLED
+    assert job.cancel() is State.CANCELLED
+    assert registry.active_jobs() == []
+    assert job.status().expires_at is not None
+    assert job.ledger.start_batch(Stage.LOADING, 0, redelivered=False) is None
+
+
+def test_workers_are_there_while_they_give_signs_of_life(client, shoal, registry):
+    assert not shoal.has_workers()
+    registry.note_worker("one@host")
+    assert shoal.has_workers()
+    client.zincrby("shoal:workers", -60, "one@host")
+    assert not shoal.has_workers()

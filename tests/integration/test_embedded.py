@@ -1,0 +1,206 @@
+"""The embedded server: there while anybody uses it, and never without its data."""
+
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from servers import wait_until
+
+from shared.connection import connect, find_faults
+from shared.embedded import SOCKET_PATH_BYTES, hold_server, is_ready, server_url, socket_path
+from shared.errors import ConnectionLostError
+from shared.settings import Settings
+
+HOLD = "\n".join(
+    [
+        "import sys, pathlib",
+        "from shared.embedded import hold_server",
+        "from shared.settings import Settings",
+        "with hold_server(Settings(home=pathlib.Path(sys.argv[1]))) as url:",
+        "    print(url, flush=True)",
+        "    sys.stdin.read()",
+    ]
+)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Settings whose server and supervisor are gone after the test."""
+    settings = Settings(home=tmp_path / "home")
+    yield settings
+    wait_until(lambda: not find_processes(settings))
+
+
+def find_processes(settings):
+    """The server of these settings and its supervisor."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            if str(settings.home) in words or str(socket_path(settings.home)) in words:
+                found.append(process)
+    return found
+
+
+@pytest.fixture
+def holder(settings):
+    """Another process that holds the server."""
+    command = [sys.executable, "-c", HOLD, str(settings.home)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().strip() == server_url(settings)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def server_process(client):
+    return psutil.Process(client.info("server")["process_id"])
+
+
+def test_two_holders_share_one_server(settings, holder):
+    with hold_server(settings) as url:
+        first = server_process(connect(url)).pid
+        with hold_server(settings) as again:
+            assert again == url
+            assert server_process(connect(url)).pid == first
+    assert server_process(connect(url)).pid == first
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_the_server_is_gone_after_the_last_holder_however_it_ends(settings, holder, end):
+    with hold_server(settings) as url:
+        server = server_process(connect(url))
+        holder.send_signal(end)
+        holder.wait()
+        assert server.is_running()
+    wait_until(lambda: not server.is_running())
+    wait_until(lambda: not find_processes(settings))
+
+
+def test_many_that_come_at_once_get_one_server(settings):
+    servers = []
+
+    def use():
+        with hold_server(settings) as url, connect(url) as client:
+            servers.append(server_process(client).pid)
+            gate.wait(30)
+
+    gate = threading.Barrier(4)
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(servers) == 4
+    assert len(set(servers)) == 1
+
+
+def test_data_survives_from_one_holder_to_the_next(settings):
+    with hold_server(settings) as url:
+        connect(url).set("answer", 42)
+    with hold_server(settings) as url:
+        assert connect(url).get("answer") == b"42"
+
+
+def test_a_server_that_is_killed_comes_back_with_its_data(settings):
+    with hold_server(settings) as url, connect(url) as client:
+        client.set("answer", 42)
+        client.waitaof(1, 0, 5000)
+        killed = server_process(client)
+        killed.kill()
+        assert client.get("answer") == b"42"
+        assert server_process(client).pid != killed.pid
+
+
+def test_a_killed_supervisor_costs_nobody_the_server(settings):
+    with hold_server(settings) as url, connect(url) as client:
+        client.set("answer", 42)
+        orphan = server_process(client)
+        supervisor = orphan.parent()
+        supervisor.kill()
+        supervisor.wait(20)
+        assert client.get("answer") == b"42"
+        with hold_server(settings), connect(url, retries=0) as hasty:
+            assert hasty.get("answer") == b"42"
+            assert server_process(hasty).pid != orphan.pid
+        assert client.get("answer") == b"42"
+
+
+def test_supervisor_and_server_may_be_killed_at_once(settings):
+    with hold_server(settings) as url:
+        client = connect(url)
+        client.set("answer", 42)
+        client.waitaof(1, 0, 5000)
+        server = server_process(client)
+        server.parent().kill()
+        server.kill()
+    with hold_server(settings) as url:
+        assert connect(url).get("answer") == b"42"
+
+
+def test_the_server_loses_no_work(settings):
+    with hold_server(settings) as url, connect(url) as client:
+        assert find_faults(client) == []
+        assert client.config_get("port") == {"port": "0"}
+
+
+def test_only_its_user_may_enter_the_directory(settings):
+    with hold_server(settings):
+        assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700
+        assert stat.S_IMODE((settings.home / "data").stat().st_mode) == 0o700
+        assert stat.S_IMODE(socket_path(settings.home).stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("length", [1, 60, 150, 240])
+def test_a_home_of_any_length_has_a_socket_that_the_kernel_accepts(tmp_path, length):
+    home = tmp_path / ("h" * length)
+    path = socket_path(home)
+    assert len(bytes(path)) <= SOCKET_PATH_BYTES
+    assert path == socket_path(home)
+    assert path != socket_path(tmp_path / ("i" * length))
+
+
+def test_a_home_with_a_long_path_works_and_its_socket_is_private(tmp_path):
+    settings = Settings(home=tmp_path / ("h" * 150) / "with space")
+    with hold_server(settings) as url:
+        assert connect(url).ping()
+        directory = socket_path(settings.home).parent
+        assert not directory.is_relative_to(tmp_path)
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    wait_until(lambda: not find_processes(settings))
+    directory.rmdir()
+
+
+def test_a_server_that_does_not_start_names_its_log(settings, monkeypatch):
+    settings.home.mkdir(0o700)
+    (settings.home / "data").write_text("in the way")
+    with pytest.raises(ConnectionLostError, match=r"server\.log"), hold_server(settings):
+        pass
+
+
+def test_a_server_is_ready_once_it_has_read_its_data(tmp_path):
+    path = Path(tmp_path / "s.sock")
+    assert not is_ready(path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        replies = [b"-LOADING Valkey is loading the dataset in memory\r\n", b"+PONG\r\n"]
+        answering = threading.Thread(target=answer, args=(listener, replies))
+        answering.start()
+        assert [is_ready(path), is_ready(path)] == [False, True]
+        answering.join()
+
+
+def answer(listener, replies):
+    for reply in replies:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(100)
+            connection.sendall(reply)

@@ -1,0 +1,70 @@
+"""What a server may do to its clients: settings that lose jobs, and restarts."""
+
+import threading
+
+import pytest
+
+from shared.connection import LOST, connect, find_faults
+
+
+@pytest.fixture
+def configured(client):
+    """Sets the server's configuration for one test."""
+    names = ("maxmemory-policy", "appendonly")
+    before = {name: client.config_get(name)[name] for name in names}
+    yield client.config_set
+    for name, value in before.items():
+        client.config_set(name, value)
+
+
+def test_a_durable_server_has_no_fault(client):
+    assert find_faults(client) == []
+
+
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru"])
+def test_a_server_that_may_evict_is_named_with_its_remedy(client, configured, policy):
+    configured("maxmemory-policy", policy)
+    (fault,) = find_faults(client)
+    assert policy in fault
+    assert "CONFIG SET maxmemory-policy noeviction" in fault
+
+
+def test_a_server_that_forgets_is_named_with_its_remedy(client, configured):
+    configured("appendonly", "no")
+    (fault,) = find_faults(client)
+    assert "CONFIG SET appendonly yes" in fault
+
+
+def test_all_faults_are_named_at_once(client, configured):
+    configured("maxmemory-policy", "allkeys-random")
+    configured("appendonly", "no")
+    assert len(find_faults(client)) == 2
+
+
+def test_a_server_that_hides_its_settings_is_trusted(client, server_url):
+    client.acl_setuser(
+        "guest", enabled=True, passwords=["+secret"], commands=["+@all", "-config"], keys=["*"]
+    )
+    guest = connect(server_url)
+    try:
+        guest.execute_command("AUTH", "guest", "secret")
+        assert find_faults(guest) == []
+    finally:
+        guest.close()
+        client.acl_deluser("guest")
+
+
+def test_a_patient_client_waits_for_a_server_that_restarts(own_server):
+    own_server.start("--appendfsync", "always")
+    patient = connect(own_server.url)
+    patient.set("before", 1)
+    own_server.stop()
+    restart = threading.Timer(0.5, own_server.start)
+    restart.start()
+    assert patient.get("before") == b"1"
+    restart.join()
+
+
+def test_a_hasty_client_says_that_the_server_is_away(own_server):
+    with pytest.raises(LOST):
+        connect(own_server.url, retries=0).ping()

@@ -1,0 +1,191 @@
+"""What the stages leave behind, and how long it stays."""
+
+import csv
+import json
+
+import pytest
+
+from producer.output import replacing, write_json, write_rows
+from shared.errors import NotFinishedError
+from shared.jobs import Assignment, ClusterSummary, Failure, FailureReason, Stage, State, Summary
+from shared.store import Registry, Results
+from shared.store.results import LABEL_ROW, FailedImage, Shape
+
+NAMES = [["a\nb.png", "caf\udce9.png", "c\rd.png"], ["日本/🐟.png", "e,\"f'.png", " .png"]]
+SUMMARY = Summary(
+    clusters=[ClusterSummary(label=0, size=4, representatives=["caf\udce9.png"])],
+    outliers=["a\nb.png"],
+    rows_fitted=4,
+    n_components=2,
+    explained_variance_ratio=[0.75, 0.125],
+    inertia=1.5,
+    versions={"numpy": "2"},
+)
+
+
+@pytest.fixture
+def results(client, register):
+    return Results(client, register(NAMES).job_id)
+
+
+@pytest.fixture
+def ledger(register, results, workplace):
+    return workplace.ledger(results.job_id)
+
+
+def load(ledger, results, batch, failed_positions=()):
+    """Commit a batch of two-byte rows, 10·batch + position, without those that failed."""
+    kept = [position for position in range(3) if position not in failed_positions]
+    rows = b"".join(bytes([10 * batch + position, 255]) for position in kept)
+    failures = [FailedImage(p, FailureReason.DAMAGED, f"broken\r{p}") for p in failed_positions]
+    notes = results.loading_notes(Shape(len(kept), 2, "|u1"), failures, bytes([batch]))
+    ledger.start_batch(Stage.LOADING, batch, redelivered=False)
+    ledger.commit_loading(batch, rows, (len(kept), len(failures)), notes)
+
+
+def label(ledger, batch, rows):
+    ledger.start_batch(Stage.LABELLING, batch, redelivered=False)
+    ledger.commit_labelling(batch, b"".join(LABEL_ROW.pack(*row) for row in rows))
+
+
+def begin_labelling(ledger, results):
+    lease = ledger.acquire_lease(Stage.LOADING)
+    results.put_model(lease.token, b"model")
+    assert ledger.advance(lease, State.LABELLING, {"model_token": lease.token})
+
+
+@pytest.fixture
+def finished(ledger, results):
+    load(ledger, results, 1, failed_positions=[0])
+    load(ledger, results, 0, failed_positions=[1])
+    begin_labelling(ledger, results)
+    label(ledger, 1, [(1, 1.5, 0.25, -2.0), (0, 0.5, 0.0, 0.0)])
+    label(ledger, 0, [(0, 2.5, 1.0, 1.0), (7, 0.0, -0.5, 3.0)])
+    lease = ledger.acquire_lease(Stage.LABELLING)
+    results.put_findings(lease.token, SUMMARY, {"scatter": b"\x89PNG"})
+    assert ledger.advance(lease, State.FINISHED, {"findings_token": lease.token})
+    return results
+
+
+ASSIGNMENTS = [
+    Assignment("a\nb.png", 0, 2.5, 1.0, 1.0),
+    Assignment("c\rd.png", 7, 0.0, -0.5, 3.0),
+    Assignment("e,\"f'.png", 1, 1.5, 0.25, -2.0),
+    Assignment(" .png", 0, 0.5, 0.0, 0.0),
+]
+
+
+def test_labels_come_back_in_manifest_order_without_the_failures_in_between(finished):
+    assert list(finished.assignments()) == ASSIGNMENTS
+
+
+def test_failures_come_back_in_manifest_order(finished):
+    assert list(finished.failures()) == [
+        Failure("caf\udce9.png", FailureReason.DAMAGED, "broken\r1"),
+        Failure("日本/🐟.png", FailureReason.DAMAGED, "broken\r0"),
+    ]
+
+
+def test_failures_are_there_as_far_as_loaded(ledger, results):
+    load(ledger, results, 1, failed_positions=[2])
+    assert [failure.path for failure in results.failures()] == [" .png"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "model", "attribute"),
+    [("assignments", Assignment, "path"), ("failures", Failure, "path")],
+)
+def test_names_of_any_bytes_survive_csv_and_json(finished, tmp_path, rows, model, attribute):
+    paths = [row.path for row in getattr(finished, rows)()]
+    with replacing(tmp_path / "rows.csv") as file:
+        write_rows(getattr(finished, rows)(), model, file)
+    with replacing(tmp_path / "rows.json") as file:
+        write_json(getattr(finished, rows)(), file)
+    with (tmp_path / "rows.csv").open(newline="", errors="surrogateescape") as file:
+        assert [row["path"] for row in csv.DictReader(file)] == paths
+    assert [row["path"] for row in json.loads((tmp_path / "rows.json").read_text())] == paths
+
+
+def test_single_rows_are_those_of_the_features(ledger, results):
+    load(ledger, results, 0)
+    assert results.features(0) == bytes([0, 255, 1, 255, 2, 255])
+    assert results.feature_rows(0, [2, 0], row_bytes=2) == bytes([2, 255, 0, 255])
+    assert results.feature_rows(0, [], row_bytes=2) == b""
+    assert results.shape(0) == Shape(3, 2, "|u1")
+
+
+def test_shapes_and_statistics_are_ordered_by_batch(ledger, results):
+    load(ledger, results, 1, failed_positions=[0, 1])
+    load(ledger, results, 0)
+    assert [shape.rows for shape in results.shapes()] == [3, 1]
+    assert list(results.statistics()) == [b"\0", b"\1"]
+
+
+def test_labels_of_more_batches_than_one_round_trip_keep_their_order(client, register):
+    ledger = register(600)
+    results = Results(client, ledger.job_id)
+    for batch in range(600):
+        client.set(ledger.keys.labels(batch), LABEL_ROW.pack(batch, 0, 0, 0))
+    assert [row.label for row in results.assignments()] == list(range(600))
+
+
+def test_model_summary_and_plots_come_back(finished):
+    assert finished.model() == b"model"
+    assert finished.summary() == SUMMARY
+    assert finished.plots() == {"scatter": b"\x89PNG"}
+
+
+def test_a_model_counts_only_once_the_ledger_points_to_it(ledger, results):
+    results.put_model(1, b"early")
+    with pytest.raises(NotFinishedError):
+        results.model()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda results: list(results.assignments()),
+        lambda results: list(results.shapes()),
+        lambda results: results.shape(0),
+        lambda results: list(results.statistics()),
+        lambda results: results.features(0),
+        lambda results: results.model(),
+        lambda results: results.summary(),
+        lambda results: results.plots(),
+    ],
+)
+def test_what_is_not_there_yet_names_the_command_that_tells(results, read):
+    with pytest.raises(NotFinishedError, match=f"shoal status {results.job_id}"):
+        read(results)
+
+
+def lives(client, job_id):
+    """Seconds to live of every key that names the job, by what follows its id."""
+    keys = list(client.scan_iter(f"*{job_id}*"))
+    return {key.decode().partition(job_id)[2]: client.ttl(key) for key in keys}
+
+
+def test_every_key_of_an_ended_job_expires(client, finished, ledger):
+    finished.expire(features_seconds=100, results_seconds=1000)
+    found = lives(client, finished.job_id)
+    brief = {name for name in found if "features" in name or "statistics" in name}
+    assert brief == {"}:features:0", "}:features:1", "}:statistics"}
+    assert all(0 < seconds <= 100 for name, seconds in found.items() if name in brief)
+    assert all(900 < seconds <= 1000 for name, seconds in found.items() if name not in brief)
+    assert {"}:model:1", "}:summary:2", "}:plots:2", "}:labels:1", "}:job"} <= set(found)
+
+
+def test_the_status_says_when_results_expire(client, finished, ledger):
+    finished.expire(features_seconds=100, results_seconds=1000)
+    assert ledger.status().expires_at == pytest.approx(Registry(client).now() + 1000, abs=5)
+
+
+def test_a_late_holder_leaves_nothing_that_stays_for_ever(client, ledger, results):
+    load(ledger, results, 0)
+    load(ledger, results, 1)
+    lease = ledger.acquire_lease(Stage.LOADING)
+    ledger.cancel()
+    results.expire(features_seconds=100, results_seconds=1000)
+    results.put_model(lease.token, b"late")
+    results.put_findings(lease.token, SUMMARY, {"scatter": b"late"})
+    assert all(seconds > 0 for seconds in lives(client, results.job_id).values())

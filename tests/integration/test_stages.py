@@ -1,0 +1,315 @@
+"""The stages, one by one, on real images against a real server."""
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shared.jobs import FailureReason, Stage, State
+from shared.settings import Settings
+from shared.store import Commit
+from shared.store.results import LABEL_ROW
+from worker.features import FeatureStatistics
+from worker.images import load_image
+from worker.model import Model
+from worker.stages import loading
+from worker.stages.callback import MOST_ATTEMPTS
+from worker.stages.finishing import finish_job
+from worker.stages.fitting import fit_job
+from worker.stages.labelling import LABEL_DTYPE, label_batch
+from worker.stages.loading import load_batch
+from worker.workplace import Workplace
+
+SMALL = {"image_size": 8, "clusters": 3}
+
+
+@pytest.fixture
+def mixed_job(submit, mixed):
+    return submit(mixed, batch_size=22, **SMALL)
+
+
+def features_of(results, batch):
+    shape = results.shape(batch)
+    return np.frombuffer(results.features(batch), shape.dtype).reshape(shape.rows, shape.columns)
+
+
+def test_broken_files_among_good_ones_cost_only_themselves(workplace, mixed_job):
+    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
+    results = workplace.results(mixed_job.job_id)
+    assert [(f.path, f.reason) for f in results.failures()] == [
+        ("000-empty.png", FailureReason.EMPTY),
+        ("150-broken.png", FailureReason.NOT_AN_IMAGE),
+    ]
+    images = mixed_job.status().images
+    assert (images.total, images.loaded, images.failed) == (43, 20, 2)
+
+
+def test_features_are_the_pixels_of_the_images_that_could_be_read(workplace, mixed, mixed_job):
+    load_batch(workplace, mixed_job.job_id, 0, False)
+    results = workplace.results(mixed_job.job_id)
+    paths = results.loaded_paths(0)
+    expected = [load_image(mixed / path, 8, workplace.limits).ravel() for path in paths]
+    assert (features_of(results, 0) == expected).all()
+    raw = results.client.hget(results.keys.statistics, "0")
+    assert (FeatureStatistics.from_bytes(raw).total == np.sum(expected, axis=0)).all()
+
+
+def test_a_batch_is_loaded_once(workplace, mixed_job):
+    verdicts = [load_batch(workplace, mixed_job.job_id, 0, False) for _ in range(2)]
+    assert verdicts == [Commit.COMMITTED, Commit.STALE]
+    assert mixed_job.status().images.loaded == 20
+
+
+def test_a_batch_without_any_readable_image_is_a_batch_of_failures(workplace, submit, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"nothing")
+    (tmp_path / "b.png").write_bytes(b"")
+    ledger = submit(tmp_path, clusters=1)
+    assert load_batch(workplace, ledger.job_id, 0, False) is Commit.COMMITTED
+    assert workplace.results(ledger.job_id).shape(0).rows == 0
+    assert ledger.status().images.failed == 2
+
+
+def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypatch):
+    loaded = []
+
+    def load_and_cancel(path, image_size, limits):
+        loaded.append(path)
+        mixed_job.cancel()
+        return load_image(path, image_size, limits)
+
+    monkeypatch.setattr(loading, "load_image", load_and_cancel)
+    monkeypatch.setattr("worker.heartbeat.BEAT_SECONDS", 0)
+    assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
+    assert len(loaded) == 1
+    assert mixed_job.status().images.loaded == 0
+
+
+def test_a_batch_that_cost_two_processes_is_decoded_in_a_sub_process(
+    workplace, mixed_job, monkeypatch
+):
+    def refuse(path, image_size, limits):
+        raise AssertionError("decoded in this process")
+
+    monkeypatch.setattr(loading, "load_image", refuse)
+    for _ in range(loading.LOST_PROCESSES):
+        mixed_job.start_batch(Stage.LOADING, 0, redelivered=True)
+    assert load_batch(workplace, mixed_job.job_id, 0, True) is Commit.COMMITTED
+    images = mixed_job.status().images
+    assert (images.loaded, images.failed) == (20, 2)
+
+
+def test_an_isolated_batch_has_the_same_features(workplace, submit, mixed):
+    plain, isolated = (submit(mixed, batch_size=43, **SMALL) for _ in range(2))
+    load_batch(workplace, plain.job_id, 0, False)
+    for _ in range(loading.LOST_PROCESSES):
+        isolated.start_batch(Stage.LOADING, 0, redelivered=True)
+    load_batch(workplace, isolated.job_id, 0, True)
+    first, second = (workplace.results(ledger.job_id) for ledger in (plain, isolated))
+    assert first.features(0) == second.features(0)
+    assert first.failed_images(0) == second.failed_images(0)
+
+
+def test_images_outside_the_roots_are_failures(app, client, submit, mixed, tmp_path):
+    confined = Workplace(app, Settings(image_roots=(tmp_path,)), client)
+    ledger = submit(mixed, batch_size=43, **SMALL)
+    load_batch(confined, ledger.job_id, 0, False)
+    reasons = {failure.reason for failure in confined.results(ledger.job_id).failures()}
+    assert reasons == {FailureReason.OUTSIDE_ROOTS}
+
+
+def test_the_fit_stores_a_model_and_sends_the_second_wave(workplace, mixed_job, load, queued):
+    load(mixed_job)
+    fit_job(workplace, mixed_job.job_id)
+    assert mixed_job.state() is State.LABELLING
+    model = Model.from_bytes(workplace.results(mixed_job.job_id).model())
+    assert (model.features, model.image_size, model.rows_fitted) == ("pixels", 8, 40)
+    assert model.components.shape == (40, 192)
+    assert len(model.centroids) == 3
+    assert queued() == (2, 0)
+
+
+def test_the_fit_waits_for_every_batch(workplace, mixed_job):
+    load_batch(workplace, mixed_job.job_id, 0, False)
+    fit_job(workplace, mixed_job.job_id)
+    assert mixed_job.state() is State.LOADING
+
+
+def test_a_second_fit_steps_aside(workplace, mixed_job, load, queued):
+    load(mixed_job)
+    fit_job(workplace, mixed_job.job_id)
+    before = mixed_job.fields()
+    fit_job(workplace, mixed_job.job_id)
+    assert mixed_job.fields() == before
+    assert queued() == (2, 0)
+
+
+def test_a_fit_while_another_holds_the_lease_steps_aside(workplace, mixed_job, load):
+    load(mixed_job)
+    lease = mixed_job.acquire_lease(Stage.LOADING)
+    fit_job(workplace, mixed_job.job_id)
+    assert mixed_job.state() is State.FITTING
+    assert mixed_job.renew_lease(lease)
+
+
+def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, client, submit, digits, load):
+    ledger = submit(digits, batch_size=100, **SMALL)
+    thrifty = Workplace(app, Settings(fit_memory=5 * 192 * 50), client)
+    load(ledger)
+    fit_job(thrifty, ledger.job_id)
+    results = thrifty.results(ledger.job_id)
+    model = Model.from_bytes(results.model())
+    rows = np.concatenate([features_of(results, batch) for batch in range(3)])
+    assert model.rows_fitted == 50
+    np.testing.assert_allclose(model.mean, rows.mean(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"clusters": 3}, "2 images could be read, too few for 3 clusters: use --clusters 2"),
+        (
+            {"clusters": 1, "components": 3},
+            "have 2 principal components, not 3: use --components 2",
+        ),
+    ],
+)
+def test_too_few_readable_images_fail_the_job_with_a_remedy(
+    workplace, submit, tmp_path, load, options, remedy
+):
+    for number in range(2):
+        Image.new("RGB", (4, 4), (number * 90, 0, 0)).save(tmp_path / f"{number}.png")
+    (tmp_path / "3.png").write_bytes(b"broken")
+    ledger = submit(tmp_path, **options)
+    load(ledger)
+    fit_job(workplace, ledger.job_id)
+    status = ledger.status()
+    assert status.state is State.FAILED
+    assert remedy in status.error
+    assert status.expires_at is not None
+
+
+def test_no_readable_image_fails_the_job_with_a_remedy(workplace, submit, tmp_path, load):
+    (tmp_path / "a.png").write_bytes(b"broken")
+    ledger = submit(tmp_path, clusters=1)
+    load(ledger)
+    fit_job(workplace, ledger.job_id)
+    assert ledger.state() is State.FAILED
+    assert "shoal failures" in ledger.status().error
+
+
+def test_a_fit_that_keeps_losing_its_process_fails_the_job(workplace, mixed_job, load):
+    load(mixed_job)
+    for _ in range(MOST_ATTEMPTS):
+        mixed_job.acquire_lease(Stage.LOADING)
+        mixed_job.client.delete(mixed_job.keys.lease)
+    fit_job(workplace, mixed_job.job_id)
+    assert mixed_job.state() is State.FAILED
+    assert "SHOAL_FIT_MEMORY" in mixed_job.status().error
+
+
+def test_a_defect_in_a_callback_fails_the_job_instead_of_hanging_it(
+    workplace, mixed_job, load, monkeypatch, caplog
+):
+    load(mixed_job)
+    mixed_job.client.hset(mixed_job.keys.shapes, "0", b"{}")
+    with caplog.at_level(logging.CRITICAL):
+        fit_job(workplace, mixed_job.job_id)
+    assert mixed_job.state() is State.FAILED
+    assert "while fitting" in mixed_job.status().error
+
+
+def test_labels_are_those_of_the_model_on_all_rows_at_once(workplace, mixed_job, load):
+    load(mixed_job)
+    fit_job(workplace, mixed_job.job_id)
+    for batch in (1, 0):
+        assert label_batch(workplace, mixed_job.job_id, batch, False) is Commit.COMMITTED
+    results = workplace.results(mixed_job.job_id)
+    rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
+    everything = np.concatenate([features_of(results, batch) for batch in (0, 1)])
+    expected = Model.from_bytes(results.model()).label(everything)
+    assert (rows["label"] == expected.labels).all()
+    np.testing.assert_allclose(rows["distance"], expected.distances, rtol=1e-4)
+    np.testing.assert_allclose(rows["pc1"], expected.coordinates[:, 0], rtol=1e-3, atol=1e-3)
+
+
+def test_a_batch_is_labelled_once(workplace, mixed_job, load):
+    load(mixed_job)
+    fit_job(workplace, mixed_job.job_id)
+    verdicts = [label_batch(workplace, mixed_job.job_id, 0, False) for _ in range(2)]
+    assert verdicts == [Commit.COMMITTED, Commit.STALE]
+
+
+def test_finishing_writes_summary_and_plots_and_lets_the_job_expire(workplace, mixed_job, run):
+    status = run(mixed_job).status()
+    assert (status.state, status.progress) == (State.FINISHED, 1.0)
+    assert status.expires_at > status.finished_at > status.started_at
+    results = workplace.results(mixed_job.job_id)
+    summary = results.summary()
+    labels = [row.label for row in results.assignments()]
+    sizes = [cluster.size for cluster in summary.clusters]
+    assert sizes == np.bincount(labels).tolist() == sorted(sizes, reverse=True)
+    paths = {row.path for row in results.assignments()}
+    assert {path for cluster in summary.clusters for path in cluster.representatives} <= paths
+    assert len(paths) == summary.rows_fitted == 40
+    plots = results.plots()
+    assert set(plots) == {"scatter", "contact-sheet", "sizes", "variance"}
+    assert all(png.startswith(b"\x89PNG") for png in plots.values())
+
+
+def test_representatives_are_nearest_to_their_centroid_and_outliers_farthest(
+    workplace, mixed_job, run
+):
+    results = workplace.results(run(mixed_job).job_id)
+    rows = sorted(results.assignments(), key=lambda row: row.distance)
+    summary = results.summary()
+    for cluster in summary.clusters:
+        nearest = next(row.path for row in rows if row.label == cluster.label)
+        assert cluster.representatives[0] == nearest
+    assert summary.outliers[0] == rows[-1].path
+
+
+def test_finishing_does_without_images_that_are_gone(workplace, submit, tmp_path, run, load):
+    for number in range(4):
+        Image.new("RGB", (4, 4), (number * 60, 0, 0)).save(tmp_path / f"{number}.png")
+    ledger = submit(tmp_path, clusters=2)
+    load(ledger)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    fit_job(workplace, ledger.job_id)
+    label_batch(workplace, ledger.job_id, 0, False)
+    finish_job(workplace, ledger.job_id)
+    assert ledger.state() is State.FINISHED
+
+
+def test_one_image_is_one_cluster(workplace, submit, tmp_path, run):
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
+    ledger = run(submit(tmp_path, clusters=1))
+    (row,) = workplace.results(ledger.job_id).assignments()
+    assert (row.path, row.label, row.distance) == ("a.png", 0, 0)
+
+
+def test_images_that_are_all_alike_make_one_cluster(workplace, submit, tmp_path, run):
+    for number in range(6):
+        Image.new("RGB", (4, 4), "teal").save(tmp_path / f"{number}.png")
+    results = workplace.results(run(submit(tmp_path, clusters=3)).job_id)
+    assert {row.label for row in results.assignments()} == {0}
+
+
+def test_a_batch_of_failures_between_others_has_no_labels(workplace, submit, mixed, run):
+    ledger = run(submit(mixed, batch_size=1, **SMALL))
+    assert len(list(workplace.results(ledger.job_id).assignments())) == 40
+    assert ledger.status().images.failed == 3
+
+
+def test_every_key_of_a_finished_job_expires(client, mixed_job, run):
+    run(mixed_job)
+    keys = client.keys(f"shoal:{{{mixed_job.job_id}}}*")
+    assert len(keys) > 10
+    assert all(client.ttl(key) > 0 for key in keys)
+    assert client.zcard("shoal:active") == 0
+
+
+def test_label_rows_have_the_form_that_the_store_reads():
+    rows = np.array([(3, 0.5, 1.5, -2.5)], LABEL_DTYPE)
+    assert LABEL_ROW.unpack(rows.tobytes()) == (3, 0.5, 1.5, -2.5)

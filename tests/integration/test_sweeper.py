@@ -1,0 +1,220 @@
+"""The sweeper: what was lost is sent again, and what only waits is left alone."""
+
+import pytest
+
+from shared import sweeper as sweeping
+from shared.jobs import Stage, State
+from shared.settings import Settings
+from shared.store.keys import ACTIVE
+from shared.sweeper import Sweeper
+
+LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
+LONG = sweeping.PATIENCE_SECONDS + 1
+
+
+@pytest.fixture
+def sweep(workplace):
+    """Looks after one job."""
+    return lambda ledger: workplace.sweeper.sweep_job(ledger.job_id)
+
+
+def age(ledger, seconds=sweeping.QUIET_SECONDS + 1):
+    """Make the job's last sign of life as old as this."""
+    ledger.client.hincrbyfloat(ledger.keys.job, "active_at", -seconds)
+
+
+def forget_claims(client):
+    """Let the time pass in which nothing is sent twice."""
+    for key in client.keys("shoal:claim:*"):
+        client.delete(key)
+
+
+def start(ledger, *batches, stage=LOADING):
+    for batch in batches:
+        ledger.start_batch(stage, batch, redelivered=False)
+
+
+def finish(ledger, *batches, stage=LOADING):
+    for batch in batches:
+        start(ledger, batch, stage=stage)
+        if stage is LOADING:
+            ledger.commit_loading(batch, b"", (1, 0), {})
+        else:
+            ledger.commit_labelling(batch, b"")
+
+
+def lose(ledger, batch, stage=LOADING):
+    """Make a batch's last sign of life older than its lease."""
+    ledger.client.zincrby(ledger.keys.running(stage), -20, batch)
+
+
+def enter_labelling(ledger):
+    finish(ledger, 0, 1)
+    ledger.advance(ledger.acquire_lease(LOADING), State.LABELLING, {})
+
+
+def test_a_job_whose_messages_never_left_is_sent(register, sweep, queued):
+    ledger = register(3)
+    age(ledger)
+    sweep(ledger)
+    assert queued() == (3, 0)
+
+
+def test_nothing_is_sent_while_the_job_was_active_a_moment_ago(register, sweep, queued):
+    ledger = register(3)
+    sweep(ledger)
+    finish(ledger, 0)
+    sweep(ledger)
+    assert queued() == (0, 0)
+
+
+def test_nothing_is_sent_while_a_batch_runs(register, sweep, queued):
+    ledger = register(3)
+    start(ledger, 1)
+    age(ledger)
+    sweep(ledger)
+    assert queued() == (0, 0)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_lost_batch_is_sent_again_once_and_alone(register, sweep, queued, stage):
+    ledger = register(2)
+    if stage is LABELLING:
+        enter_labelling(ledger)
+    start(ledger, 0, 1, stage=stage)
+    lose(ledger, 1, stage)
+    sweep(ledger)
+    assert queued() == (1, 0)
+    sweep(ledger)
+    assert queued() == (1, 0)
+    assert "chord_broken" in ledger.fields()
+
+
+def test_missing_batches_are_sent_without_those_that_are_done(client, register, sweep, queued):
+    ledger = register(3)
+    finish(ledger, 1)
+    age(ledger)
+    sweep(ledger)
+    assert queued() == (2, 0)
+    assert b"[%d]" % 1 not in b"".join(client.lrange("shoal:celery:shoal.batches", 0, -1))
+
+
+def test_missing_batches_of_the_second_stage_are_sent(register, sweep, queued):
+    ledger = register(2)
+    enter_labelling(ledger)
+    age(ledger)
+    sweep(ledger)
+    assert queued() == (2, 0)
+
+
+def test_messages_that_wait_in_the_queue_are_not_doubled(client, register, sweep, queued):
+    ledger = register(2)
+    age(ledger)
+    sweep(ledger)
+    forget_claims(client)
+    sweep(ledger)
+    assert queued() == (2, 0)
+
+
+def test_messages_that_wait_very_long_are_sent_again_ever_less_often(
+    client, register, sweep, queued
+):
+    ledger = register(2)
+    age(ledger)
+    sweep(ledger)
+    forget_claims(client)
+    age(ledger, LONG)
+    sweep(ledger)
+    sweep(ledger)
+    assert queued() == (4, 0)
+    (claim,) = client.keys(f"shoal:claim:{ledger.job_id}:batches")
+    assert client.pttl(claim) > sweeping.PATIENCE_SECONDS * 1000
+
+
+def test_one_sweep_sends_a_limited_number(register, sweep, queued, monkeypatch):
+    monkeypatch.setattr(sweeping, "MOST_MESSAGES", 3)
+    ledger = register(5)
+    age(ledger)
+    sweep(ledger)
+    assert queued() == (3, 0)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_a_complete_stage_without_callback_gets_one(client, register, sweep, queued, stage):
+    ledger = register(2)
+    if stage is LABELLING:
+        enter_labelling(ledger)
+    finish(ledger, 0, 1, stage=stage)
+    sweep(ledger)
+    assert queued() == (0, 0)
+    age(ledger)
+    sweep(ledger)
+    sweep(ledger)
+    assert queued() == (0, 1)
+    forget_claims(client)
+    sweep(ledger)
+    assert queued() == (0, 2)
+
+
+@pytest.mark.parametrize("stage", Stage)
+def test_an_expired_lease_gets_its_callback_again(client, register, sweep, queued, stage):
+    ledger = register(2)
+    if stage is LABELLING:
+        enter_labelling(ledger)
+    finish(ledger, 0, 1, stage=stage)
+    ledger.acquire_lease(stage)
+    sweep(ledger)
+    assert queued() == (0, 0)
+    client.delete(ledger.keys.lease)
+    sweep(ledger)
+    sweep(ledger)
+    assert queued() == (0, 1)
+
+
+@pytest.mark.parametrize("state", [state for state in State if state.is_final])
+def test_an_ended_job_gets_its_time_to_live_and_is_left(client, register, sweep, state):
+    ledger = register(2)
+    start(ledger, 0)
+    finish(ledger, 1)
+    client.hset(ledger.keys.job, "state", state)
+    sweep(ledger)
+    keys = client.keys(f"shoal:{{{ledger.job_id}}}*")
+    assert len(keys) >= 5
+    assert all(client.ttl(key) > 0 for key in keys)
+    assert client.zcard(ACTIVE) == 0
+
+
+def test_an_unknown_job_is_not_looked_after_any_more(client, registry, workplace):
+    client.zadd(ACTIVE, {"gone": 1})
+    workplace.sweeper.sweep()
+    assert registry.active_jobs() == []
+
+
+def test_a_sweep_looks_after_every_job_and_one_process_sweeps_at_a_time(
+    client, register, workplace, queued
+):
+    for expected in ((2, 0), (2, 0)):
+        for ledger in (register(), register()):
+            start(ledger, 0)
+            lose(ledger, 0)
+        workplace.sweeper.sweep()
+        assert queued() == expected
+    forget_claims(client)
+    workplace.sweeper.sweep()
+    assert queued() == (4, 0)
+
+
+def test_celery_is_not_asked_for_while_nothing_is_lost(registry, register):
+    def refuse():
+        raise AssertionError
+
+    register()
+    Sweeper(registry, Settings(), refuse).sweep()
+
+
+def test_a_damaged_job_does_not_keep_the_others_waiting(client, register, workplace, queued):
+    damaged, sound = register(2), register(3)
+    client.hset(damaged.keys.job, "state", "of another version")
+    age(sound)
+    workplace.sweeper.sweep()
+    assert queued() == (3, 0)

@@ -1,0 +1,73 @@
+import pytest
+
+from shared.broker import backend_url, make_app
+from shared.connection import broker_url, check_url, connect
+from shared.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+        ("redis://user:p%40ss@example:1/2", "redis://user:p%40ss@example:1/2"),
+        ("redis://example", "redis://example"),
+        ("rediss://example:6380/1", "rediss://example:6380/1?ssl_cert_reqs=required"),
+        ("rediss://example/?ssl_cert_reqs=none", "rediss://example/?ssl_cert_reqs=none"),
+        (
+            "rediss://example/0?ssl_ca_certs=/ca.pem",
+            "rediss://example/0?ssl_ca_certs=%2Fca.pem&ssl_cert_reqs=required",
+        ),
+        ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=0"),
+        ("unix:///run/valkey.sock?db=3", "redis+socket:///run/valkey.sock?virtual_host=3"),
+    ],
+)
+def test_a_url_in_the_spelling_of_celery(url, expected):
+    assert broker_url(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "db"), [("unix:///run/valkey.sock?db=3", 3), ("redis://example/4", 4)]
+)
+def test_redis_and_celerys_results_use_the_same_database(url, db):
+    assert connect(url).connection_pool.connection_kwargs["db"] == db
+    assert int(make_app(url).backend.connparams["db"]) == db
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis:localhost", ""])
+def test_a_url_of_another_kind_is_refused_with_those_that_work(url):
+    for refuse in (check_url, connect, make_app):
+        with pytest.raises(SettingsError, match="expected redis://HOST:PORT/DB"):
+            refuse(url)
+
+
+def test_a_refused_url_does_not_show_its_password():
+    with pytest.raises(SettingsError) as refusal:
+        check_url("http://user:secret@example")
+    assert "secret" not in str(refusal.value)
+
+
+def test_a_client_does_not_connect_before_it_is_asked():
+    connect("redis://127.0.0.1:1/0").close()
+    make_app("redis://127.0.0.1:1/0").close()
+
+
+def test_the_result_backend_is_ours():
+    assert backend_url("redis://example/0") == "shared.broker:ChordBackend+redis://example/0"
+    assert backend_url("redis+socket:///a.sock").startswith("shared.broker:ChordBackend+socket://")
+    assert type(make_app("redis://example/0").backend).__name__ == "ChordBackend"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("task_acks_late", True),
+        ("task_reject_on_worker_lost", True),
+        ("task_ignore_result", True),
+        ("worker_cancel_long_running_tasks_on_connection_loss", False),
+        ("broker_connection_max_retries", None),
+        ("worker_enable_remote_control", False),
+        ("accept_content", ["json"]),
+    ],
+)
+def test_a_setting_without_which_work_is_lost_or_not_safe(setting, value):
+    assert make_app("redis://example/0").conf[setting] == value

@@ -1,0 +1,137 @@
+import json
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from producer import display
+from producer.display import (
+    NO_ANSWER,
+    NO_WORKER,
+    LineDisplay,
+    describe,
+    make_display,
+    print_jobs,
+    print_status,
+    warn_about,
+)
+from producer.folder import Folder
+from producer.live import LiveDisplay, describe_rate
+from shared.jobs import ImageCounts, JobRequest, State, Status
+
+LOADING = Status(
+    job_id="ab12",
+    state=State.LOADING,
+    images=ImageCounts(total=12_000, loaded=5_990, failed=10),
+    progress=0.4,
+    images_per_second=1234.4,
+    eta_seconds=65.4,
+    created_at=time.time(),
+    started_at=time.time(),
+    finished_at=None,
+    expires_at=None,
+    error=None,
+    request=JobRequest(source="/photographs"),
+)
+QUEUED = replace(
+    LOADING,
+    state=State.QUEUED,
+    images=ImageCounts(total=12_000, loaded=0, failed=0),
+    images_per_second=None,
+    eta_seconds=None,
+)
+
+
+def test_a_status_in_one_line():
+    assert describe(QUEUED) == "queued: 0 of 12,000 images"
+    expected = "loading: 6,000 of 12,000 images, 1,234 images/s, 65 s left, 10 failed"
+    assert describe(LOADING) == expected
+
+
+def test_lines_are_printed_when_there_is_news_and_only_then(capsys):
+    with LineDisplay() as lines:
+        for status in (QUEUED, QUEUED, LOADING, LOADING, None, None, LOADING):
+            lines.show(status)
+    printed = capsys.readouterr().err.splitlines()
+    assert printed == [describe(QUEUED), describe(LOADING), NO_ANSWER, describe(LOADING)]
+
+
+def test_a_note_is_news(capsys):
+    lines = LineDisplay()
+    lines.show(QUEUED)
+    lines.show(QUEUED, NO_WORKER)
+    assert capsys.readouterr().err.splitlines()[1] == f"{describe(QUEUED)}; {NO_WORKER}"
+
+
+def test_a_state_that_lasts_is_told_again_now_and_then(capsys, monkeypatch):
+    monkeypatch.setattr(display, "LINE_SECONDS", 0)
+    lines = LineDisplay()
+    lines.show(LOADING)
+    lines.show(LOADING)
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_terminal_gets_a_bar_and_a_file_gets_lines(monkeypatch):
+    assert isinstance(make_display(), LineDisplay)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert isinstance(make_display(), LiveDisplay)
+
+
+def test_the_bar_follows_the_status():
+    with LiveDisplay() as live:
+        live.show(LOADING, "note")
+        (bar,) = live.progress.tasks
+        assert (bar.description, bar.completed, bar.total) == ("loading", 6_000, 12_000)
+        assert bar.fields == {"rate": "1,234/s, 1:05 left", "failed": "10 failed", "note": "note"}
+        live.show(None)
+        assert bar.fields["note"] == NO_ANSWER
+        live.show(QUEUED)
+        assert bar.fields == {"rate": "", "failed": "", "note": ""}
+
+
+@pytest.mark.parametrize(
+    ("eta_seconds", "expected"),
+    [(None, "1,234/s"), (0.4, "1,234/s, 0:00 left"), (3661, "1,234/s, 61:01 left")],
+)
+def test_the_rate_tells_the_time_left_where_it_is_known(eta_seconds, expected):
+    assert describe_rate(replace(LOADING, eta_seconds=eta_seconds)) == expected
+
+
+def test_a_printed_status_tells_what_went_wrong(capsys):
+    failed = replace(LOADING, state=State.FAILED, error="why", eta_seconds=None)
+    print_status(failed, as_json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        f"ab12  {describe(failed)}",
+        "source  /photographs",
+        "error   why",
+    ]
+
+
+def test_a_status_as_json_has_every_field(capsys):
+    print_status(LOADING, as_json=True)
+    printed = json.loads(capsys.readouterr().out)
+    assert list(printed) == list(Status.__dataclass_fields__)
+    assert printed["images"] == {"total": 12_000, "loaded": 5_990, "failed": 10}
+
+
+def test_jobs_are_a_line_each_or_a_json_array(capsys):
+    print_jobs([LOADING, QUEUED], as_json=False)
+    assert [line[:4] for line in capsys.readouterr().out.splitlines()] == ["ab12", "ab12"]
+    print_jobs([], as_json=True)
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_what_is_left_out_of_a_folder_is_said(capsys):
+    unreadable = [f"locked{n}" for n in range(7)]
+    warn_about(Folder(Path("/p"), ["a.png"], Counter({"txt": 1200, "": 1}), unreadable))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Left out 1,201 files that are no images: 1,200 txt, 1 other"
+    assert lines[1] == "Cannot be read: /p/locked0"
+    assert lines[-1] == "… and 2 more"
+
+
+def test_nothing_left_out_is_nothing_said(capsys):
+    warn_about(Folder(Path("/p"), ["a.png"], Counter(), []))
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,126 @@
+import csv
+import json
+import sys
+
+import pytest
+
+from producer.output import (
+    replacing,
+    write_failures,
+    write_file,
+    write_json,
+    write_labels,
+    write_parquet,
+    write_rows,
+)
+from shared.errors import UsageError
+from shared.jobs import Assignment, Failure, FailureReason
+
+NAMES = ["plain.png", "a\nb.png", "c\rd.png", 'e,"f".png', "caf\udce9.png", "日本.png", " g .png"]
+LABELS = [Assignment(name, i, i / 2, -1.5, 0.25) for i, name in enumerate(NAMES)]
+
+
+def read_csv(path):
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+def test_csv_has_a_row_for_each_label_whatever_its_name(tmp_path):
+    write_labels(LABELS, "csv", tmp_path / "labels.csv")
+    rows = read_csv(tmp_path / "labels.csv")
+    assert [row["path"] for row in rows] == NAMES
+    assert rows[3] == {
+        "path": NAMES[3],
+        "label": "3",
+        "distance": "1.5",
+        "pc1": "-1.5",
+        "pc2": "0.25",
+    }
+
+
+def test_csv_is_what_other_tools_read_line_by_line(tmp_path):
+    write_labels(LABELS[:1], "csv", tmp_path / "labels.csv")
+    expected = b"path,label,distance,pc1,pc2\nplain.png,0,0.0,-1.5,0.25\n"
+    assert (tmp_path / "labels.csv").read_bytes() == expected
+
+
+def test_names_in_csv_keep_their_bytes(tmp_path):
+    write_labels(LABELS, "csv", tmp_path / "labels.csv")
+    assert b"caf\xe9.png" in (tmp_path / "labels.csv").read_bytes()
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, len(LABELS)])
+def test_json_is_an_array_with_a_line_for_each_row(tmp_path, n_rows):
+    write_labels(LABELS[:n_rows], "json", tmp_path / "labels.json")
+    text = (tmp_path / "labels.json").read_text()
+    assert [row["path"] for row in json.loads(text)] == NAMES[:n_rows]
+    assert len(text.splitlines()) == (n_rows + 2 if n_rows else 1)
+
+
+def test_parquet_has_the_same_rows_with_types(tmp_path):
+    from pyarrow import parquet
+
+    write_labels(LABELS, "parquet", tmp_path / "labels.parquet")
+    table = parquet.read_table(tmp_path / "labels.parquet")
+    assert [str(field.type) for field in table.schema] == ["string", "int32", *["float"] * 3]
+    assert table["label"].to_pylist() == list(range(len(NAMES)))
+    assert table["path"].to_pylist()[:4] == NAMES[:4]
+
+
+def test_parquet_without_pyarrow_says_how_to_have_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with (
+        pytest.raises(UsageError, match=r"pip install 'shoal\[parquet\]'"),
+        replacing(tmp_path / "x") as file,
+    ):
+        write_parquet(LABELS, file)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parquet_is_not_for_a_terminal():
+    with pytest.raises(UsageError, match="--output"):
+        write_labels(LABELS, "parquet", None)
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_labels_are_printed_where_no_file_is_named(tmp_path, capfdbinary, form):
+    write_labels(LABELS, form, tmp_path / "file")
+    write_labels(LABELS, form, None)
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == (tmp_path / "file").read_bytes()
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_failures_are_printed_with_reason_and_detail(capfdbinary, as_json):
+    write_failures([Failure("a\udce9.png", FailureReason.EMPTY, "0 bytes")], as_json)
+    sys.stdout.flush()
+    out = capfdbinary.readouterr().out
+    if as_json:
+        row = json.loads(out)[0]
+        assert row == {"path": "a\udce9.png", "reason": "empty", "detail": "0 bytes"}
+    else:
+        assert out == b"path,reason,detail\na\xe9.png,empty,0 bytes\n"
+
+
+def test_a_file_appears_once_it_is_whole(tmp_path):
+    path = tmp_path / "deep" / "file"
+    write_file(path, b"old")
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_a_file_that_cannot_be_made_leaves_the_old_one_and_no_rest(tmp_path):
+    write_file(tmp_path / "file", b"old")
+
+    def break_off():
+        yield LABELS[0]
+        raise ConnectionError
+
+    for write in (lambda rows, file: write_rows(rows, Assignment, file), write_json):
+        with pytest.raises(ConnectionError), replacing(tmp_path / "file") as file:
+            write(break_off(), file)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"

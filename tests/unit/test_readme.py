@@ -1,0 +1,27 @@
+"""README tells all that there is, and nothing that there is not."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+from producer.cli import main
+from shared.settings import PREFIX, Settings
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
+SETTING = re.compile(rf"\b{PREFIX}[A-Z0-9_]*[A-Z0-9]\b")
+# Not a path's part, an argument's or a package's: the program, and what follows it.
+COMMAND = re.compile(r"(?<![\w./@:=-])shoal ([a-z][\w-]*)")
+
+
+def find_code() -> str:
+    return "\n".join(CODE.findall(README))
+
+
+def test_readme_names_every_setting_and_no_other() -> None:
+    known = {PREFIX + field.name.upper() for field in fields(Settings)}
+    assert set(SETTING.findall(README)) == known
+
+
+def test_readme_shows_every_command_and_no_other() -> None:
+    assert set(COMMAND.findall(find_code())) == set(main.commands)

@@ -1,0 +1,70 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from shared.errors import SettingsError, UsageError
+from shared.settings import Settings, read_settings
+
+
+def test_nothing_set_gives_the_defaults():
+    assert read_settings({}) == Settings()
+    assert read_settings({"PATH": "/bin", "SHOAL_HOME": ""}) == Settings()
+
+
+def test_each_variable_has_the_type_of_its_setting(tmp_path):
+    environment = {
+        "SHOAL_REDIS_URL": "redis://example/3",
+        "SHOAL_LEASE_SECONDS": "2.5",
+        "SHOAL_MAX_IMAGE_PIXELS": "1000",
+        "SHOAL_FIT_MEMORY": "2G",
+    }
+    settings = read_settings(environment)
+    assert settings.redis_url == "redis://example/3"
+    assert settings.lease_seconds == 2.5
+    assert settings.max_image_pixels == 1000
+    assert settings.fit_memory == 2 * 2**30
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("1048576", 2**20), ("512K", 2**19), ("500m", 500 * 2**20), (" 2GiB ", 2**31), ("1TB", 2**40)],
+)
+def test_bytes_have_units(text, expected):
+    assert read_settings({"SHOAL_MAX_IMAGE_BYTES": text}).max_image_bytes == expected
+
+
+def test_roots_are_absolute_and_resolved(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path)
+    roots = read_settings({"SHOAL_IMAGE_ROOTS": f"{tmp_path / 'link'}::relative"}).image_roots
+    assert roots == (tmp_path.resolve(), Path.cwd() / "relative")
+
+
+def test_home_is_absolute_and_knows_the_tilde():
+    assert read_settings({"SHOAL_HOME": "~/fish"}).home == Path.home() / "fish"
+    assert read_settings({"SHOAL_HOME": "fish"}).home == Path.cwd() / "fish"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SHOAL_LEASE_SECONDS", "soon"),
+        ("SHOAL_LEASE_SECONDS", "0"),
+        ("SHOAL_SWEEP_SECONDS", "-1"),
+        ("SHOAL_FIT_MEMORY", "much"),
+        ("SHOAL_FIT_MEMORY", "0"),
+        ("SHOAL_MAX_IMAGE_BYTES", "5 parsecs"),
+    ],
+)
+def test_what_does_not_parse_is_named(variable, text):
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        read_settings({variable: text})
+
+
+def test_a_misspelt_variable_is_refused_with_those_there_are():
+    with pytest.raises(UsageError, match=r"SHOAL_REDIS is not a setting.*SHOAL_REDIS_URL"):
+        read_settings({"SHOAL_REDIS": "redis://example"})
+
+
+def test_every_setting_says_what_it_means():
+    assert all(field.metadata["meaning"].endswith(".") for field in fields(Settings))

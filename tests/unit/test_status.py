@@ -1,0 +1,81 @@
+import time
+
+import pytest
+
+from shared.jobs import ImageCounts, JobRequest, State
+from shared.status import make_status
+from shared.wire import encode
+
+REQUEST = JobRequest(source="/photographs")
+
+
+def make_fields(state, **fields):
+    """What the ledger holds of a job of 100 images in 4 batches, begun 10 seconds ago."""
+    return {
+        "state": state,
+        "request": encode(REQUEST),
+        "total": "100",
+        "batches": "4",
+        "loaded": "0",
+        "failed": "0",
+        "created_at": str(time.time() - 12),
+        "started_at": str(time.time() - 10),
+        **fields,
+    }
+
+
+def test_a_queued_job_has_nothing_but_its_request():
+    fields = make_fields("queued")
+    del fields["started_at"]
+    status = make_status("job1", fields)
+    assert (status.job_id, status.state, status.request) == ("job1", State.QUEUED, REQUEST)
+    assert status.images == ImageCounts(total=100, loaded=0, failed=0)
+    assert (status.progress, status.images_per_second, status.eta_seconds) == (0, None, None)
+    assert (status.started_at, status.finished_at, status.expires_at) == (None, None, None)
+    assert status.error is None
+
+
+@pytest.mark.parametrize(
+    ("state", "fields", "progress"),
+    [
+        ("loading", {"loaded": "40", "failed": "10"}, 0.4),
+        ("loading", {"loaded": "90", "failed": "10"}, 0.8),
+        ("fitting", {"loaded": "100"}, 0.8),
+        ("labelling", {"loaded": "100"}, 0.88),
+        ("labelling", {"loaded": "100", "labelling_done": "2"}, 0.915),
+        ("labelling", {"loaded": "100", "labelling_done": "4"}, 0.95),
+        ("finishing", {"loaded": "100", "labelling_done": "4"}, 0.95),
+        ("finished", {"loaded": "100"}, 1.0),
+        ("cancelled", {"loaded": "50"}, 0.4),
+        ("failed", {"failed": "100"}, 0.8),
+    ],
+)
+def test_progress_grows_from_state_to_state(state, fields, progress):
+    assert make_status("job1", make_fields(state, **fields)).progress == pytest.approx(progress)
+
+
+def test_rate_and_time_left_come_from_what_is_done():
+    status = make_status("job1", make_fields("loading", loaded="45", failed="5"))
+    assert status.images_per_second == pytest.approx(5, rel=0.05)
+    assert status.eta_seconds == pytest.approx(15, rel=0.05)
+
+
+def test_the_rate_is_that_of_loading_once_it_is_over():
+    started = time.time() - 100
+    fields = make_fields("labelling", loaded="100", started_at=str(started))
+    fields["loading_ended_at"] = str(started + 20)
+    assert make_status("job1", fields).images_per_second == 5
+
+
+@pytest.mark.parametrize("state", ["finished", "failed", "cancelled"])
+def test_an_ended_job_has_no_time_left(state):
+    fields = make_fields(state, loaded="50", finished_at=str(time.time()), error="why")
+    status = make_status("job1", fields)
+    assert status.eta_seconds is None
+    assert status.error == "why"
+
+
+def test_a_job_cancelled_before_it_began_has_no_rate():
+    fields = make_fields("cancelled", finished_at=str(time.time()))
+    del fields["started_at"]
+    assert make_status("job1", fields).images_per_second is None
