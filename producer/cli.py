@@ -203,11 +203,12 @@ def cancel(job: str, as_json: bool) -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
 def worker(concurrency: int | None) -> None:
     """Work on the jobs of the Redis that is set, until told to stop."""
+    from producer.local import QUIET
     from shared.cores import count_cores
 
     # The worker is Celery's own, in this process: signals reach it as any Celery worker.
     # Two workers of one machine need two names.
     name = f"worker-{os.getpid()}@%h"
-    options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info"]
+    options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *QUIET]
     command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *options]
     os.execv(sys.executable, command)  # noqa: S606  no shell is wanted

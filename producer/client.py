@@ -123,7 +123,8 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     Raises:
         UsageError: An option is unknown or cannot work with this folder.
     """
-    if unknown := set(options) - {field.name for field in fields(JobRequest)}:
+    names = {field.name for field in fields(JobRequest)} - {"source"}
+    if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     try:
         request = msgspec.convert({"source": str(folder.source), **options}, JobRequest)

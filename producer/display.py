@@ -117,7 +117,12 @@ def watch_job(
 
 def note_workers(client: "Client", status: Status) -> str:
     """Return that nobody works, while a job waits for somebody."""
-    idle = status.state is State.QUEUED and not client.has_workers()
+    from shared.connection import LOST  # Redis takes 0.1 s to import, and --help needs none
+
+    try:
+        idle = status.state is State.QUEUED and not client.has_workers()
+    except LOST:
+        return ""  # the next status will say so
     return NO_WORKER if idle else ""
 
 

@@ -43,7 +43,7 @@ def write_file(path: Path, content: bytes) -> None:
 class UnixLines:
     """Ends the lines of ``csv`` as Unix does.
 
-    Told to do so itself, Python before 3.13 leaves carriage returns in names unquoted.
+    Told to do so itself, Python 3.11 leaves carriage returns in names unquoted.
     """
 
     def __init__(self, file: IO[str]) -> None:

@@ -10,7 +10,7 @@ import click
 
 from producer.client import Client
 from producer.display import print_status, warn_about, watch_job
-from producer.folder import find_images
+from producer.folder import Folder, find_images
 from producer.job import Job
 from producer.local import LocalWorkers
 from producer.output import write_directory
@@ -18,6 +18,8 @@ from shared.cores import count_cores
 from shared.embedded import home_of
 from shared.errors import JobCancelledError
 from shared.jobs import Status
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_folder(
@@ -37,9 +39,7 @@ def run_folder(
     folder = find_images(source)
     warn_about(folder)
     with connect_client() as client, interruptible(), own_workers(client, concurrency) as own:
-        job = client.submit_folder(folder, **options)
-        click.echo(f"Job {job.id}: {len(folder.paths):,} images in {folder.source}", err=True)
-        status = watch_or_cancel(client, job, own)
+        job, status = submit_and_watch(client, folder, options, own)
         if out:
             write_directory(job, out)
         print_end(job, status, out, as_json)
@@ -59,15 +59,34 @@ def own_workers(
 def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the command as Ctrl-C does: in order."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+            signal.signal(number, signal.default_int_handler)
     yield
 
 
-def watch_or_cancel(client: Client, job: Job, own: LocalWorkers | None) -> Status:
-    """Show the job's progress to its end; cancel it if this command is told to stop."""
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and its kin wait until the end of this context."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
-        return watch_job(client, job, find_note=own.note_end if own else None)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def submit_and_watch(
+    client: Client, folder: Folder, options: dict[str, Any], own: LocalWorkers | None
+) -> tuple[Job, Status]:
+    """Submit a folder and show its job's progress; cancel it if this command is told to stop."""
+    job = None
+    try:
+        with uninterrupted():  # a job that nobody knows of would be done by the next worker
+            job = client.submit_folder(folder, **options)
+        click.echo(f"Job {job.id}: {len(folder.paths):,} images in {folder.source}", err=True)
+        return job, watch_job(client, job, find_note=own.note_end if own else None)
     except KeyboardInterrupt:
+        if job is None:
+            raise
         job.cancel()
         raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None
 

@@ -1,0 +1,89 @@
+"""A real Redis with an append-only file, which survives being killed."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from polling import wait_until
+from redis import Redis, RedisError
+
+START_SECONDS = 20
+
+
+def find_binary() -> str:
+    """Return the system's server; without one skip on a laptop, and fail in CI."""
+    if binary := shutil.which("redis-server"):
+        return binary
+    if os.environ.get("CI"):
+        pytest.fail("redis-server is not installed")
+    pytest.skip("redis-server is not installed")
+
+
+def find_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+class RedisServer:
+    """One server and its data; ``directory`` has a short path, for the socket in it."""
+
+    def __init__(self, directory: Path, password: str = "") -> None:
+        self.directory = directory
+        self.password = password
+        self.port = find_port()
+        self.socket = directory / "redis.sock"
+        self.client: Any = Redis.from_url(self.url)
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Where it listens on TCP."""
+        secret = f":{self.password}@" if self.password else ""
+        return f"redis://{secret}127.0.0.1:{self.port}/0"
+
+    @property
+    def socket_url(self) -> str:
+        """Where it listens on a unix socket."""
+        secret = f":{self.password}@" if self.password else ""
+        return f"unix://{secret}{self.socket}"
+
+    def start(self) -> None:
+        """Start it with the data that it has; return once it answers."""
+        options = {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "unixsocket": str(self.socket),
+            "dir": str(self.directory),
+            "appendonly": "yes",
+            "save": "",
+        } | ({"requirepass": self.password} if self.password else {})
+        words = [word for key, value in options.items() for word in (f"--{key}", value)]
+        with (self.directory / "redis.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [find_binary(), *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+        wait_until(self.answers, START_SECONDS, "redis-server answers")
+
+    def answers(self) -> bool:
+        """Whether it is ready for commands."""
+        with suppress(RedisError):
+            return bool(self.client.ping())
+        return False
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.client.close()
+        self.kill()

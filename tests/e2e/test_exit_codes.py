@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+from shoal_command import FinishedRun, Shoal
+
+
+def fail(shoal: Shoal, *arguments: object) -> tuple[int, str]:
+    done = shoal.run(*arguments)
+    return done.returncode, done.stderr
+
+
+def test_a_missing_folder_is_wrong_use(embedded: Shoal, tmp_path: Path) -> None:
+    code, error = fail(embedded, "run", tmp_path / "nowhere")
+    assert code == 2
+    assert f"{tmp_path / 'nowhere'} does not exist; check the spelling after {tmp_path}" in error
+
+
+def test_a_folder_without_images_is_wrong_use(embedded: Shoal, tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "todo.txt").write_text("buy milk")
+    code, error = fail(embedded, "submit", tmp_path / "notes")
+    assert code == 2
+    assert "other files: 1 (1 .txt); give a folder that has some of" in error
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "remedy"),
+    [
+        ("--clusters", 500, "use --clusters 120 or less"),
+        ("--clusters", 0, "--clusters"),
+        ("--clusters", "x", "--clusters"),
+        ("--components", 121, "use --components 120 or less"),
+        ("--image-size", 1000, "--image-size"),
+        ("--features", "smell", "pixels"),
+        ("--colour", "red", "--colour"),
+    ],
+)
+def test_an_option_that_cannot_work_is_wrong_use(
+    embedded_run: FinishedRun, option: str, value: object, remedy: str
+) -> None:
+    code, error = fail(embedded_run.shoal, "run", embedded_run.source, option, value)
+    assert code == 2
+    assert remedy in error
+
+
+@pytest.mark.parametrize(
+    "command", [["status"], ["wait"], ["cancel"], ["result"], ["failures"], ["plot"]]
+)
+def test_an_unknown_job_is_wrong_use(embedded_run: FinishedRun, command: list[str]) -> None:
+    names = ["scatter"] if command == ["plot"] else []
+    code, error = fail(embedded_run.shoal, *command, "nosuchjob", *names)
+    assert code == 2
+    assert "No job nosuchjob: see `shoal jobs`" in error
+
+
+def test_an_unknown_setting_is_wrong_use(tmp_path: Path) -> None:
+    code, error = fail(Shoal(tmp_path / "home", SHOAL_REDIS="redis://localhost"), "jobs")
+    assert code == 2
+    assert "SHOAL_REDIS_URL" in error
+
+
+def test_a_redis_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+    shoal = Shoal(tmp_path / "home", SHOAL_REDIS_URL=f"unix://{tmp_path}/nowhere.sock")
+    code, error = fail(shoal, "jobs")
+    assert code == 1
+    assert "start it, or set SHOAL_REDIS_URL" in error
+
+
+def test_a_result_before_the_end_is_a_failure(embedded: Shoal, photographs: Path) -> None:
+    job = embedded.submit(photographs)
+    code, error = fail(embedded, "result", job)
+    assert code == 1
+    assert f"wait for it with `shoal wait {job}`" in error
+
+
+def test_a_wait_that_is_too_short_is_a_failure(embedded: Shoal, photographs: Path) -> None:
+    job = embedded.submit(photographs)
+    code, error = fail(embedded, "wait", job, "--timeout", 0.5)
+    assert code == 1
+    assert "has not ended in 0.5 s" in error
+    assert "start one with `shoal worker`" in error
+
+
+def test_a_job_without_one_readable_image_fails(embedded: Shoal, tmp_path: Path) -> None:
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for number in range(10):
+        (folder / f"{number}.jpg").write_text("not an image")
+    code, error = fail(embedded, "run", folder)
+    assert code == 1
+    assert "No image could be read" in error
+    [job] = embedded.json("jobs")
+    assert job["state"] == "failed"
+    assert job["images"] == {"total": 10, "loaded": 0, "failed": 10}
+    assert fail(embedded, "wait", job["job_id"])[0] == 1
+    assert fail(embedded, "result", job["job_id"])[0] == 1
+    reasons = [failure["reason"] for failure in embedded.json("failures", job["job_id"])]
+    assert reasons == ["not-an-image"] * 10

@@ -1,0 +1,193 @@
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import psutil  # type: ignore[import-untyped]
+import pytest
+from PIL import Image
+from polling import wait_until
+from shoal_command import FinishedRun, Shoal
+from worker_process import Worker
+
+from shared.jobs import PLOTS
+
+END_SECONDS = 30
+
+
+def read_labels(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_labels_name_every_image_in_manifest_order(embedded_run: FinishedRun) -> None:
+    rows = read_labels(embedded_run.out / "labels.csv")
+    assert list(rows[0]) == ["path", "label", "distance", "pc1", "pc2"]
+    images = [path.relative_to(embedded_run.source) for path in embedded_run.source.rglob("*.jpg")]
+    assert [row["path"] for row in rows] == sorted(map(str, images))
+
+
+def test_cluster_0_is_the_largest(embedded_run: FinishedRun) -> None:
+    labels = [int(row["label"]) for row in read_labels(embedded_run.out / "labels.csv")]
+    sizes = np.bincount(labels)
+    assert len(sizes) == 5
+    assert list(sizes) == sorted(sizes, reverse=True)
+    assert embedded_run.stdout.startswith(f"cluster 0 {sizes[0]:>10,} images  such as 000/")
+
+
+def test_no_failures_leave_a_table_without_rows(embedded_run: FinishedRun) -> None:
+    assert (embedded_run.out / "failures.csv").read_text() == "path,reason,detail\n"
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_plots_are_png_images(embedded_run: FinishedRun, name: str) -> None:
+    with Image.open(embedded_run.out / "plots" / f"{name}.png") as image:
+        image.load()
+        assert image.format == "PNG"
+        assert min(image.size) > 100
+
+
+def test_nothing_else_is_written(embedded_run: FinishedRun) -> None:
+    names = {path.name for path in embedded_run.out.iterdir()}
+    files = {"labels.csv", "failures.csv", "report.html", "model.npz", "job.json"}
+    assert names == files | {"plots"}
+    assert {path.stem for path in (embedded_run.out / "plots").iterdir()} == set(PLOTS)
+
+
+def test_report_needs_no_network_and_shows_every_plot(embedded_run: FinishedRun) -> None:
+    report = (embedded_run.out / "report.html").read_text()
+    assert report.count("data:image/png;base64,") == len(PLOTS)
+    assert "http" not in report
+    assert "120 images in 5 clusters" in report
+
+
+def test_model_loads_without_pickle(embedded_run: FinishedRun) -> None:
+    with np.load(embedded_run.out / "model.npz", allow_pickle=False) as model:
+        assert all(
+            np.isfinite(model[name]).all() for name in model if model[name].dtype.kind == "f"
+        )
+
+
+def test_job_file_tells_status_and_summary(embedded_run: FinishedRun) -> None:
+    job = json.loads((embedded_run.out / "job.json").read_text())
+    assert job["status"]["job_id"] == embedded_run.job_id
+    assert job["status"]["state"] == "finished"
+    assert job["status"]["images"] == {"total": 120, "loaded": 120, "failed": 0}
+    assert sum(cluster["size"] for cluster in job["summary"]["clusters"]) == 120
+
+
+def test_own_workers_are_not_asked_for(embedded_run: FinishedRun) -> None:
+    assert "no worker is running" not in embedded_run.stderr
+
+
+def test_run_leaves_no_process_behind(embedded_run: FinishedRun) -> None:
+    wait_until(lambda: not embedded_run.shoal.processes(), 5, "no process is left")
+
+
+def test_a_later_command_finds_the_job(embedded_run: FinishedRun, tmp_path: Path) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    assert [listed["job_id"] for listed in shoal.json("jobs")] == [job]
+    assert shoal.json("status", job)["state"] == "finished"
+    assert shoal.output("result", job) == (embedded_run.out / "labels.csv").read_text()
+    assert shoal.output("failures", job) == "path,reason,detail\n"
+    plot = tmp_path / "scatter.png"
+    shoal.output("plot", job, "scatter", "-o", plot)
+    assert plot.read_bytes() == (embedded_run.out / "plots" / "scatter.png").read_bytes()
+
+
+def test_labels_come_as_json_and_parquet_too(embedded_run: FinishedRun, tmp_path: Path) -> None:
+    from pyarrow import parquet  # type: ignore[import-untyped]
+
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    rows = json.loads(shoal.output("result", job, "--format", "json"))
+    shoal.output("result", job, "--format", "parquet", "-o", tmp_path / "labels.parquet")
+    assert parquet.read_table(tmp_path / "labels.parquet").num_rows == len(rows) == 120
+    table = csv.DictReader(io.StringIO(shoal.output("result", job)))
+    assert [row["label"] for row in table] == [str(row["label"]) for row in rows]
+
+
+def test_the_last_command_takes_the_server_with_it(embedded_run: FinishedRun) -> None:
+    embedded_run.shoal.output("jobs")
+    wait_until(lambda: not embedded_run.shoal.processes(), 5, "the server has ended")
+
+
+@pytest.fixture
+def interrupted_run(
+    embedded: Shoal, slow_photographs: Path
+) -> Callable[[signal.Signals], subprocess.Popen[str]]:
+    """Starts a run, sends it a signal in mid-job, and waits until it has ended."""
+
+    def interrupt(number: signal.Signals) -> subprocess.Popen[str]:
+        log = embedded.home.parent / "errors.log"
+        with log.open("w") as errors:
+            run = embedded.start("run", slow_photographs, "--batch-size", 6, stderr=errors)
+        wait_until(lambda: "loading: " in log.read_text(), 60, "images are loaded")
+        assert len(embedded.processes()) > 5  # command, supervisor, server, workers, children
+        run.send_signal(number)
+        run.wait(END_SECONDS)
+        assert "Traceback" not in log.read_text()
+        return run
+
+    return interrupt
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_cancels_its_job_and_leaves_no_process(
+    embedded: Shoal,
+    interrupted_run: Callable[[signal.Signals], subprocess.Popen[str]],
+    number: signal.Signals,
+) -> None:
+    run = interrupted_run(number)
+    assert run.returncode == 1
+    wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
+    [job] = embedded.json("jobs")
+    assert job["state"] == "cancelled"
+
+
+def test_killed_run_leaves_no_process_and_a_worker_finishes_its_job(
+    embedded: Shoal, interrupted_run: Callable[[signal.Signals], subprocess.Popen[str]]
+) -> None:
+    run = interrupted_run(signal.SIGKILL)
+    assert run.returncode == -signal.SIGKILL
+    wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
+    worker = Worker(embedded)
+    try:
+        [job] = embedded.json("jobs")
+        assert embedded.json("wait", job["job_id"])["images"]["loaded"] == 120
+    finally:
+        os.kill(worker.process.pid, signal.SIGTERM)
+    wait_until(lambda: worker.has_ended() and not embedded.processes(), END_SECONDS, "no process")
+
+
+def find_workers(shoal: Shoal) -> list[psutil.Process]:
+    """Return the main processes of a run's own workers."""
+    return [
+        process
+        for process in shoal.processes()
+        if "worker" in process.cmdline() and process.parent().cmdline() != process.cmdline()
+    ]
+
+
+def test_run_interrupted_while_it_submits_leaves_no_job_to_do(
+    embedded: Shoal, photographs: Path
+) -> None:
+    run = embedded.start("run", photographs)
+    wait_until(lambda: find_workers(embedded), 30, "workers are started")
+    run.send_signal(signal.SIGINT)
+    assert run.wait(END_SECONDS) == 1
+    assert {job["state"] for job in embedded.json("jobs")} <= {"cancelled"}
+
+
+def test_run_whose_workers_died_says_so_and_ends(embedded: Shoal, slow_photographs: Path) -> None:
+    run = embedded.start("run", slow_photographs, stderr=subprocess.PIPE)
+    for worker in wait_until(lambda: find_workers(embedded), 30, "workers are started"):
+        worker.kill()
+    _, errors = run.communicate(timeout=END_SECONDS)
+    assert run.returncode == 1
+    assert f"{embedded.home / 'worker.log'} says why" in errors
+    assert "Traceback" not in errors
