@@ -1,7 +1,7 @@
 """Speed of a whole job, as shares of a bare process pool that decodes the same way.
 
 ``python -m benchmarks.pipeline --images 4000 20000`` starts two workers and runs pool and
-job in turn, A B A B, on one machine in one run. Figures are medians of ratios: these do not
+job in turn, A B A B A, on one machine in one run. Figures are medians of ratios: these do not
 drift with the machine's load as seconds do. They are written to ``benchmarks/figures/``.
 """
 
@@ -33,7 +33,7 @@ LIMITS = ImageLimits(max_bytes=2**29, max_pixels=250_000_000, roots=())
 
 def load(path: str) -> int:
     """Decode one image as the workers do."""
-    return load_image(Path(path), IMAGE_SIZE, LIMITS).size
+    return load_image(path, IMAGE_SIZE, LIMITS).size
 
 
 def time_pool(pool: Pool, paths: list[str]) -> float:
@@ -75,16 +75,17 @@ def compare(client: Client, pool: Pool, directory: Path, rounds: int) -> dict[st
     """Return the pool's rate, and the median shares of it that a job reaches."""
     paths = sorted(map(str, directory.rglob("*.jpg")))
     shares: dict[str, list[float]] = {"loading": [], "labels": [], "finished": []}
-    rates = []
+    pools = [time_pool(pool, paths)]
     for number in range(rounds):
-        bare = time_pool(pool, paths)
         job = time_job(client, directory, number)
-        print(f"{len(paths)} images: pool {bare:.2f} s, job", json.dumps(job), flush=True)
-        rates.append(len(paths) / bare)
+        pools.append(time_pool(pool, paths))
+        print(f"{len(paths)} images: pool {pools[-1]:.2f} s, job", json.dumps(job), flush=True)
         for name, values in shares.items():
-            values.append(bare / job[name])
+            # Before and after: the machine's speed drifts from one to the other.
+            values.append((pools[-2] + pools[-1]) / 2 / job[name])
     medians = {name: round(statistics.median(values), 3) for name, values in shares.items()}
-    return {"images": len(paths), "pool_images_per_second": statistics.median(rates), **medians}
+    rate = round(len(paths) / statistics.median(pools))
+    return {"images": len(paths), "pool_images_per_second": rate, **medians}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from worker.decoder import LENGTH, DecoderOrder
+from worker.images import StrPath
 
 WAIT_SECONDS = 1.0
 DEATH_SECONDS = 5.0
@@ -45,7 +46,7 @@ class DecoderProcess:
         """Whether it can be asked."""
         return self._process.poll() is None
 
-    def ask(self, path: Path, seconds: float) -> tuple[dict[str, str], bytes]:
+    def ask(self, path: StrPath, seconds: float) -> tuple[dict[str, str], bytes]:
         """Return the verdict on an image, and its pixels.
 
         Raises:

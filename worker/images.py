@@ -50,6 +50,9 @@ OPEN_REASONS = {
 Image.MAX_IMAGE_PIXELS = None
 
 
+StrPath = str | os.PathLike[str]
+
+
 @dataclass(frozen=True)
 class ImageLimits:
     """What may be read.
@@ -65,7 +68,7 @@ class ImageLimits:
     roots: tuple[Path, ...] = ()
 
 
-def load_image(path: Path, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
     """Load one image as square RGB, so that any two files can be compared.
 
     The first frame of an animation, upright as its EXIF says, on white where it is
@@ -88,7 +91,7 @@ def load_image(path: Path, image_size: int, limits: ImageLimits) -> NDArray[np.u
         raise explain_decoding(error, content) from error
 
 
-def read_file(path: Path, limits: ImageLimits) -> bytes:
+def read_file(path: StrPath, limits: ImageLimits) -> bytes:
     """Return the bytes of a regular file within the limits.
 
     Raises:
@@ -164,7 +167,7 @@ def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np
 
 
 def explain_opening(
-    error: OSError | ValueError, path: Path, roots: tuple[Path, ...]
+    error: OSError | ValueError, path: StrPath, roots: tuple[Path, ...]
 ) -> UnreadableImageError:
     """Return why a path could not be opened, without telling what lies outside the roots."""
     if not isinstance(error, OSError):

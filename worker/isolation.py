@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -12,7 +11,7 @@ from shared.errors import ShoalError, UnreadableImageError
 from shared.jobs import FailureReason
 from worker.decoder import DecoderOrder
 from worker.decoder_process import DEATH_SECONDS, DecoderProcess
-from worker.images import ImageLimits
+from worker.images import ImageLimits, StrPath
 
 START_SECONDS = 60.0
 
@@ -61,7 +60,7 @@ class IsolatedLoader:
     def __exit__(self, *exception: object) -> None:
         self._stop()
 
-    def load(self, path: Path) -> NDArray[np.uint8]:
+    def load(self, path: StrPath) -> NDArray[np.uint8]:
         """Load one image as square RGB.
 
         Returns:
@@ -81,7 +80,7 @@ class IsolatedLoader:
                 raise
         return self._load(path)
 
-    def _load(self, path: Path) -> NDArray[np.uint8]:
+    def _load(self, path: StrPath) -> NDArray[np.uint8]:
         try:
             verdict, pixels = self._start().ask(path, self._order.seconds)
         except TimeoutError as error:

@@ -1,7 +1,8 @@
 """What a worker's process works with: settings, store, messages."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from celery import Celery
 
@@ -22,8 +23,13 @@ class Workplace:
     client: Client
 
     def ledger(self, job_id: str) -> Ledger:
-        """Return the ledger of one job."""
-        return Ledger(self.client, job_id, self.settings.lease_seconds)
+        """Return the ledger of one job; those used last are kept, with what was asked for."""
+        return self._ledgers(job_id)
+
+    @cached_property
+    def _ledgers(self) -> Callable[[str], Ledger]:
+        seconds = self.settings.lease_seconds
+        return lru_cache(maxsize=64)(lambda job_id: Ledger(self.client, job_id, seconds))
 
     def results(self, job_id: str) -> Results:
         """Return the results of one job."""
