@@ -40,7 +40,6 @@ class RedisServer:
         self.password = password
         self.port = find_port()
         self.socket = directory / "redis.sock"
-        self.client: Any = Redis.from_url(self.url)
         self.start()
 
     @property
@@ -55,9 +54,9 @@ class RedisServer:
         secret = f":{self.password}@" if self.password else ""
         return f"unix://{secret}{self.socket}"
 
-    def start(self) -> None:
-        """Start it with the data that it has; return once it answers."""
-        options = {
+    def options(self) -> dict[str, str]:
+        """Return its settings."""
+        return {
             "port": str(self.port),
             "bind": "127.0.0.1",
             "unixsocket": str(self.socket),
@@ -65,11 +64,15 @@ class RedisServer:
             "appendonly": "yes",
             "save": "",
         } | ({"requirepass": self.password} if self.password else {})
-        words = [word for key, value in options.items() for word in (f"--{key}", value)]
+
+    def start(self) -> None:
+        """Start it with the data that it has; return once it answers."""
+        words = [word for key, value in self.options().items() for word in (f"--{key}", value)]
         with (self.directory / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [find_binary(), *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        self.client: Any = Redis.from_url(self.url)
         wait_until(self.answers, START_SECONDS, "redis-server answers")
 
     def answers(self) -> bool:
