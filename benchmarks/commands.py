@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.pipeline import FIGURES
+from benchmarks import FIGURES
 from producer.client import Client
 from shared.settings import Settings
 

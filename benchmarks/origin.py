@@ -11,8 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
-from benchmarks.pipeline import FIGURES, started_workers, time_job
+from benchmarks.pipeline import started_workers, time_job
 
 IMAGE_SIZE = 32
 

@@ -18,6 +18,7 @@ from multiprocessing.pool import Pool
 from pathlib import Path
 
 import worker.blas  # noqa: F401  the pool gets one thread a process, as the workers have
+from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from producer.client import Client
 from producer.local import LocalWorkers
@@ -27,7 +28,6 @@ from worker.images import ImageLimits, load_image
 PROCESSES = 2
 IMAGE_SIZE = 32
 CHUNK = 64
-FIGURES = Path(__file__).parent / "figures"
 LIMITS = ImageLimits(max_bytes=2**29, max_pixels=250_000_000, roots=())
 
 

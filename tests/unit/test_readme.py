@@ -4,6 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from benchmarks.table import BEGIN, END, make_table
 from producer.cli import main
 from shared.settings import PREFIX, Settings
 
@@ -25,3 +26,7 @@ def test_readme_names_every_setting_and_no_other() -> None:
 
 def test_readme_shows_every_command_and_no_other() -> None:
     assert set(COMMAND.findall(find_code())) == set(main.commands)
+
+
+def test_figures_are_those_that_the_benchmarks_wrote() -> None:
+    assert BEGIN + make_table() + END in README

@@ -1,0 +1,58 @@
+"""The figures of the README, from what the other benchmarks wrote.
+
+``python -m benchmarks.table`` writes them into the README, between its two markers.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks import FIGURES
+
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+
+
+def read(name: str) -> Any:
+    """Return the figures that the benchmark ``name`` wrote."""
+    return json.loads((FIGURES / f"{name}.json").read_text())
+
+
+def percent(share: float) -> str:
+    """Return a share in percent."""
+    return f"{share * 100:.0f} %"
+
+
+def make_table() -> str:
+    """Return the figures as Markdown."""
+    pipeline, origin, commands = read("pipeline"), read("origin"), read("commands")
+    rows = [
+        f"| {row['images']:,} | {percent(row['loading'])} | {percent(row['labels'])}"
+        f" | {percent(row['finished'])} | {row['pool_images_per_second']:,} |"
+        for row in pipeline
+    ]
+    heads = [
+        "| photographs | loading | to stored labels | to the end, plots included | pool, images/s |",
+        "|---|---|---|---|---|",
+    ]
+    commands_line = (
+        f"`shoal --help` answers in {commands['help_seconds']:.2f} s, `shoal status` in"
+        f" {commands['status_seconds']:.2f} s, and a folder of 100,000 images is submitted in"
+        f" {commands['submit_100000_seconds']:.1f} s."
+    )
+    origin_line = (
+        f"A job of {origin['images']:,} photographs takes"
+        f" 1/{origin['times_the_origin']:.0f} of the tutorial's script, image by image."
+    )
+    return "\n".join([*heads, *rows, "", origin_line, commands_line, ""])
+
+
+def main() -> None:
+    """Write the table into the README."""
+    before, _, rest = README.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    README.write_text(before + BEGIN + make_table() + END + after)
+
+
+if __name__ == "__main__":
+    main()
