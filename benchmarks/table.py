@@ -32,7 +32,7 @@ def make_table() -> str:
         for row in pipeline
     ]
     heads = [
-        "| photographs | loading | to stored labels | to the end, plots included | pool, images/s |",
+        "| photographs | loading | to stored labels | to the end, with plots | pool, images/s |",
         "|---|---|---|---|---|",
     ]
     commands_line = (
