@@ -7,7 +7,6 @@ drift with the machine's load as seconds do. They are written to ``benchmarks/fi
 
 import argparse
 import json
-import os
 import statistics
 import tempfile
 import time
@@ -21,7 +20,6 @@ import worker.blas  # noqa: F401  the pool gets one thread a process, as the wor
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from producer.client import Client
-from producer.local import LocalWorkers
 from shared.settings import Settings
 from worker.images import ImageLimits, load_image
 
@@ -63,11 +61,9 @@ def time_job(client: Client, directory: Path, random_state: int) -> dict[str, fl
 @contextmanager
 def started_workers(home: Path) -> Iterator[Client]:
     """Yield a client of an embedded server with workers that have done a job already."""
-    os.environ["SHOAL_HOME"] = str(home)
-    settings = Settings(home=home)
-    with Client(settings=settings) as client, LocalWorkers(None, PROCESSES, home / "worker.log"):
-        warm = make_photographs(home / "warm", 200)
-        client.submit(warm).wait()
+    with Client(settings=Settings(home=home)) as client:
+        client.start_workers(PROCESSES)
+        client.submit(make_photographs(home / "warm", 200)).wait()
         yield client
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.options import job_options, json_option, source_argument
+from producer.options import job_options, json_option, out_option, source_argument
 from shared.errors import ConnectionLostError, ShoalError, UsageError
 from shared.jobs import PLOTS
 
@@ -25,6 +25,13 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """Return the commands as they were declared."""
         return list(self.commands)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; file names that are not UTF-8 are printed as they are."""
+        # Standard error needs no such care: what it cannot print, it escapes.
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="surrogateescape")
+        return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; exit with 2 for wrong use, and with 1 for what failed."""
@@ -76,7 +83,7 @@ def main() -> None:
 
 @main.command()
 @source_argument
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write results here.")
+@out_option
 @click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
 @job_options
 @json_option
@@ -116,12 +123,13 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
     """Print where JOB stands."""
-    from producer.display import print_status, watch_job
+    from producer.display import last_status, print_status, watch_job
 
     with connect_client() as client:
         known = client.job(job)
         if watch:
-            watch_job(client, known)
+            with last_status(known, as_json):
+                watch_job(client, known)
         else:
             client.sweeper.sweep()
         print_status(known.status(), as_json)
@@ -133,10 +141,13 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 @json_option
 def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
     """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
-    from producer.display import print_status, watch_job
+    from producer.display import last_status, print_status, watch_job
 
     with connect_client() as client:
-        print_status(watch_job(client, client.job(job), timeout_seconds), as_json)
+        known = client.job(job)
+        with last_status(known, as_json):
+            ended = watch_job(client, known, timeout_seconds)
+        print_status(ended, as_json)
 
 
 @main.command()
@@ -153,12 +164,18 @@ def jobs(as_json: bool) -> None:
 @click.argument("job")
 @click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: print]")
-def result(job: str, form: str, output: Path | None) -> None:
-    """Print the label of each image of JOB."""
-    from producer.output import write_labels
+@out_option
+def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
+    """Print the label of each image of JOB, or write all results as `shoal run` does."""
+    from producer.output import prepare_directory, write_directory, write_labels
 
     with connect_client() as client:
-        write_labels(client.job(job).labels(), form, output)
+        known = client.job(job)
+        if out:
+            prepare_directory(out, Path(known.status().request.source))
+            write_directory(known, out)
+        if output or not out:
+            write_labels(known.labels(), form, output)
 
 
 @main.command()
@@ -166,13 +183,11 @@ def result(job: str, form: str, output: Path | None) -> None:
 @click.argument("name", type=click.Choice(PLOTS))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
 def plot(job: str, name: str, output: Path | None) -> None:
-    """Write a plot of JOB as PNG."""
-    from producer.output import write_file
+    """Write a plot of JOB as PNG; with `-o -` to standard output."""
+    from producer.output import write_plot
 
-    target = output or Path(f"{name}.png")
     with connect_client() as client:
-        write_file(target, client.job(job).plot(name))
-    click.echo(target)
+        write_plot(client.job(job).plot(name), output or Path(f"{name}.png"))
 
 
 @main.command()
@@ -204,11 +219,18 @@ def cancel(job: str, as_json: bool) -> None:
 def worker(concurrency: int | None) -> None:
     """Work on the jobs of the Redis that is set, until told to stop."""
     from producer.local import QUIET
+    from shared.connection import check_url
     from shared.cores import count_cores
+    from shared.settings import read_settings
 
+    if url := read_settings().redis_url:
+        check_url(url)
     # The worker is Celery's own, in this process: signals reach it as any Celery worker.
     # Two workers of one machine need two names.
     name = f"worker-{os.getpid()}@%h"
     options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *QUIET]
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", *options]
+    # -P, and our own import before Celery's: both it and Python look in the current directory
+    # first, where anybody's `worker` or `celery` may lie.
+    code = "import worker.app; from celery.__main__ import main; main()"
+    command = [sys.executable, "-P", "-c", code, "-A", "worker.app", "worker", *options]
     os.execv(sys.executable, command)  # noqa: S606  no shell is wanted

@@ -1,24 +1,29 @@
 """The Python client: submit a folder, and get its job."""
 
+import logging
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from weakref import finalize
 
 import msgspec
+from redis import ResponseError
 
 from producer.folder import Folder, batch_size_for, find_images, split_batches
 from producer.job import Job
-from shared.connection import QUICK_RETRIES, connect
+from producer.local import LocalWorkers
+from shared.connection import LOST, QUICK_RETRIES, connect
+from shared.cores import count_cores
 from shared.embedded import hold_server
-from shared.errors import ConnectionLostError, UsageError
+from shared.errors import ConnectionLostError, UnknownJobError, UsageError
 from shared.jobs import FEATURES, JobRequest, Stage, Status
 from shared.settings import Settings, read_settings
-from shared.store import Ledger, Registry
+from shared.store import Ledger, Lifetimes, Registry
 from shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -26,13 +31,18 @@ if TYPE_CHECKING:
 
 # A batch's features travel in one command, which Redis limits to 512 MB.
 MAX_BATCH_BYTES = 2**26
+# So does the model, most of which is its components.
+MAX_MODEL_BYTES = 2**28
+JOB_ID = re.compile(r"[0-9a-f]{12}")
+
+logger = logging.getLogger(__name__)
 
 
 class Client:
     """Submits jobs to one Redis and finds those it has.
 
     With neither ``redis_url`` nor ``SHOAL_REDIS_URL``, the embedded server is used, and kept
-    running until ``close``.
+    running until ``close`` or the end of the program; ``submit`` starts workers for it.
 
     Raises:
         SettingsError: A ``SHOAL_`` variable does not parse.
@@ -42,26 +52,30 @@ class Client:
     def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None) -> None:
         self.settings = settings or read_settings()
         self.held = ExitStack()
+        self.workers: LocalWorkers | None = None
+        self.is_employer = False
         url = redis_url or self.settings.redis_url
         self.is_embedded = url is None
         self.url = url or self.held.enter_context(hold_server(self.settings))
         self.redis = connect(self.url, QUICK_RETRIES)
         self.registry = Registry(self.redis)
         self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages)
+        # Who forgets ``close`` leaves no process behind either.
+        finalize(self, self.held.close)
 
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
+    @property
+    def lifetimes(self) -> Lifetimes:
+        """How long a job's keys live after its end, whoever ends it."""
+        return Lifetimes(self.settings.features_seconds, self.settings.results_seconds)
+
     def close(self) -> None:
-        """Let go of Redis, and of the embedded server."""
+        """Let go of Redis and of the embedded server, and end workers of its own."""
         self.redis.close()
         self.held.close()
 
@@ -77,6 +91,8 @@ class Client:
     def submit(self, source: str | Path, **options: Any) -> Job:
         """Submit the images beneath the folder ``source``; return their job.
 
+        On the embedded server, where nobody works yet, the client starts workers of its own.
+
         Args:
             source: Folder, at the same path on every worker.
             options: Fields of ``shared.jobs.JobRequest``: ``features``, ``image_size``,
@@ -86,10 +102,15 @@ class Client:
             SourceError: The folder is missing, unreadable, or has no images.
             UsageError: An option is unknown or cannot work with this folder.
         """
-        return self.submit_folder(find_images(Path(source)), **options)
+        job = self.submit_folder(find_images(Path(source)), **options)
+        self.is_employer = self.is_embedded
+        self._employ()
+        return job
 
     def submit_folder(self, folder: Folder, **options: Any) -> Job:
         """Submit the images of a folder that was listed before; return their job.
+
+        Whether anybody works on it is for the caller to see to.
 
         Raises:
             UsageError: An option is unknown or cannot work with this folder.
@@ -98,19 +119,53 @@ class Client:
         batches = split_batches(folder.paths, choose_batch_size(request, len(folder.paths)))
         job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever is not sent.
-        self.registry.register(job_id, request, batches)
+        self.registry.register(job_id, request, batches, self.lifetimes)
         with suppress(ConnectionLostError):
             self.messages.send_stage(job_id, Stage.LOADING, len(batches))
         return self.job(job_id)
 
+    def start_workers(self, concurrency: int | None = None) -> None:
+        """Start workers for the embedded server, which end with this client.
+
+        Args:
+            concurrency: Processes that load; None is one a core.
+        """
+        workers = LocalWorkers(self.settings, concurrency or count_cores())
+        self.workers = self.held.enter_context(workers)
+
     def job(self, job_id: str) -> Job:
-        """Return the job with this id, whether it exists or not."""
-        return Job(Ledger(self.redis, job_id, self.settings.lease_seconds), self.sweeper)
+        """Return the job with this id, whether it exists or not.
+
+        Raises:
+            UnknownJobError: No job can have this id.
+        """
+        if not JOB_ID.fullmatch(job_id):
+            raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for those there are.")
+        ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
+        return Job(ledger, self.sweeper, self._check_workers)
+
+    def _check_workers(self, status: Status) -> None:
+        if self.workers:
+            self.workers.check(status)
+        self._employ()
+
+    def _employ(self) -> None:
+        with suppress(*LOST):  # whoever waits will look again
+            if self.is_employer and not self.workers and not self.has_workers():
+                self.start_workers()
 
     def jobs(self) -> Iterator[Status]:
-        """Yield the status of each job that has not expired, newest first."""
+        """Yield the status of each job that has not expired, newest first.
+
+        A job whose notes are damaged is left out, with a warning in the log.
+        """
         for job_id in self.registry.jobs():
-            yield self.job(job_id).status()
+            try:
+                yield self.job(job_id).status()
+            except (ArithmeticError, LookupError, ValueError, ResponseError) as error:
+                logger.warning("Left out job %s, which is damaged: %r", job_id, error)
+            except UnknownJobError:
+                continue  # it has expired since
 
     def has_workers(self) -> bool:
         """Return whether any worker gave a sign of life lately."""
@@ -149,6 +204,17 @@ def check_request(request: JobRequest, n_images: int) -> None:
         raise UsageError(
             f"{n_images} images of {request.n_features} features have at most {most} principal"
             f" components, not {request.components}: use --components {most} or less."
+        )
+    check_model_size(request)
+
+
+def check_model_size(request: JobRequest) -> None:
+    """Raise UsageError if the model would not fit into one command to Redis."""
+    most = MAX_MODEL_BYTES // (4 * request.n_features)
+    if (request.components or 0) > most:
+        raise UsageError(
+            f"{request.components} components of {request.n_features} features are too much for"
+            f" one model: use --components {most} or less, or a smaller --image-size."
         )
 
 

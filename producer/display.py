@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from producer.folder import Folder
+from shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shared.jobs import State, Status
 from shared.wire import encode
 
@@ -28,12 +28,7 @@ class Display(Protocol):
 
     def __enter__(self) -> "Display": ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *error: object) -> None: ...
 
     def show(self, status: Status | None, note: str = "") -> None:
         """Bring what is shown up to date."""
@@ -58,12 +53,7 @@ class LineDisplay:
     def __enter__(self) -> "LineDisplay":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         pass
 
     def show(self, status: Status | None, note: str = "") -> None:
@@ -89,38 +79,45 @@ def describe(status: Status) -> str:
     return ", ".join(parts)
 
 
-def watch_job(
-    client: "Client",
-    job: "Job",
-    timeout_seconds: float | None = None,
-    find_note: Callable[[Status], str] | None = None,
-) -> Status:
+def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None) -> Status:
     """Show a job's progress until it has ended; return its last status.
 
     Args:
         client: Of the job's Redis.
         job: The job to watch.
         timeout_seconds: Longest time to wait; None waits as long as it takes.
-        find_note: Returns what is to be said beside a status, by default of missing workers.
 
     Raises:
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
         WaitTimeoutError: The job has not ended in time; it goes on.
     """
-    note = find_note or partial(note_workers, client)
     with make_display() as display:
         return job.wait(
-            timeout_seconds, lambda status: display.show(status, note(status) if status else "")
+            timeout_seconds,
+            lambda status: display.show(status, note_workers(client, status) if status else ""),
         )
 
 
+@contextmanager
+def last_status(job: "Job", as_json: bool) -> Iterator[None]:
+    """Print the last status as JSON if the job has no result: the script reads one all the same."""
+    try:
+        yield
+    except (JobFailedError, JobCancelledError, WaitTimeoutError):
+        if as_json:
+            print_status(job.status(), as_json)
+        raise
+
+
 def note_workers(client: "Client", status: Status) -> str:
-    """Return that nobody works, while a job waits for somebody."""
+    """Return that nobody works, while there is work and the client has no workers of its own."""
     from shared.connection import LOST  # Redis takes 0.1 s to import, and --help needs none
 
+    if status.state.is_final or client.workers:
+        return ""
     try:
-        idle = status.state is State.QUEUED and not client.has_workers()
+        idle = not client.has_workers()
     except LOST:
         return ""  # the next status will say so
     return NO_WORKER if idle else ""

@@ -2,6 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from redis import ResponseError
 
 from shared.connection import LOST
 from shared.errors import (
@@ -9,6 +12,7 @@ from shared.errors import (
     JobCancelledError,
     JobFailedError,
     NotFinishedError,
+    StoreFullError,
     UsageError,
     WaitTimeoutError,
 )
@@ -19,6 +23,7 @@ from shared.sweeper import Sweeper
 POLL_SECONDS = 0.2
 
 Watcher = Callable[[Status | None], None]
+Check = Callable[[Status], None]
 
 
 class Job:
@@ -28,8 +33,9 @@ class Job:
     read what a later stage writes raise NotFinishedError before it has.
     """
 
-    def __init__(self, ledger: Ledger, sweeper: Sweeper) -> None:
+    def __init__(self, ledger: Ledger, sweeper: Sweeper, check: Check | None = None) -> None:
         self.id = ledger.job_id
+        self.check = check
         self.ledger = ledger
         self.sweeper = sweeper
         self.results = Results(ledger.client, ledger.job_id)
@@ -51,6 +57,7 @@ class Job:
             JobFailedError: The job failed; the message says why.
             JobCancelledError: The job was cancelled.
             WaitTimeoutError: The job has not ended in time; it goes on.
+            ShoalError: The client's own workers have ended: nobody would end the job.
         """
         deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
         while True:
@@ -59,21 +66,34 @@ class Job:
                 watch(status)
             if status and status.state.is_final:
                 return check_finished(status)
+            if status and self.check:
+                self.check(status)
             if deadline is not None and time.monotonic() > deadline:
                 raise WaitTimeoutError(f"Job {self.id} has not ended in {timeout_seconds:g} s.")
             time.sleep(POLL_SECONDS)
 
     def _poll(self) -> Status | None:
         try:
-            self.sweeper.sweep()
+            # What cannot be mended now is mended later; where the job stands is told all the same.
+            with suppress(ResponseError, ConnectionLostError):
+                self.sweeper.sweep()
             return self.status()
         except (*LOST, ConnectionLostError):
             return None
 
     def cancel(self) -> State:
-        """Cancel the job unless it has ended; return its state. What was loaded stays."""
+        """Cancel the job unless it has ended; return its state.
+
+        What was loaded stays, unless Redis is full.
+        """
         state = self.ledger.cancel()
-        self.sweeper.sweep_job(self.id)
+        try:
+            self.sweeper.sweep_job(self.id)
+        except StoreFullError:
+            self.results.drop_features()
+            # Memory is freed in the background: what cannot be noted now, the next sweep notes.
+            with suppress(StoreFullError):
+                self.sweeper.sweep_job(self.id)
         return state
 
     def labels(self) -> Iterator[Assignment]:
@@ -100,11 +120,14 @@ class Job:
         """Return one plot as PNG.
 
         Raises:
-            UsageError: There is no plot of this name.
+            UsageError: There is no plot of this name, or it could not be drawn.
         """
         if name not in PLOTS:
             raise UsageError(f"No plot {name!r}: there are {', '.join(PLOTS)}.")
-        return self.plots()[name]
+        plots = self.plots()
+        if name not in plots:
+            raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
+        return plots[name]
 
     def model(self) -> bytes:
         """Return the model as the bytes of an ``npz`` file."""

@@ -1,7 +1,5 @@
 """Live progress on a terminal."""
 
-from types import TracebackType
-
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -12,6 +10,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from producer.display import NO_ANSWER
 from shared.jobs import State, Status
 
 
@@ -37,18 +36,13 @@ class LiveDisplay:
         self.progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.progress.stop()
 
     def show(self, status: Status | None, note: str = "") -> None:
         """Bring the bar up to date."""
         if status is None:
-            self.progress.update(self.bar, note="Redis does not answer; trying again")
+            self.progress.update(self.bar, note=NO_ANSWER)
             return
         images = status.images
         self.progress.update(

@@ -1,17 +1,22 @@
 """Embedded mode: worker processes on this machine, which end with this process."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
+from shared.embedded import home_of
 from shared.errors import ShoalError
 from shared.jobs import Status
+from shared.settings import Settings, make_environment
 from shared.tasks import BATCHES, CALLBACKS
 
 # A worker that is told to end may first finish the images it is at.
 END_SECONDS = 15.0
+# A longer log is begun anew: nobody else ever shortens it.
+MAX_LOG_BYTES = 10_000_000
 # Workers know of each other through the ledger; Celery's ways cost a second at the start.
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
@@ -23,13 +28,14 @@ class LocalWorkers:
     process ends, its end of their standard input closes, and they follow.
     """
 
-    def __init__(self, redis_url: str | None, concurrency: int, log: Path) -> None:
-        self.environment = dict(os.environ, **({"SHOAL_REDIS_URL": redis_url} if redis_url else {}))
+    def __init__(self, settings: Settings, concurrency: int) -> None:
+        self.environment = os.environ | make_environment(settings)
         self.queues = {BATCHES: concurrency, CALLBACKS: 1}
-        self.log = log
+        self.log = home_of(settings) / "worker.log"
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> "LocalWorkers":
+        shorten(self.log)
         with self.log.open("ab") as log:
             for queue, concurrency in self.queues.items():
                 self.processes.append(
@@ -44,24 +50,19 @@ class LocalWorkers:
                 )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for process in self.processes:
             assert process.stdin  # noqa: S101  asked for above
             process.stdin.close()
         for process in self.processes:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # its pool and decoders too
+            process.wait()
 
-    def note_end(self, status: Status) -> str:
-        """Return nothing to be said beside ``status`` while the workers are there.
+    def check(self, status: Status) -> None:
+        """Check that the workers are there as long as the job of ``status`` needs them.
 
         Raises:
             ShoalError: One has ended by itself, which none should: the job would never end.
@@ -71,11 +72,17 @@ class LocalWorkers:
                 f"A worker process has ended: {self.log} says why."
                 f" Job {status.job_id} goes on with the next `shoal run` or `shoal worker`."
             )
-        return ""
+
+
+def shorten(log: Path) -> None:
+    """Empty a log that has grown long."""
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        os.truncate(log, 0)
 
 
 def worker_command(queue: str, concurrency: int) -> list[str]:
     """Return the command of a worker for one queue."""
     name = f"{queue}-{os.getpid()}@%h"
     options = ["-Q", queue, "-c", str(concurrency), "-n", name, "-l", "info"]
-    return [sys.executable, "-m", "worker", *options, *QUIET]
+    # -P: what lies in the current directory must not be taken for our modules.
+    return [sys.executable, "-P", "-m", "worker", *options, *QUIET]

@@ -43,3 +43,6 @@ def job_options(command: F) -> F:
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 source_argument = click.argument("source", type=click.Path(path_type=Path))
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), help="Directory to write all results to."
+)

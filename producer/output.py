@@ -4,13 +4,17 @@ import csv
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, astuple, fields
 from itertools import islice
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
-from shared.errors import UsageError
+import click
+
+from shared.errors import ShoalError, UsageError
 from shared.jobs import Assignment, Failure
 from shared.wire import encode
 
@@ -19,19 +23,28 @@ if TYPE_CHECKING:
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
+# Names standard output where a file is asked for.
+DASH = Path("-")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that becomes ``path`` once it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a file that becomes ``path`` once it is whole.
+
+    Raises:
+        ShoalError: It cannot be written.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
             yield file
         partial.replace(path)
+    except OSError as error:
+        raise ShoalError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -105,12 +118,33 @@ def write_labels(labels: Iterable[Assignment], form: str, output: Path | None) -
     """
     if output is None and form == "parquet":
         raise UsageError("Parquet is not for a terminal: name a file with --output.")
-    if output is None:
-        sys.stdout.flush()
-        write_form(labels, form, sys.stdout.buffer)
+    if output is None or output == DASH:
+        print_labels(labels, form)
     else:
         with replacing(output) as file:
             write_form(labels, form, file)
+
+
+def print_labels(labels: Iterable[Assignment], form: str) -> None:
+    """Write labels to standard output."""
+    sys.stdout.flush()
+    if form != "parquet":
+        write_form(labels, form, sys.stdout.buffer)
+        return
+    with TemporaryFile() as file:  # Parquet asks where it is, which a pipe cannot tell
+        write_form(labels, form, file)
+        file.seek(0)
+        copyfileobj(file, sys.stdout.buffer)
+
+
+def write_plot(png: bytes, path: Path) -> None:
+    """Write a plot to ``path`` and say so, or to standard output, which has the plot alone."""
+    if path == DASH:
+        sys.stdout.buffer.write(png)
+        sys.stdout.flush()
+    else:
+        write_file(path, png)
+        click.echo(path)
 
 
 def write_form(labels: Iterable[Assignment], form: str, file: IO[bytes]) -> None:
@@ -130,6 +164,26 @@ def write_failures(failures: Iterable[Failure], as_json: bool) -> None:
         write_json(failures, sys.stdout.buffer)
     else:
         write_rows(failures, Failure, sys.stdout.buffer)
+
+
+def prepare_directory(directory: Path, source: Path) -> None:
+    """Create ``directory`` and check that results of the images in ``source`` may go there.
+
+    Raises:
+        UsageError: It cannot be written to, or lies inside ``source``.
+    """
+    if Path(os.path.realpath(directory)).is_relative_to(source):
+        raise UsageError(
+            f"{directory} lies inside {source}: the next run would take the plots for images."
+            " Name a directory outside with --out."
+        )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise UsageError(
+            f"{directory} cannot be written to ({error.strerror}): name another with --out."
+        ) from error
 
 
 def write_directory(job: "Job", directory: Path) -> None:

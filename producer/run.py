@@ -2,20 +2,17 @@
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from producer.client import Client
-from producer.display import print_status, warn_about, watch_job
+from producer.display import last_status, print_status, warn_about, watch_job
 from producer.folder import Folder, find_images
 from producer.job import Job
-from producer.local import LocalWorkers
-from producer.output import write_directory
-from shared.cores import count_cores
-from shared.embedded import home_of
+from producer.output import prepare_directory, write_directory
 from shared.errors import JobCancelledError
 from shared.jobs import Status
 
@@ -38,30 +35,40 @@ def run_folder(
     """
     folder = find_images(source)
     warn_about(folder)
-    with connect_client() as client, interruptible(), own_workers(client, concurrency) as own:
-        job, status = submit_and_watch(client, folder, options, own)
+    if out:
+        prepare_directory(out, folder.source)
+    with interruptible(), connect_client() as client:
+        start_workers(client, concurrency)
+        job, status = submit_and_watch(client, folder, options, as_json)
         if out:
             write_directory(job, out)
         print_end(job, status, out, as_json)
 
 
-def own_workers(
-    client: Client, concurrency: int | None
-) -> AbstractContextManager[LocalWorkers | None]:
-    """Return workers for the embedded server; a Redis that is set has workers of its own."""
-    if not client.is_embedded:
-        return nullcontext()
-    log = home_of(client.settings) / "worker.log"
-    return LocalWorkers(None, concurrency or count_cores(), log)
+def start_workers(client: Client, concurrency: int | None) -> None:
+    """Start workers for the embedded server; a Redis that is set has workers of its own."""
+    if client.is_embedded:
+        client.start_workers(concurrency)
+    elif concurrency:
+        click.echo(
+            "--concurrency has no effect: SHOAL_REDIS_URL is set, and its workers do the job.",
+            err=True,
+        )
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the command as Ctrl-C does: in order."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup asks for
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler not in (signal.SIG_IGN, None):  # as nohup asks for
             signal.signal(number, signal.default_int_handler)
-    yield
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # None: not set from Python, nor can it be
+                signal.signal(number, handler)
 
 
 @contextmanager
@@ -75,7 +82,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def submit_and_watch(
-    client: Client, folder: Folder, options: dict[str, Any], own: LocalWorkers | None
+    client: Client, folder: Folder, options: dict[str, Any], as_json: bool
 ) -> tuple[Job, Status]:
     """Submit a folder and show its job's progress; cancel it if this command is told to stop."""
     job = None
@@ -83,12 +90,14 @@ def submit_and_watch(
         with uninterrupted():  # a job that nobody knows of would be done by the next worker
             job = client.submit_folder(folder, **options)
         click.echo(f"Job {job.id}: {len(folder.paths):,} images in {folder.source}", err=True)
-        return job, watch_job(client, job, find_note=own.note_end if own else None)
+        with last_status(job, as_json):
+            return job, watch_job(client, job)
     except KeyboardInterrupt:
         if job is None:
             raise
         job.cancel()
-        raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None
+        with last_status(job, as_json):
+            raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None
 
 
 def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None:

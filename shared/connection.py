@@ -2,10 +2,10 @@
 
 import re
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from redis import ConnectionError as RedisConnectionError
-from redis import Redis, ResponseError
+from redis import ConnectionPool, Redis, RedisError, ResponseError
 from redis import TimeoutError as RedisTimeoutError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
@@ -44,16 +44,29 @@ def connect(url: str, retries: int = PATIENT_RETRIES) -> Client:
 
 
 def check_url(url: str) -> None:
-    """Raise SettingsError unless ``url`` has a scheme that redis-py and Celery understand."""
+    """Raise SettingsError unless redis-py and Celery understand ``url``."""
     scheme, separator, _ = url.partition("://")
-    if scheme not in SCHEMES or not separator:
-        expected = "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
+    if scheme not in SCHEMES or not separator or not is_parsed(url):
+        expected = (
+            "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
+            " (with %2F for a / in a password)"
+        )
         raise SettingsError(f"SHOAL_REDIS_URL is {hide_password(url)}; expected {expected}.")
 
 
+def is_parsed(url: str) -> bool:
+    """Return whether redis-py can make a connection of ``url``; nothing is sent."""
+    try:
+        ConnectionPool.from_url(url).make_connection()
+    except (RedisError, TypeError, ValueError):  # whose texts may quote a part of the password
+        return False
+    return True
+
+
 def hide_password(url: str) -> str:
-    """Return ``url`` as it may be shown."""
-    return re.sub(r"//[^/]*@", "//…@", url)
+    """Return ``url`` as it may be shown, also if it is no URL: up to the last ``@``."""
+    shown = re.sub(r"//.*@", "//…@", url, flags=re.DOTALL)
+    return re.sub(r"(password=)[^&]*", r"\1…", shown)
 
 
 def is_lost(error: BaseException) -> bool:
@@ -74,8 +87,19 @@ def broker_url(url: str) -> str:
         # Celery refuses to guess; redis-py's default is the safe one.
         query.setdefault("ssl_cert_reqs", "required")
     # urlunsplit drops the slashes of an empty host, which a socket's URL has.
-    rest = f"{parts.netloc}{parts.path}"
+    credentials = take_credentials(query)
+    netloc = parts.netloc if "@" in parts.netloc else credentials + parts.netloc
+    rest = f"{netloc}{parts.path}"
     return f"{scheme}://{rest}?{urlencode(query)}" if query else f"{scheme}://{rest}"
+
+
+def take_credentials(query: dict[str, str]) -> str:
+    """Return the name and password in a URL's query as they stand before its host.
+
+    redis-py reads them in either place, Celery does not read them in the query.
+    """
+    user, password = query.pop("username", ""), query.pop("password", "")
+    return f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
 
 
 def find_faults(client: Client) -> list[str]:

@@ -7,6 +7,7 @@ the lock for itself. ``python -m shared.embedded HOME`` is that supervisor.
 
 import fcntl
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,8 +25,13 @@ from shared.settings import Settings
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.05
+# A server that dies sooner is crashing; it is started again ever more slowly.
+STEADY_SECONDS = 10.0
+MAX_PAUSE_SECONDS = 5.0
 # The kernel's limit for the path of a socket is 104 bytes on macOS and 108 on Linux.
 SOCKET_PATH_BYTES = 100
+# What means something else in a URL must not stand in the path of a socket.
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 SERVER_CONFIGURATION = {
     "appendonly": "yes",
     "appendfsync": "everysec",
@@ -47,7 +53,7 @@ def home_of(settings: Settings) -> Path:
 def socket_path(home: Path) -> Path:
     """Return where the server of ``home`` listens."""
     path = home / "valkey.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and PLAIN_PATH.fullmatch(str(path)):
         return path
     digest = sha256(os.fsencode(home)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"shoal-{os.getuid()}-{digest}" / "valkey.sock"
@@ -139,7 +145,8 @@ def start_supervisor(home: Path) -> None:
         if not is_locked(home / "supervisor.lock"):
             end_orphan(home)  # or it would be taken for the new server
         supervisor = subprocess.Popen(
-            [sys.executable, "-m", "shared.embedded", str(home)],
+            # -P: what lies in the current directory must not be taken for our modules.
+            [sys.executable, "-P", "-m", "shared.embedded", str(home)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -158,15 +165,29 @@ def supervise(home: Path) -> None:
     """Run the server until no command uses it, starting it again should it die."""
     with locked(home / "supervisor.lock", fcntl.LOCK_EX), (home / "users.lock").open("ab") as users:
         end_orphan(home)
-        server = start_server(home)
+        server, started, pause = start_server(home), time.monotonic(), 0.0
         try:
             while not try_lock(users):
                 if server.poll() is not None:
-                    server = start_server(home)
+                    pause = pause_before_restart(pause, time.monotonic() - started)
+                    time.sleep(pause)
+                    server, started = start_server(home), time.monotonic()
                 time.sleep(POLL_SECONDS)
         finally:
             server.terminate()
             server.wait()
+
+
+def pause_before_restart(last_seconds: float, lived_seconds: float) -> float:
+    """Return the seconds to let pass before a server that died is started again.
+
+    Args:
+        last_seconds: The pause before the start of the server that died.
+        lived_seconds: How long it ran.
+    """
+    if lived_seconds > STEADY_SECONDS:
+        return 0.0
+    return min(2 * last_seconds + POLL_SECONDS, MAX_PAUSE_SECONDS)
 
 
 def try_lock(file: IO[bytes]) -> bool:

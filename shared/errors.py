@@ -6,6 +6,7 @@ ShoalError
 │   ├── SourceError         the folder is missing, unreadable, or has no images
 │   └── UnknownJobError     no such job (any more)
 ├── ConnectionLostError     Redis does not answer
+├── StoreFullError          Redis has no memory left; the work goes on once it has
 ├── JobFailedError          the job ended without a result; the message is the job's own
 ├── JobCancelledError       the job was cancelled
 ├── NotFinishedError        the result does not exist yet
@@ -38,6 +39,10 @@ class UnknownJobError(UsageError):
 
 class ConnectionLostError(ShoalError):
     """Redis does not answer."""
+
+
+class StoreFullError(ShoalError):
+    """Redis has no memory left; the work goes on by itself once it has."""
 
 
 class JobFailedError(ShoalError):

@@ -16,7 +16,12 @@ PREFIX = "SHOAL_"
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 Count = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[float, Meta(gt=0)]
+# Bounds of what an operator sets: a sign of life each second must do for a lease, and Redis
+# refuses times of many centuries.
+ImageSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
+KeptSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
+LeaseSeconds = Annotated[float, Meta(ge=3, le=86_400)]
+SweepSeconds = Annotated[float, Meta(ge=0.5, le=3_600)]
 
 
 def setting(default: Any, meaning: str) -> Any:
@@ -42,24 +47,24 @@ class Settings:
     )
     max_image_bytes: Count = setting(2**29, "A larger file is a failure, not decoded.")
     max_image_pixels: Count = setting(250_000_000, "An image of more pixels is a failure.")
-    image_seconds: Seconds = setting(60.0, "An image that takes longer is a failure.")
-    features_seconds: Seconds = setting(
+    image_seconds: ImageSeconds = setting(60.0, "An image that takes longer is a failure.")
+    features_seconds: KeptSeconds = setting(
         86_400.0, "Features are kept this long after the job's end."
     )
-    results_seconds: Seconds = setting(
+    results_seconds: KeptSeconds = setting(
         2_592_000.0, "Results are kept this long after the job's end."
     )
-    lease_seconds: Seconds = setting(
+    lease_seconds: LeaseSeconds = setting(
         15.0, "A batch or a fit without a sign of life for this long is given to another process."
     )
-    sweep_seconds: Seconds = setting(5.0, "Every worker looks for lost work this often.")
+    sweep_seconds: SweepSeconds = setting(5.0, "Every worker looks for lost work this often.")
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Return the settings in ``environ``.
 
     Raises:
-        SettingsError: A variable does not parse, or no setting has its name.
+        SettingsError: A variable does not parse or is out of bounds, or no setting has its name.
     """
     names = {f.name for f in fields(Settings)}
     values: dict[str, object] = {}
@@ -77,6 +82,19 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         raise SettingsError(f"{PREFIX}{name.upper()}: {message}") from error
 
 
+def make_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables from which another process reads the same ``settings``."""
+    values = {PREFIX + f.name.upper(): getattr(settings, f.name) for f in fields(Settings)}
+    return {variable: spell(value) for variable, value in values.items()}
+
+
+def spell(value: object) -> str:
+    """Return the text that stands for a setting's value; empty where it is not set."""
+    if isinstance(value, tuple):
+        return os.pathsep.join(map(str, value))
+    return "" if value is None else str(value)
+
+
 def known_variables() -> str:
     """Return the names of all settings, for an error's remedy."""
     return "the settings are " + ", ".join(PREFIX + f.name.upper() for f in fields(Settings))
@@ -87,8 +105,20 @@ def parse(name: str, text: str) -> object:
     if name.endswith(("_bytes", "_memory")):
         return parse_bytes(text)
     if name == "image_roots":
-        return tuple(Path(root).resolve() for root in text.split(os.pathsep) if root)
+        return parse_roots(text)
     return Path(text).expanduser().absolute() if name == "home" else text
+
+
+def parse_roots(text: str) -> tuple[Path, ...]:
+    """Return the directories that ``text`` lists.
+
+    Raises:
+        SettingsError: It lists none, which must not come to mean anywhere.
+    """
+    roots = tuple(Path(root).resolve() for root in text.split(os.pathsep) if root.strip())
+    if not roots:
+        raise SettingsError(f"{PREFIX}IMAGE_ROOTS: no directory in {text!r}.")
+    return roots
 
 
 def parse_bytes(text: str) -> object:

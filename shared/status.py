@@ -1,24 +1,18 @@
 """The status of a job, worked out from what the ledger counts."""
 
-import time
 from collections.abc import Mapping
 
 from shared.jobs import ImageCounts, JobRequest, Stage, State, Status
 from shared.wire import decode
 
 # Where each state begins; loading takes over 80 % of the time of most jobs.
-PROGRESS = {
-    State.QUEUED: 0.0,
-    State.LOADING: 0.0,
-    State.FITTING: 0.8,
-    State.LABELLING: 0.88,
-    State.FINISHING: 0.95,
-    State.FINISHED: 1.0,
-}
+FITTING = 0.8
+LABELLING = 0.88
+FINISHING = 0.95
 
 
-def make_status(job_id: str, fields: Mapping[str, str]) -> Status:
-    """Return the status that the ledger's ``fields`` stand for."""
+def make_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
+    """Return the status that the ledger's ``fields`` stand for; ``now`` is of the same clock."""
     images = ImageCounts(
         total=int(fields["total"]), loaded=int(fields["loaded"]), failed=int(fields["failed"])
     )
@@ -29,8 +23,8 @@ def make_status(job_id: str, fields: Mapping[str, str]) -> Status:
         state=state,
         images=images,
         progress=progress,
-        images_per_second=images_per_second(images, fields),
-        eta_seconds=eta_seconds(state, progress, fields),
+        images_per_second=images_per_second(images, fields, now),
+        eta_seconds=eta_seconds(state, progress, fields, now),
         created_at=float(fields["created_at"]),
         started_at=optional_time(fields, "started_at"),
         finished_at=optional_time(fields, "finished_at"),
@@ -47,14 +41,16 @@ def optional_time(fields: Mapping[str, str], name: str) -> float | None:
 
 def progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) -> float:
     """Return the share of the work that is done, from 0 to 1."""
-    seen = (images.loaded + images.failed) / images.total
-    labelled = int(fields.get(f"{Stage.LABELLING}_done", 0)) / int(fields["batches"])
-    if state is State.LABELLING:
-        return PROGRESS[State.LABELLING] + 0.07 * labelled
-    return round(PROGRESS.get(state, 0.8 * seen) or 0.8 * seen, 4)
+    if state is State.FINISHED:
+        return 1.0
+    # A job that was ended early keeps what it came to: the model is there once it was fitted.
+    if state in {State.LABELLING, State.FINISHING} or "model_token" in fields:
+        labelled = int(fields.get(f"{Stage.LABELLING}_done", 0)) / int(fields["batches"])
+        return round(LABELLING + (FINISHING - LABELLING) * labelled, 4)
+    return round(FITTING * (images.loaded + images.failed) / images.total, 4)
 
 
-def images_per_second(images: ImageCounts, fields: Mapping[str, str]) -> float | None:
+def images_per_second(images: ImageCounts, fields: Mapping[str, str], now: float) -> float | None:
     """Return the rate of the loading stage, so far or in all."""
     seen = images.loaded + images.failed
     started = optional_time(fields, "started_at")
@@ -63,12 +59,14 @@ def images_per_second(images: ImageCounts, fields: Mapping[str, str]) -> float |
     ended = optional_time(fields, f"{Stage.LOADING}_ended_at") or optional_time(
         fields, "finished_at"
     )
-    return round(seen / max((ended or time.time()) - started, 1e-3), 1)
+    return round(seen / max((ended or now) - started, 1e-3), 1)
 
 
-def eta_seconds(state: State, progress: float, fields: Mapping[str, str]) -> float | None:
+def eta_seconds(
+    state: State, progress: float, fields: Mapping[str, str], now: float
+) -> float | None:
     """Return the seconds left if the rest goes as what is done went."""
     started = optional_time(fields, "started_at")
     if state.is_final or started is None or progress <= 0:
         return None
-    return round((time.time() - started) * (1 - progress) / progress, 1)
+    return round((now - started) * (1 - progress) / progress, 1)

@@ -9,9 +9,13 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from redis import ResponseError
+
+from shared.errors import StoreFullError, UnknownJobError
 from shared.jobs import Stage, State
 from shared.settings import Settings
 from shared.store import Ledger, Registry, Results
+from shared.store.refusals import full_is_ours
 from shared.tasks import BATCHES
 
 if TYPE_CHECKING:
@@ -46,15 +50,27 @@ class Sweeper:
         self.connect_messages = connect_messages
 
     def sweep(self) -> None:
-        """Look after every active job once, unless somebody else does so now."""
-        if not self.registry.claim("sweep", self.settings.sweep_seconds * 0.8):
-            return
-        for job_id in self.registry.active_jobs():
-            try:
+        """Look after every active job once, unless somebody else does so now.
+
+        While Redis is full, nothing is sent: there is a next time.
+        """
+        try:
+            with full_is_ours():
+                claimed = self.registry.claim("sweep", self.settings.sweep_seconds * 0.8)
+            for job_id in self.registry.active_jobs() if claimed else ():
+                self._try_job(job_id)
+        except StoreFullError as error:
+            logger.warning("could not sweep: %s", error)
+
+    def _try_job(self, job_id: str) -> None:
+        try:
+            with full_is_ours():
                 self.sweep_job(job_id)
-            except (KeyError, ValueError):
-                # Another version's job, or a damaged one, must not keep the others waiting.
-                logger.exception("job=%s cannot be looked after", job_id)
+        except UnknownJobError:
+            self.registry.retire(job_id)
+        except (KeyError, ValueError, ResponseError):
+            # Another version's job, or a damaged one, must not keep the others waiting.
+            logger.exception("job=%s cannot be looked after", job_id)
 
     def sweep_job(self, job_id: str) -> None:
         """Send again what one job has lost."""

@@ -2,14 +2,15 @@
 
 import importlib
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 from celery.signals import after_setup_logger, celeryd_after_setup, worker_shutdown
+from redis.exceptions import AuthenticationError
 
 import worker.blas  # noqa: F401  before numpy
 from shared.broker import make_app
-from shared.connection import QUICK_RETRIES, connect, find_faults
+from shared.connection import LOST, QUICK_RETRIES, connect, find_faults
 from shared.embedded import hold_server, server_url
 from shared.settings import read_settings
 from shared.tasks import CALLBACKS
@@ -31,19 +32,27 @@ held = ExitStack()
 @celeryd_after_setup.connect
 def prepare(instance: Any, **_: object) -> None:
     """Import what the tasks need before the pool forks, so that its processes share it."""
-    if not settings.redis_url:
-        held.enter_context(hold_server(settings))
-    if CALLBACKS in instance.app.amqp.queues.consume_from:
-        for module in CALLBACK_MODULES:
-            importlib.import_module(module)
-    refuse_faults()
+    try:
+        if not settings.redis_url:
+            held.enter_context(hold_server(settings))
+        if CALLBACKS in instance.app.amqp.queues.consume_from:
+            for module in CALLBACK_MODULES:
+                importlib.import_module(module)
+        refuse_faults()
+    # Celery logs what a signal's handler raises, and starts all the same.
+    except Exception as error:
+        raise SystemExit(f"The worker cannot start: {error}") from error
 
 
 def refuse_faults() -> None:
     """End with a clear message if Redis is set up to lose work."""
-    client = connect(url, QUICK_RETRIES)
-    faults = find_faults(client)
-    client.close()
+    with closing(connect(url, QUICK_RETRIES)) as client:
+        try:
+            faults = find_faults(client)
+        except AuthenticationError:
+            raise
+        except LOST:
+            return  # the worker waits for Redis, and the sweeper's step looks again
     if faults:
         raise SystemExit("\n".join(faults))
 

@@ -97,6 +97,12 @@ class Components:
     coordinates: Float64
 
 
+def fit_components(scaled: ScaledRows, n_components: int, random_state: int) -> Components:
+    """Return the leading components, at most as many as there are rows and features."""
+    n_components = min(n_components, *scaled.rows.shape)
+    return find_components(scaled, find_basis(scaled, n_components, random_state), n_components)
+
+
 def find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Float32:
     """Return orthonormal axes that span the leading components, (n_features, n_axes).
 

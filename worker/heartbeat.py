@@ -1,9 +1,12 @@
-"""Signs of life: of a batch, between its images, and of a lease, by a thread."""
+"""Signs of life of a batch or a lease, by a thread, and the end of a process that hangs."""
 
 import faulthandler
 import threading
 import time
-from types import TracebackType
+from collections.abc import Callable
+from typing import Self
+
+from redis import RedisError
 
 from shared.errors import ShoalError
 from shared.jobs import Stage
@@ -11,7 +14,7 @@ from shared.store import Lease, Ledger
 
 # Celery replaces sys.stderr by a logger, which a dying process cannot write to.
 STDERR = 2
-# Between two signs of life of a batch.
+# Between two signs of life.
 BEAT_SECONDS = 1.0
 
 
@@ -19,80 +22,91 @@ class WorkLostError(ShoalError):
     """The job was cancelled, or another process has taken this work over."""
 
 
-class BatchHeartbeat:
-    """Tells the ledger that a batch is worked on, and ends the process if an image hangs.
+class Heartbeat:
+    """Gives signs of life by a thread while its caller computes.
 
-    The watchdog is a C thread: it works while a decoder holds the interpreter.
+    Attributes:
+        lost: Set once the work is not wanted any more.
     """
 
-    def __init__(self, ledger: Ledger, stage: Stage, batch: int, image_seconds: float) -> None:
-        self.ledger = ledger
-        self.stage = stage
-        self.batch = batch
-        self.image_seconds = image_seconds
-        self.beaten_at = 0.0
+    def __init__(self, give: Callable[[], bool], lease_seconds: float, work: str) -> None:
+        """Prepare.
 
-    def __enter__(self) -> "BatchHeartbeat":
-        self._arm()
-        self.beaten_at = time.monotonic()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        faulthandler.cancel_dump_traceback_later()
-
-    def beat(self) -> None:
-        """Give a sign of life if one is due.
-
-        Raises:
-            WorkLostError: The batch is not wanted any more.
+        Args:
+            give: Gives a sign of life; returns whether the work is still wanted.
+            lease_seconds: Without a sign for this long, the work counts as lost.
+            work: What is worked on, for the message of WorkLostError.
         """
-        if time.monotonic() - self.beaten_at < BEAT_SECONDS:
-            return
-        if not self.ledger.beat_batch(self.stage, self.batch):
-            raise WorkLostError(f"job={self.ledger.job_id} batch={self.batch} is not wanted")
-        self._arm()
-        self.beaten_at = time.monotonic()
-
-    def _arm(self) -> None:
-        # The broker sees the process die and delivers the batch again; the attempts are counted.
-        faulthandler.dump_traceback_later(self.image_seconds, exit=True, file=STDERR)
-
-
-class LeaseKeeper:
-    """Renews a lease by a thread while its holder computes."""
-
-    def __init__(self, ledger: Ledger, lease: Lease) -> None:
-        self.ledger = ledger
-        self.lease = lease
+        self.give = give
+        self.interval = min(lease_seconds / 3, BEAT_SECONDS)
+        self.work = work
         self.ended = threading.Event()
         self.lost = threading.Event()
-        self.thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self.thread = threading.Thread(target=self._give_signs, name="heartbeat", daemon=True)
 
-    def __enter__(self) -> "LeaseKeeper":
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.ended.set()
 
     def check(self) -> None:
         """Raise WorkLostError if the work does not count any more."""
         if self.lost.is_set():
-            raise WorkLostError(f"job={self.ledger.job_id} state={self.lease.state} was lost")
+            raise WorkLostError(f"{self.work} is not wanted any more")
 
-    def _renew(self) -> None:
-        interval = min(self.ledger.lease_seconds / 3, BEAT_SECONDS)
-        while not self.ended.wait(interval):
-            if not self.ledger.renew_lease(self.lease):
+    def _give_signs(self) -> None:
+        while not self.ended.wait(self.interval):
+            try:
+                wanted = self.give()
+            except (RedisError, ShoalError):
+                continue  # an outage must not end the signs for good
+            if not wanted:
                 self.lost.set()
                 return
+
+
+class BatchHeartbeat(Heartbeat):
+    """Keeps a batch for its process."""
+
+    def __init__(self, ledger: Ledger, stage: Stage, batch: int) -> None:
+        work = f"job={ledger.job_id} stage={stage} batch={batch}"
+        super().__init__(lambda: ledger.beat_batch(stage, batch), ledger.lease_seconds, work)
+
+
+class LeaseKeeper(Heartbeat):
+    """Keeps a lease for its holder."""
+
+    def __init__(self, ledger: Ledger, lease: Lease) -> None:
+        self.ledger = ledger
+        work = f"job={ledger.job_id} state={lease.state}"
+        super().__init__(lambda: ledger.renew_lease(lease), ledger.lease_seconds, work)
+
+
+class Watchdog:
+    """Ends the process if one image takes too long.
+
+    It is a C thread, which works while a decoder holds the interpreter. The broker sees the
+    process die and delivers the work again; the attempts are counted.
+    """
+
+    def __init__(self, image_seconds: float) -> None:
+        # To set the time anew takes as long as a small image: not for each of them.
+        self.interval = min(1.0, image_seconds / 4)
+        self.seconds = image_seconds + self.interval
+        self.next_at = 0.0
+
+    def __enter__(self) -> Self:
+        self.watch()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        faulthandler.cancel_dump_traceback_later()
+
+    def watch(self) -> None:
+        """Begin an image: its time runs from here, or from a moment before."""
+        now = time.monotonic()
+        if now >= self.next_at:
+            faulthandler.dump_traceback_later(self.seconds, exit=True, file=STDERR)
+            self.next_at = now + self.interval

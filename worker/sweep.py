@@ -4,9 +4,11 @@ import logging
 from typing import Any
 
 from celery import bootsteps
+from celery.platforms import EX_FAILURE
+from celery.worker import state
 from redis import RedisError
 
-from shared.connection import connect
+from shared.connection import connect, find_faults
 from shared.errors import ConnectionLostError
 from shared.messages import Messages
 from shared.settings import read_settings
@@ -29,6 +31,7 @@ class SweeperStep(bootsteps.StartStopStep):
         self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app))
         self.seconds = settings.sweep_seconds
         self.entry: Any = None
+        self.checked = False
 
     def start(self, worker: Any) -> None:
         """Begin to sweep."""
@@ -47,7 +50,19 @@ class SweeperStep(bootsteps.StartStopStep):
     def sweep(self, hostname: str) -> None:
         """Look after all jobs once; when Redis is away, there is a next time."""
         try:
+            self._stop_at_faults(hostname)
             self.registry.note_worker(hostname)
             self.sweeper.sweep()
         except (RedisError, ConnectionLostError) as error:
             logger.warning("worker=%s could not sweep: %s", hostname, error)
+
+    def _stop_at_faults(self, hostname: str) -> None:
+        # Until it has answered once: it may have been away when the worker started.
+        if self.checked:
+            return
+        faults = find_faults(self.registry.client)
+        self.checked = True
+        if faults:
+            logger.critical("worker=%s stops: %s", hostname, "\n".join(faults))
+            # An exception would only end this call of the timer.
+            state.should_stop = EX_FAILURE  # type: ignore[assignment]

@@ -6,6 +6,6 @@ progress, and ``results`` holds what the stages of one job leave behind.
 
 from shared.store.ledger import Commit, Lease, Ledger
 from shared.store.registry import Registry
-from shared.store.results import Results
+from shared.store.results import Lifetimes, Results
 
-__all__ = ["Commit", "Lease", "Ledger", "Registry", "Results"]
+__all__ = ["Commit", "Lease", "Ledger", "Lifetimes", "Registry", "Results"]

@@ -56,12 +56,16 @@ class JobKeys:
         return self.name(stage, "done")
 
     def running(self, stage: Stage) -> str:
-        """ZSET of batches by their last sign of life."""
+        """ZSET of batches by the time at which they count as lost."""
         return self.name(stage, "running")
 
     def attempts(self, stage: Stage) -> str:
         """HASH of batch: how often it was begun."""
         return self.name(stage, "attempts")
+
+    def errors(self, stage: Stage) -> str:
+        """HASH of batch: why its last attempt failed."""
+        return self.name(stage, "errors")
 
     def features(self, batch: int) -> str:
         """STRING: the batch's features, raw and row-major."""
@@ -85,5 +89,6 @@ class JobKeys:
 
     def fixed(self) -> list[str]:
         """Return the keys of the job that are not numbered by batch or token."""
-        staged = [key(stage) for stage in Stage for key in (self.done, self.running, self.attempts)]
+        of_stage = (self.done, self.running, self.attempts, self.errors)
+        staged = [key(stage) for stage in Stage for key in of_stage]
         return [self.job, self.manifest, self.failures, self.shapes, self.lease, *staged]

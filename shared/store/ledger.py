@@ -15,6 +15,9 @@ from shared.store.keys import JobKeys
 # The state in which a stage's callback is at work.
 CALLBACK_STATE = {Stage.LOADING: State.FITTING, Stage.LABELLING: State.FINISHING}
 
+# The holder of a batch that is delivered again is alive if it was heard of within this time.
+SILENT_SECONDS = 5.0
+
 
 class Commit(StrEnum):
     """What became of a batch's output."""
@@ -52,7 +55,9 @@ class Ledger:
         Raises:
             UnknownJobError: No job has this id, or it has expired.
         """
-        raw = self.client.hgetall(self.keys.job)
+        return self._known(self.client.hgetall(self.keys.job))
+
+    def _known(self, raw: Mapping[bytes, bytes]) -> dict[str, str]:
         if not raw:
             raise UnknownJobError(f"No job {self.job_id}: see `shoal jobs` for those there are.")
         return {key.decode(): value.decode() for key, value in raw.items()}
@@ -63,7 +68,9 @@ class Ledger:
         Raises:
             UnknownJobError: No job has this id, or it has expired.
         """
-        return make_status(self.job_id, self.fields())
+        with self.client.pipeline(transaction=False) as pipe:
+            raw, (seconds, microseconds) = pipe.hgetall(self.keys.job).time().execute()
+        return make_status(self.job_id, self._known(raw), seconds + microseconds / 1e6)
 
     def state(self) -> State | None:
         """Return the job's state, or None if there is no such job."""
@@ -85,13 +92,13 @@ class Ledger:
         Args:
             stage: Stage that the batch belongs to.
             batch: Number of the batch.
-            redelivered: Whether the broker knows that the batch's holder died.
+            redelivered: Whether the broker lost its connection to the batch's holder.
         """
         reply = scripts.run(
             self.client,
             "start_batch",
             [self.keys.job, *self.stage_keys(stage), self.keys.attempts(stage)],
-            *(stage, batch, self.lease_seconds, int(redelivered)),
+            *(stage, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
         )
         return reply if isinstance(reply, int) else None
 
@@ -102,7 +109,28 @@ class Ledger:
     def beat_batch(self, stage: Stage, batch: int) -> bool:
         """Give a sign of life for a batch; return whether it is still wanted."""
         keys = [self.keys.job, self.keys.running(stage)]
-        return bool(scripts.run(self.client, "beat_batch", keys, stage, batch))
+        return bool(scripts.run(self.client, "beat_batch", keys, stage, batch, self.lease_seconds))
+
+    def end_attempt(self, stage: Stage, batch: int, error: str | None) -> None:
+        """Note why an attempt at a batch failed.
+
+        Args:
+            stage: Stage that the batch belongs to.
+            batch: Number of the batch.
+            error: What the work raised; None if Redis was to blame, which does not count.
+        """
+        of_stage = (self.keys.running, self.keys.attempts, self.keys.errors)
+        keys = [self.keys.job, *(key(stage) for key in of_stage)]
+        scripts.run(self.client, "end_attempt", keys, stage, batch, error or "")
+
+    def last_error(self, stage: Stage, batch: int) -> str | None:
+        """Return what an attempt at a batch raised last; None if it only lost processes."""
+        raw = self.client.hget(self.keys.errors(stage), str(batch))
+        return raw.decode() if raw else None
+
+    def fail_stage(self, stage: Stage, error: str) -> bool:
+        """End the job in the middle of ``stage``; return False if it is not there any more."""
+        return bool(scripts.run(self.client, "fail_stage", [self.keys.job], stage, error))
 
     def commit_loading(
         self, batch: int, features: bytes, counts: tuple[int, int], notes: Mapping[str, bytes]
@@ -145,7 +173,7 @@ class Ledger:
     def take_lost_batches(self, stage: Stage) -> list[int]:
         """Return the batches whose process gave no sign of life; each is returned once."""
         keys = [self.keys.job, self.keys.running(stage)]
-        return [int(b) for b in scripts.run(self.client, "take_lost", keys, self.lease_seconds)]
+        return [int(b) for b in scripts.run(self.client, "take_lost", keys)]
 
     def has_running(self, stage: Stage) -> bool:
         """Return whether any process works on a batch of the stage."""
@@ -169,6 +197,10 @@ class Ledger:
         keys = [self.keys.job, self.keys.lease]
         arguments = (lease.token, lease.state, self._lease_milliseconds())
         return bool(scripts.run(self.client, "renew_lease", keys, *arguments))
+
+    def return_attempt(self, lease: Lease) -> None:
+        """Do not count the attempt of ``lease``: Redis was to blame for its end."""
+        scripts.run(self.client, "return_attempt", [self.keys.job], lease.token, lease.state)
 
     def has_lease(self) -> bool:
         """Return whether somebody fits or finishes now."""

@@ -1,12 +1,15 @@
 """The registry: which jobs there are, which need looking after, who works."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 
 from shared.connection import Client
 from shared.jobs import JobRequest, State
 from shared.store import keys
 from shared.store.keys import JobKeys
 from shared.store.manifest import pack_paths
+from shared.store.refusals import full_is_ours
+from shared.store.results import Lifetimes
 from shared.wire import encode
 
 # A producer that dies while it registers a job leaves nothing behind after this time.
@@ -21,13 +24,37 @@ class Registry:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def register(self, job_id: str, request: JobRequest, batches: Sequence[Sequence[str]]) -> None:
+    def register(
+        self,
+        job_id: str,
+        request: JobRequest,
+        batches: Sequence[Sequence[str]],
+        lifetimes: Lifetimes | None = None,
+    ) -> None:
         """Register a job, with a manifest from which every batch can be made again.
 
         The job appears in one step, once its manifest is complete.
+
+        Args:
+            job_id: Id of the new job.
+            request: What is asked for.
+            batches: Paths of each batch, relative to the source.
+            lifetimes: How long to keep what the job leaves; None leaves it to whoever ends it.
+
+        Raises:
+            StoreFullError: Redis has no memory left for it.
         """
-        job = JobKeys(job_id)
-        self._write_manifest(job, batches)
+        with full_is_ours():
+            self._write_manifest(JobKeys(job_id), batches)
+            self._write_job(JobKeys(job_id), request, batches, lifetimes)
+
+    def _write_job(
+        self,
+        job: JobKeys,
+        request: JobRequest,
+        batches: Sequence[Sequence[str]],
+        lifetimes: Lifetimes | None,
+    ) -> None:
         fields = {
             "state": State.QUEUED.value,
             "request": encode(request),
@@ -37,12 +64,13 @@ class Registry:
             "failed": 0,
             "created_at": (now := self.now()),
             "active_at": now,
+            **(asdict(lifetimes) if lifetimes else {}),
         }
         with self.client.pipeline(transaction=True) as pipe:
             pipe.persist(job.manifest)
             pipe.hset(job.job, mapping=fields)
-            pipe.zadd(keys.JOBS, {job_id: now})
-            pipe.zadd(keys.ACTIVE, {job_id: now})
+            pipe.zadd(keys.JOBS, {job.job_id: now})
+            pipe.zadd(keys.ACTIVE, {job.job_id: now})
             pipe.execute()
 
     def _write_manifest(self, job: JobKeys, batches: Sequence[Sequence[str]]) -> None:

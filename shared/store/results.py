@@ -1,7 +1,6 @@
 """What the stages of one job leave behind: features, labels, model, summary, plots."""
 
 import struct
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +10,23 @@ from shared.jobs import Assignment, Failure, FailureReason, Summary
 from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths
+from shared.store.refusals import full_is_ours
 from shared.wire import decode, encode
 
 # A label row, little-endian: label, distance, pc1, pc2.
 LABEL_ROW = struct.Struct("<ifff")
 # Batches read, or keys set, in one round trip.
 CHUNK = 256
+# Statistics read in one round trip; those of large images take megabytes each.
+CHUNK_BYTES = 2**25
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """How long an ended job's features and its results are kept, in seconds."""
+
+    features_seconds: float
+    results_seconds: float
 
 
 @dataclass(frozen=True)
@@ -77,16 +87,19 @@ class Results:
 
     def statistics(self) -> Iterator[bytes]:
         """Yield the statistics of each batch's features, by batch."""
-        yield from self._by_batch(self.keys.statistics)
+        largest = max((shape.columns for shape in self.shapes()), default=1)
+        # Two sums of float64 a feature.
+        chunk = CHUNK_BYTES // (largest * 16)
+        yield from self._by_batch(self.keys.statistics, min(max(chunk, 1), CHUNK))
 
-    def _by_batch(self, key: str) -> Iterator[bytes]:
-        for batches in self._chunks():
+    def _by_batch(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
+        for batches in self._chunks(chunk):
             yield from map(self._present, self.client.hmget(key, list(map(str, batches))))
 
-    def _chunks(self) -> Iterator[range]:
+    def _chunks(self, chunk: int = CHUNK) -> Iterator[range]:
         total = self.n_batches()
-        for start in range(0, total, CHUNK):
-            yield range(start, min(start + CHUNK, total))
+        for start in range(0, total, chunk):
+            yield range(start, min(start + chunk, total))
 
     def features(self, batch: int) -> bytes:
         """Return the features of a batch."""
@@ -172,15 +185,35 @@ class Results:
         return value
 
     def expire(self, features_seconds: float, results_seconds: float) -> None:
-        """Give every key of an ended job its time to live."""
-        fields = {k.decode(): v for k, v in self.client.hgetall(self.keys.job).items()}
+        """Give every key of an ended job its time to live.
+
+        Args:
+            features_seconds: For the features, unless the job has a time of its own.
+            results_seconds: For all else, likewise.
+
+        Raises:
+            StoreFullError: Redis has no memory left to note when that will be.
+        """
+        with self.client.pipeline(transaction=False) as pipe:
+            raw, (seconds, microseconds) = pipe.hgetall(self.keys.job).time().execute()
+        fields = {k.decode(): v for k, v in raw.items()}
+        features_seconds = float(fields.get("features_seconds", features_seconds))
+        results_seconds = float(fields.get("results_seconds", results_seconds))
         tokens = range(1, int(fields.get("fence", 0)) + 1)
         of_token = (self.keys.model, self.keys.summary, self.keys.plots)
         lasting = [*self.keys.fixed(), *(key(token) for token in tokens for key in of_token)]
         batches = range(self.n_batches())
         self._expire([self.keys.statistics, *map(self.keys.features, batches)], features_seconds)
         self._expire([*map(self.keys.labels, batches), *lasting], results_seconds)
-        self.client.hset(self.keys.job, "expires_at", time.time() + results_seconds)
+        expires_at = seconds + microseconds / 1e6 + results_seconds
+        with full_is_ours():
+            self.client.hset(self.keys.job, "expires_at", expires_at)
+
+    def drop_features(self) -> None:
+        """Free the memory of the features: by far most of what a job takes."""
+        names = [self.keys.statistics, *map(self.keys.features, range(self.n_batches()))]
+        for start in range(0, len(names), CHUNK):
+            self.client.unlink(*names[start : start + CHUNK])
 
     def _expire(self, names: Sequence[str], seconds: float) -> None:
         for start in range(0, len(names), CHUNK):

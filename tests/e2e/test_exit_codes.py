@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,71 @@ def test_a_job_without_one_readable_image_fails(embedded: Shoal, tmp_path: Path)
     assert fail(embedded, "result", job["job_id"])[0] == 1
     reasons = [failure["reason"] for failure in embedded.json("failures", job["job_id"])]
     assert reasons == ["not-an-image"] * 10
+
+
+@pytest.mark.parametrize("command", ["worker", "jobs"])
+@pytest.mark.parametrize(
+    ("setting", "value", "remedy"),
+    [
+        ("SHOAL_FOO", "1", "SHOAL_FOO is not a setting"),
+        ("SHOAL_REDIS_URL", "http://x", "expected redis://HOST:PORT/DB"),
+        ("SHOAL_REDIS_URL", "redis://host:abc", "expected redis://HOST:PORT/DB"),
+        ("SHOAL_REDIS_URL", "redis://:pass/word@host", "is redis://…@host; expected"),
+        ("SHOAL_REDIS_URL", "redis://host/0?foo=1", "expected redis://HOST:PORT/DB"),
+        ("SHOAL_IMAGE_ROOTS", ":", "no directory in ':'"),
+        ("SHOAL_LEASE_SECONDS", "1e-9", "SHOAL_LEASE_SECONDS: Expected"),
+    ],
+)
+def test_a_wrong_setting_is_wrong_use(
+    tmp_path: Path, command: str, setting: str, value: str, remedy: str
+) -> None:
+    code, error = fail(Shoal(tmp_path / "home", **{setting: value}), command)
+    assert code == 2
+    assert remedy in error
+
+
+def test_a_job_without_a_result_prints_its_last_status_as_json(
+    embedded: Shoal, photographs: Path
+) -> None:
+    job = embedded.submit(photographs)
+    late = embedded.run("wait", job, "--timeout", 0.2, "--json")
+    assert (late.returncode, json.loads(late.stdout)["state"]) == (1, "queued")
+    embedded.output("cancel", job)
+    for command in (["wait"], ["status", "--watch"]):
+        ended = embedded.run(*command, job, "--json")
+        assert (ended.returncode, json.loads(ended.stdout)["state"]) == (1, "cancelled")
+        assert f"Job {job} was cancelled" in ended.stderr
+
+
+def test_run_of_broken_images_prints_its_last_status_as_json(
+    embedded: Shoal, tmp_path: Path
+) -> None:
+    (tmp_path / "texts").mkdir()
+    for number in range(5):
+        (tmp_path / "texts" / f"{number}.jpg").write_text("not an image")
+    done = embedded.run("run", tmp_path / "texts", "--json")
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "failed")
+
+
+@pytest.mark.parametrize(
+    ("out", "remedy"),
+    [("inside", "Name a directory outside with --out"), ("/proc/out", "name another with --out")],
+)
+def test_a_place_for_results_that_cannot_be_is_wrong_use_before_any_work(
+    embedded: Shoal, photographs: Path, out: str, remedy: str
+) -> None:
+    code, error = fail(embedded, "run", photographs, "--out", photographs / out)
+    assert code == 2
+    assert remedy in error
+    assert embedded.json("jobs") == []
+
+
+def test_a_result_that_cannot_be_written_is_a_failure(
+    embedded_run: FinishedRun, tmp_path: Path
+) -> None:
+    (tmp_path / "plots").write_text("in the way")
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    for arguments in (["--out", tmp_path], ["-o", tmp_path / "plots" / "labels.csv"]):
+        code, error = fail(shoal, "result", job, *arguments)
+        assert code == 1
+        assert "cannot be written: " in error

@@ -12,7 +12,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from PIL import Image
 from polling import wait_until
-from shoal_command import FinishedRun, Shoal
+from shoal_command import PYTHON, FinishedRun, Shoal
 from worker_process import Worker
 
 from shared.jobs import PLOTS
@@ -191,3 +191,112 @@ def test_run_whose_workers_died_says_so_and_ends(embedded: Shoal, slow_photograp
     assert run.returncode == 1
     assert f"{embedded.home / 'worker.log'} says why" in errors
     assert "Traceback" not in errors
+
+
+def test_status_watches_a_job_to_its_end(embedded_run: FinishedRun) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    assert shoal.json("status", job, "--watch")["state"] == "finished"
+    assert shoal.output("status", job, "--watch").startswith(f"{job}  finished: 120 of 120 images")
+
+
+def test_results_of_an_old_job_are_the_same_files(
+    embedded_run: FinishedRun, tmp_path: Path
+) -> None:
+    embedded_run.shoal.output("result", embedded_run.job_id, "--out", tmp_path / "again")
+    files = [path.relative_to(embedded_run.out) for path in embedded_run.out.rglob("*.*")]
+    assert len(files) == 5 + len(PLOTS)
+    for file in files:
+        assert (tmp_path / "again" / file).read_bytes() == (embedded_run.out / file).read_bytes()
+
+
+def test_a_plot_goes_to_standard_output(embedded_run: FinishedRun) -> None:
+    command = ("plot", embedded_run.job_id, "sizes", "-o", "-")
+    options = {"stdout": subprocess.PIPE, "text": False}
+    with subprocess.Popen(
+        [PYTHON, "-m", "producer", *command], env=embedded_run.shoal.environment, **options
+    ) as process:
+        png, _ = process.communicate(timeout=END_SECONDS)
+    assert png == (embedded_run.out / "plots" / "sizes.png").read_bytes()
+
+
+def test_names_that_are_not_utf8_are_printed_as_they_are(
+    embedded: Shoal, photographs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    for path in sorted(photographs.rglob("*.jpg"))[:6]:
+        (folder / f"\udce9{path.name}").write_bytes(path.read_bytes())
+    embedded.environment["PYTHONIOENCODING"] = "utf-8:strict"
+    for command in (["run", folder, "--clusters", 2], ["jobs"]):
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with embedded.start(*command, **pipes, errors="surrogateescape") as process:
+            output, errors = process.communicate(timeout=END_SECONDS * 2)
+        assert process.returncode == 0, errors
+        assert "\udce9" in output
+
+
+TRAPS = ("shared", "worker", "producer", "celery", "redis", "kombu", "numpy", "click")
+
+
+@pytest.fixture
+def trapped_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory: it has modules of the names of ours, which nobody may run."""
+    directory = tmp_path / "trapped"
+    directory.mkdir()
+    for name in TRAPS:
+        (directory / name).mkdir()
+        (directory / name / "__init__.py").write_text("open('sprung', 'w').close(); raise OSError")
+    monkeypatch.chdir(directory)
+    return directory
+
+
+# As the console script: Python itself does not look in the current directory.
+SAFE_SHOAL = (PYTHON, "-P", "-m", "producer")
+
+
+def test_what_lies_in_the_current_directory_is_not_run(
+    embedded: Shoal, photographs: Path, trapped_directory: Path
+) -> None:
+    command = [*SAFE_SHOAL, "run", photographs]
+    done = subprocess.run(command, env=embedded.environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with Worker(embedded, (*SAFE_SHOAL, "worker", "--concurrency", "1")) as worker:
+        assert not worker.says("Error")
+    assert not (trapped_directory / "sprung").exists()
+
+
+SNIPPET = """
+import sys
+from producer import Client
+
+job = Client().submit(sys.argv[1])
+job.wait()
+print(len(list(job.labels())))
+"""
+
+
+def test_python_needs_a_client_and_nothing_else(embedded: Shoal, photographs: Path) -> None:
+    done = subprocess.run(
+        [PYTHON, "-c", SNIPPET, photographs],
+        env=embedded.environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert (done.stdout, done.stderr) == ("120\n", "")
+    wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
+
+
+def test_submit_starts_no_workers(embedded: Shoal, photographs: Path) -> None:
+    done = embedded.run("submit", photographs)
+    assert "No worker is running yet: start one with `shoal worker`" in done.stderr
+    wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
+    assert not (embedded.home / "worker.log").exists()
+
+
+def test_concurrency_without_workers_of_its_own_is_said_to_do_nothing(
+    shoal: Shoal, workers: list[Worker], photographs: Path
+) -> None:
+    done = shoal.run("run", photographs, "--concurrency", 3)
+    assert done.returncode == 0
+    assert "--concurrency has no effect" in done.stderr

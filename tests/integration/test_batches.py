@@ -4,7 +4,8 @@ import pytest
 from servers import wait_until
 
 from shared.jobs import Stage, State
-from shared.store import Commit, Ledger
+from shared.store import Commit, Ledger, Registry
+from shared.store.ledger import SILENT_SECONDS
 
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 
@@ -22,9 +23,16 @@ def is_broken(ledger):
     return "chord_broken" in ledger.fields()
 
 
-def impatient(ledger):
-    """The same ledger, to which every sign of life is too old."""
-    return Ledger(ledger.client, ledger.job_id, 0)
+def silence(ledger, seconds=20, stage=LOADING):
+    """Let this time have passed since the last signs of life."""
+    key = ledger.keys.running(stage)
+    for batch in ledger.client.zrange(key, 0, -1):
+        ledger.client.zincrby(key, -seconds, batch)
+
+
+def time_left(ledger, batch=0):
+    """Seconds until a batch counts as lost."""
+    return ledger.client.zscore(ledger.keys.running(LOADING), batch) - Registry(ledger.client).now()
 
 
 def enter_labelling(ledger, n_batches=2):
@@ -83,23 +91,52 @@ def test_a_second_copy_steps_aside_while_the_first_runs_and_breaks_the_chord(reg
     assert is_broken(ledger)
 
 
-def test_a_redelivered_batch_takes_over_at_once(register):
+def test_a_redelivered_batch_takes_over_from_a_silent_holder(register):
     ledger = register()
     assert start(ledger) == 1
+    silence(ledger, SILENT_SECONDS + 1)
+    assert start(ledger) is None
+    ledger.client.hdel(ledger.keys.job, "chord_broken")
     assert start(ledger, redelivered=True) == 2
     assert not is_broken(ledger)
 
 
-def test_a_copy_takes_over_once_the_sign_of_life_is_stale(register):
+def test_a_redelivered_batch_steps_aside_for_a_holder_that_lives(register):
     ledger = register()
     start(ledger)
-    patient = Ledger(ledger.client, ledger.job_id, 0.05)
-    wait_until(lambda: start(patient) == 2, seconds=5)
+    assert start(ledger, redelivered=True) is None
+    assert is_broken(ledger)
+    assert ledger.beat_batch(LOADING, 0)
+    assert time_left(ledger) > 10
+
+
+def test_a_holder_that_may_be_dead_has_little_time_to_give_a_sign(register):
+    ledger = register()
+    start(ledger)
+    start(ledger, redelivered=True)
+    assert 0 < time_left(ledger) <= SILENT_SECONDS
+    silence(ledger, SILENT_SECONDS)
+    assert ledger.take_lost_batches(LOADING) == [0]
+
+
+def test_a_batch_is_lost_by_its_holders_lease_whoever_looks(register):
+    ledger = register()
+    hasty = Ledger(ledger.client, ledger.job_id, 0.01)
+    start(ledger)
+    assert hasty.take_lost_batches(LOADING) == []
+    start(hasty, 1)
+    wait_until(lambda: ledger.take_lost_batches(LOADING) == [1], seconds=5)
+
+
+def test_a_copy_takes_over_once_the_sign_of_life_is_stale(register):
+    ledger = register()
+    start(Ledger(ledger.client, ledger.job_id, 0.05))
+    wait_until(lambda: start(ledger) == 2, seconds=5)
 
 
 def test_attempts_are_counted_for_each_batch_and_stage(register):
     ledger = register()
-    assert [start(ledger, 0, redelivered=True) for _ in range(3)] == [1, 2, 3]
+    assert [(start(ledger), silence(ledger))[0] for _ in range(3)] == [1, 2, 3]
     assert start(ledger, 1) == 1
     enter_labelling(ledger)
     assert start(ledger, 0, LABELLING) == 1
@@ -119,7 +156,8 @@ def test_a_heartbeat_keeps_a_batch_and_stops_with_the_job(register):
 def test_a_heartbeat_does_not_bring_back_a_batch_that_was_given_away(register):
     ledger = register()
     start(ledger)
-    impatient(ledger).take_lost_batches(LOADING)
+    silence(ledger)
+    ledger.take_lost_batches(LOADING)
     ledger.beat_batch(LOADING, 0)
     assert not ledger.has_running(LOADING)
     assert ledger.missing_batches(LOADING) == [0, 1]
@@ -149,7 +187,8 @@ def test_beginning_and_committing_are_signs_of_life_of_the_job(client, register,
 def test_a_batch_counts_once_however_often_it_is_committed(register):
     ledger = register()
     start(ledger)
-    start(ledger, redelivered=True)
+    silence(ledger)
+    start(ledger)
     verdicts = [commit(ledger), commit(ledger, loaded=4, failed=0), commit(ledger)]
     assert verdicts == [Commit.COMMITTED, Commit.DUPLICATE, Commit.DUPLICATE]
     images = ledger.status().images
@@ -197,9 +236,48 @@ def test_each_lost_batch_is_taken_once(register):
     commit(ledger, 1)
     assert ledger.take_lost_batches(LOADING) == []
     assert not is_broken(ledger)
-    assert impatient(ledger).take_lost_batches(LOADING) == [0, 2]
-    assert impatient(ledger).take_lost_batches(LOADING) == []
+    silence(ledger)
+    assert ledger.take_lost_batches(LOADING) == [0, 2]
+    assert ledger.take_lost_batches(LOADING) == []
     assert is_broken(ledger)
+
+
+def test_an_attempt_that_failed_is_counted_and_the_batch_is_sent_again_soon(register):
+    ledger = register()
+    start(ledger)
+    ledger.end_attempt(LOADING, 0, "ValueError: odd")
+    assert ledger.last_error(LOADING, 0) == "ValueError: odd"
+    assert ledger.take_lost_batches(LOADING) == [0]
+    assert is_broken(ledger)
+    assert start(ledger) == 2
+
+
+def test_an_attempt_that_redis_was_to_blame_for_does_not_count(register):
+    ledger = register()
+    for _ in range(3):
+        assert start(ledger) == 1
+        ledger.end_attempt(LOADING, 0, None)
+        assert ledger.take_lost_batches(LOADING) == []
+        silence(ledger)
+    assert ledger.last_error(LOADING, 0) is None
+
+
+def test_an_attempt_that_ends_after_its_job_leaves_nothing(client, register):
+    ledger = register()
+    start(ledger)
+    ledger.cancel()
+    ledger.end_attempt(LOADING, 0, "late")
+    assert not client.exists(ledger.keys.errors(LOADING))
+
+
+def test_a_job_is_failed_in_the_middle_of_its_stage_and_of_no_other(register):
+    ledger = register()
+    start(ledger)
+    assert not ledger.fail_stage(LABELLING, "why")
+    assert ledger.fail_stage(LOADING, "why")
+    status = ledger.status()
+    assert (status.state, status.error) == (State.FAILED, "why")
+    assert status.finished_at is not None
 
 
 def test_labels_are_committed_without_counting_images(client, register):

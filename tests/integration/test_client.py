@@ -1,10 +1,14 @@
 """The Python client: what it submits, and what it refuses."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from servers import Server
 
 from producer import Client
+from producer.client import make_request
+from producer.folder import Folder
 from shared.errors import SourceError, UnknownJobError, UsageError
 from shared.jobs import Stage, State
 from shared.settings import Settings
@@ -105,6 +109,21 @@ def test_a_batch_of_large_images_fits_into_one_command(client, shoal, folder):
     assert Results(client, job.id).n_batches() == 1
 
 
+def test_a_model_too_large_for_one_command_is_refused():
+    folder = Folder(Path("/images"), [f"{n}.jpg" for n in range(1000)], Counter(), [])
+    with pytest.raises(UsageError, match="--components 85 or less, or a smaller --image-size"):
+        make_request(folder, {"image_size": 512, "components": 200})
+
+
+def test_lifetimes_of_a_job_are_those_of_who_submitted_it(client, server_url, folder):
+    settings = Settings(redis_url=server_url, features_seconds=60, results_seconds=120)
+    with Client(settings=settings) as producer:
+        job = producer.submit(folder, clusters=2)
+    with Client(settings=Settings(redis_url=server_url)) as other:
+        other.job(job.id).cancel()
+    assert 100_000 < client.pttl(job.ledger.keys.job) <= 120_000
+
+
 def test_cancelling_ends_the_job_and_lets_it_expire(client, shoal, folder, registry):
     job = shoal.submit(folder, clusters=2)
     assert job.cancel() is State.CANCELLED
@@ -120,3 +139,51 @@ def test_workers_are_there_while_they_give_signs_of_life(client, shoal, registry
     assert shoal.has_workers()
     client.zincrby("shoal:workers", -60, "one@host")
     assert not shoal.has_workers()
+
+
+@pytest.mark.parametrize(
+    "job_id", ["", "*", "nosuchjob", "AB12AB12AB12", "a" * 13, "caf\udce9", "a\nb"]
+)
+def test_what_is_no_id_never_reaches_redis(shoal, job_id):
+    with pytest.raises(UnknownJobError, match="shoal jobs"):
+        shoal.job(job_id)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda client, key: client.hdel(key, "total"),
+        lambda client, key: client.hset(key, "state", "dreaming"),
+        lambda client, key: client.hset(key, "request", "{"),
+        lambda client, key: client.hset(key, "request", '{"source": 1}'),
+        lambda client, key: client.hset(key, "total", 0),
+        lambda client, key: client.hset(key, "error", b"\xff"),
+        lambda client, key: client.delete(key) and client.set(key, "text"),
+    ],
+)
+def test_a_damaged_job_does_not_hide_the_others(client, shoal, folder, caplog, damage):
+    damaged, whole = shoal.submit(folder, clusters=1), shoal.submit(folder, clusters=1)
+    damage(client, damaged.ledger.keys.job)
+    client.zadd("shoal:jobs", {"odd": 0})
+    client.hset("shoal:{odd}:job", "state", "queued")
+    assert [status.job_id for status in shoal.jobs()] == [whole.id]
+    assert f"Left out job {damaged.id}, which is damaged" in caplog.text
+
+
+def test_a_client_of_a_redis_that_is_set_starts_no_workers(shoal, folder):
+    shoal.submit(folder, clusters=1)
+    assert shoal.workers is None
+
+
+def test_a_socket_with_a_password_takes_a_job_and_its_messages(server_directory, folder):
+    directory = server_directory / "locked"
+    directory.mkdir()
+    server = Server("embedded", directory)
+    server.url += "?username=default&password=p%2Fw"
+    server.start("--requirepass", "p/w")
+    try:
+        with Client(server.url, settings=Settings()) as shoal:
+            shoal.submit(folder, clusters=1, batch_size=2)
+            assert shoal.registry.waiting(["shoal.batches"]) == 2
+    finally:
+        server.stop()

@@ -13,9 +13,21 @@ import psutil
 import pytest
 from servers import wait_until
 
+from producer import Client
+from producer.local import MAX_LOG_BYTES, LocalWorkers, shorten
+from shared.broker import make_app
 from shared.connection import connect, find_faults
-from shared.embedded import SOCKET_PATH_BYTES, hold_server, is_ready, server_url, socket_path
-from shared.errors import ConnectionLostError
+from shared.embedded import (
+    MAX_PAUSE_SECONDS,
+    SOCKET_PATH_BYTES,
+    STEADY_SECONDS,
+    hold_server,
+    is_ready,
+    pause_before_restart,
+    server_url,
+    socket_path,
+)
+from shared.errors import ConnectionLostError, ShoalError
 from shared.settings import Settings
 
 HOLD = "\n".join(
@@ -176,6 +188,78 @@ def test_a_home_with_a_long_path_works_and_its_socket_is_private(tmp_path):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     wait_until(lambda: not find_processes(settings))
     directory.rmdir()
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%2Fb", "a b", "ä", "a@b:c"])
+def test_a_home_may_have_any_name(tmp_path, name):
+    settings = Settings(home=tmp_path / name)
+    with hold_server(settings) as url, make_app(url).connection_for_write() as broker:
+        assert connect(url).ping()
+        broker.ensure_connection(max_retries=1)
+        assert (settings.home / "data").is_dir()
+        directory = socket_path(settings.home).parent
+    wait_until(lambda: not find_processes(settings))
+    directory.rmdir()
+
+
+def test_a_server_that_crashes_is_started_ever_more_slowly():
+    pauses = [0.0]
+    while len(pauses) < 10:
+        pauses.append(pause_before_restart(pauses[-1], 0.1))
+    assert pauses == sorted(pauses)
+    assert pauses[1] < 0.1
+    assert pauses[-1] == MAX_PAUSE_SECONDS
+    assert pause_before_restart(MAX_PAUSE_SECONDS, STEADY_SECONDS + 1) == 0
+
+
+def test_a_log_that_has_grown_long_is_begun_anew(tmp_path):
+    log = tmp_path / "worker.log"
+    shorten(log)
+    assert not log.exists()
+    for size in (MAX_LOG_BYTES, MAX_LOG_BYTES + 1):
+        log.write_bytes(b"x" * size)
+        shorten(log)
+        assert log.stat().st_size == (size if size == MAX_LOG_BYTES else 0)
+
+
+def test_workers_take_their_children_with_them(settings):
+    with hold_server(settings), LocalWorkers(settings, 1) as workers:
+        lost = psutil.Process(workers.processes[0].pid)
+        [child] = wait_until_found(lost.children)
+        child.suspend()  # or it would see by itself that it is alone
+        lost.kill()
+    wait_until(lambda: not is_alive(child))
+
+
+def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, digits):
+    with Client(settings=settings) as client:
+        client.registry.note_worker("gone@host")
+        job = client.submit(digits, clusters=2)
+        assert client.workers is None
+        client.registry.forget_worker("gone@host")
+        assert job.wait(timeout_seconds=60).images.loaded == 300
+        assert client.workers
+    assert not any(process.poll() is None for process in client.workers.processes)
+
+
+def test_a_client_whose_own_workers_died_does_not_wait_for_ever(settings, digits):
+    with Client(settings=settings) as client:
+        job = client.submit(digits, clusters=2)
+        for process in client.workers.processes:
+            process.kill()
+        with pytest.raises(ShoalError, match=r"worker\.log says why"):
+            job.wait(timeout_seconds=60)
+
+
+def wait_until_found(find):
+    wait_until(find)
+    return find()
+
+
+def is_alive(process):
+    with suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def test_a_server_that_does_not_start_names_its_log(settings, monkeypatch):

@@ -1,15 +1,20 @@
 """Signs of life, as long as there is life and not longer."""
 
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 from servers import wait_until
 
+from shared.errors import StoreFullError
 from shared.jobs import Stage, State
 from shared.store import Ledger
 from worker import heartbeat as heartbeats
-from worker.heartbeat import BatchHeartbeat, LeaseKeeper, WorkLostError
+from worker.heartbeat import BatchHeartbeat, Heartbeat, LeaseKeeper, Watchdog, WorkLostError
 
 LOADING = Stage.LOADING
 
@@ -34,22 +39,67 @@ def beaten_at(ledger):
     return ledger.client.zscore(ledger.keys.running(LOADING), 0)
 
 
-def test_a_batch_gives_a_sign_of_life_when_one_is_due(running, monkeypatch):
-    with BatchHeartbeat(running, LOADING, 0, image_seconds=60) as heartbeat:
-        begun = beaten_at(running)
-        heartbeat.beat()
-        assert beaten_at(running) == begun
-        monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0)
-        heartbeat.beat()
-        assert beaten_at(running) > begun
+def test_a_batch_gives_signs_of_life_while_one_image_takes_its_time(running):
+    begun = beaten_at(running)
+    with BatchHeartbeat(running, LOADING, 0):
+        wait_until(lambda: beaten_at(running) > begun, seconds=5)
 
 
-def test_a_batch_that_is_not_wanted_any_more_stops(running, monkeypatch):
-    monkeypatch.setattr(heartbeats, "BEAT_SECONDS", 0)
-    with BatchHeartbeat(running, LOADING, 0, image_seconds=60) as heartbeat:
+def test_a_batch_that_is_not_wanted_any_more_stops_between_two_images(running):
+    with BatchHeartbeat(running, LOADING, 0) as heartbeat:
+        heartbeat.check()
         running.cancel()
+        wait_until(heartbeat.lost.is_set, seconds=5)
         with pytest.raises(WorkLostError, match=running.job_id):
-            heartbeat.beat()
+            heartbeat.check()
+
+
+@pytest.mark.parametrize("error", [RedisConnectionError, OutOfMemoryError, StoreFullError])
+def test_signs_of_life_go_on_after_redis_was_away(error):
+    replies = iter([error, error, True, False])
+
+    def give():
+        if isinstance(reply := next(replies), bool):
+            return reply
+        raise reply
+
+    with Heartbeat(give, lease_seconds=0.03, work="batch=0") as heartbeat:
+        wait_until(heartbeat.lost.is_set, seconds=5)
+    assert list(replies) == []
+
+
+WATCHED = """
+import sys, time
+from worker.heartbeat import Watchdog
+with Watchdog(0.2) as watchdog:
+    until = time.monotonic() + float(sys.argv[1])
+    while time.monotonic() < until:
+        watchdog.watch()
+print("images done", flush=True)
+with Watchdog(0.2):
+    sys.stdin.read() if sys.argv[2] == "hang" else None
+"""
+
+
+@pytest.mark.parametrize(("end", "status"), [("hang", 1), ("go on", 0)])
+def test_an_image_that_hangs_ends_the_process_and_many_that_do_not_leave_it(end, status):
+    command = [sys.executable, "-c", WATCHED, "0.6", end]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.wait(30) == status
+        assert process.stdout.read() == b"images done\n"
+
+
+def test_watching_an_image_costs_next_to_nothing(monkeypatch):
+    armed = []
+    monkeypatch.setattr(
+        heartbeats.faulthandler, "dump_traceback_later", lambda *_, **__: armed.append(1)
+    )
+    with Watchdog(60) as watchdog:
+        for _ in range(1000):
+            watchdog.watch()
+    assert len(armed) <= 2
 
 
 def test_a_lease_is_kept_while_its_holder_computes(brief):

@@ -76,6 +76,18 @@ def test_a_lease_runs_out_by_itself(loaded):
     assert brief.acquire_lease(LOADING).token == 2
 
 
+def test_an_attempt_that_redis_was_to_blame_for_does_not_count(loaded):
+    late = loaded.acquire_lease(LOADING)
+    loaded.return_attempt(late)
+    assert loaded.has_lease()
+    expire_lease(loaded)
+    lease = loaded.acquire_lease(LOADING)
+    assert (lease.token, lease.attempt) == (2, 1)
+    loaded.return_attempt(late)
+    expire_lease(loaded)
+    assert loaded.acquire_lease(LOADING).attempt == 2
+
+
 def test_renewing_prolongs_a_lease(loaded):
     lease = loaded.acquire_lease(LOADING)
     loaded.client.pexpire(loaded.keys.lease, 1000)

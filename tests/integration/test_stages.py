@@ -1,10 +1,15 @@
 """The stages, one by one, on real images against a real server."""
 
 import logging
+import threading
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
+from servers import wait_until
 
 from shared.jobs import FailureReason, Stage, State
 from shared.settings import Settings
@@ -13,7 +18,8 @@ from shared.store.results import LABEL_ROW
 from worker.features import FeatureStatistics
 from worker.images import load_image
 from worker.model import Model
-from worker.stages import loading
+from worker.stages import labelling, loading, plotting
+from worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
 from worker.stages.callback import MOST_ATTEMPTS
 from worker.stages.finishing import finish_job
 from worker.stages.fitting import fit_job
@@ -27,6 +33,25 @@ SMALL = {"image_size": 8, "clusters": 3}
 @pytest.fixture
 def mixed_job(submit, mixed):
     return submit(mixed, batch_size=22, **SMALL)
+
+
+def lose_processes(ledger, count, stage=Stage.LOADING):
+    """Begin batch 0 and lose its process, so often."""
+    for _ in range(count):
+        ledger.start_batch(stage, 0, redelivered=False)
+        ledger.client.delete(ledger.keys.running(stage))
+
+
+def no_heartbeat():
+    """Whether no sign of life is given any more: the work is known to be lost."""
+    return all(thread.name != "heartbeat" for thread in threading.enumerate())
+
+
+def raise_always(error):
+    def refuse(*_, **__):
+        raise error
+
+    return refuse
 
 
 def features_of(results, batch):
@@ -76,10 +101,10 @@ def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypat
     def load_and_cancel(path, image_size, limits):
         loaded.append(path)
         mixed_job.cancel()
+        wait_until(no_heartbeat)
         return load_image(path, image_size, limits)
 
     monkeypatch.setattr(loading, "load_image", load_and_cancel)
-    monkeypatch.setattr("worker.heartbeat.BEAT_SECONDS", 0)
     assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
     assert mixed_job.status().images.loaded == 0
@@ -92,18 +117,85 @@ def test_a_batch_that_cost_two_processes_is_decoded_in_a_sub_process(
         raise AssertionError("decoded in this process")
 
     monkeypatch.setattr(loading, "load_image", refuse)
-    for _ in range(loading.LOST_PROCESSES):
-        mixed_job.start_batch(Stage.LOADING, 0, redelivered=True)
+    lose_processes(mixed_job, loading.LOST_PROCESSES)
     assert load_batch(workplace, mixed_job.job_id, 0, True) is Commit.COMMITTED
     images = mixed_job.status().images
     assert (images.loaded, images.failed) == (20, 2)
 
 
+def fail_until_given_up(work, workplace, ledger):
+    for _ in range(MOST_BATCH_ATTEMPTS):
+        with pytest.raises(ValueError, match="odd"):
+            work(workplace, ledger.job_id, 0, False)
+        assert ledger.take_lost_batches(Stage(ledger.state())) == [0]
+    return work(workplace, ledger.job_id, 0, False)
+
+
+def test_a_batch_that_always_raises_becomes_failures_that_say_why(
+    workplace, mixed_job, monkeypatch
+):
+    monkeypatch.setattr(loading, "load_images", raise_always(ValueError("odd")))
+    assert fail_until_given_up(load_batch, workplace, mixed_job) is Commit.COMMITTED
+    failures = list(workplace.results(mixed_job.job_id).failures())
+    assert len(failures) == mixed_job.status().images.failed == 22
+    assert {failure.reason for failure in failures} == {FailureReason.DAMAGED}
+    assert "ValueError: odd" in failures[0].detail
+
+
+def test_a_batch_that_always_kills_its_process_becomes_failures(workplace, mixed_job):
+    lose_processes(mixed_job, MOST_BATCH_ATTEMPTS)
+    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
+    (failure, *_) = workplace.results(mixed_job.job_id).failures()
+    assert failure.reason is FailureReason.KILLED_DECODER
+    assert "process was lost" in failure.detail
+
+
+def test_a_batch_whose_paths_are_damaged_fails_the_job(workplace, mixed_job):
+    mixed_job.client.hset(mixed_job.keys.manifest, "0", b"not deflated")
+    for _ in range(MOST_BATCH_ATTEMPTS):
+        with pytest.raises(zlib.error):
+            load_batch(workplace, mixed_job.job_id, 0, False)
+        mixed_job.take_lost_batches(Stage.LOADING)
+    load_batch(workplace, mixed_job.job_id, 0, False)
+    status = mixed_job.status()
+    assert status.state is State.FAILED
+    assert status.error.startswith("Batch 0 failed 8 times while loading: error: Error -3")
+    assert status.expires_at is not None
+
+
+def test_an_outage_of_redis_never_makes_a_batch_hopeless(workplace, mixed_job, monkeypatch):
+    monkeypatch.setattr(loading, "load_images", raise_always(RedisConnectionError("away")))
+    for _ in range(2 * MOST_BATCH_ATTEMPTS):
+        with pytest.raises(RedisConnectionError):
+            load_batch(workplace, mixed_job.job_id, 0, False)
+        mixed_job.client.delete(mixed_job.keys.running(Stage.LOADING))
+    monkeypatch.undo()
+    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
+    assert mixed_job.status().images.loaded == 20
+
+
+@pytest.mark.parametrize("way", ["raises", "kills"])
+def test_a_batch_that_cannot_be_labelled_fails_the_job(
+    workplace, mixed_job, load, monkeypatch, way
+):
+    load(mixed_job)
+    fit_job(workplace, mixed_job.job_id)
+    if way == "raises":
+        monkeypatch.setattr(labelling, "label_features", raise_always(ValueError("odd")))
+        fail_until_given_up(label_batch, workplace, mixed_job)
+    else:
+        lose_processes(mixed_job, MOST_BATCH_ATTEMPTS, Stage.LABELLING)
+        label_batch(workplace, mixed_job.job_id, 0, False)
+    status = mixed_job.status()
+    assert status.state is State.FAILED
+    assert {"raises": "ValueError: odd", "kills": "process was lost"}[way] in status.error
+    assert status.expires_at is not None
+
+
 def test_an_isolated_batch_has_the_same_features(workplace, submit, mixed):
     plain, isolated = (submit(mixed, batch_size=43, **SMALL) for _ in range(2))
     load_batch(workplace, plain.job_id, 0, False)
-    for _ in range(loading.LOST_PROCESSES):
-        isolated.start_batch(Stage.LOADING, 0, redelivered=True)
+    lose_processes(isolated, loading.LOST_PROCESSES)
     load_batch(workplace, isolated.job_id, 0, True)
     first, second = (workplace.results(ledger.job_id) for ledger in (plain, isolated))
     assert first.features(0) == second.features(0)
@@ -280,6 +372,66 @@ def test_finishing_does_without_images_that_are_gone(workplace, submit, tmp_path
     label_batch(workplace, ledger.job_id, 0, False)
     finish_job(workplace, ledger.job_id)
     assert ledger.state() is State.FINISHED
+
+
+@pytest.fixture
+def labelled(workplace, mixed_job, load):
+    """A job that is ready to be finished."""
+    load(mixed_job)
+    fit_job(workplace, mixed_job.job_id)
+    for batch in (0, 1):
+        label_batch(workplace, mixed_job.job_id, batch, False)
+    return mixed_job
+
+
+def test_a_plot_that_cannot_be_drawn_costs_only_itself(workplace, labelled, monkeypatch, caplog):
+    monkeypatch.setattr("worker.plots.plot_scatter", raise_always(ValueError("odd")))
+    with caplog.at_level(logging.ERROR):
+        finish_job(workplace, labelled.job_id)
+    assert labelled.state() is State.FINISHED
+    plots = workplace.results(labelled.job_id).plots()
+    assert set(plots) == {"contact-sheet", "sizes", "variance"}
+    assert "plot=scatter could not be drawn" in caplog.text
+
+
+def test_finishing_opens_no_image_after_it_has_lost_a_process(workplace, labelled, monkeypatch):
+    monkeypatch.setattr(plotting, "load_image", raise_always(AssertionError("opened")))
+    labelled.acquire_lease(Stage.LABELLING)
+    labelled.client.delete(labelled.keys.lease)
+    finish_job(workplace, labelled.job_id)
+    assert "contact-sheet" in workplace.results(labelled.job_id).plots()
+
+
+def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(
+    workplace, labelled, monkeypatch
+):
+    opened = []
+
+    def open_and_cancel(path, *_):
+        opened.append(path)
+        labelled.cancel()
+        wait_until(no_heartbeat)
+        return plotting.GREY
+
+    monkeypatch.setattr(plotting, "load_image", open_and_cancel)
+    finish_job(workplace, labelled.job_id)
+    assert len(opened) == 1
+    assert labelled.state() is State.CANCELLED
+
+
+@pytest.mark.parametrize("error", [RedisConnectionError("away"), OutOfMemoryError("full")])
+def test_a_callback_that_redis_stops_is_not_an_attempt(
+    workplace, mixed_job, load, monkeypatch, error
+):
+    load(mixed_job)
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.stages.fitting.make_model", raise_always(error))
+        for _ in range(MOST_ATTEMPTS + 1):
+            with pytest.raises(type(error)):
+                fit_job(workplace, mixed_job.job_id)
+            mixed_job.client.delete(mixed_job.keys.lease)
+    fit_job(workplace, mixed_job.job_id)
+    assert mixed_job.state() is State.LABELLING
 
 
 def test_one_image_is_one_cluster(workplace, submit, tmp_path, run):

@@ -3,8 +3,9 @@
 import pytest
 
 from shared import sweeper as sweeping
-from shared.jobs import Stage, State
+from shared.jobs import JobRequest, Stage, State
 from shared.settings import Settings
+from shared.store import Ledger, Lifetimes
 from shared.store.keys import ACTIVE
 from shared.sweeper import Sweeper
 
@@ -46,6 +47,18 @@ def finish(ledger, *batches, stage=LOADING):
 def lose(ledger, batch, stage=LOADING):
     """Make a batch's last sign of life older than its lease."""
     ledger.client.zincrby(ledger.keys.running(stage), -20, batch)
+
+
+def sabotage(ledger, way):
+    """Make a job one that cannot be looked after."""
+    if way == "state":
+        ledger.client.hset(ledger.keys.job, "state", "of another version")
+    elif way == "type":
+        start(ledger, 0)
+        ledger.client.set(ledger.keys.running(LOADING), "of another version")
+    else:
+        ledger.client.delete(ledger.keys.job)
+        ledger.client.hset(ledger.keys.job, "state", "loading")
 
 
 def enter_labelling(ledger):
@@ -184,6 +197,18 @@ def test_an_ended_job_gets_its_time_to_live_and_is_left(client, register, sweep,
     assert client.zcard(ACTIVE) == 0
 
 
+def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(client, registry, workplace):
+    lifetimes = Lifetimes(features_seconds=50, results_seconds=500)
+    registry.register("kept", JobRequest(source="/"), [["a.png"]], lifetimes)
+    ledger = Ledger(client, "kept", 15)
+    finish(ledger, 0)
+    ledger.cancel()
+    workplace.sweeper.sweep_job("kept")
+    assert 0 < client.ttl(ledger.keys.features(0)) <= 50
+    assert 50 < client.ttl(ledger.keys.job) <= 500
+    assert ledger.status().expires_at == pytest.approx(registry.now() + 500, abs=5)
+
+
 def test_an_unknown_job_is_not_looked_after_any_more(client, registry, workplace):
     client.zadd(ACTIVE, {"gone": 1})
     workplace.sweeper.sweep()
@@ -212,9 +237,10 @@ def test_celery_is_not_asked_for_while_nothing_is_lost(registry, register):
     Sweeper(registry, Settings(), refuse).sweep()
 
 
-def test_a_damaged_job_does_not_keep_the_others_waiting(client, register, workplace, queued):
+@pytest.mark.parametrize("way", ["state", "type", "half gone"])
+def test_a_damaged_job_does_not_keep_the_others_waiting(register, workplace, queued, way):
     damaged, sound = register(2), register(3)
-    client.hset(damaged.keys.job, "state", "of another version")
+    sabotage(damaged, way)
     age(sound)
     workplace.sweeper.sweep()
     assert queued() == (3, 0)

@@ -1,7 +1,7 @@
 import pytest
 
 from shared.broker import backend_url, make_app
-from shared.connection import broker_url, check_url, connect
+from shared.connection import broker_url, check_url, connect, hide_password
 from shared.errors import SettingsError
 
 
@@ -19,6 +19,13 @@ from shared.errors import SettingsError
         ),
         ("unix:///run/valkey.sock", "redis+socket:///run/valkey.sock?virtual_host=0"),
         ("unix:///run/valkey.sock?db=3", "redis+socket:///run/valkey.sock?virtual_host=3"),
+        ("unix:///a.sock?password=p%2Fw", "redis+socket://:p%2Fw@/a.sock?virtual_host=0"),
+        (
+            "unix:///a.sock?username=us%40er&password=pw",
+            "redis+socket://us%40er:pw@/a.sock?virtual_host=0",
+        ),
+        ("unix://user:pw@/a.sock?password=x", "redis+socket://user:pw@/a.sock?virtual_host=0"),
+        ("redis://example/0?password=pw", "redis://:pw@example/0"),
     ],
 )
 def test_a_url_in_the_spelling_of_celery(url, expected):
@@ -44,6 +51,38 @@ def test_a_refused_url_does_not_show_its_password():
     with pytest.raises(SettingsError) as refusal:
         check_url("http://user:secret@example")
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://host:abc",
+        "redis://:secret/word@host",
+        "redis://host:99999/0?password=secret",
+        "redis://user:secret@host?foo=1",
+        "redis://host?db=abc",
+        "rediss://:secret@host?ssl_cert_reqs=foo",
+        "redis://[::1@secret@host",
+    ],
+)
+def test_a_url_that_does_not_parse_is_refused_without_its_password(url):
+    for refuse in (check_url, connect, make_app):
+        with pytest.raises(SettingsError, match=r"^SHOAL_REDIS_URL is redis") as refusal:
+            refuse(url)
+        assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:pa/ss@host:1/0", "redis://…@host:1/0"),
+        ("redis://user:p@ss@host", "redis://…@host"),
+        ("unix:///a.sock?password=pw&db=1", "unix:///a.sock?password=…&db=1"),
+        ("redis://host/0", "redis://host/0"),
+    ],
+)
+def test_a_password_is_not_shown(url, shown):
+    assert hide_password(url) == shown
 
 
 def test_a_client_does_not_connect_before_it_is_asked():

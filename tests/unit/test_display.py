@@ -1,8 +1,10 @@
 import json
+import signal
 import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,13 +14,17 @@ from producer.display import (
     NO_WORKER,
     LineDisplay,
     describe,
+    last_status,
     make_display,
+    note_workers,
     print_jobs,
     print_status,
     warn_about,
 )
 from producer.folder import Folder
 from producer.live import LiveDisplay, describe_rate
+from producer.run import interruptible
+from shared.errors import JobFailedError
 from shared.jobs import ImageCounts, JobRequest, State, Status
 
 LOADING = Status(
@@ -135,3 +141,28 @@ def test_what_is_left_out_of_a_folder_is_said(capsys):
 def test_nothing_left_out_is_nothing_said(capsys):
     warn_about(Folder(Path("/p"), ["a.png"], Counter(), []))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("state", State)
+def test_missing_workers_are_told_of_in_any_state_that_is_not_the_end(state):
+    status = replace(LOADING, state=state)
+    idle = SimpleNamespace(workers=None, has_workers=lambda: False)
+    assert note_workers(idle, status) == ("" if state.is_final else NO_WORKER)
+    assert note_workers(SimpleNamespace(workers=object()), status) == ""
+    assert note_workers(SimpleNamespace(workers=None, has_workers=lambda: True), status) == ""
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_job_without_a_result_prints_its_last_status_for_a_script(capsys, as_json):
+    job = SimpleNamespace(status=lambda: replace(LOADING, state=State.FAILED))
+    with pytest.raises(JobFailedError), last_status(job, as_json):
+        raise JobFailedError
+    printed = capsys.readouterr().out
+    assert (json.loads(printed)["state"] == "failed") if as_json else (printed == "")
+
+
+def test_signals_end_a_run_in_order_and_mean_what_they_meant_afterwards():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before

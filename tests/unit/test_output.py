@@ -1,19 +1,22 @@
 import csv
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from producer.output import (
+    prepare_directory,
     replacing,
     write_failures,
     write_file,
     write_json,
     write_labels,
     write_parquet,
+    write_plot,
     write_rows,
 )
-from shared.errors import UsageError
+from shared.errors import ShoalError, UsageError
 from shared.jobs import Assignment, Failure, FailureReason
 
 NAMES = ["plain.png", "a\nb.png", "c\rd.png", 'e,"f".png', "caf\udce9.png", "日本.png", " g .png"]
@@ -117,10 +120,59 @@ def test_a_file_that_cannot_be_made_leaves_the_old_one_and_no_rest(tmp_path):
 
     def break_off():
         yield LABELS[0]
-        raise ConnectionError
+        raise RuntimeError
 
     for write in (lambda rows, file: write_rows(rows, Assignment, file), write_json):
-        with pytest.raises(ConnectionError), replacing(tmp_path / "file") as file:
+        with pytest.raises(RuntimeError), replacing(tmp_path / "file") as file:
             write(break_off(), file)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_a_file_that_cannot_be_written_is_a_failure_with_its_name(tmp_path):
+    (tmp_path / "plots").write_text("in the way")
+    with pytest.raises(ShoalError, match=r"plots/sizes\.png cannot be written: \w"):
+        write_file(tmp_path / "plots" / "sizes.png", b"")
+    (tmp_path / "directory" / "inner").mkdir(parents=True)
+    with pytest.raises(ShoalError, match="directory cannot be written"):
+        write_file(tmp_path / "directory", b"")
+    assert {path.name for path in tmp_path.iterdir()} == {"plots", "directory"}
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_a_dash_is_standard_output(tmp_path, monkeypatch, capfdbinary, form):
+    monkeypatch.chdir(tmp_path)
+    write_labels(LABELS, form, tmp_path / "file")
+    write_labels(LABELS, form, Path("-"))
+    sys.stdout.flush()
+    assert capfdbinary.readouterr().out == (tmp_path / "file").read_bytes()
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_plot_is_named_where_it_is_written_and_alone_where_it_is_printed(tmp_path, capfdbinary):
+    write_plot(b"\x89PNG", tmp_path / "plot.png")
+    assert capfdbinary.readouterr().out == bytes(tmp_path / "plot.png") + b"\n"
+    write_plot(b"\x89PNG", Path("-"))
+    assert capfdbinary.readouterr().out == b"\x89PNG"
+
+
+def test_a_directory_for_results_is_made_and_left_empty(tmp_path):
+    prepare_directory(tmp_path / "deep" / "out", tmp_path / "photographs")
+    assert list((tmp_path / "deep" / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [".", "out", "deep/out", "../link/out"])
+def test_results_among_the_images_are_refused(tmp_path, name):
+    source = tmp_path / "photographs"
+    source.mkdir()
+    (tmp_path / "link").symlink_to(source)
+    with pytest.raises(UsageError, match=r"inside .*photographs.*outside with --out"):
+        prepare_directory(source / name, source)
+    assert list(source.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_written_to_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    for directory in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/out")):
+        with pytest.raises(UsageError, match=r"cannot be written to .*--out"):
+            prepare_directory(directory, tmp_path / "photographs")

@@ -70,7 +70,7 @@ def test_no_text_is_cut_no_two_collide_and_no_plot_grows_without_bounds(n_cluste
             assert box.count_overlaps(boxes[place + 1 :]) == 0
 
 
-@pytest.mark.parametrize("n_clusters", [1, 2, 5, 8])
+@pytest.mark.parametrize("n_clusters", [1, 8])
 def test_a_scatter_shows_the_colour_of_every_cluster_in_its_plane(n_clusters):
     points, labels, sizes, variance = make_points(n_clusters)
     plane = decode(plot_scatter(points, labels, sizes, variance))[140:1000, 160:1150]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import SettingsError, UsageError
-from shared.settings import Settings, read_settings
+from shared.settings import Settings, make_environment, read_settings
 
 
 def test_nothing_set_gives_the_defaults():
@@ -15,13 +15,13 @@ def test_nothing_set_gives_the_defaults():
 def test_each_variable_has_the_type_of_its_setting(tmp_path):
     environment = {
         "SHOAL_REDIS_URL": "redis://example/3",
-        "SHOAL_LEASE_SECONDS": "2.5",
+        "SHOAL_LEASE_SECONDS": "3.5",
         "SHOAL_MAX_IMAGE_PIXELS": "1000",
         "SHOAL_FIT_MEMORY": "2G",
     }
     settings = read_settings(environment)
     assert settings.redis_url == "redis://example/3"
-    assert settings.lease_seconds == 2.5
+    assert settings.lease_seconds == 3.5
     assert settings.max_image_pixels == 1000
     assert settings.fit_memory == 2 * 2**30
 
@@ -68,3 +68,34 @@ def test_a_misspelt_variable_is_refused_with_those_there_are():
 
 def test_every_setting_says_what_it_means():
     assert all(field.metadata["meaning"].endswith(".") for field in fields(Settings))
+
+
+@pytest.mark.parametrize("text", [":", "::", " "])
+def test_roots_that_name_no_directory_do_not_mean_anywhere(text):
+    with pytest.raises(SettingsError, match=r"^SHOAL_IMAGE_ROOTS: no directory"):
+        read_settings({"SHOAL_IMAGE_ROOTS": text})
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"),
+    [
+        ("lease_seconds", ["2.9", "86401"]),
+        ("sweep_seconds", ["0.4", "3601"]),
+        ("image_seconds", ["0.01", "86401"]),
+        ("features_seconds", ["0.5", "1e12"]),
+        ("results_seconds", ["0.5", "1e12"]),
+    ],
+)
+def test_seconds_have_bounds_for_an_operator_and_none_in_python(name, texts):
+    for text in [*texts, "1e-9", "inf", "-inf", "nan", "1e400"]:
+        with pytest.raises(SettingsError, match=f"SHOAL_{name.upper()}: "):
+            read_settings({f"SHOAL_{name.upper()}": text})
+    assert getattr(Settings(**{name: 1e-9}), name) == 1e-9
+
+
+def test_another_process_reads_the_same_settings():
+    settings = Settings(
+        home=Path("/my home"), image_roots=(Path("/a"), Path("/b")), fit_memory=5, lease_seconds=4.5
+    )
+    assert read_settings(make_environment(settings)) == settings
+    assert read_settings(make_environment(Settings())) == Settings()

@@ -1,12 +1,15 @@
-import time
-
 import pytest
 
+from shared import status as statuses
 from shared.jobs import ImageCounts, JobRequest, State
-from shared.status import make_status
 from shared.wire import encode
 
+NOW = 1_800_000_000.0
 REQUEST = JobRequest(source="/photographs")
+
+
+def make_status(fields):
+    return statuses.make_status("job1", fields, NOW)
 
 
 def make_fields(state, **fields):
@@ -18,8 +21,8 @@ def make_fields(state, **fields):
         "batches": "4",
         "loaded": "0",
         "failed": "0",
-        "created_at": str(time.time() - 12),
-        "started_at": str(time.time() - 10),
+        "created_at": str(NOW - 12),
+        "started_at": str(NOW - 10),
         **fields,
     }
 
@@ -27,7 +30,7 @@ def make_fields(state, **fields):
 def test_a_queued_job_has_nothing_but_its_request():
     fields = make_fields("queued")
     del fields["started_at"]
-    status = make_status("job1", fields)
+    status = make_status(fields)
     assert (status.job_id, status.state, status.request) == ("job1", State.QUEUED, REQUEST)
     assert status.images == ImageCounts(total=100, loaded=0, failed=0)
     assert (status.progress, status.images_per_second, status.eta_seconds) == (0, None, None)
@@ -48,34 +51,37 @@ def test_a_queued_job_has_nothing_but_its_request():
         ("finished", {"loaded": "100"}, 1.0),
         ("cancelled", {"loaded": "50"}, 0.4),
         ("failed", {"failed": "100"}, 0.8),
+        ("failed", {"loaded": "100", "model_token": "1"}, 0.88),
+        ("cancelled", {"loaded": "100", "model_token": "1", "labelling_done": "2"}, 0.915),
+        ("cancelled", {}, 0),
     ],
 )
 def test_progress_grows_from_state_to_state(state, fields, progress):
-    assert make_status("job1", make_fields(state, **fields)).progress == pytest.approx(progress)
+    assert make_status(make_fields(state, **fields)).progress == pytest.approx(progress)
 
 
 def test_rate_and_time_left_come_from_what_is_done():
-    status = make_status("job1", make_fields("loading", loaded="45", failed="5"))
-    assert status.images_per_second == pytest.approx(5, rel=0.05)
-    assert status.eta_seconds == pytest.approx(15, rel=0.05)
+    status = make_status(make_fields("loading", loaded="45", failed="5"))
+    assert status.images_per_second == pytest.approx(5)
+    assert status.eta_seconds == pytest.approx(15)
 
 
 def test_the_rate_is_that_of_loading_once_it_is_over():
-    started = time.time() - 100
+    started = NOW - 100
     fields = make_fields("labelling", loaded="100", started_at=str(started))
     fields["loading_ended_at"] = str(started + 20)
-    assert make_status("job1", fields).images_per_second == 5
+    assert make_status(fields).images_per_second == 5
 
 
 @pytest.mark.parametrize("state", ["finished", "failed", "cancelled"])
 def test_an_ended_job_has_no_time_left(state):
-    fields = make_fields(state, loaded="50", finished_at=str(time.time()), error="why")
-    status = make_status("job1", fields)
+    fields = make_fields(state, loaded="50", finished_at=str(NOW), error="why")
+    status = make_status(fields)
     assert status.eta_seconds is None
     assert status.error == "why"
 
 
 def test_a_job_cancelled_before_it_began_has_no_rate():
-    fields = make_fields("cancelled", finished_at=str(time.time()))
+    fields = make_fields("cancelled", finished_at=str(NOW))
     del fields["started_at"]
-    assert make_status("job1", fields).images_per_second is None
+    assert make_status(fields).images_per_second is None

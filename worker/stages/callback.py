@@ -3,12 +3,14 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from redis import RedisError
 
-from shared.errors import JobFailedError
+from shared.errors import JobFailedError, ShoalError
 from shared.jobs import Stage, State
 from shared.store import Lease, Ledger
+from shared.store.refusals import PASSING
 from worker.heartbeat import LeaseKeeper, WorkLostError
 from worker.workplace import Workplace
 
@@ -24,7 +26,8 @@ def run_callback(workplace: Workplace, job_id: str, stage: Stage, work: Work) ->
     """Do what follows ``stage`` under a lease, so that it is done once.
 
     A second delivery steps aside, and a late finisher changes nothing. ``work`` fails the
-    job by raising JobFailedError; when Redis is away, the sweeper sends the callback again.
+    job by raising JobFailedError; when Redis is away or full, the sweeper sends the callback
+    again, and the attempt does not count.
     """
     ledger = workplace.ledger(job_id)
     lease = ledger.acquire_lease(stage)
@@ -54,7 +57,10 @@ def find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
         logger.info("%s", lost)
     except JobFailedError as error:
         return str(error)
-    except RedisError:
+    except (*PASSING, RedisError) as error:
+        if isinstance(error, PASSING):
+            with suppress(RedisError, ShoalError):
+                keeper.ledger.return_attempt(lease)
         raise
     except MemoryError:
         return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."

@@ -9,22 +9,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import UnreadableImageError
 from shared.jobs import ClusterSummary, Stage, State, Summary
 from shared.store import Lease, Results
 from worker.heartbeat import LeaseKeeper
-from worker.images import ImageLimits, load_image
 from worker.model import Model
 from worker.representatives import find_outliers, find_representatives
 from worker.stages.callback import run_callback
 from worker.stages.labelling import LABEL_DTYPE
+from worker.stages.plotting import Tiles, draw_plots
 from worker.workplace import Workplace
 
 REPRESENTATIVES = 8
 OUTLIERS = 20
-TILE_PIXELS = 96
-# Clusters in the contact sheet: each costs the decoding of its representatives.
-MOST_CLUSTERS_SHOWN = 40
 VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
 
 
@@ -37,7 +33,10 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         findings = Findings(results, Model.from_bytes(results.model()))
         keeper.check()
         source = Path(ledger.request.source)
-        plots = findings.plot(source, workplace.limits)
+        # A tile that kills the process costs the contact sheet its pictures, not the job.
+        tiles = Tiles(source, workplace, keeper) if lease.attempt == 1 else None
+        plots = draw_plots(findings, tiles)
+        keeper.check()
         results.put_findings(lease.token, findings.summary(), plots)
         if ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
             workplace.sweeper.end_job(job_id)
@@ -89,32 +88,3 @@ class Findings:
             inertia=self.model.inertia,
             versions={name: importlib.metadata.version(name) for name in VERSIONS_OF},
         )
-
-    def plot(self, source: Path, limits: ImageLimits) -> dict[str, bytes]:
-        """Return the plots as PNG, by name."""
-        # matplotlib takes 1 s to import, and most processes never plot.
-        from worker import plots
-
-        coordinates = np.stack([self.rows["pc1"], self.rows["pc2"]], axis=1)
-        ratio = self.model.explained_variance_ratio
-        tiles = [
-            load_tiles(source, paths, limits)
-            for paths in self.representatives[:MOST_CLUSTERS_SHOWN]
-        ]
-        return {
-            "scatter": plots.plot_scatter(coordinates, self.rows["label"], self.sizes, ratio),
-            "contact-sheet": plots.plot_contact_sheet(tiles, self.sizes),
-            "sizes": plots.plot_sizes(self.sizes),
-            "variance": plots.plot_variance(ratio),
-        }
-
-
-def load_tiles(source: Path, paths: list[str], limits: ImageLimits) -> list[NDArray[np.uint8]]:
-    """Return small pictures of ``paths``; grey where an image is gone since it was loaded."""
-    tiles = []
-    for path in paths:
-        try:
-            tiles.append(load_image(source / path, TILE_PIXELS, limits))
-        except UnreadableImageError:
-            tiles.append(np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8))
-    return tiles

@@ -9,6 +9,12 @@ from shared.jobs import Stage
 from shared.store import Commit, Results
 from shared.store.results import LABEL_ROW
 from worker.model import Labels, Model
+from worker.stages.attempts import (
+    MOST_ATTEMPTS,
+    describe_hopeless,
+    fail_hopeless,
+    keep_batch,
+)
 from worker.workplace import Workplace
 
 # A label row as the store keeps it.
@@ -19,9 +25,14 @@ assert LABEL_DTYPE.itemsize == LABEL_ROW.size  # noqa: S101  both sides of the s
 def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
     """Label one batch and commit its rows."""
     ledger = workplace.ledger(job_id)
-    if ledger.start_batch(Stage.LABELLING, batch, redelivered) is None:
+    attempt = ledger.start_batch(Stage.LABELLING, batch, redelivered)
+    if attempt is None:
         return Commit.STALE
-    return ledger.commit_labelling(batch, label_features(workplace.results(job_id), batch))
+    if attempt > MOST_ATTEMPTS:
+        detail = describe_hopeless(ledger, Stage.LABELLING, batch)
+        return fail_hopeless(workplace, ledger, Stage.LABELLING, detail)
+    with keep_batch(ledger, Stage.LABELLING, batch):
+        return ledger.commit_labelling(batch, label_features(workplace.results(job_id), batch))
 
 
 def label_features(results: Results, batch: int) -> bytes:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -9,14 +10,20 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import UnreadableImageError
-from shared.jobs import JobRequest, Stage
+from shared.errors import NotFinishedError, UnreadableImageError
+from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
 from shared.store.results import FailedImage, Shape
 from worker.features import FeatureStatistics, extract
-from worker.heartbeat import BatchHeartbeat, WorkLostError
+from worker.heartbeat import BatchHeartbeat, Watchdog, WorkLostError
 from worker.images import load_image
 from worker.isolation import IsolatedLoader
+from worker.stages.attempts import (
+    MOST_ATTEMPTS,
+    describe_hopeless,
+    fail_hopeless,
+    keep_batch,
+)
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -25,6 +32,8 @@ logger = logging.getLogger(__name__)
 LOST_PROCESSES = 2
 # Address space of that sub-process.
 ISOLATED_BYTES = 4 * 2**30
+
+NO_IMAGES = np.empty((0, 1, 1, 3), np.uint8)
 
 Load = Callable[[str], NDArray[np.uint8]]
 
@@ -35,17 +44,16 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     attempt = ledger.start_batch(Stage.LOADING, batch, redelivered)
     if attempt is None:
         return Commit.STALE
+    if attempt > MOST_ATTEMPTS:
+        return give_up(workplace, ledger, batch)
     started = time.monotonic()
-    heartbeat = BatchHeartbeat(ledger, Stage.LOADING, batch, workplace.settings.image_seconds)
-    request = ledger.request
     try:
-        with heartbeat, choose_loader(workplace, request, attempt, heartbeat.beat) as load:
-            paths = workplace.results(job_id).paths(batch)
-            images, failures = load_images(request.source, paths, load, heartbeat.beat)
+        with keep_batch(ledger, Stage.LOADING, batch) as heartbeat:
+            images, failures = read_images(workplace, ledger, batch, attempt, heartbeat)
+            commit = commit_features(workplace, ledger, batch, images, failures)
     except WorkLostError as lost:
         logger.info("%s", lost)
         return Commit.STALE
-    commit = commit_features(workplace, ledger, batch, images, failures)
     logger.info(
         "job=%s stage=loading batch=%d attempt=%d loaded=%d failed=%d seconds=%.2f commit=%s",
         *(job_id, batch, attempt, len(images), len(failures), time.monotonic() - started, commit),
@@ -53,9 +61,40 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     return commit
 
 
+def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
+    """Commit a hopeless batch: each of its images is a failure that says why."""
+    detail = describe_hopeless(ledger, Stage.LOADING, batch)
+    try:
+        paths = workplace.results(ledger.job_id).paths(batch)
+    except (zlib.error, NotFinishedError):
+        # Nothing could even name these images any more.
+        return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
+    logger.error("job=%s %s", ledger.job_id, detail)
+    raised = ledger.last_error(Stage.LOADING, batch)
+    reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
+    failures = [FailedImage(position, reason, detail) for position in range(len(paths))]
+    return commit_features(workplace, ledger, batch, NO_IMAGES, failures)
+
+
+def read_images(
+    workplace: Workplace, ledger: Ledger, batch: int, attempt: int, heartbeat: BatchHeartbeat
+) -> tuple[NDArray[np.uint8], list[FailedImage]]:
+    """Return what ``load_images`` does of a batch; end the process if an image hangs."""
+    request = ledger.request
+    paths = workplace.results(ledger.job_id).paths(batch)
+    with Watchdog(workplace.settings.image_seconds) as watchdog:
+
+        def check() -> None:
+            heartbeat.check()
+            watchdog.watch()
+
+        with choose_loader(workplace, request, attempt, check) as load:
+            return load_images(request.source, paths, load, check)
+
+
 @contextmanager
 def choose_loader(
-    workplace: Workplace, request: JobRequest, attempt: int, beat: Callable[[], None]
+    workplace: Workplace, request: JobRequest, attempt: int, check: Callable[[], None]
 ) -> Iterator[Load]:
     """Yield what loads an image: here, or in a sub-process once the batch has cost processes."""
     if attempt <= LOST_PROCESSES:
@@ -63,14 +102,14 @@ def choose_loader(
         return
     seconds = workplace.settings.image_seconds
     isolated = IsolatedLoader(
-        request.image_size, workplace.limits, seconds / 2, ISOLATED_BYTES, on_wait=beat
+        request.image_size, workplace.limits, seconds, ISOLATED_BYTES, on_wait=check
     )
     with isolated:
         yield isolated.load
 
 
 def load_images(
-    source: str, paths: list[str], load: Load, beat: Callable[[], None]
+    source: str, paths: list[str], load: Load, check: Callable[[], None]
 ) -> tuple[NDArray[np.uint8], list[FailedImage]]:
     """Load images, so that those which cannot be used cost only themselves.
 
@@ -81,12 +120,12 @@ def load_images(
     failures: list[FailedImage] = []
     # No pathlib: joining with it takes 30 µs, a twentieth of a photograph.
     for position, path in enumerate(paths):
-        beat()
+        check()
         try:
             images.append(load(f"{source}/{path}"))
         except UnreadableImageError as error:
             failures.append(FailedImage(position, error.reason, error.detail))
-    return (np.stack(images) if images else np.empty((0, 1, 1, 3), np.uint8)), failures
+    return (np.stack(images) if images else NO_IMAGES), failures
 
 
 def commit_features(

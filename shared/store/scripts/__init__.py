@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import Any
 
 from shared.connection import Client
+from shared.store.refusals import full_is_ours
 
 
 @cache
@@ -14,5 +15,10 @@ def source_of(name: str) -> str:
 
 
 def run(client: Client, name: str, keys: list[str], *arguments: Any) -> Any:
-    """Run the script ``name`` and return its reply as Redis gives it."""
-    return client.register_script(source_of(name))(keys=keys, args=list(arguments))
+    """Run the script ``name`` and return its reply as Redis gives it.
+
+    Raises:
+        StoreFullError: Redis has no memory left for what the script would write.
+    """
+    with full_is_ours():
+        return client.register_script(source_of(name))(keys=keys, args=list(arguments))

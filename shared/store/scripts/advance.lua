@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Leave a leased state: switches state and pointers in one step; 0 if the lease was lost.
 -- KEYS: job, lease    ARGV: token, state while at work, next state, field, value…
 local held = redis.call('HMGET', KEYS[1], 'fence', 'state')

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Cancel a job unless it has ended: returns the state it is in now.
 -- KEYS: job, lease
 local state = redis.call('HGET', KEYS[1], 'state')

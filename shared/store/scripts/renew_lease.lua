@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Renew a lease: returns 1 while its holder is the one whose work will count.
 -- KEYS: job, lease    ARGV: token, state while at work, lease milliseconds
 local held = redis.call('HMGET', KEYS[1], 'fence', 'state')

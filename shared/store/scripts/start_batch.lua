@@ -1,5 +1,6 @@
 -- Begin a batch: returns the number of the attempt, or why not to.
--- KEYS: job, done, running, attempts    ARGV: stage, batch, lease seconds, redelivered
+-- KEYS: job, done, running, attempts
+-- ARGV: stage, batch, lease seconds, redelivered, seconds to prove that its holder lives
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
 local state = redis.call('HGET', KEYS[1], 'state')
@@ -9,13 +10,16 @@ if state == 'queued' and ARGV[1] == 'loading' then
 end
 if state ~= ARGV[1] then return 'stale' end
 if redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 1 then return 'duplicate' end
-local beat = redis.call('ZSCORE', KEYS[3], ARGV[2])
--- The broker marks a message whose holder it saw die; any other copy waits for the lease.
-if beat and now - beat < tonumber(ARGV[3]) and ARGV[4] == '0' then
+local deadline = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[2]) or 0)
+local silent = now + ARGV[3] - deadline
+if deadline > now and (ARGV[4] == '0' or silent < tonumber(ARGV[5])) then
+  -- The broker delivers again what a dead process had, and what a dropped connection had: the
+  -- next sign of life tells which, and without one the sweeper sends the batch again.
+  if ARGV[4] == '1' then redis.call('ZADD', KEYS[3], 'LT', now + ARGV[5], ARGV[2]) end
   -- Stepping aside counts as a part of the chord, which may now fire early.
   redis.call('HSET', KEYS[1], 'chord_broken', 1)
   return 'running'
 end
-redis.call('ZADD', KEYS[3], now, ARGV[2])
+redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[2])
 redis.call('HSET', KEYS[1], 'active_at', now)
 return redis.call('HINCRBY', KEYS[4], ARGV[2], 1)

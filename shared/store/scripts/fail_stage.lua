@@ -1,0 +1,8 @@
+#!lua flags=allow-oom
+-- End a job in the middle of a stage without a result; 0 if it is not there any more.
+-- KEYS: job    ARGV: stage, error
+if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1e6
+redis.call('HSET', KEYS[1], 'state', 'failed', 'finished_at', now, 'error', ARGV[2])
+return 1

@@ -1,0 +1,38 @@
+"""Rows of real pixels, and the model of them."""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+from worker.fitting import fit_model
+from worker.model import Model
+
+
+@cache
+def make_crops(n_rows: int) -> NDArray[np.uint8]:
+    """Return random 32 × 32 crops of photos, of shape (n_rows, 3072)."""
+    photos = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket(), data.retina()]
+    rng = np.random.default_rng(0)
+    crops = []
+    for number in range(n_rows):
+        photo = photos[number % len(photos)]
+        step = rng.integers(1, 1 + min(photo.shape[:2]) // 32)
+        top, left = (rng.integers(0, length - 32 * step + 1) for length in photo.shape[:2])
+        crop = photo[top : top + 32 * step : step, left : left + 32 * step : step]
+        crops.append(crop.ravel())
+    return np.array(crops)
+
+
+def fit(rows: NDArray[Any], n_components: int = 2, n_clusters: int = 5, **others: Any) -> Model:
+    """Fit the model of all rows."""
+    return fit_model(
+        rows,
+        rows.mean(axis=0, dtype=float),
+        rows.std(axis=0, dtype=float),
+        n_components=n_components,
+        n_clusters=n_clusters,
+        **{"random_state": 0} | others,
+    )

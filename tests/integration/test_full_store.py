@@ -1,0 +1,137 @@
+"""A Redis without memory left: jobs pause, can be asked and cancelled, and go on by themselves."""
+
+import pytest
+
+from producer.job import Job
+from shared.broker import make_app
+from shared.connection import QUICK_RETRIES, connect
+from shared.errors import StoreFullError, WaitTimeoutError
+from shared.jobs import JobRequest, Stage, State
+from shared.settings import Settings
+from shared.store import Commit, Ledger, Lifetimes, Registry
+from worker.stages import loading
+from worker.stages.finishing import finish_job
+from worker.stages.fitting import fit_job
+from worker.stages.labelling import label_batch
+from worker.stages.loading import load_batch
+from worker.workplace import Workplace
+
+
+@pytest.fixture
+def workplace(own_server):
+    own_server.start()
+    client = connect(own_server.url, QUICK_RETRIES)
+    app = make_app(own_server.url)
+    yield Workplace(app, Settings(redis_url=own_server.url, sweep_seconds=0.1), client)
+    app.close()
+    client.close()
+
+
+@pytest.fixture
+def job(workplace, digits):
+    """A job of 30 digits in 3 batches, of which the first is loaded."""
+    names = [f"{number:03}.png" for number in range(30)]
+    batches = [names[start : start + 10] for start in (0, 10, 20)]
+    request = JobRequest(source=str(digits), image_size=8, clusters=2)
+    Registry(workplace.client).register("full", request, batches, Lifetimes(100, 1000))
+    load_batch(workplace, "full", 0, False)
+    return Job(Ledger(workplace.client, "full", 15), workplace.sweeper)
+
+
+@pytest.fixture
+def set_full(workplace):
+    """Lets Redis be full, or not."""
+    return lambda full: workplace.client.config_set("maxmemory", int(full))
+
+
+def test_a_job_pauses_while_redis_is_full_and_then_finishes(workplace, job, set_full):
+    set_full(True)
+    with pytest.raises(StoreFullError, match="raise its maxmemory"):
+        load_batch(workplace, job.id, 1, False)
+    assert job.status().state is State.LOADING
+    with pytest.raises(WaitTimeoutError):
+        job.wait(timeout_seconds=0.3)
+    set_full(False)
+    for batch in (1, 2):
+        assert load_batch(workplace, job.id, batch, False) is Commit.COMMITTED
+    fit_job(workplace, job.id)
+    for batch in range(3):
+        label_batch(workplace, job.id, batch, False)
+    finish_job(workplace, job.id)
+    assert job.wait(timeout_seconds=5).state is State.FINISHED
+
+
+def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
+    workplace, job, set_full, monkeypatch
+):
+    load_images = loading.load_images
+
+    def load_and_fill(*arguments):
+        set_full(True)
+        return load_images(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "load_images", load_and_fill)
+        with pytest.raises(StoreFullError):
+            load_batch(workplace, job.id, 1, False)
+    assert job.ledger.beat_batch(Stage.LOADING, 1)
+    set_full(False)
+    assert workplace.client.hget(job.ledger.keys.attempts(Stage.LOADING), "1") == b"0"
+    assert job.status().images.loaded == 10
+
+
+def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(
+    workplace, job, set_full, monkeypatch
+):
+    for batch in (1, 2):
+        load_batch(workplace, job.id, batch, False)
+    with monkeypatch.context() as patch:
+        patch.setattr("worker.model.Model.to_bytes", lambda _: set_full(True) and b"model")
+        with pytest.raises(StoreFullError):
+            fit_job(workplace, job.id)
+    set_full(False)
+    fields = job.ledger.fields()
+    assert (fields["state"], fields["fitting_attempts"]) == ("fitting", "0")
+    assert job.ledger.has_lease()
+
+
+def test_cancelling_frees_the_features_of_a_full_redis(workplace, job, set_full):
+    set_full(True)
+    assert job.cancel() is State.CANCELLED
+    assert not workplace.client.exists(job.ledger.keys.features(0))
+    assert 0 < workplace.client.ttl(job.ledger.keys.job) <= 1000
+    set_full(False)
+    workplace.sweeper.sweep()
+    assert job.status().expires_at is not None
+    assert Registry(workplace.client).active_jobs() == []
+
+
+def test_cancelling_keeps_what_was_loaded_while_there_is_memory(workplace, job):
+    job.cancel()
+    assert workplace.client.exists(job.ledger.keys.features(0))
+
+
+def test_a_job_that_redis_has_no_memory_for_is_refused_with_the_remedy(workplace, set_full):
+    set_full(True)
+    with pytest.raises(StoreFullError, match="SHOAL_FEATURES_SECONDS"):
+        Registry(workplace.client).register("new", JobRequest(source="/"), [["a.png"]])
+    assert list(Registry(workplace.client).jobs()) == []
+
+
+def test_statistics_are_read_a_limited_number_of_bytes_at_a_time(workplace, job, monkeypatch):
+    for batch in (1, 2):
+        load_batch(workplace, job.id, batch, False)
+    results = workplace.results(job.id)
+    together = list(results.statistics())
+    monkeypatch.setattr("shared.store.results.CHUNK_BYTES", 1)
+    calls = workplace.client.info("commandstats")["cmdstat_hmget"]["calls"]
+    assert list(results.statistics()) == together
+    # One for the shapes, and one for each batch.
+    assert workplace.client.info("commandstats")["cmdstat_hmget"]["calls"] == calls + 4
+
+
+def test_status_reads_the_servers_clock(job, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    status = job.status()
+    assert status.images_per_second > 0
+    assert status.eta_seconds >= 0

@@ -1,0 +1,67 @@
+"""A worker that cannot work, or would lose work, ends with a message."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from celery.worker import state
+from servers import wait_until
+
+from shared.connection import connect
+from worker.sweep import SweeperStep
+
+COMMAND = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", "solo"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("appendonly", "no", b"CONFIG SET appendonly yes"),
+        # Celery logs what is raised here and starts all the same; we do not.
+        ("requirepass", "secret", b"The worker cannot start: "),
+    ],
+)
+def test_a_worker_ends_with_a_message_where_it_cannot_work(own_server, name, value, message):
+    own_server.start()
+    with connect(own_server.url) as client:
+        client.config_set(name, value)
+    done = subprocess.run(
+        COMMAND,
+        env={**os.environ, "SHOAL_REDIS_URL": own_server.url},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+@pytest.fixture
+def step(app, server_url):
+    app.conf.shoal_redis_url = server_url
+    yield SweeperStep(SimpleNamespace(app=app))
+    state.should_stop = None
+
+
+def test_a_worker_that_finds_faults_later_stops(client, step):
+    client.config_set("appendonly", "no")
+    try:
+        step.sweep("one@host")
+    finally:
+        client.config_set("appendonly", "yes")
+    assert state.should_stop
+
+
+def test_a_worker_looks_for_faults_until_redis_has_answered_once(own_server, app):
+    app.conf.shoal_redis_url = own_server.url
+    step = SweeperStep(SimpleNamespace(app=app))
+    step.sweep("one@host")
+    assert not step.checked
+    own_server.start()
+    step.sweep("one@host")
+    assert step.checked
+    with connect(own_server.url) as client:
+        wait_until(lambda: client.zscore("shoal:workers", "one@host"))
+    assert not state.should_stop

@@ -1,0 +1,56 @@
+"""An attempt at a batch: signs of life while it lasts, a reason if it fails, and the last one."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from redis import RedisError
+
+from shared.errors import ShoalError
+from shared.jobs import Stage
+from shared.store import Commit, Ledger
+from shared.store.refusals import PASSING
+from worker.heartbeat import BatchHeartbeat, WorkLostError
+from worker.workplace import Workplace
+
+logger = logging.getLogger(__name__)
+
+# A batch that has failed this often, or cost so many processes, is hopeless.
+MOST_ATTEMPTS = 8
+
+
+@contextmanager
+def keep_batch(ledger: Ledger, stage: Stage, batch: int) -> Iterator[BatchHeartbeat]:
+    """Keep a batch while it is worked on; note in the ledger why that failed, if it does."""
+    try:
+        with BatchHeartbeat(ledger, stage, batch) as heartbeat:
+            yield heartbeat
+    except WorkLostError:
+        raise
+    except PASSING:
+        end_attempt(ledger, stage, batch, None)
+        raise
+    except Exception as error:
+        end_attempt(ledger, stage, batch, f"{type(error).__name__}: {error}")
+        raise
+
+
+def end_attempt(ledger: Ledger, stage: Stage, batch: int, error: str | None) -> None:
+    """Note why an attempt failed, as far as Redis lets us."""
+    with suppress(RedisError, ShoalError):
+        ledger.end_attempt(stage, batch, error)
+
+
+def describe_hopeless(ledger: Ledger, stage: Stage, batch: int) -> str:
+    """Return in words why a batch is not tried again."""
+    error = ledger.last_error(stage, batch)
+    cause = error or "each time its process was lost, most likely for want of memory"
+    return f"batch {batch} failed {MOST_ATTEMPTS} times while {stage}: {cause}"
+
+
+def fail_hopeless(workplace: Workplace, ledger: Ledger, stage: Stage, detail: str) -> Commit:
+    """Fail the job for a batch that the result cannot do without."""
+    logger.error("job=%s %s", ledger.job_id, detail)
+    if ledger.fail_stage(stage, f"{detail[:1].upper()}{detail[1:]}."):
+        workplace.sweeper.end_job(ledger.job_id)
+    return Commit.STALE
