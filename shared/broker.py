@@ -84,7 +84,7 @@ CONFIGURATION: dict[str, Any] = {
     "task_reject_on_worker_lost": True,
     # The ledger has the results; a stored one could hang a chord (see messages).
     "task_ignore_result": True,
-    # One batch at work and the next at hand: with 1, a process idled 10 % of the time. With
+    # One batch at work and the next at hand: with 1, a process idles while it is fetched. With
     # more, messages age in a busy worker until they are delivered twice.
     "worker_prefetch_multiplier": 2,
     # A chord's counters must outlive the slowest gap between two batches.
@@ -116,6 +116,6 @@ CONFIGURATION: dict[str, Any] = {
     # Whoever can write to Redis could otherwise command the workers; nothing here needs it.
     "worker_enable_remote_control": False,
     "worker_send_task_events": False,
-    # Decoders leak: a child is replaced now and then.
+    # Decoders may leak: a child is replaced now and then.
     "worker_max_tasks_per_child": 1000,
 }

@@ -37,7 +37,7 @@ def connect(url: str, retries: int = PATIENT_RETRIES) -> Client:
         retry_on_error=list(LOST),
         socket_timeout=60,
         health_check_interval=25,
-        # A batch of features in one read: with the default of 64 KiB it took four times as long.
+        # A batch of features in one read: the default is 64 KiB, and took up to four times as long.
         socket_read_size=2**22,
         **({} if url.startswith("unix") else {"socket_connect_timeout": 5}),
     )

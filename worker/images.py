@@ -123,7 +123,7 @@ def opened_path(descriptor: int) -> str:
 
 def check_roots(resolved: str, roots: tuple[Path, ...]) -> None:
     """Refuse a path, free of links, that is under none of the roots."""
-    # On text: pathlib's is_relative_to takes 50 µs, as much as a tenth of a photo.
+    # On text: pathlib's is_relative_to takes 7 µs for each root and image.
     if not resolved.startswith(tuple(f"{str(root).rstrip('/')}/" for root in roots)):
         raise UnreadableImageError(
             FailureReason.OUTSIDE_ROOTS, "not under a directory of SHOAL_IMAGE_ROOTS"

@@ -118,7 +118,7 @@ def load_images(
     """
     images: list[NDArray[np.uint8]] = []
     failures: list[FailedImage] = []
-    # No pathlib: joining with it takes 30 µs, a twentieth of a photograph.
+    # Joined as text: with pathlib it takes 5 µs an image.
     for position, path in enumerate(paths):
         check()
         try:
