@@ -11,8 +11,13 @@ from shared.errors import SourceError
 
 MIN_BATCH_SIZE = 32
 MAX_BATCH_SIZE = 1024
-# Up to 32,768 images. Fewer batches cost less beside their images; more end more evenly.
-BATCHES = 32
+# Of a small job. Fewer batches cost less beside their images (with 32 instead of 16, 4,000
+# images loaded a tenth slower); more end more evenly, and let more processes take part.
+BATCHES = 16
+# From 512 images on, the cost beside them is 1 %.
+COMMON_BATCH_SIZE = 512
+# Of a huge job: each message is a kilobyte in Redis.
+MOST_COMMON_BATCHES = 2048
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,9 @@ def batch_size_for(n_images: int) -> int:
     By the number of images only, never of the workers: a job must not depend on the machines
     that work on it. Small jobs spread over all workers, large ones stay at thousands of messages.
     """
-    return min(max(ceil(n_images / BATCHES), MIN_BATCH_SIZE), MAX_BATCH_SIZE)
+    small = min(max(ceil(n_images / BATCHES), MIN_BATCH_SIZE), COMMON_BATCH_SIZE)
+    huge = min(ceil(n_images / MOST_COMMON_BATCHES), MAX_BATCH_SIZE)
+    return max(small, huge)
 
 
 def split_batches(paths: list[str], batch_size: int | None = None) -> list[list[str]]:

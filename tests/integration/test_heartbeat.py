@@ -129,8 +129,11 @@ def test_whoever_lost_the_lease_stops(brief, lose):
             keeper.check()
 
 
-def test_no_thread_stays_behind(brief):
+def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
     with LeaseKeeper(brief, brief.acquire_lease(LOADING)) as keeper:
-        assert keeper.thread in threading.enumerate()
-    wait_until(lambda: not keeper.thread.is_alive())
+        assert not keeper.signs.done()
+    wait_until(keeper.signs.done)
+    threads = threading.active_count()
+    with LeaseKeeper(brief, brief.acquire_lease(LOADING)):
+        assert threading.active_count() == threads
     assert brief.state() is State.FITTING

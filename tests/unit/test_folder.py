@@ -203,7 +203,10 @@ def test_only_the_commonest_extensions_are_named() -> None:
 
 @pytest.mark.parametrize(
     ("n_images", "size"),
-    [(1, 32), (1_024, 32), (1_025, 33), (10_000, 313), (32_768, 1024), (10_000_000, 1024)],
+    [
+        *((1, 32), (512, 32), (513, 33), (4_000, 250), (8_192, 512), (10_000, 512)),
+        *((1_048_576, 512), (1_600_000, 782), (30_000_000, 1024)),
+    ],
 )
 def test_batch_size_grows_with_the_images(n_images: int, size: int) -> None:
     assert batch_size_for(n_images) == size

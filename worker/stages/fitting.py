@@ -1,10 +1,12 @@
 """Fitting: the model of a job, once every batch is loaded."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.cores import count_cores
 from shared.errors import JobFailedError
 from shared.jobs import JobRequest, Stage, State
 from shared.store import Lease, Results
@@ -106,13 +108,18 @@ def read_rows(
     """Return the ``chosen`` rows of the features of all batches, in manifest order."""
     form = next(shape for shape in shapes if shape.rows)
     rows = np.empty((len(chosen), form.columns), form.dtype)
-    filled = 0
-    for batch, positions in enumerate(split_rows(chosen, [shape.rows for shape in shapes])):
+    parts = split_rows(chosen, [shape.rows for shape in shapes])
+    ends = np.cumsum([len(part) for part in parts])
+
+    def read(batch: int) -> None:
         keeper.check()
-        if len(positions):
-            part = read_batch(results, batch, shapes[batch], positions)
-            rows[filled : filled + len(part)] = part
-            filled += len(part)
+        if n_rows := len(parts[batch]):
+            part = read_batch(results, batch, shapes[batch], parts[batch])
+            rows[ends[batch] - n_rows : ends[batch]] = part
+
+    # In threads: half of the time is the system's, which hands out fresh memory page by page.
+    with ThreadPoolExecutor(count_cores()) as pool:
+        list(pool.map(read, range(len(parts))))  # raises what one of them raised
     return rows
 
 
