@@ -130,10 +130,11 @@ def test_whoever_lost_the_lease_stops(brief, lose):
 
 
 def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
-    with LeaseKeeper(brief, brief.acquire_lease(LOADING)) as keeper:
+    lease = brief.acquire_lease(LOADING)
+    with LeaseKeeper(brief, lease) as keeper:
         assert not keeper.signs.done()
     wait_until(keeper.signs.done)
     threads = threading.active_count()
-    with LeaseKeeper(brief, brief.acquire_lease(LOADING)):
+    with LeaseKeeper(brief, lease):
         assert threading.active_count() == threads
     assert brief.state() is State.FITTING

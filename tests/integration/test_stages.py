@@ -1,7 +1,6 @@
 """The stages, one by one, on real images against a real server."""
 
 import logging
-import threading
 import zlib
 
 import numpy as np
@@ -15,6 +14,7 @@ from shared.jobs import FailureReason, Stage, State
 from shared.settings import Settings
 from shared.store import Commit
 from shared.store.results import LABEL_ROW
+from worker import heartbeat
 from worker.features import FeatureStatistics
 from worker.images import load_image
 from worker.model import Model
@@ -42,9 +42,18 @@ def lose_processes(ledger, count, stage=Stage.LOADING):
         ledger.client.delete(ledger.keys.running(stage))
 
 
-def no_heartbeat():
+@pytest.fixture
+def no_heartbeat(monkeypatch):
     """Whether no sign of life is given any more: the work is known to be lost."""
-    return all(thread.name != "heartbeat" for thread in threading.enumerate())
+    signs = []
+    submit = heartbeat.THREADS.submit
+
+    def note(give):
+        signs.append(submit(give))
+        return signs[-1]
+
+    monkeypatch.setattr(heartbeat.THREADS, "submit", note)
+    return lambda: all(given.done() for given in signs)
 
 
 def raise_always(error):
@@ -95,7 +104,7 @@ def test_a_batch_without_any_readable_image_is_a_batch_of_failures(workplace, su
     assert ledger.status().images.failed == 2
 
 
-def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypatch):
+def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypatch, no_heartbeat):
     loaded = []
 
     def load_and_cancel(path, image_size, limits):
@@ -403,7 +412,7 @@ def test_finishing_opens_no_image_after_it_has_lost_a_process(workplace, labelle
 
 
 def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(
-    workplace, labelled, monkeypatch
+    workplace, labelled, monkeypatch, no_heartbeat
 ):
     opened = []
 
