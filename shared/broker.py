@@ -9,7 +9,7 @@ from kombu.utils.functional import retry_over_time
 
 from shared.connection import LOST, broker_url, check_url
 from shared.store.keys import CELERY
-from shared.tasks import BATCHES, CALLBACKS
+from shared.tasks import BATCHES, CALLBACKS, PRIORITIES
 
 DAY_SECONDS = 86_400
 # Over any batch or fit; lost work is found by the sweeper, long before.
@@ -92,6 +92,7 @@ CONFIGURATION: dict[str, Any] = {
     "result_chord_expires": 7 * DAY_SECONDS,
     "broker_transport_options": {
         "global_keyprefix": CELERY,
+        "priority_steps": list(PRIORITIES.values()),
         "visibility_timeout": VISIBILITY_SECONDS,
         # The defaults look only every 100 s for what was not acknowledged.
         "unacked_restore_interval": 10,

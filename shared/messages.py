@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from shared.connection import LOST
 from shared.errors import ConnectionLostError
 from shared.jobs import Stage
-from shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP
+from shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
 
 
 @contextmanager
@@ -58,6 +58,7 @@ class Messages:
             BATCH_TASK[stage],
             args=(job_id, batch),
             queue=BATCHES,
+            priority=priority_of(batch),
             immutable=True,
             task_id=f"{job_id}:{stage}:{batch}",
             # A stored result would let a child that dies before counting hang the chord for ever.

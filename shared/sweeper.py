@@ -14,7 +14,7 @@ from redis import ResponseError
 from shared.errors import StoreFullError, UnknownJobError
 from shared.jobs import Stage, State
 from shared.settings import Settings
-from shared.store import Ledger, Registry, Results
+from shared.store import Expiry, Ledger, Lifetimes, Registry
 from shared.store.refusals import full_is_ours
 from shared.tasks import BATCHES
 
@@ -57,23 +57,35 @@ class Sweeper:
         try:
             with full_is_ours():
                 claimed = self.registry.claim("sweep", self.settings.sweep_seconds * 0.8)
-            for job_id in self.registry.active_jobs() if claimed else ():
-                self._try_job(job_id)
+            if claimed:
+                self.registry.forget_expired()
+                # Once for all jobs: what is sent for the first says nothing of the others.
+                is_drained = self._is_drained()
+                for job_id in self.registry.active_jobs():
+                    self._try_job(job_id, is_drained)
         except StoreFullError as error:
             logger.warning("could not sweep: %s", error)
 
-    def _try_job(self, job_id: str) -> None:
+    def _try_job(self, job_id: str, is_drained: bool) -> None:
         try:
             with full_is_ours():
-                self.sweep_job(job_id)
+                self.sweep_job(job_id, is_drained)
         except UnknownJobError:
             self.registry.retire(job_id)
         except (KeyError, ValueError, ResponseError):
             # Another version's job, or a damaged one, must not keep the others waiting.
             logger.exception("job=%s cannot be looked after", job_id)
 
-    def sweep_job(self, job_id: str) -> None:
-        """Send again what one job has lost."""
+    def _is_drained(self) -> bool:
+        return self.registry.waiting([BATCHES]) == 0
+
+    def sweep_job(self, job_id: str, is_drained: bool | None = None) -> None:
+        """Send again what one job has lost.
+
+        Args:
+            job_id: Id of the job.
+            is_drained: Whether no batch waits in the queue; None looks.
+        """
         ledger = Ledger(self.registry.client, job_id, self.settings.lease_seconds)
         state = ledger.state()
         if state is None:
@@ -81,17 +93,18 @@ class Sweeper:
         elif state.is_final:
             self.end_job(job_id)
         elif state in AT_BATCHES:
-            self._sweep_batches(ledger, AT_BATCHES[state])
+            drained = self._is_drained() if is_drained is None else is_drained
+            self._sweep_batches(ledger, AT_BATCHES[state], drained)
         elif not ledger.has_lease():
             self._send_callback(ledger, AT_CALLBACK[state])
 
     def end_job(self, job_id: str) -> None:
         """Give an ended job its time to live."""
-        results = Results(self.registry.client, job_id)
-        results.expire(self.settings.features_seconds, self.settings.results_seconds)
+        lifetimes = Lifetimes(self.settings.features_seconds, self.settings.results_seconds)
+        Expiry(self.registry.client, job_id).begin(lifetimes)
         self.registry.retire(job_id)
 
-    def _sweep_batches(self, ledger: Ledger, stage: Stage) -> None:
+    def _sweep_batches(self, ledger: Ledger, stage: Stage, is_drained: bool) -> None:
         if lost := ledger.take_lost_batches(stage):
             self._send_batches(ledger, stage, lost)
             return
@@ -101,15 +114,15 @@ class Sweeper:
             return
         if fields.get(f"{stage}_done") == fields["batches"]:
             self._send_callback(ledger, stage)
-        elif not ledger.has_running(stage) and self._may_send_again(ledger, quiet_seconds):
-            self._send_batches(ledger, stage, ledger.missing_batches(stage))
-
-    def _may_send_again(self, ledger: Ledger, quiet_seconds: float) -> bool:
         # With nothing in the queue nothing will begin. Otherwise the messages may only wait,
         # for other jobs or for a worker: the longer they do, the seldomer they are doubled.
-        lost = self.registry.waiting([BATCHES]) == 0 or quiet_seconds > PATIENCE_SECONDS
+        elif not ledger.has_running(stage) and (is_drained or quiet_seconds > PATIENCE_SECONDS):
+            self._send_missing(ledger, stage, quiet_seconds)
+
+    def _send_missing(self, ledger: Ledger, stage: Stage, quiet_seconds: float) -> None:
         seconds = max(QUIET_SECONDS * 2, quiet_seconds)
-        return lost and self.registry.claim(f"{ledger.job_id}:batches", seconds)
+        if self.registry.claim(f"{ledger.job_id}:batches", seconds):
+            self._send_batches(ledger, stage, ledger.missing_batches(stage))
 
     def _send_batches(self, ledger: Ledger, stage: Stage, batches: list[int]) -> None:
         logger.warning("job=%s stage=%s sent_again=%d", ledger.job_id, stage, len(batches))

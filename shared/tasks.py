@@ -17,3 +17,12 @@ CALLBACKS = "shoal.callbacks"
 
 BATCH_TASK = {Stage.LOADING: LOAD_BATCH, Stage.LABELLING: LABEL_BATCH}
 CALLBACK_TASK = {Stage.LOADING: FIT_JOB, Stage.LABELLING: FINISH_JOB}
+
+# A batch's place in its job decides its priority, 0 first: so the first batches of a small job,
+# which are all of them, go before the many of a large one, however long that one's queue is.
+PRIORITIES = {0: 0, 16: 3, 128: 6, 1024: 9}
+
+
+def priority_of(batch: int) -> int:
+    """Return the priority of a batch's message; smaller numbers go first."""
+    return next(p for start, p in reversed(PRIORITIES.items()) if batch >= start)

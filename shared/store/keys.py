@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 
 from shared.jobs import Stage
+from shared.tasks import PRIORITIES
 
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
 ACTIVE = "shoal:active"  # ZSET of job ids the sweeper looks after
 WORKERS = "shoal:workers"  # ZSET of worker names by their last sign of life
 CLAIMS = "shoal:claim:"  # STRING with a short life: who may do a thing now
 CELERY = "shoal:celery:"  # prefix of all that Celery keeps
+
+
+def queue_keys(queue: str) -> list[str]:
+    """Return the lists of a queue's messages, one a priority, as kombu names them."""
+    return [f"{CELERY}{queue}" + (f"\x06\x16{p}" if p else "") for p in PRIORITIES.values()]
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,11 @@ class JobKeys:
     def summary(self, token: int) -> str:
         """STRING: JSON of the summary."""
         return self.name("summary", token)
+
+    def of_tokens(self, fence: int) -> list[str]:
+        """Return the keys written under the leases' tokens up to ``fence``."""
+        written = (self.model, self.summary, self.plots)
+        return [key(token) for token in range(1, fence + 1) for key in written]
 
     def fixed(self) -> list[str]:
         """Return the keys of the job that are not numbered by batch or token."""

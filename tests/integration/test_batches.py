@@ -5,7 +5,7 @@ from servers import wait_until
 
 from shared.jobs import Stage, State
 from shared.store import Commit, Ledger, Registry
-from shared.store.ledger import SILENT_SECONDS
+from shared.store.batches import SILENT_SECONDS
 
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 
@@ -67,6 +67,13 @@ def test_a_batch_of_a_stage_that_is_over_is_not_begun(register):
     assert start(ledger, 0) is None
     assert start(ledger, 0, redelivered=True) is None
     assert start(ledger, 0, LABELLING) == 1
+
+
+@pytest.mark.parametrize("batch", [-1, 2, 10**12])
+def test_a_batch_that_the_job_does_not_have_is_not_begun(register, batch):
+    ledger = register(2)
+    assert ledger.start_batch(LOADING, batch, redelivered=False) is None
+    assert ledger.state() is State.QUEUED
 
 
 def test_a_batch_of_a_cancelled_job_is_not_begun(register):

@@ -11,13 +11,14 @@ from shared.connection import connect
 from shared.errors import ConnectionLostError
 from shared.jobs import Stage
 from shared.messages import Messages
-from shared.store.keys import CELERY
+from shared.store.keys import CELERY, queue_keys
 from shared.tasks import BATCHES, CALLBACKS
 
 
 def read_queue(client, queue):
-    """The messages of a queue, oldest first: headers and body."""
-    messages = [json.loads(raw) for raw in reversed(client.lrange(CELERY + queue, 0, -1))]
+    """The messages of a queue, in the order of their delivery: headers and body."""
+    raw_messages = (raw for key in queue_keys(queue) for raw in reversed(client.lrange(key, 0, -1)))
+    messages = [json.loads(raw) for raw in raw_messages]
     return [(message["headers"], json.loads(b64decode(message["body"]))) for message in messages]
 
 
@@ -77,7 +78,24 @@ def test_a_callback_goes_to_the_queue_of_callbacks(client, workplace):
 
 def test_messages_are_small_whatever_the_size_of_the_job(client, workplace):
     workplace.messages.send_stage("job1", Stage.LOADING, 200)
-    assert max(map(len, client.lrange(CELERY + BATCHES, 0, -1))) < 2000
+    sizes = [len(raw) for key in queue_keys(BATCHES) for raw in client.lrange(key, 0, -1)]
+    assert len(sizes) == 200
+    assert max(sizes) < 2000
+
+
+def test_a_small_job_goes_before_the_many_batches_of_a_large_one(app, client, workplace):
+    workplace.messages.send_stage("large", Stage.LOADING, 20)
+    workplace.messages.send_stage("small", Stage.LABELLING, 2)
+    with app.connection() as connection, connection.channel() as channel:
+        delivered = [channel.basic_get(BATCHES).headers["id"] for _ in range(22)]
+    assert delivered[:16] == [f"large:loading:{batch}" for batch in range(16)]
+    assert delivered[16:18] == ["small:labelling:0", "small:labelling:1"]
+    assert delivered[18:] == [f"large:loading:{batch}" for batch in range(16, 20)]
+
+
+def test_a_batch_that_is_sent_again_keeps_its_priority(client, workplace):
+    workplace.messages.send_batches("job1", Stage.LOADING, [0, 15, 16, 128, 5000])
+    assert [client.llen(key) for key in queue_keys(BATCHES)] == [2, 1, 1, 1]
 
 
 def test_all_that_celery_keeps_carries_our_prefix(client, workplace):

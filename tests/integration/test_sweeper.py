@@ -73,6 +73,13 @@ def test_a_job_whose_messages_never_left_is_sent(register, sweep, queued):
     assert queued() == (3, 0)
 
 
+def test_one_sweep_sends_all_jobs_whose_messages_are_gone(register, workplace, queued):
+    for ledger in (register(3), register(2)):
+        age(ledger)
+    workplace.sweeper.sweep()
+    assert queued() == (5, 0)
+
+
 def test_nothing_is_sent_while_the_job_was_active_a_moment_ago(register, sweep, queued):
     ledger = register(3)
     sweep(ledger)

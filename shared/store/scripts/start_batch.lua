@@ -1,6 +1,8 @@
 -- Begin a batch: returns the number of the attempt, or why not to.
 -- KEYS: job, done, running, attempts
 -- ARGV: stage, batch, lease seconds, redelivered, seconds to prove that its holder lives
+local batch, batches = tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[1], 'batches') or 0)
+if batch < 0 or batch >= batches then return 'unknown' end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
 local state = redis.call('HGET', KEYS[1], 'state')

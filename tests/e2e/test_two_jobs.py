@@ -1,0 +1,37 @@
+"""Two jobs at once: the small one does not wait for the large one."""
+
+from pathlib import Path
+
+import pytest
+from polling import wait_until
+from shoal_command import Shoal
+from worker_process import Worker
+
+from benchmarks.photographs import make_photographs
+from shared.jobs import State
+
+N_LARGE = 20_000
+N_SMALL = 200
+
+
+@pytest.fixture(scope="module")
+def large_folder(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Path:
+    """As many photographs as keep two processes busy while a small job comes and goes."""
+    folder = tmp_path_factory.mktemp("large")
+    originals = sorted(photographs.rglob("*.jpg"))
+    for number in range(N_LARGE):
+        original = originals[number % len(originals)]
+        (folder / f"{number:05d}.jpg").hardlink_to(original)
+    return folder
+
+
+def test_a_small_job_overtakes_a_large_one_that_was_there_before(
+    shoal: Shoal, workers: list[Worker], large_folder: Path, tmp_path: Path
+) -> None:
+    large = shoal.submit(large_folder, "--batch-size", 50)
+    wait_until(lambda: shoal.json("status", large)["images"]["loaded"], 30, "the large job loads")
+    small = shoal.submit(make_photographs(tmp_path, N_SMALL), "--batch-size", 20)
+    assert shoal.json("wait", small)["state"] == State.FINISHED
+    overtaken = shoal.json("status", large)
+    assert overtaken["state"] == State.LOADING
+    shoal.output("cancel", large)
