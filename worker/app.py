@@ -5,6 +5,7 @@ import logging
 from contextlib import ExitStack, closing
 from typing import Any
 
+import billiard.pool
 from celery.signals import after_setup_logger, celeryd_after_setup, worker_shutdown
 from redis.exceptions import AuthenticationError
 
@@ -20,6 +21,10 @@ from worker.workplace import Workplace
 
 # What a callback needs, in the order of need; together 3 s to import.
 CALLBACK_MODULES = ("worker.fitting", "worker.plots")
+
+# A child that ends waits until its results are read, which a main process that ends may do no
+# more: by default 30 s, every fourth time in a trial. Nothing is lost, the ledger has them.
+billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
 
 settings = read_settings()
 url = settings.redis_url or server_url(settings)

@@ -11,7 +11,7 @@ from polling import wait_until
 from shoal_command import PYTHON, Shoal
 
 START_SECONDS = 60
-STOP_SECONDS = 30
+STOP_SECONDS = 20
 IDLE_LOOK_SECONDS = 0.5
 IDLE_PERCENT = 5
 
