@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
-.PHONY: help run setup test slow check format lock clean
+.PHONY: help run setup test slow soak check format lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -27,10 +27,13 @@ run: $(VENV)/run.stamp $(if $(filter samples samples/%,$(SOURCE)),samples/.made)
 setup: $(VENV)/dev.stamp ## install everything for development into .venv
 
 test: $(VENV)/dev.stamp ## run the tests
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow and not soak"
 
 slow: $(VENV)/dev.stamp ## run the long tests, of faults and at scale
 	$(BIN)/pytest -m slow
+
+soak: $(VENV)/dev.stamp ## run every fault at every point, which takes long
+	$(BIN)/pytest -m soak
 
 check: $(VENV)/dev.stamp ## format, lint, types and import directions: what CI checks
 	$(BIN)/ruff format --check

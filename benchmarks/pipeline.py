@@ -45,7 +45,7 @@ def time_pool(pool: Pool, paths: list[str]) -> float:
 def time_job(client: Client, directory: Path, random_state: int) -> dict[str, float]:
     """Return the seconds from submitting a folder to the end of each of its stages."""
     submitted = client.registry.now()
-    job = client.submit(directory, random_state=random_state)
+    job = client.submit(directory, force=True, random_state=random_state)
     registered = client.registry.now()
     job.wait()
     fields = job.ledger.fields()

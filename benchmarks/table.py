@@ -9,6 +9,14 @@ from typing import Any
 
 from benchmarks import FIGURES
 
+KINDS = {
+    "child": "a process of a pool killed",
+    "point": "a process killed at a chosen point",
+    "worker": "a whole worker killed",
+    "redis": "Redis killed and started again",
+    "cut": "a connection cut",
+}
+
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
@@ -21,6 +29,19 @@ def read(name: str) -> Any:
 def percent(share: float) -> str:
     """Return a share in percent."""
     return f"{share * 100:.0f} %"
+
+
+def make_fault_line() -> str:
+    """Return what the last run of the fault benchmark came to, in words."""
+    faults = read("faults")
+    kinds = ", ".join(f"{faults['faults'].get(kind, 0)} × {words}" for kind, words in KINDS.items())
+    return (
+        f"In {faults['jobs']} jobs of 300 batches under fire, {sum(faults['faults'].values())}"
+        f" faults were injected: {kinds}. {faults['images_accounted_for']:,} of"
+        f" {faults['images']:,} images were accounted for, once each, and"
+        f" {faults['jobs_with_equal_labels']} of {faults['jobs']} jobs had the labels of an"
+        " undisturbed one."
+    )
 
 
 def make_table() -> str:
@@ -44,7 +65,7 @@ def make_table() -> str:
         f"A job of {origin['images']:,} photographs takes"
         f" 1/{origin['times_the_origin']:.0f} of the tutorial's script, image by image."
     )
-    return "\n".join([*heads, *rows, "", origin_line, commands_line, ""])
+    return "\n".join([*heads, *rows, "", origin_line, commands_line, "", make_fault_line(), ""])
 
 
 def main() -> None:

@@ -4,55 +4,18 @@ What takes long to import is imported by the command that needs it: ``shoal --he
 ``shoal status`` answer at once.
 """
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from producer.options import job_options, json_option, out_option, source_argument
-from shared.errors import ConnectionLostError, ShoalError, UsageError
+from producer.commands import Commands
+from producer.options import force_option, job_options, json_option, out_option, source_argument
+from shared.errors import ConnectionLostError
 from shared.jobs import PLOTS
 
 if TYPE_CHECKING:
     from producer.client import Client
-
-
-class Commands(click.Group):
-    """Commands in the order of their use, whose errors end in a message and an exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
-        """Return the commands as they were declared."""
-        return list(self.commands)
-
-    def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command line; file names that are not UTF-8 are printed as they are."""
-        # Standard error needs no such care: what it cannot print, it escapes.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="surrogateescape")
-        return super().main(*args, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; exit with 2 for wrong use, and with 1 for what failed."""
-        try:
-            return super().invoke(ctx)
-        except UsageError as error:
-            end(error, 2)
-        except ShoalError as error:
-            end(error, 1)
-        except Exception as error:
-            from shared.connection import is_lost  # loads redis-py, which --help does without
-
-            if not is_lost(error):
-                raise
-            end(ConnectionLostError(f"Redis does not answer any more: {error}"), 1)
-
-
-def end(error: Exception, code: int) -> None:
-    """Print ``error`` and exit with ``code``."""
-    click.echo(f"Error: {error}", err=True)
-    raise SystemExit(code)
 
 
 def connect_client() -> "Client":
@@ -64,7 +27,7 @@ def connect_client() -> "Client":
     from producer.client import Client
     from shared.connection import LOST, hide_password
 
-    client = Client()
+    client = Client(employs=False)
     try:
         client.redis.ping()
     except LOST as error:
@@ -86,6 +49,7 @@ def main() -> None:
 @out_option
 @click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
 @job_options
+@force_option
 @json_option
 def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
@@ -99,22 +63,22 @@ def run(
 @main.command()
 @source_argument
 @job_options
+@force_option
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in SOURCE and print the job's id."""
-    from producer.display import print_status, warn_about
+    from producer.display import print_status, tell, tell_idle, warn_about
     from producer.folder import find_images
 
     folder = find_images(source)
     warn_about(folder)
     with connect_client() as client:
-        job = client.submit_folder(folder, **options)
+        job = client.submit_folder(folder, tell=tell, **options)
         if as_json:
             print_status(job.status(), as_json)
         else:
             click.echo(job.id)
-        if not client.has_workers():
-            click.echo("No worker is running yet: start one with `shoal worker`.", err=True)
+        tell_idle(client)
 
 
 @main.command()
@@ -215,22 +179,22 @@ def cancel(job: str, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("job")
+@click.option("--failed-only", is_flag=True, help="Only the images that failed.")
+@json_option
+def retry(job: str, failed_only: bool, as_json: bool) -> None:
+    """Let JOB, which failed or was cancelled, go on with what is missing."""
+    from producer.display import print_status, tell_idle
+
+    with connect_client() as client:
+        print_status(client.job(job).retry(failed_only=failed_only), as_json)
+        tell_idle(client)
+
+
+@main.command()
 @click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
 def worker(concurrency: int | None) -> None:
     """Work on the jobs of the Redis that is set, until told to stop."""
-    from producer.local import QUIET
-    from shared.connection import check_url
-    from shared.cores import count_cores
-    from shared.settings import read_settings
+    from producer.local import become_worker
 
-    if url := read_settings().redis_url:
-        check_url(url)
-    # The worker is Celery's own, in this process: signals reach it as any Celery worker.
-    # Two workers of one machine need two names.
-    name = f"worker-{os.getpid()}@%h"
-    options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *QUIET]
-    # -P, and our own import before Celery's: both it and Python look in the current directory
-    # first, where anybody's `worker` or `celery` may lie.
-    code = "import worker.app; from celery.__main__ import main; main()"
-    command = [sys.executable, "-P", "-c", code, "-A", "worker.app", "worker", *options]
-    os.execv(sys.executable, command)  # noqa: S606  no shell is wanted
+    become_worker(concurrency)

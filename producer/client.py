@@ -3,25 +3,27 @@
 import logging
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-import msgspec
 from redis import ResponseError
 
-from producer.folder import Folder, batch_size_for, find_images, split_batches
+from producer.admission import admit
+from producer.estimate import estimate_memory
+from producer.fingerprint import Tell, find_same, make_fingerprint
+from producer.folder import Folder, find_images, split_batches
 from producer.job import Job
 from producer.local import LocalWorkers
+from producer.request import choose_batch_size, make_request
 from shared.connection import LOST, QUICK_RETRIES, connect
 from shared.cores import count_cores
 from shared.embedded import hold_server
-from shared.errors import ConnectionLostError, UnknownJobError, UsageError
-from shared.jobs import FEATURES, JobRequest, Stage, Status
+from shared.errors import ConnectionLostError, StoreFullError, UnknownJobError
+from shared.jobs import Stage, Status
 from shared.settings import Settings, read_settings
 from shared.store import Ledger, Lifetimes, Registry
 from shared.sweeper import Sweeper
@@ -29,10 +31,6 @@ from shared.sweeper import Sweeper
 if TYPE_CHECKING:
     from shared.messages import Messages
 
-# A batch's features travel in one command, which Redis limits to 512 MB.
-MAX_BATCH_BYTES = 2**26
-# So does the model, most of which is its components.
-MAX_MODEL_BYTES = 2**28
 JOB_ID = re.compile(r"[0-9a-f]{12}")
 
 logger = logging.getLogger(__name__)
@@ -42,17 +40,25 @@ class Client:
     """Submits jobs to one Redis and finds those it has.
 
     With neither ``redis_url`` nor ``SHOAL_REDIS_URL``, the embedded server is used, and kept
-    running until ``close`` or the end of the program; ``submit`` starts workers for it.
+    running until ``close`` or the end of the program; ``submit`` and ``Job.retry`` start workers
+    for it, unless ``employs`` is False.
 
     Raises:
         SettingsError: A ``SHOAL_`` variable does not parse.
         ConnectionLostError: The embedded server does not start.
     """
 
-    def __init__(self, redis_url: str | None = None, *, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        *,
+        settings: Settings | None = None,
+        employs: bool = True,
+    ) -> None:
         self.settings = settings or read_settings()
         self.held = ExitStack()
         self.workers: LocalWorkers | None = None
+        self.employs = employs
         self.is_employer = False
         url = redis_url or self.settings.redis_url
         self.is_embedded = url is None
@@ -69,11 +75,6 @@ class Client:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    @property
-    def lifetimes(self) -> Lifetimes:
-        """How long a job's keys live after its end, whoever ends it."""
-        return Lifetimes(self.settings.features_seconds, self.settings.results_seconds)
-
     def close(self) -> None:
         """Let go of Redis and of the embedded server, and end workers of its own."""
         self.redis.close()
@@ -88,41 +89,62 @@ class Client:
 
         return Messages(make_app(self.url))
 
-    def submit(self, source: str | Path, **options: Any) -> Job:
+    def submit(self, source: str | Path, *, force: bool = False, **options: Any) -> Job:
         """Submit the images beneath the folder ``source``; return their job.
 
         On the embedded server, where nobody works yet, the client starts workers of its own.
 
         Args:
             source: Folder, at the same path on every worker.
+            force: Whether to make a new job though there is one of these images and options.
             options: Fields of ``shared.jobs.JobRequest``: ``features``, ``image_size``,
                 ``components``, ``clusters``, ``random_state``, ``batch_size``.
 
         Raises:
             SourceError: The folder is missing, unreadable, or has no images.
-            UsageError: An option is unknown or cannot work with this folder.
+            UsageError: An option is unknown or cannot work with this folder, or the job would
+                not fit into Redis.
         """
-        job = self.submit_folder(find_images(Path(source)), **options)
-        self.is_employer = self.is_embedded
-        self._employ()
+        job = self.submit_folder(find_images(Path(source)), force=force, **options)
+        self.employ()
         return job
 
-    def submit_folder(self, folder: Folder, **options: Any) -> Job:
-        """Submit the images of a folder that was listed before; return their job.
+    def submit_folder(
+        self, folder: Folder, *, force: bool = False, tell: Tell = logger.info, **options: Any
+    ) -> Job:
+        """Submit as ``submit`` does, but a folder that was listed before, and start no workers.
 
-        Whether anybody works on it is for the caller to see to.
-
-        Raises:
-            UsageError: An option is unknown or cannot work with this folder.
+        Args:
+            folder: The images.
+            force: As of ``submit``.
+            tell: Called with what a person should know: the memory needed, a job found.
+            options: As of ``submit``.
         """
-        request = make_request(folder, options)
+        request, settings = make_request(folder, options), self.settings
+        fingerprint = make_fingerprint(request, folder.paths)
+        if not force and (found := self._find_job(folder, fingerprint, tell)):
+            return found
         batches = split_batches(folder.paths, choose_batch_size(request, len(folder.paths)))
+        memory = self.registry.memory()
+        estimate = estimate_memory(request, batches, settings.fit_memory, memory)
+        tell(admit(estimate, memory, self.is_embedded))
+        # Of the submitter, whoever ends the job.
+        lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
         job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever is not sent.
-        self.registry.register(job_id, request, batches, self.lifetimes)
-        with suppress(ConnectionLostError):
+        self.registry.register(job_id, request, batches, lifetimes, fingerprint)
+        with suppress(ConnectionLostError, StoreFullError):
             self.messages.send_stage(job_id, Stage.LOADING, len(batches))
         return self.job(job_id)
+
+    def _find_job(self, folder: Folder, fingerprint: str, tell: Tell) -> Job | None:
+        statuses = self._statuses(self.registry.find(fingerprint))
+        found = find_same(statuses, folder, self.registry.now(), tell)
+        if found is None:
+            return None
+        job = self.job(found.job_id)
+        job.is_found = True
+        return job
 
     def start_workers(self, concurrency: int | None = None) -> None:
         """Start workers for the embedded server, which end with this client.
@@ -142,7 +164,12 @@ class Client:
         if not JOB_ID.fullmatch(job_id):
             raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for those there are.")
         ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
-        return Job(ledger, self.sweeper, self._check_workers)
+        return Job(ledger, self.sweeper, self._check_workers, self.employ)
+
+    def employ(self) -> None:
+        """Start workers for the embedded server, now or as soon as nobody else works there."""
+        self.is_employer = self.is_embedded and self.employs
+        self._employ()
 
     def _check_workers(self, status: Status) -> None:
         if self.workers:
@@ -159,7 +186,10 @@ class Client:
 
         A job whose notes are damaged is left out, with a warning in the log.
         """
-        for job_id in self.registry.jobs():
+        return self._statuses(self.registry.jobs())
+
+    def _statuses(self, job_ids: Iterable[str]) -> Iterator[Status]:
+        for job_id in job_ids:
             try:
                 yield self.job(job_id).status()
             except (ArithmeticError, LookupError, ValueError, ResponseError) as error:
@@ -170,64 +200,3 @@ class Client:
     def has_workers(self) -> bool:
         """Return whether any worker gave a sign of life lately."""
         return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))
-
-
-def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
-    """Return the request for a folder, checked against it.
-
-    Raises:
-        UsageError: An option is unknown or cannot work with this folder.
-    """
-    names = {field.name for field in fields(JobRequest)} - {"source"}
-    if unknown := set(options) - names:
-        raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
-    try:
-        request = msgspec.convert({"source": str(folder.source), **options}, JobRequest)
-    except msgspec.ValidationError as error:
-        message, _, name = str(error).rstrip("`").partition(" - at `$.")
-        raise UsageError(f"--{name.replace('_', '-')}: {message}.") from error
-    check_request(request, len(folder.paths))
-    return request
-
-
-def check_request(request: JobRequest, n_images: int) -> None:
-    """Raise UsageError if ``n_images`` images cannot be enough for ``request``."""
-    if request.features not in FEATURES:
-        raise UsageError(f"--features {request.features}: there are {', '.join(FEATURES)}.")
-    if request.clusters > n_images:
-        raise UsageError(
-            f"{n_images} images cannot make {request.clusters} clusters:"
-            f" use --clusters {n_images} or less."
-        )
-    most = min(n_images, request.n_features)
-    if request.components is not None and request.components > most:
-        raise UsageError(
-            f"{n_images} images of {request.n_features} features have at most {most} principal"
-            f" components, not {request.components}: use --components {most} or less."
-        )
-    check_model_size(request)
-
-
-def check_model_size(request: JobRequest) -> None:
-    """Raise UsageError if the model would not fit into one command to Redis."""
-    most = MAX_MODEL_BYTES // (4 * request.n_features)
-    if (request.components or 0) > most:
-        raise UsageError(
-            f"{request.components} components of {request.n_features} features are too much for"
-            f" one model: use --components {most} or less, or a smaller --image-size."
-        )
-
-
-def choose_batch_size(request: JobRequest, n_images: int) -> int:
-    """Return the images a task loads, as asked or by the number of images.
-
-    Raises:
-        UsageError: A batch of that size would not fit into one command to Redis.
-    """
-    most = max(1, MAX_BATCH_BYTES // request.n_features)
-    if request.batch_size and request.batch_size > most:
-        raise UsageError(
-            f"--batch-size {request.batch_size} of {request.n_features} features is too much for"
-            f" one message: use {most} or less."
-        )
-    return request.batch_size or min(batch_size_for(n_images), most)

@@ -144,6 +144,17 @@ def print_jobs(statuses: list[Status], as_json: bool) -> None:
         click.echo(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
 
 
+def tell(line: str) -> None:
+    """Print a line for a person, who may have sent the result elsewhere."""
+    click.echo(line, err=True)
+
+
+def tell_idle(client: "Client") -> None:
+    """Say that there is work and nobody works, if so."""
+    if not client.has_workers():
+        tell("No worker is running yet: start one with `shoal worker`.")
+
+
 def warn_about(folder: Folder) -> None:
     """Say on standard error what of a folder is left out."""
     if folder.skipped:

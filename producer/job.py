@@ -16,8 +16,8 @@ from shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shared.jobs import PLOTS, Assignment, Failure, State, Status, Summary
-from shared.store import Ledger, Results
+from shared.jobs import PLOTS, Assignment, Failure, Stage, State, Status, Summary
+from shared.store import Expiry, Ledger, Results
 from shared.sweeper import Sweeper
 
 POLL_SECONDS = 0.2
@@ -31,11 +31,32 @@ class Job:
 
     Methods raise UnknownJobError if there is no such job, or none any more, and those that
     read what a later stage writes raise NotFinishedError before it has.
+
+    Attributes:
+        id: Names the job in all commands.
+        is_found: Whether it was there before it was submitted.
     """
 
-    def __init__(self, ledger: Ledger, sweeper: Sweeper, check: Check | None = None) -> None:
+    is_found = False
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        sweeper: Sweeper,
+        check: Check | None = None,
+        employ: Callable[[], None] | None = None,
+    ) -> None:
+        """Prepare; nothing is asked of Redis.
+
+        Args:
+            ledger: Of the job.
+            sweeper: Sends the job's work again.
+            check: Called while the job is waited for; raises if nobody will do the work.
+            employ: Called when there is work again; starts workers where nobody works.
+        """
         self.id = ledger.job_id
         self.check = check
+        self.employ = employ
         self.ledger = ledger
         self.sweeper = sweeper
         self.results = Results(ledger.client, ledger.job_id)
@@ -90,11 +111,36 @@ class Job:
         try:
             self.sweeper.sweep_job(self.id)
         except StoreFullError:
-            self.results.drop_features()
-            # Memory is freed in the background: what cannot be noted now, the next sweep notes.
+            Expiry(self.ledger.client, self.id).drop_features()
+            # What cannot be noted even now, the next sweep notes.
             with suppress(StoreFullError):
                 self.sweeper.sweep_job(self.id)
         return state
+
+    def retry(self, *, failed_only: bool = False) -> Status:
+        """Let a failed or cancelled job go on with what is missing; return its status.
+
+        What was loaded is kept, as far as its features have not expired.
+
+        Args:
+            failed_only: Whether to try those images again that failed, also of a finished job.
+                It has no result then until it has finished anew.
+
+        Raises:
+            UsageError: The job has not ended, or nothing is left to do.
+            StoreFullError: Redis has no memory left.
+        """
+        missing = self.ledger.retry(failed_only=failed_only)
+        # What is not sent now, the sweeper sends.
+        with suppress(ConnectionLostError, StoreFullError):
+            messages = self.sweeper.connect_messages()
+            if missing:
+                messages.send_batches(self.id, Stage.LOADING, missing)
+            else:
+                messages.send_callback(self.id, Stage.LOADING)
+        if self.employ:
+            self.employ()
+        return self.status()
 
     def labels(self) -> Iterator[Assignment]:
         """Yield each image that was loaded and its cluster, in manifest order."""

@@ -7,10 +7,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from shared.connection import check_url
+from shared.cores import count_cores
 from shared.embedded import home_of
 from shared.errors import ShoalError
 from shared.jobs import Status
-from shared.settings import Settings, make_environment
+from shared.settings import Settings, make_environment, read_settings
 from shared.tasks import BATCHES, CALLBACKS
 
 # A worker that is told to end may first finish the images it is at.
@@ -72,6 +74,29 @@ class LocalWorkers:
                 f"A worker process has ended: {self.log} says why."
                 f" Job {status.job_id} goes on with the next `shoal run` or `shoal worker`."
             )
+
+
+def become_worker(concurrency: int | None) -> None:
+    """Turn this process into a worker of the Redis that is set, until it is told to stop.
+
+    It is Celery's own: signals reach it as any Celery worker.
+
+    Args:
+        concurrency: Processes that work; None is one a core.
+
+    Raises:
+        SettingsError: A ``SHOAL_`` variable does not parse.
+    """
+    if url := read_settings().redis_url:
+        check_url(url)
+    # Two workers of one machine need two names.
+    name = f"worker-{os.getpid()}@%h"
+    options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *QUIET]
+    # -P, and our own import before Celery's: both it and Python look in the current directory
+    # first, where anybody's `worker` or `celery` may lie.
+    code = "import worker.app; from celery.__main__ import main; main()"
+    command = [sys.executable, "-P", "-c", code, "-A", "worker.app", "worker", *options]
+    os.execv(sys.executable, command)  # noqa: S606  no shell is wanted
 
 
 def shorten(log: Path) -> None:

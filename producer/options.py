@@ -41,6 +41,9 @@ def job_options(command: F) -> F:
     return command
 
 
+force_option = click.option(
+    "--force", is_flag=True, help="A new job, though there is one of these images and options."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 source_argument = click.argument("source", type=click.Path(path_type=Path))
 out_option = click.option(

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from producer.client import Client
-from producer.display import last_status, print_status, warn_about, watch_job
+from producer.display import last_status, print_status, tell, warn_about, watch_job
 from producer.folder import Folder, find_images
 from producer.job import Job
 from producer.output import prepare_directory, write_directory
-from shared.errors import JobCancelledError
+from shared.errors import JobCancelledError, ShoalError
 from shared.jobs import Status
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -84,17 +84,24 @@ def uninterrupted() -> Iterator[None]:
 def submit_and_watch(
     client: Client, folder: Folder, options: dict[str, Any], as_json: bool
 ) -> tuple[Job, Status]:
-    """Submit a folder and show its job's progress; cancel it if this command is told to stop."""
+    """Submit a folder and show its job's progress; cancel it if this command is told to stop.
+
+    A job that was there before is not cancelled.
+    """
     job = None
     try:
         with uninterrupted():  # a job that nobody knows of would be done by the next worker
-            job = client.submit_folder(folder, **options)
+            job = client.submit_folder(folder, tell=tell, **options)
         click.echo(f"Job {job.id}: {len(folder.paths):,} images in {folder.source}", err=True)
         with last_status(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:
         if job is None:
             raise
+        if job.is_found:  # somebody else's, who did not ask for its end
+            raise ShoalError(
+                f"Job {job.id} goes on where there are workers: see `shoal wait {job.id}`."
+            ) from None
         job.cancel()
         with last_status(job, as_json):
             raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None

@@ -1,11 +1,13 @@
 """The Celery application: the same settings for whoever sends and whoever works."""
 
+from contextlib import suppress
 from typing import Any
 
 from celery import Celery
 from celery.backends.redis import RedisBackend
 from kombu import Exchange, Queue
 from kombu.utils.functional import retry_over_time
+from redis.exceptions import OutOfMemoryError
 
 from shared.connection import LOST, broker_url, check_url
 from shared.store.keys import CELERY
@@ -23,18 +25,21 @@ class ChordBackend(RedisBackend):
     subscribes to the result of each task of a chord, which nobody here waits for.
     """
 
-    def on_chord_part_return(self, *args: Any, **kwargs: Any) -> Any:
-        """Count one part, waiting up to a minute for Redis."""
-        return retry_over_time(
-            super().on_chord_part_return,
-            LOST,
-            args,
-            kwargs,
-            interval_start=0.1,
-            interval_step=0.2,
-            interval_max=1,
-            timeout=60,
-        )
+    def on_chord_part_return(self, *args: Any, **kwargs: Any) -> None:
+        """Count one part, waiting up to a minute for Redis; none while Redis is full."""
+        # Raised, it would keep its message's place in the worker for good. The sweeper sends
+        # the callback of a chord that has not counted all.
+        with suppress(OutOfMemoryError):
+            retry_over_time(
+                super().on_chord_part_return,
+                LOST,
+                args,
+                kwargs,
+                interval_start=0.1,
+                interval_step=0.2,
+                interval_max=1,
+                timeout=60,
+            )
 
     def add_pending_result(self, result: Any, *_: Any, **__: Any) -> Any:
         """Subscribe to nothing: the ledger says when a job has ended."""
@@ -109,6 +114,9 @@ CONFIGURATION: dict[str, Any] = {
     # A worker waits for its Redis as long as it takes.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
+    # And for room in a full one: a worker would end at the first message that it cannot note
+    # as delivered. That message is lost, and sent again by the sweeper.
+    "broker_channel_error_retry": True,
     # True kills running batches and acknowledges them: they would never be done.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
     # A worker that is told to stop quickly hands back what it could not end.

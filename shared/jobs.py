@@ -45,6 +45,7 @@ class FailureReason(StrEnum):
     EMPTY = "empty"
     TOO_MANY_BYTES = "too-many-bytes"
     TOO_MANY_PIXELS = "too-many-pixels"
+    TOO_MUCH_MEMORY = "too-much-memory"
     NOT_AN_IMAGE = "not-an-image"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"

@@ -6,27 +6,37 @@ from contextlib import contextmanager
 from celery import Celery, chord
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
+from redis.exceptions import OutOfMemoryError
 
 from shared.connection import LOST
 from shared.errors import ConnectionLostError
 from shared.jobs import Stage
+from shared.store.refusals import full_is_ours
 from shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
 
 
 @contextmanager
 def lost_is_ours() -> Iterator[None]:
-    """Raise ConnectionLostError for whatever Celery calls a lost connection."""
-    try:
-        yield
-    except (OperationalError, *LOST) as error:
-        raise ConnectionLostError(f"Redis does not answer ({error}).") from error
+    """Raise ConnectionLostError for whatever Celery calls a lost connection.
+
+    Raises:
+        StoreFullError: Redis has no memory left for a message.
+    """
+    with full_is_ours():
+        try:
+            yield
+        except (OperationalError, *LOST) as error:
+            # kombu calls it so when it is refused before it has sent anything.
+            if isinstance(error.__cause__, OutOfMemoryError):
+                raise error.__cause__ from None
+            raise ConnectionLostError(f"Redis does not answer ({error}).") from error
 
 
 class Messages:
     """Sends the work of jobs to the workers.
 
-    Every method raises ConnectionLostError if Redis does not answer; the sweeper sends what
-    was not sent.
+    Every method raises ConnectionLostError if Redis does not answer, and StoreFullError if it
+    has no memory left; the sweeper sends what was not sent.
     """
 
     def __init__(self, app: Celery) -> None:

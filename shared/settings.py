@@ -13,11 +13,13 @@ from msgspec import Meta
 from shared.errors import SettingsError
 
 PREFIX = "SHOAL_"
+PATHS = {"home", "embedding_model"}
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 Count = Annotated[int, Meta(ge=1)]
-# Bounds of what an operator sets: a sign of life each second must do for a lease, and Redis
-# refuses times of many centuries.
+# Bounds of what an operator sets: a sign of life each second must do for a lease, Redis
+# refuses times of many centuries, and libraries need some memory whatever the image.
+ImageMemory = Annotated[int, Meta(ge=2**26)]
 ImageSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 KeptSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
 LeaseSeconds = Annotated[float, Meta(ge=3, le=86_400)]
@@ -42,11 +44,15 @@ class Settings:
     image_roots: tuple[Path, ...] = setting(
         (), "Workers read images only under these directories (separated by `:`). Unset: anywhere."
     )
+    embedding_model: Path | None = setting(
+        None, "ONNX image model of `embedding`, on every worker. Unset: the one that Shoal ships."
+    )
     fit_memory: Count = setting(
         2**30, "Memory for the rows that the model is fitted on (`500M`, `2G`); a sample above it."
     )
     max_image_bytes: Count = setting(2**29, "A larger file is a failure, not decoded.")
     max_image_pixels: Count = setting(250_000_000, "An image of more pixels is a failure.")
+    image_memory: ImageMemory = setting(2**32, "An image that takes more memory is a failure.")
     image_seconds: ImageSeconds = setting(60.0, "An image that takes longer is a failure.")
     features_seconds: KeptSeconds = setting(
         86_400.0, "Features are kept this long after the job's end."
@@ -74,7 +80,11 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             continue
         if name not in names:
             raise SettingsError(f"{variable} is not a setting; {known_variables()}")
-        values[name] = parse(name, text)
+        try:
+            values[name] = parse(name, text)
+        # A number of thousands of digits, a NUL in a path, the home of nobody.
+        except (ValueError, RuntimeError) as error:
+            raise SettingsError(f"{variable}: {error}") from error
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -106,7 +116,7 @@ def parse(name: str, text: str) -> object:
         return parse_bytes(text)
     if name == "image_roots":
         return parse_roots(text)
-    return Path(text).expanduser().absolute() if name == "home" else text
+    return Path(text).expanduser().absolute() if name in PATHS else text
 
 
 def parse_roots(text: str) -> tuple[Path, ...]:

@@ -12,7 +12,19 @@ FINISHING = 0.95
 
 
 def make_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
-    """Return the status that the ledger's ``fields`` stand for; ``now`` is of the same clock."""
+    """Return the status that the ledger's ``fields`` stand for; ``now`` is of the same clock.
+
+    Raises:
+        ValueError: They are those of another version, or damaged.
+    """
+    try:
+        return read_status(job_id, fields, now)
+    except (ArithmeticError, LookupError) as error:
+        raise ValueError(f"job {job_id} is of another version: {error!r}") from error
+
+
+def read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
+    """Do what ``make_status`` does; raises whatever the fields lead to."""
     images = ImageCounts(
         total=int(fields["total"]), loaded=int(fields["loaded"]), failed=int(fields["failed"])
     )
@@ -52,9 +64,10 @@ def progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) ->
 
 def images_per_second(images: ImageCounts, fields: Mapping[str, str], now: float) -> float | None:
     """Return the rate of the loading stage, so far or in all."""
-    seen = images.loaded + images.failed
+    # A job that was retried keeps images from before; its times begin anew.
+    seen = images.loaded + images.failed - kept_images(fields)
     started = optional_time(fields, "started_at")
-    if started is None or not seen:
+    if started is None or seen <= 0:
         return None
     ended = optional_time(fields, f"{Stage.LOADING}_ended_at") or optional_time(
         fields, "finished_at"
@@ -67,6 +80,12 @@ def eta_seconds(
 ) -> float | None:
     """Return the seconds left if the rest goes as what is done went."""
     started = optional_time(fields, "started_at")
-    if state.is_final or started is None or progress <= 0:
+    made = progress - FITTING * kept_images(fields) / int(fields["total"])
+    if state.is_final or started is None or made <= 0:
         return None
-    return round((now - started) * (1 - progress) / progress, 1)
+    return round((now - started) * (1 - progress) / made, 1)
+
+
+def kept_images(fields: Mapping[str, str]) -> int:
+    """Return how many images were loaded or had failed when the job was retried last."""
+    return int(fields.get("kept", 0))

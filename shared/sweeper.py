@@ -64,6 +64,7 @@ class Sweeper:
                 for job_id in self.registry.active_jobs():
                     self._try_job(job_id, is_drained)
         except StoreFullError as error:
+            # In the text: whoever waits at a terminal sees no more than that.
             logger.warning("could not sweep: %s", error)
 
     def _try_job(self, job_id: str, is_drained: bool) -> None:
@@ -74,7 +75,7 @@ class Sweeper:
             self.registry.retire(job_id)
         except (KeyError, ValueError, ResponseError):
             # Another version's job, or a damaged one, must not keep the others waiting.
-            logger.exception("job=%s cannot be looked after", job_id)
+            logger.exception("job cannot be looked after", extra={"job": job_id})
 
     def _is_drained(self) -> bool:
         return self.registry.waiting([BATCHES]) == 0
@@ -125,11 +126,16 @@ class Sweeper:
             self._send_batches(ledger, stage, ledger.missing_batches(stage))
 
     def _send_batches(self, ledger: Ledger, stage: Stage, batches: list[int]) -> None:
-        logger.warning("job=%s stage=%s sent_again=%d", ledger.job_id, stage, len(batches))
+        note_sent_again(ledger.job_id, stage, f"{len(batches)} batches")
         ledger.distrust_chord()
         self.connect_messages().send_batches(ledger.job_id, stage, batches[:MOST_MESSAGES])
 
     def _send_callback(self, ledger: Ledger, stage: Stage) -> None:
         if self.registry.claim(f"{ledger.job_id}:{stage}:callback", QUIET_SECONDS * 2):
-            logger.warning("job=%s stage=%s sent_again=callback", ledger.job_id, stage)
+            note_sent_again(ledger.job_id, stage, "callback")
             self.connect_messages().send_callback(ledger.job_id, stage)
+
+
+def note_sent_again(job_id: str, stage: Stage, what: str) -> None:
+    """Log what had been lost."""
+    logger.warning("sent again", extra={"job": job_id, "stage": stage, "messages": what})

@@ -21,4 +21,7 @@ def decode(raw: bytes | str, model: type[T]) -> T:
         msgspec.ValidationError: ``raw`` is JSON of another form.
         ValueError: ``raw`` is not JSON.
     """
-    return msgspec.convert(json.loads(raw), model)
+    try:
+        return msgspec.convert(json.loads(raw), model)
+    except RecursionError as error:
+        raise ValueError("this JSON is nested too deeply") from error

@@ -30,14 +30,27 @@ def server_directory() -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
-@pytest.fixture(scope="session", params=KINDS)
-def server_url(request: pytest.FixtureRequest, server_directory: Path) -> Iterator[str]:
-    directory = server_directory / request.param
-    directory.mkdir()
-    server = Server(request.param, directory)
-    server.start()
-    yield server.url
-    server.stop()
+@pytest.fixture(scope="session")
+def servers(server_directory: Path) -> Iterator[Callable[[str], Server]]:
+    """Starts a server of a kind, once."""
+    running: dict[str, Server] = {}
+
+    def find(kind: str) -> Server:
+        if kind not in running:
+            directory = server_directory / kind
+            directory.mkdir()
+            running[kind] = Server(kind, directory)
+            running[kind].start()
+        return running[kind]
+
+    yield find
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(params=KINDS)
+def server_url(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> str:
+    return servers(request.param).url
 
 
 @pytest.fixture

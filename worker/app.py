@@ -7,6 +7,7 @@ from typing import Any
 
 import billiard.pool
 from celery.signals import after_setup_logger, celeryd_after_setup, worker_shutdown
+from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
 import worker.blas  # noqa: F401  before numpy
@@ -15,16 +16,19 @@ from shared.connection import LOST, QUICK_RETRIES, connect, find_faults
 from shared.embedded import hold_server, server_url
 from shared.settings import read_settings
 from shared.tasks import CALLBACKS
+from worker.channel import use_lost_channels
 from worker.sweep import SweeperStep
 from worker.tasks import add_tasks
 from worker.workplace import Workplace
 
+LOG_KEYS = {"at": "asctime", "level": "levelname", "process": "processName"}
 # What a callback needs, in the order of need; together 3 s to import.
 CALLBACK_MODULES = ("worker.fitting", "worker.plots")
 
 # A child that ends waits until its results are read, which a main process that ends may do no
 # more: by default 30 s, every fourth time in a trial. Nothing is lost, the ledger has them.
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
+use_lost_channels()
 
 settings = read_settings()
 url = settings.redis_url or server_url(settings)
@@ -63,8 +67,11 @@ def refuse_faults() -> None:
 
 
 @after_setup_logger.connect
-def quieten(**_: object) -> None:
-    """Leave one line an event, ours: Celery's own two for each message say less."""
+def set_up_log(logger: logging.Logger, **_: object) -> None:
+    """Make the log one line an event, as key=value: `grep job=…` follows a job."""
+    for handler in logger.handlers:
+        handler.setFormatter(Logfmter(list(LOG_KEYS), mapping=LOG_KEYS))
+    # Celery's own two lines for each message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
 

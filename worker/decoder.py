@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from shared.errors import UnreadableImageError
 from shared.jobs import FailureReason
-from worker.images import ImageLimits
+from worker.images import NO_MEMORY, ImageLimits
+from worker.memory import limit_memory_for_good
 
 LENGTH = struct.Struct("!I")
 # Beyond the caller's own limit, for a decoder whose caller is gone.
@@ -43,7 +44,7 @@ class DecoderOrder:
         max_pixels: As in ``ImageLimits``.
         roots: As in ``ImageLimits``.
         seconds: Time for one image.
-        memory_bytes: Address space of the process.
+        memory_bytes: Memory for one image.
     """
 
     function: str
@@ -80,10 +81,10 @@ def main() -> None:
 
 def limit_process(memory_bytes: int) -> None:
     """Make this process the one that suffers from its images."""
-    # A system may know a limit and refuse to set it (macOS: address space).
+    # A system may know a limit and refuse to set it.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    limit_memory_for_good(memory_bytes)
     # Linux, short of memory, shall choose this process and not its caller.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
@@ -96,7 +97,7 @@ def answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str],
     except UnreadableImageError as error:
         return {"reason": error.reason, "detail": error.detail}, b""
     except MemoryError:
-        return {"reason": FailureReason.DAMAGED, "detail": "decoding needs too much memory"}, b""
+        return {"reason": FailureReason.TOO_MUCH_MEMORY, "detail": NO_MEMORY}, b""
 
 
 def send_frames(stream: BinaryIO, *contents: bytes) -> None:

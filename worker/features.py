@@ -90,7 +90,13 @@ class FeatureStatistics:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Return the statistics that ``to_bytes`` wrote."""
+        """Return the statistics that ``to_bytes`` wrote.
+
+        Raises:
+            ValueError: The bytes are not such numbers.
+        """
         values = np.frombuffer(content, np.float64)
+        if not (len(values) % 2 and np.isfinite(values[0])):
+            raise ValueError(f"{len(content)} bytes are no statistics")
         total, squares = np.split(values[1:], 2)
         return cls(int(values[0]), total, squares)

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Self
+from typing import NoReturn, Self
 
 from redis import RedisError
 
@@ -15,6 +15,7 @@ from shared.store import Lease, Ledger
 
 # Celery replaces sys.stderr by a logger, which a dying process cannot write to.
 STDERR = 2
+NOT_WANTED = "work is not wanted any more"
 # Between two signs of life.
 BEAT_SECONDS = 1.0
 # Threads that stay: to wait for a new one to start took 4 ms a batch on busy cores.
@@ -57,14 +58,18 @@ class Heartbeat:
     def check(self) -> None:
         """Raise WorkLostError if the work does not count any more."""
         if self.lost.is_set():
-            raise WorkLostError(f"{self.work} is not wanted any more")
+            self.give_up()
+
+    def give_up(self) -> NoReturn:
+        """Raise WorkLostError: the work does not count any more."""
+        raise WorkLostError(f"{self.work}: {NOT_WANTED}")
 
     def _give_signs(self) -> None:
         while not self.ended.wait(self.interval):
             try:
                 wanted = self.give()
-            except (RedisError, ShoalError):
-                continue  # an outage must not end the signs for good
+            except (RedisError, ShoalError, MemoryError):
+                continue  # an outage, or an image's hunger, must not end the signs for good
             if not wanted:
                 self.lost.set()
                 return

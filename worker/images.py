@@ -9,6 +9,8 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -45,10 +47,8 @@ OPEN_REASONS = {
     errno.ENODEV: FailureReason.NOT_A_FILE,
 }
 
-# Our own limit, from the settings, is checked instead: Pillow's is one per process, warns
-# first and rejects at twice its value.
-Image.MAX_IMAGE_PIXELS = None
-
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+NO_MEMORY = "decoding needs too much memory"
 
 StrPath = str | os.PathLike[str]
 
@@ -154,16 +154,33 @@ def read_bytes(descriptor: int, size: int) -> bytes:
 def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
     """Return the square RGB pixels of an encoded image; raises whatever its decoder raises."""
     try:
-        with Image.open(BytesIO(content), formats=FORMATS) as picture:
+        with guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
             if picture.format == "JPEG":
                 # Hands libjpeg all at once; Pillow copies the rest after each of its 64 KiB.
                 picture.decodermaxblock = len(content)
             return make_square(picture, image_size)
+    except BOMBS as error:
+        detail = f"more pixels than the {max_pixels:,} allowed"
+        raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, detail) from error
     except UnidentifiedImageError:
         if not content.startswith(TIFF_MAGICS):
             raise
         return make_square(read_scientific_tiff(content, max_pixels), image_size)
+
+
+@contextmanager
+def guard(max_pixels: int) -> Iterator[None]:
+    """Let Pillow itself refuse what is twice too large, in the meantime.
+
+    Some plugins make the whole picture while they open the file: a GIF of 44 bytes took 1.3 GB.
+    """
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def explain_opening(
@@ -181,7 +198,7 @@ def explain_opening(
 def explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
     """Return why the bytes of a file could not be decoded."""
     if isinstance(error, MemoryError):
-        return UnreadableImageError(FailureReason.DAMAGED, "decoding needs too much memory")
+        return UnreadableImageError(FailureReason.TOO_MUCH_MEMORY, NO_MEMORY)
     if isinstance(error, UnidentifiedImageError):
         if not content.startswith(MAGICS):
             return UnreadableImageError(FailureReason.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}")

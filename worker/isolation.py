@@ -38,7 +38,7 @@ class IsolatedLoader:
             image_size: As for ``load_image``.
             limits: As for ``load_image``.
             seconds: An image that takes longer is given up.
-            memory_bytes: Address space of the sub-process.
+            memory_bytes: An image that takes more is a failure.
             on_wait: Called about once a second while an image is awaited.
             function: What the sub-process calls, as "module:name".
         """

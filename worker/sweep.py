@@ -45,24 +45,24 @@ class SweeperStep(bootsteps.StartStopStep):
         try:
             self.registry.forget_worker(worker.hostname)
         except RedisError:
-            logger.info("worker=%s left without a word: Redis is away", worker.hostname)
+            logger.info("left without a word: Redis is away")
 
     def sweep(self, hostname: str) -> None:
         """Look after all jobs once; when Redis is away, there is a next time."""
         try:
-            self._stop_at_faults(hostname)
+            self._stop_at_faults()
             self.registry.note_worker(hostname)
             self.sweeper.sweep()
         except (RedisError, ConnectionLostError) as error:
-            logger.warning("worker=%s could not sweep: %s", hostname, error)
+            logger.warning("could not sweep", extra={"error": error})
 
-    def _stop_at_faults(self, hostname: str) -> None:
+    def _stop_at_faults(self) -> None:
         # Until it has answered once: it may have been away when the worker started.
         if self.checked:
             return
         faults = find_faults(self.registry.client)
         self.checked = True
         if faults:
-            logger.critical("worker=%s stops: %s", hostname, "\n".join(faults))
+            logger.critical("the worker stops", extra={"error": " ".join(faults)})
             # An exception would only end this call of the timer.
             state.should_stop = EX_FAILURE  # type: ignore[assignment]

@@ -13,6 +13,7 @@ from worker.workplace import Workplace
 
 def add_tasks(app: Celery, workplace: Workplace) -> None:
     """Give ``app`` the tasks, working at ``workplace``."""
+    app.conf.worker_consumer = "worker.reception:CarefulConsumer"
 
     @app.task(name=LOAD_BATCH, bind=True)
     def load_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:

@@ -1,5 +1,9 @@
 """Scientific TIFF: the depths and layouts that Pillow cannot open."""
 
+import lzma
+import math
+import zlib
+from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
@@ -7,10 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.errors import UnreadableImageError
+from shared.jobs import FailureReason
 from worker.pixels import MIN_IS_WHITE, check_pixels, make_eight_bits, make_upright
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION_TAG = 274
+
+# Of the compressions that tifffile undoes in one go, whatever comes out.
+DECOMPRESSORS: dict[int, Callable[[], Any]] = {
+    8: zlib.decompressobj,
+    32946: zlib.decompressobj,
+    34925: lzma.LZMADecompressor,
+}
 
 
 def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
@@ -20,7 +33,7 @@ def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
     many channels the first three are the colours. Raises whatever tifffile raises.
 
     Raises:
-        UnreadableImageError: The page has more than ``max_pixels``.
+        UnreadableImageError: The page has more than ``max_pixels``, or holds more than it says.
     """
     # Here, not above: most folders have no such file, and the import takes 0.1 s.
     from tifffile import TiffFile
@@ -29,12 +42,28 @@ def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
         page = tiff.pages.first
         # A page of hundreds of channels weighs more than its width and height tell.
         check_pixels(max(page.imagewidth * page.imagelength, page.size // 4), max_pixels)
+        check_segments(page, content)
         channels = find_channels(page.asarray(), page.axes)
         values = make_eight_bits(channels)
         if page.photometric == MIN_IS_WHITE:
             values = ~values
         orientation = page.tags.valueof(ORIENTATION_TAG, default=1)
         return make_upright(make_picture(values, bool(page.extrasamples)), orientation)
+
+
+def check_segments(page: Any, content: bytes) -> None:
+    """Refuse a page with a strip or tile that decompresses to far more than its pixels.
+
+    Raises:
+        UnreadableImageError: There is one; a file of 2 MB took 4 GB.
+    """
+    if page.compression not in DECOMPRESSORS:
+        return
+    most = 2 * math.prod(page.chunks) * page.dtype.itemsize
+    for start, n_bytes in zip(page.dataoffsets, page.databytecounts, strict=False):
+        decompressor = DECOMPRESSORS[page.compression]()
+        if len(decompressor.decompress(content[start : start + n_bytes], most + 1)) > most:
+            raise UnreadableImageError(FailureReason.DAMAGED, "holds more than its pixels")
 
 
 def find_channels(values: NDArray[Any], axes: str) -> NDArray[Any]:

@@ -1,11 +1,13 @@
 """The store: every Redis key, and every change to it.
 
 ``keys`` names them, ``registry`` knows all jobs, ``ledger`` is the truth about one job's
-progress, and ``results`` holds what the stages of one job leave behind.
+progress, ``results`` holds what the stages of one job leave behind, and ``expiry`` ends it.
 """
 
-from shared.store.ledger import Commit, Lease, Ledger
+from shared.store.batches import Commit
+from shared.store.expiry import Expiry, Lifetimes
+from shared.store.ledger import Lease, Ledger
 from shared.store.registry import Registry
-from shared.store.results import Lifetimes, Results
+from shared.store.results import Results
 
-__all__ = ["Commit", "Lease", "Ledger", "Lifetimes", "Registry", "Results"]
+__all__ = ["Commit", "Expiry", "Lease", "Ledger", "Lifetimes", "Registry", "Results"]

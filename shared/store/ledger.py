@@ -1,31 +1,21 @@
 """The ledger of one job: the truth about what is done, whatever messages say."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cached_property
 
-from shared.connection import Client
-from shared.errors import UnknownJobError
+from shared.errors import UnknownJobError, UsageError
 from shared.jobs import JobRequest, Stage, State, Status
 from shared.status import make_status
 from shared.store import scripts
-from shared.store.keys import JobKeys
+from shared.store.batches import BatchLedger
+from shared.store.keys import ACTIVE
+
+logger = logging.getLogger(__name__)
 
 # The state in which a stage's callback is at work.
 CALLBACK_STATE = {Stage.LOADING: State.FITTING, Stage.LABELLING: State.FINISHING}
-
-# The holder of a batch that is delivered again is alive if it was heard of within this time.
-SILENT_SECONDS = 5.0
-
-
-class Commit(StrEnum):
-    """What became of a batch's output."""
-
-    COMMITTED = "committed"
-    LAST = "last"  # the stage is complete, and its chord cannot be counted upon
-    DUPLICATE = "duplicate"
-    STALE = "stale"
 
 
 @dataclass(frozen=True)
@@ -37,17 +27,11 @@ class Lease:
     attempt: int
 
 
-class Ledger:
+class Ledger(BatchLedger):
     """What is done, running and failed in one job.
 
     Every method is one step in Redis: safe to call again, whatever happened to the first call.
     """
-
-    def __init__(self, client: Client, job_id: str, lease_seconds: float) -> None:
-        self.client = client
-        self.job_id = job_id
-        self.keys = JobKeys(job_id)
-        self.lease_seconds = lease_seconds
 
     def fields(self) -> dict[str, str]:
         """Return all that the ledger notes of the job.
@@ -86,98 +70,9 @@ class Ledger:
         """
         return self.status().request
 
-    def start_batch(self, stage: Stage, batch: int, redelivered: bool) -> int | None:
-        """Begin a batch; return the number of the attempt, or None if it is not to be done.
-
-        Args:
-            stage: Stage that the batch belongs to.
-            batch: Number of the batch.
-            redelivered: Whether the broker lost its connection to the batch's holder.
-        """
-        reply = scripts.run(
-            self.client,
-            "start_batch",
-            [self.keys.job, *self.stage_keys(stage), self.keys.attempts(stage)],
-            *(stage, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
-        )
-        return reply if isinstance(reply, int) else None
-
-    def stage_keys(self, stage: Stage) -> list[str]:
-        """Return the keys that say what is done and running."""
-        return [self.keys.done(stage), self.keys.running(stage)]
-
-    def beat_batch(self, stage: Stage, batch: int) -> bool:
-        """Give a sign of life for a batch; return whether it is still wanted."""
-        keys = [self.keys.job, self.keys.running(stage)]
-        return bool(scripts.run(self.client, "beat_batch", keys, stage, batch, self.lease_seconds))
-
-    def end_attempt(self, stage: Stage, batch: int, error: str | None) -> None:
-        """Note why an attempt at a batch failed.
-
-        Args:
-            stage: Stage that the batch belongs to.
-            batch: Number of the batch.
-            error: What the work raised; None if Redis was to blame, which does not count.
-        """
-        of_stage = (self.keys.running, self.keys.attempts, self.keys.errors)
-        keys = [self.keys.job, *(key(stage) for key in of_stage)]
-        scripts.run(self.client, "end_attempt", keys, stage, batch, error or "")
-
-    def last_error(self, stage: Stage, batch: int) -> str | None:
-        """Return what an attempt at a batch raised last; None if it only lost processes."""
-        raw = self.client.hget(self.keys.errors(stage), str(batch))
-        return raw.decode() if raw else None
-
     def fail_stage(self, stage: Stage, error: str) -> bool:
         """End the job in the middle of ``stage``; return False if it is not there any more."""
         return bool(scripts.run(self.client, "fail_stage", [self.keys.job], stage, error))
-
-    def commit_loading(
-        self, batch: int, features: bytes, counts: tuple[int, int], notes: Mapping[str, bytes]
-    ) -> Commit:
-        """Store a loaded batch.
-
-        Args:
-            batch: Number of the batch.
-            features: Raw rows of the images loaded.
-            counts: Images loaded and images failed.
-            notes: Value of the batch by key: shape, failures, statistics.
-        """
-        output = (self.keys.features(batch), features)
-        return self._commit(Stage.LOADING, batch, counts, output, notes)
-
-    def commit_labelling(self, batch: int, labels: bytes) -> Commit:
-        """Store the label rows of a batch."""
-        output = (self.keys.labels(batch), labels)
-        return self._commit(Stage.LABELLING, batch, (0, 0), output, {})
-
-    def _commit(
-        self,
-        stage: Stage,
-        batch: int,
-        counts: tuple[int, int],
-        output: tuple[str, bytes],
-        notes: Mapping[str, bytes],
-    ) -> Commit:
-        keys = [self.keys.job, *self.stage_keys(stage), output[0], *notes]
-        values = (stage, batch, *counts, output[1], *notes.values())
-        return Commit(scripts.run(self.client, "commit_batch", keys, *values).decode())
-
-    def missing_batches(self, stage: Stage) -> list[int]:
-        """Return the batches that are neither committed nor running."""
-        total = int(self.client.hget(self.keys.job, "batches") or 0)
-        done = self.client.smembers(self.keys.done(stage))
-        running = self.client.zrange(self.keys.running(stage), 0, -1)
-        return sorted(set(range(total)) - {int(batch) for batch in [*done, *running]})
-
-    def take_lost_batches(self, stage: Stage) -> list[int]:
-        """Return the batches whose process gave no sign of life; each is returned once."""
-        keys = [self.keys.job, self.keys.running(stage)]
-        return [int(b) for b in scripts.run(self.client, "take_lost", keys)]
-
-    def has_running(self, stage: Stage) -> bool:
-        """Return whether any process works on a batch of the stage."""
-        return bool(self.client.zcard(self.keys.running(stage)))
 
     def distrust_chord(self) -> None:
         """Note that the stage's chord cannot be counted upon: batches are sent beside it."""
@@ -190,6 +85,8 @@ class Ledger:
         reply = scripts.run(
             self.client, "acquire_lease", keys, stage, state, self._lease_milliseconds()
         )
+        if reply == b"unknown":
+            logger.warning("no such job", extra={"job": self.job_id, "stage": stage})
         return Lease(state, *reply) if isinstance(reply, list) else None
 
     def renew_lease(self, lease: Lease) -> bool:
@@ -227,3 +124,47 @@ class Ledger:
         if reply is None:
             raise UnknownJobError(f"No job {self.job_id}: see `shoal jobs` for those there are.")
         return State(reply.decode())
+
+    def retry(self, *, failed_only: bool = False) -> list[int]:
+        """Let an ended job go on; return the batches to load, none if only the rest is missing.
+
+        What was loaded stays, as far as its features have not expired. Model, labels and plots
+        are made again.
+
+        Args:
+            failed_only: Whether to try those images again that failed, also of a finished job.
+
+        Raises:
+            UnknownJobError: No job has this id, or it has expired.
+            UsageError: The job has not ended, or nothing is left to do.
+            StoreFullError: Redis has no memory left.
+        """
+        fields = self.fields()
+        arguments = (self.job_id, int(failed_only), fields["batches"])
+        reply = scripts.run(self.client, "retry", self._retry_keys(fields), *arguments)
+        if isinstance(reply, list):
+            return reply
+        raise self._nothing_to_retry(reply.decode())
+
+    def _retry_keys(self, fields: Mapping[str, str]) -> list[str]:
+        job = self.keys
+        of_stage = [job.done, job.running, job.attempts, job.errors]
+        return [
+            *(job.job, ACTIVE, job.manifest, job.lease),
+            *(job.shapes, job.failures, job.statistics),
+            *(key(stage) for stage in Stage for key in of_stage),
+            *(key(b) for b in range(int(fields["batches"])) for key in (job.features, job.labels)),
+            *job.of_tokens(int(fields.get("fence", 0))),
+        ]
+
+    def _nothing_to_retry(self, why: str) -> UsageError:
+        if why == "gone":
+            return UnknownJobError(f"Job {self.job_id} has expired: submit its folder again.")
+        if why == "nothing":
+            return UsageError(f"No image of job {self.job_id} failed: nothing to retry.")
+        remedy = (
+            "--failed-only tries the images again that failed"
+            if why == State.FINISHED
+            else f"`shoal wait {self.job_id}` waits for its end"
+        )
+        return UsageError(f"Job {self.job_id} is {why}: nothing to retry; {remedy}.")

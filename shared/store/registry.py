@@ -1,15 +1,18 @@
 """The registry: which jobs there are, which need looking after, who works."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from typing import cast
+
+from redis import ResponseError
 
 from shared.connection import Client
 from shared.jobs import JobRequest, State
-from shared.store import keys
+from shared.store import keys, scripts
+from shared.store.expiry import Lifetimes
 from shared.store.keys import JobKeys
 from shared.store.manifest import pack_paths
 from shared.store.refusals import full_is_ours
-from shared.store.results import Lifetimes
 from shared.wire import encode
 
 # A producer that dies while it registers a job leaves nothing behind after this time.
@@ -30,6 +33,7 @@ class Registry:
         request: JobRequest,
         batches: Sequence[Sequence[str]],
         lifetimes: Lifetimes | None = None,
+        fingerprint: str = "",
     ) -> None:
         """Register a job, with a manifest from which every batch can be made again.
 
@@ -40,20 +44,22 @@ class Registry:
             request: What is asked for.
             batches: Paths of each batch, relative to the source.
             lifetimes: How long to keep what the job leaves; None leaves it to whoever ends it.
+            fingerprint: The same for the same images and options: see ``find``.
 
         Raises:
             StoreFullError: Redis has no memory left for it.
         """
         with full_is_ours():
             self._write_manifest(JobKeys(job_id), batches)
-            self._write_job(JobKeys(job_id), request, batches, lifetimes)
+            notes = {"fingerprint": fingerprint, **(asdict(lifetimes) if lifetimes else {})}
+            self._write_job(JobKeys(job_id), request, batches, notes)
 
     def _write_job(
         self,
         job: JobKeys,
         request: JobRequest,
         batches: Sequence[Sequence[str]],
-        lifetimes: Lifetimes | None,
+        notes: Mapping[str, str | float],
     ) -> None:
         fields = {
             "state": State.QUEUED.value,
@@ -64,7 +70,7 @@ class Registry:
             "failed": 0,
             "created_at": (now := self.now()),
             "active_at": now,
-            **(asdict(lifetimes) if lifetimes else {}),
+            **notes,
         }
         with self.client.pipeline(transaction=True) as pipe:
             pipe.persist(job.manifest)
@@ -82,27 +88,45 @@ class Registry:
                 pipe.expire(job.manifest, UNREGISTERED_SECONDS)
                 pipe.execute()
 
-    def jobs(self) -> Iterator[str]:
-        """Yield the ids of the jobs that have not expired, newest first."""
-        for raw in self.client.zrevrange(keys.JOBS, 0, -1):
-            job_id = raw.decode()
-            if self.client.exists(JobKeys(job_id).job):
-                yield job_id
-            else:
-                self.client.zrem(keys.JOBS, job_id)
+    def jobs(self) -> list[str]:
+        """Return the ids of the jobs that have not expired, newest first."""
+        self.forget_expired()
+        return [raw.decode() for raw in self.client.zrevrange(keys.JOBS, 0, -1)]
+
+    def find(self, fingerprint: str) -> list[str]:
+        """Return the ids of the jobs with this fingerprint, newest first, in one round trip."""
+        job_ids = self.jobs()
+        with self.client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hget(JobKeys(job_id).job, "fingerprint")
+            # A damaged job has none, and must not hide the others.
+            found = pipe.execute(raise_on_error=False)
+        wanted = fingerprint.encode()
+        return [job_id for job_id, raw in zip(job_ids, found, strict=True) if raw == wanted]
+
+    def forget_expired(self) -> None:
+        """Drop the ids of jobs that have expired."""
+        scripts.run(self.client, "forget", [keys.JOBS], JobKeys("%s").job)
 
     def active_jobs(self) -> list[str]:
         """Return the ids of the jobs to look after, oldest first."""
         return [raw.decode() for raw in self.client.zrange(keys.ACTIVE, 0, -1)]
 
     def retire(self, job_id: str) -> None:
-        """Look after a job no longer."""
-        self.client.zrem(keys.ACTIVE, job_id)
+        """Look after a job no longer, unless it was retried meanwhile."""
+        scripts.run(self.client, "retire", [JobKeys(job_id).job, keys.ACTIVE], job_id)
 
     def now(self) -> float:
         """Return the time of the server's clock, which all of the ledger's times come from."""
         seconds, microseconds = self.client.time()
         return float(seconds) + float(microseconds) / 1e6
+
+    def memory(self) -> Mapping[str, int | str]:
+        """Return what the server tells of its memory; nothing if it hides that."""
+        try:
+            return cast(Mapping[str, int | str], self.client.info("memory"))
+        except ResponseError:
+            return {}
 
     def claim(self, what: str, seconds: float) -> bool:
         """Return whether ``what`` may be done now: by one process, once in ``seconds``."""
@@ -124,4 +148,4 @@ class Registry:
 
     def waiting(self, queues: Iterable[str]) -> int:
         """Return how many messages wait in ``queues``."""
-        return sum(self.client.llen(keys.CELERY + queue) for queue in queues)
+        return sum(self.client.llen(key) for queue in queues for key in keys.queue_keys(queue))

@@ -10,23 +10,14 @@ from shared.jobs import Assignment, Failure, FailureReason, Summary
 from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths
-from shared.store.refusals import full_is_ours
 from shared.wire import decode, encode
 
 # A label row, little-endian: label, distance, pc1, pc2.
 LABEL_ROW = struct.Struct("<ifff")
-# Batches read, or keys set, in one round trip.
+# Batches read in one round trip.
 CHUNK = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
-
-
-@dataclass(frozen=True)
-class Lifetimes:
-    """How long an ended job's features and its results are kept, in seconds."""
-
-    features_seconds: float
-    results_seconds: float
 
 
 @dataclass(frozen=True)
@@ -47,6 +38,15 @@ class FailedImage:
     detail: str
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A batch that was loaded: its raw features and their shape, and its failures."""
+
+    shape: Shape
+    features: bytes
+    failures: list[FailedImage]
+
+
 class Results:
     """The outputs of one job.
 
@@ -65,6 +65,17 @@ class Results:
     def n_batches(self) -> int:
         """Return how many batches the manifest has."""
         return int(self.client.hlen(self.keys.manifest))
+
+    def loaded(self, batch: int) -> Loaded | None:
+        """Return what a batch left when it was loaded, also before its job was retried."""
+        with self.client.pipeline(transaction=False) as pipe:
+            pipe.hget(self.keys.shapes, str(batch))
+            pipe.hget(self.keys.failures, str(batch))
+            shape, failures = pipe.execute()
+        features = self.client.get(self.keys.features(batch)) if shape else None
+        if features is None:
+            return None
+        return Loaded(decode(shape, Shape), features, decode(failures or b"[]", list[FailedImage]))
 
     def loading_notes(
         self, shape: Shape, failures: Sequence[FailedImage], statistics: bytes
@@ -183,41 +194,3 @@ class Results:
                 f" see `shoal status {self.job_id}`."
             )
         return value
-
-    def expire(self, features_seconds: float, results_seconds: float) -> None:
-        """Give every key of an ended job its time to live.
-
-        Args:
-            features_seconds: For the features, unless the job has a time of its own.
-            results_seconds: For all else, likewise.
-
-        Raises:
-            StoreFullError: Redis has no memory left to note when that will be.
-        """
-        with self.client.pipeline(transaction=False) as pipe:
-            raw, (seconds, microseconds) = pipe.hgetall(self.keys.job).time().execute()
-        fields = {k.decode(): v for k, v in raw.items()}
-        features_seconds = float(fields.get("features_seconds", features_seconds))
-        results_seconds = float(fields.get("results_seconds", results_seconds))
-        tokens = range(1, int(fields.get("fence", 0)) + 1)
-        of_token = (self.keys.model, self.keys.summary, self.keys.plots)
-        lasting = [*self.keys.fixed(), *(key(token) for token in tokens for key in of_token)]
-        batches = range(self.n_batches())
-        self._expire([self.keys.statistics, *map(self.keys.features, batches)], features_seconds)
-        self._expire([*map(self.keys.labels, batches), *lasting], results_seconds)
-        expires_at = seconds + microseconds / 1e6 + results_seconds
-        with full_is_ours():
-            self.client.hset(self.keys.job, "expires_at", expires_at)
-
-    def drop_features(self) -> None:
-        """Free the memory of the features: by far most of what a job takes."""
-        names = [self.keys.statistics, *map(self.keys.features, range(self.n_batches()))]
-        for start in range(0, len(names), CHUNK):
-            self.client.unlink(*names[start : start + CHUNK])
-
-    def _expire(self, names: Sequence[str], seconds: float) -> None:
-        for start in range(0, len(names), CHUNK):
-            with self.client.pipeline(transaction=False) as pipe:
-                for name in names[start : start + CHUNK]:
-                    pipe.pexpire(name, int(seconds * 1000))
-                pipe.execute()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,8 +59,8 @@ class Shoal:
         return json.loads(self.output(*arguments, "--json"))
 
     def submit(self, source: Path, *options: object) -> str:
-        """Submit a folder; return the job's id."""
-        return self.output("submit", source, *options).strip()
+        """Submit a folder anew; return the job's id."""
+        return self.output("submit", source, "--force", *options).strip()
 
     def processes(self) -> list[psutil.Process]:
         """Return all processes of this home: commands, workers, their children, servers."""
@@ -93,4 +94,4 @@ class FinishedRun:
     @property
     def job_id(self) -> str:
         """Return the id that it told."""
-        return self.stderr.split()[1].rstrip(":")
+        return re.findall(r"^Job (\w+):", self.stderr, re.MULTILINE)[0]

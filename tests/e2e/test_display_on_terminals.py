@@ -44,7 +44,7 @@ def read_terminal(terminal: int, deadline: float) -> str:
 def test_terminal_shows_a_bar_with_stage_images_and_rate(
     shoal: Shoal, workers: list[Worker], slow_photographs: Path
 ) -> None:
-    code, drawn = run_on_terminal(shoal, "run", slow_photographs, "--batch-size", 6)
+    code, drawn = run_on_terminal(shoal, "run", slow_photographs, "--batch-size", 6, "--force")
     assert code == 0
     assert "━" in drawn
     assert "loading" in drawn
@@ -57,7 +57,7 @@ def test_terminal_shows_a_bar_with_stage_images_and_rate(
 def test_elsewhere_progress_is_plain_lines(
     shoal: Shoal, workers: list[Worker], slow_photographs: Path
 ) -> None:
-    done = shoal.run("run", slow_photographs, "--batch-size", 6)
+    done = shoal.run("run", slow_photographs, "--batch-size", 6, "--force")
     assert "\x1b" not in done.stdout + done.stderr
     assert "loading: " in done.stderr
     assert "of 120 images" in done.stderr

@@ -45,7 +45,7 @@ def test_an_option_that_cannot_work_is_wrong_use(
 
 
 @pytest.mark.parametrize(
-    "command", [["status"], ["wait"], ["cancel"], ["result"], ["failures"], ["plot"]]
+    "command", [["status"], ["wait"], ["cancel"], ["retry"], ["result"], ["failures"], ["plot"]]
 )
 def test_an_unknown_job_is_wrong_use(embedded_run: FinishedRun, command: list[str]) -> None:
     names = ["scatter"] if command == ["plot"] else []

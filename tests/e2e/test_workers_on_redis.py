@@ -72,7 +72,7 @@ def test_two_workers_label_as_embedded_mode_does(
 def test_run_uses_the_workers_that_there_are(
     shoal: Shoal, workers: list[Worker], embedded_run: FinishedRun, tmp_path: Path
 ) -> None:
-    shoal.output("run", embedded_run.source, "--out", tmp_path / "out")
+    shoal.output("run", embedded_run.source, "--force", "--out", tmp_path / "out")
     labels = (tmp_path / "out" / "labels.csv").read_bytes()
     assert labels == (embedded_run.out / "labels.csv").read_bytes()
     assert not (shoal.home / "worker.log").exists()

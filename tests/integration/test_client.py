@@ -7,8 +7,8 @@ import pytest
 from servers import Server
 
 from producer import Client
-from producer.client import make_request
 from producer.folder import Folder
+from producer.request import make_request
 from shared.errors import SourceError, UnknownJobError, UsageError
 from shared.jobs import Stage, State
 from shared.settings import Settings
@@ -162,7 +162,7 @@ def test_what_is_no_id_never_reaches_redis(shoal, job_id):
     ],
 )
 def test_a_damaged_job_does_not_hide_the_others(client, shoal, folder, caplog, damage):
-    damaged, whole = shoal.submit(folder, clusters=1), shoal.submit(folder, clusters=1)
+    damaged, whole = (shoal.submit(folder, clusters=1, force=True) for _ in range(2))
     damage(client, damaged.ledger.keys.job)
     client.zadd("shoal:jobs", {"odd": 0})
     client.hset("shoal:{odd}:job", "state", "queued")

@@ -135,3 +135,13 @@ def test_status_reads_the_servers_clock(job, monkeypatch):
     status = job.status()
     assert status.images_per_second > 0
     assert status.eta_seconds >= 0
+
+
+@pytest.mark.parametrize("send", ["send_stage", "send_batches", "send_callback"])
+def test_messages_that_redis_has_no_memory_for_are_refused_in_our_words(
+    workplace, job, set_full, send
+):
+    set_full(True)
+    arguments = {"send_stage": [3], "send_batches": [[1]], "send_callback": []}[send]
+    with pytest.raises(StoreFullError, match="Redis is full"):
+        getattr(workplace.messages, send)(job.id, Stage.LOADING, *arguments)

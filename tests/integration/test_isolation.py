@@ -12,7 +12,7 @@ from PIL import Image
 
 from shared.errors import ShoalError, UnreadableImageError
 from shared.jobs import FailureReason
-from worker.images import ImageLimits, load_image
+from worker.images import NO_MEMORY, ImageLimits, load_image
 from worker.isolation import IsolatedLoader
 
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
@@ -96,7 +96,7 @@ def test_an_image_that_eats_the_memory_fails_and_the_process_lives_on(
 ) -> None:
     before = decoder_process(shared_loader)
     error = failure(shared_loader, tmp_path / "hungry.png")
-    assert (error.reason, error.detail) == (FailureReason.DAMAGED, "decoding needs too much memory")
+    assert (error.reason, error.detail) == (FailureReason.TOO_MUCH_MEMORY, NO_MEMORY)
     assert decoder_process(shared_loader) == before
 
 

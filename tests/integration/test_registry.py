@@ -59,10 +59,13 @@ def test_jobs_are_listed_newest_first_and_expired_ones_are_forgotten(client, reg
     assert client.zcard("shoal:jobs") == 2
 
 
-def test_active_jobs_are_looked_after_oldest_first_until_they_retire(registry, register):
+def test_active_jobs_are_looked_after_oldest_first_until_they_have_ended(registry, register):
     ids = [register().job_id for _ in range(3)]
-    registry.retire(ids[0])
-    assert registry.active_jobs() == ids[1:]
+    registry.retire(ids[1])
+    assert registry.active_jobs() == ids
+    Ledger(registry.client, ids[1], 15).cancel()
+    registry.retire(ids[1])
+    assert registry.active_jobs() == [ids[0], ids[2]]
 
 
 def test_a_claim_belongs_to_one_process_until_it_runs_out(registry):

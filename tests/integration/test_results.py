@@ -8,9 +8,10 @@ import pytest
 from producer.output import replacing, write_json, write_rows
 from shared.errors import NotFinishedError
 from shared.jobs import Assignment, ClusterSummary, Failure, FailureReason, Stage, State, Summary
-from shared.store import Registry, Results
+from shared.store import Expiry, Lifetimes, Registry, Results
 from shared.store.results import LABEL_ROW, FailedImage, Shape
 
+LIFETIMES = Lifetimes(features_seconds=100, results_seconds=1000)
 NAMES = [["a\nb.png", "caf\udce9.png", "c\rd.png"], ["日本/🐟.png", "e,\"f'.png", " .png"]]
 SUMMARY = Summary(
     clusters=[ClusterSummary(label=0, size=4, representatives=["caf\udce9.png"])],
@@ -166,7 +167,7 @@ def lives(client, job_id):
 
 
 def test_every_key_of_an_ended_job_expires(client, finished, ledger):
-    finished.expire(features_seconds=100, results_seconds=1000)
+    Expiry(client, finished.job_id).begin(LIFETIMES)
     found = lives(client, finished.job_id)
     brief = {name for name in found if "features" in name or "statistics" in name}
     assert brief == {"}:features:0", "}:features:1", "}:statistics"}
@@ -176,7 +177,7 @@ def test_every_key_of_an_ended_job_expires(client, finished, ledger):
 
 
 def test_the_status_says_when_results_expire(client, finished, ledger):
-    finished.expire(features_seconds=100, results_seconds=1000)
+    Expiry(client, finished.job_id).begin(LIFETIMES)
     assert ledger.status().expires_at == pytest.approx(Registry(client).now() + 1000, abs=5)
 
 
@@ -185,7 +186,7 @@ def test_a_late_holder_leaves_nothing_that_stays_for_ever(client, ledger, result
     load(ledger, results, 1)
     lease = ledger.acquire_lease(Stage.LOADING)
     ledger.cancel()
-    results.expire(features_seconds=100, results_seconds=1000)
+    Expiry(client, results.job_id).begin(LIFETIMES)
     results.put_model(lease.token, b"late")
     results.put_findings(lease.token, SUMMARY, {"scatter": b"late"})
     assert all(seconds > 0 for seconds in lives(client, results.job_id).values())

@@ -400,7 +400,8 @@ def test_a_plot_that_cannot_be_drawn_costs_only_itself(workplace, labelled, monk
     assert labelled.state() is State.FINISHED
     plots = workplace.results(labelled.job_id).plots()
     assert set(plots) == {"contact-sheet", "sizes", "variance"}
-    assert "plot=scatter could not be drawn" in caplog.text
+    (record,) = caplog.records
+    assert (record.msg, record.plot) == ("plot could not be drawn", "scatter")
 
 
 def test_finishing_opens_no_image_after_it_has_lost_a_process(workplace, labelled, monkeypatch):

@@ -1,7 +1,10 @@
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
@@ -75,3 +78,11 @@ def test_statistics_survive_as_bytes() -> None:
     assert read.n_samples == 50
     assert np.array_equal(read.total, statistics.total)
     assert np.array_equal(read.total_of_squares, statistics.total_of_squares)
+
+
+@settings(max_examples=30)
+@given(st.binary(max_size=80) | st.lists(st.floats()).map(lambda row: np.array(row).tobytes()))
+def test_any_bytes_are_statistics_or_a_value_error(content: bytes) -> None:
+    with suppress(ValueError):
+        read = FeatureStatistics.from_bytes(content)
+        assert read.total.shape == read.total_of_squares.shape

@@ -1,7 +1,10 @@
+import lzma
 import os
+import resource
 import socket
 import subprocess
 import sys
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -323,6 +326,56 @@ def test_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
 def test_limit_of_pixels_is_ours_and_not_that_of_pillow(tmp_path: Path) -> None:
     write_bomb(tmp_path / "a.png")
     assert reason_of(tmp_path / "a.png", ImageLimits(10**6, 2 * 10**8)) is FailureReason.TRUNCATED
+
+
+def write_gif_bomb(path: Path) -> None:
+    """A frame of 65,535 × 65,535 pixels, to be disposed of, in 43 bytes."""
+    frame = b"\0\0\0\0\xff\xff\xff\xff\0"
+    disposal = b"!\xf9\x04\x08\0\0\0\0"
+    path.write_bytes(b"GIF89a\x10\0\x10\0\0\0\0" + disposal + b"," + frame + b"\x08\x01\0\0;")
+
+
+def peak_bytes() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def test_no_picture_is_made_before_its_size_is_checked(tmp_path: Path) -> None:
+    write_gif_bomb(tmp_path / "a.gif")
+    before = peak_bytes()
+    assert reason_of(tmp_path / "a.gif") is FailureReason.TOO_MANY_PIXELS
+    assert peak_bytes() < before + 10**8
+
+
+def test_a_bomb_is_a_failure_where_warnings_are_errors(tmp_path: Path) -> None:
+    write_bomb(tmp_path / "a.png")
+    with warnings.catch_warnings(action="error"):
+        assert reason_of(tmp_path / "a.png", ImageLimits(10**6, 2 * 10**8 - 1)) is (
+            FailureReason.TOO_MANY_PIXELS
+        )
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+def test_scientific_strip_does_not_hold_more_than_its_pixels(
+    tmp_path: Path, compression: str
+) -> None:
+    strips = {"zlib": zlib.compress(bytes(10**6)), "lzma": lzma.compress(bytes(10**6))}
+    strip, shape = strips[compression], (100, 100)
+    tifffile.imwrite(
+        tmp_path / "a.tif", iter([strip]), shape=shape, dtype="f8", compression=compression
+    )
+    assert reason_of(tmp_path / "a.tif") is FailureReason.DAMAGED
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzma"])
+@pytest.mark.parametrize("options", [{}, {"rowsperstrip": 7}, {"tile": (16, 32)}])
+def test_scientific_tiff_is_read_compressed_too(
+    tmp_path: Path, compression: str, options: dict[str, Any]
+) -> None:
+    values = np.array([[0.0, 1.0], [2.0, 4.0]]).repeat(20, 0).repeat(20, 1)
+    tifffile.imwrite(tmp_path / "a.tif", values, compression=compression, **options)
+    square = load_image(tmp_path / "a.tif", 40, LIMITS)
+    assert square[::39, ::39, 0].tolist() == [[0, 64], [128, 255]]
 
 
 def test_scientific_bomb_is_refused_by_its_header(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
 import subprocess
 import sys
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from worker.model import Model, nearest
 
@@ -113,6 +116,38 @@ def test_bytes_that_are_not_a_model_are_refused() -> None:
     for rubbish in (b"", b"rubbish", whole[:100], whole[:-100], whole.replace(b"scale", b"other")):
         with pytest.raises(ValueError, match="not a model"):
             Model.from_bytes(rubbish)
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_damaged_bytes_are_a_model_or_a_value_error(data: st.DataObject) -> None:
+    content = bytearray(make_model(2, 1, 2).to_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(content)))
+        content[start : start + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
+    with suppress(ValueError):
+        Model.from_bytes(bytes(content))
+
+
+@settings(max_examples=30)
+@given(st.binary(max_size=200))
+def test_any_other_bytes_are_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="not a model"):
+        Model.from_bytes(content)
+
+
+@settings(max_examples=30)
+@given(*[st.integers(1, 20)] * 3, st.floats(allow_nan=False), st.integers(0, 2**40))
+def test_models_of_any_shape_survive_their_bytes(
+    n_features: int, n_components: int, n_clusters: int, inertia: float, rows_fitted: int
+) -> None:
+    shaped = make_model(n_features, n_components, n_clusters)
+    model = replace(shaped, inertia=inertia, rows_fitted=rows_fitted)
+    copy = Model.from_bytes(model.to_bytes())
+    for field in fields(Model):
+        original, copied = getattr(model, field.name), getattr(copy, field.name)
+        assert type(copied) is type(original)
+        np.testing.assert_array_equal(copied, original)
 
 
 def test_labelling_needs_neither_scikit_learn_nor_scipy() -> None:

@@ -2,6 +2,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import SettingsError, UsageError
 from shared.settings import Settings, make_environment, read_settings
@@ -99,3 +101,29 @@ def test_another_process_reads_the_same_settings():
     )
     assert read_settings(make_environment(settings)) == settings
     assert read_settings(make_environment(Settings())) == Settings()
+
+
+variables = st.sampled_from([f"SHOAL_{field.name.upper()}" for field in fields(Settings)])
+
+
+@given(st.dictionaries(variables, st.text(max_size=50), max_size=3))
+def test_any_text_is_a_setting_or_an_error_that_names_its_variable(environment):
+    try:
+        settings = read_settings(environment)
+    except SettingsError as error:
+        assert str(error).startswith("SHOAL_")  # noqa: PT017  most are settings
+    else:
+        assert read_settings(make_environment(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SHOAL_FIT_MEMORY", "9" * 5000),
+        ("SHOAL_IMAGE_ROOTS", "\0"),
+        ("SHOAL_HOME", "~nobody-of-this-name/shoal"),
+    ],
+)
+def test_what_python_cannot_read_is_an_error_of_ours(variable, text):
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        read_settings({variable: text})

@@ -1,4 +1,8 @@
+from contextlib import suppress
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared import status as statuses
 from shared.jobs import ImageCounts, JobRequest, State
@@ -85,3 +89,30 @@ def test_a_job_cancelled_before_it_began_has_no_rate():
     fields = make_fields("cancelled", finished_at=str(NOW))
     del fields["started_at"]
     assert make_status(fields).images_per_second is None
+
+
+names = st.sampled_from([*make_fields("loading"), "finished_at", "labelling_done", "model_token"])
+texts = (
+    st.text(max_size=10) | st.integers().map(str) | st.floats().map(str) | st.sampled_from(State)
+)
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(names, texts), st.sets(names))
+def test_the_fields_of_another_version_are_a_status_or_a_value_error(changed, missing):
+    fields = {**make_fields("loading"), **changed}
+    with suppress(ValueError):
+        make_status({name: text for name, text in fields.items() if name not in missing})
+
+
+@pytest.mark.parametrize("changed", [{"total": "0"}, {"batches": "0", "state": "labelling"}])
+def test_a_job_of_nothing_is_refused(changed):
+    with pytest.raises(ValueError, match="job1 is of another version"):
+        make_status({**make_fields("loading"), **changed})
+
+
+def test_a_job_without_its_state_is_refused():
+    fields = make_fields("loading")
+    del fields["state"]
+    with pytest.raises(ValueError, match="'state'"):
+        make_status(fields)

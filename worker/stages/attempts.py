@@ -1,6 +1,7 @@
 """An attempt at a batch: signs of life while it lasts, a reason if it fails, and the last one."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -41,6 +42,13 @@ def end_attempt(ledger: Ledger, stage: Stage, batch: int, error: str | None) -> 
         ledger.end_attempt(stage, batch, error)
 
 
+def log_batch(ledger: Ledger, stage: Stage, batch: int, started: float, **outcome: object) -> None:
+    """Log what became of an attempt that ``started`` at this time of the monotonic clock."""
+    seconds = round(time.monotonic() - started, 2)
+    work = {"job": ledger.job_id, "stage": stage, "batch": batch}
+    logger.info("batch", extra={**work, **outcome, "seconds": seconds})
+
+
 def describe_hopeless(ledger: Ledger, stage: Stage, batch: int) -> str:
     """Return in words why a batch is not tried again."""
     error = ledger.last_error(stage, batch)
@@ -50,7 +58,7 @@ def describe_hopeless(ledger: Ledger, stage: Stage, batch: int) -> str:
 
 def fail_hopeless(workplace: Workplace, ledger: Ledger, stage: Stage, detail: str) -> Commit:
     """Fail the job for a batch that the result cannot do without."""
-    logger.error("job=%s %s", ledger.job_id, detail)
+    logger.error(detail, extra={"job": ledger.job_id, "stage": stage})
     if ledger.fail_stage(stage, f"{detail[:1].upper()}{detail[1:]}."):
         workplace.sweeper.end_job(ledger.job_id)
     return Commit.STALE

@@ -11,7 +11,7 @@ from shared.errors import JobFailedError, ShoalError
 from shared.jobs import Stage, State
 from shared.store import Lease, Ledger
 from shared.store.refusals import PASSING
-from worker.heartbeat import LeaseKeeper, WorkLostError
+from worker.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -39,8 +39,14 @@ def run_callback(workplace: Workplace, job_id: str, stage: Stage, work: Work) ->
     if error:
         fail_job(workplace, ledger, lease, error)
     logger.info(
-        "job=%s stage=%s attempt=%d seconds=%.2f error=%r",
-        *(job_id, lease.state, lease.attempt, time.monotonic() - started, error),
+        "callback",
+        extra={
+            "job": job_id,
+            "stage": lease.state,
+            "attempt": lease.attempt,
+            "seconds": round(time.monotonic() - started, 2),
+            "error": error,
+        },
     )
 
 
@@ -53,8 +59,8 @@ def find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
         )
     try:
         work(lease, keeper)
-    except WorkLostError as lost:
-        logger.info("%s", lost)
+    except WorkLostError:
+        logger.info(NOT_WANTED, extra={"job": keeper.ledger.job_id, "stage": lease.state})
     except JobFailedError as error:
         return str(error)
     except (*PASSING, RedisError) as error:
@@ -66,7 +72,9 @@ def find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
         return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."
     except Exception as error:
         # A defect of ours would fail the same way for ever: the job says so and ends.
-        logger.exception("job=%s state=%s", keeper.ledger.job_id, lease.state)
+        logger.exception(
+            "callback failed", extra={"job": keeper.ledger.job_id, "stage": lease.state}
+        )
         return f"Unexpected {type(error).__name__} while {lease.state}: {error}"
     return None
 

@@ -38,8 +38,9 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         plots = draw_plots(findings, tiles)
         keeper.check()
         results.put_findings(lease.token, findings.summary(), plots)
-        if ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
-            workplace.sweeper.end_job(job_id)
+        if not ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
+            keeper.give_up()
+        workplace.sweeper.end_job(job_id)
 
     run_callback(workplace, job_id, Stage.LABELLING, work)
 

@@ -33,8 +33,9 @@ def fit_job(workplace: Workplace, job_id: str) -> None:
     def work(lease: Lease, keeper: LeaseKeeper) -> None:
         model = make_model(results, ledger.request, workplace.settings.fit_memory, keeper)
         results.put_model(lease.token, model.to_bytes())
-        if ledger.advance(lease, State.LABELLING, {"model_token": lease.token}):
-            workplace.messages.send_stage(job_id, Stage.LABELLING, results.n_batches())
+        if not ledger.advance(lease, State.LABELLING, {"model_token": lease.token}):
+            keeper.give_up()
+        workplace.messages.send_stage(job_id, Stage.LABELLING, results.n_batches())
 
     run_callback(workplace, job_id, Stage.LOADING, work)
 

@@ -1,5 +1,6 @@
 """Labelling: scale, project and assign the images of one batch."""
 
+import time
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +15,7 @@ from worker.stages.attempts import (
     describe_hopeless,
     fail_hopeless,
     keep_batch,
+    log_batch,
 )
 from worker.workplace import Workplace
 
@@ -31,17 +33,22 @@ def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool
     if attempt > MOST_ATTEMPTS:
         detail = describe_hopeless(ledger, Stage.LABELLING, batch)
         return fail_hopeless(workplace, ledger, Stage.LABELLING, detail)
+    started = time.monotonic()
     with keep_batch(ledger, Stage.LABELLING, batch):
-        return ledger.commit_labelling(batch, label_features(workplace.results(job_id), batch))
+        results = workplace.results(job_id)
+        token = results.model_token()
+        commit = ledger.commit_labelling(batch, label_features(results, batch, token), token)
+    log_batch(ledger, Stage.LABELLING, batch, started, attempt=attempt, commit=commit)
+    return commit
 
 
-def label_features(results: Results, batch: int) -> bytes:
-    """Return the label rows of a batch."""
+def label_features(results: Results, batch: int, token: int) -> bytes:
+    """Return the label rows of a batch by the model that was written under ``token``."""
     shape = results.shape(batch)
     if not shape.rows:
         return b""
     features = np.frombuffer(results.features(batch), shape.dtype)
-    model = read_model(results.client, results.job_id, results.model_token())
+    model = read_model(results.client, results.job_id, token)
     return pack_labels(model.label(features.reshape(shape.rows, shape.columns)))
 
 

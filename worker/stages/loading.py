@@ -15,23 +15,24 @@ from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
 from shared.store.results import FailedImage, Shape
 from worker.features import FeatureStatistics, extract
-from worker.heartbeat import BatchHeartbeat, Watchdog, WorkLostError
+from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
 from worker.images import load_image
 from worker.isolation import IsolatedLoader
+from worker.memory import limit_memory
 from worker.stages.attempts import (
     MOST_ATTEMPTS,
     describe_hopeless,
     fail_hopeless,
     keep_batch,
+    log_batch,
 )
+from worker.stages.remainder import Remainder
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 
 # Processes that a batch may cost before its images are decoded in a sub-process.
 LOST_PROCESSES = 2
-# Address space of that sub-process.
-ISOLATED_BYTES = 4 * 2**30
 
 NO_IMAGES = np.empty((0, 1, 1, 3), np.uint8)
 
@@ -49,40 +50,48 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     started = time.monotonic()
     try:
         with keep_batch(ledger, Stage.LOADING, batch) as heartbeat:
-            images, failures = read_images(workplace, ledger, batch, attempt, heartbeat)
-            commit = commit_features(workplace, ledger, batch, images, failures)
-    except WorkLostError as lost:
-        logger.info("%s", lost)
+            part = Remainder.find(workplace.results(job_id), batch)
+            images, failures = read_images(
+                workplace, ledger.request, part.paths, attempt, heartbeat
+            )
+            commit = commit_features(workplace, ledger, part, images, failures)
+    except WorkLostError:
+        logger.info(NOT_WANTED, extra={"job": job_id, "stage": Stage.LOADING, "batch": batch})
         return Commit.STALE
-    logger.info(
-        "job=%s stage=loading batch=%d attempt=%d loaded=%d failed=%d seconds=%.2f commit=%s",
-        *(job_id, batch, attempt, len(images), len(failures), time.monotonic() - started, commit),
-    )
+    outcome = {"loaded": len(images), "failed": len(failures), "commit": commit}
+    log_batch(ledger, Stage.LOADING, batch, started, attempt=attempt, **outcome)
     return commit
 
 
 def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
-    """Commit a hopeless batch: each of its images is a failure that says why."""
+    """Commit a hopeless batch: each image to be loaded is a failure that says why."""
     detail = describe_hopeless(ledger, Stage.LOADING, batch)
-    try:
-        paths = workplace.results(ledger.job_id).paths(batch)
-    except (zlib.error, NotFinishedError):
-        # Nothing could even name these images any more.
-        return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
-    logger.error("job=%s %s", ledger.job_id, detail)
     raised = ledger.last_error(Stage.LOADING, batch)
     reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
-    failures = [FailedImage(position, reason, detail) for position in range(len(paths))]
-    return commit_features(workplace, ledger, batch, NO_IMAGES, failures)
+    try:
+        part = Remainder.find(workplace.results(ledger.job_id), batch)
+        failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
+        commit = commit_features(workplace, ledger, part, NO_IMAGES, failures)
+    except (zlib.error, NotFinishedError, LookupError, ValueError):
+        # Nothing can name these images any more, or the request is of another version.
+        return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
+    logger.error(detail, extra={"job": ledger.job_id, "stage": Stage.LOADING})
+    return commit
 
 
 def read_images(
-    workplace: Workplace, ledger: Ledger, batch: int, attempt: int, heartbeat: BatchHeartbeat
+    workplace: Workplace,
+    request: JobRequest,
+    paths: list[str],
+    attempt: int,
+    heartbeat: BatchHeartbeat,
 ) -> tuple[NDArray[np.uint8], list[FailedImage]]:
-    """Return what ``load_images`` does of a batch; end the process if an image hangs."""
-    request = ledger.request
-    paths = workplace.results(ledger.job_id).paths(batch)
-    with Watchdog(workplace.settings.image_seconds) as watchdog:
+    """Return what ``load_images`` does of ``paths``; end the process if an image hangs."""
+    settings = workplace.settings
+    # Twice what the batch keeps: its images, square and RGB, and all of them in one array.
+    kept_bytes = 2 * len(paths) * request.image_size**2 * 3
+    memory = limit_memory(settings.image_memory + kept_bytes)
+    with Watchdog(settings.image_seconds) as watchdog, memory:
 
         def check() -> None:
             heartbeat.check()
@@ -100,9 +109,13 @@ def choose_loader(
     if attempt <= LOST_PROCESSES:
         yield partial(load_image, image_size=request.image_size, limits=workplace.limits)
         return
-    seconds = workplace.settings.image_seconds
+    settings = workplace.settings
     isolated = IsolatedLoader(
-        request.image_size, workplace.limits, seconds, ISOLATED_BYTES, on_wait=check
+        request.image_size,
+        workplace.limits,
+        settings.image_seconds,
+        settings.image_memory,
+        on_wait=check,
     )
     with isolated:
         yield isolated.load
@@ -131,15 +144,14 @@ def load_images(
 def commit_features(
     workplace: Workplace,
     ledger: Ledger,
-    batch: int,
+    part: Remainder,
     images: NDArray[np.uint8],
     failures: list[FailedImage],
 ) -> Commit:
-    """Extract the features of ``images`` and commit them."""
-    request = ledger.request
-    features = extract(request.features, images)
+    """Extract the features of ``images`` and commit them, with those loaded before."""
+    features, failures = part.merge(extract(ledger.request.features, images), failures)
     shape = Shape(len(features), features.shape[1], features.dtype.str)
     statistics = FeatureStatistics.of(features).to_bytes()
     notes = workplace.results(ledger.job_id).loading_notes(shape, failures, statistics)
-    counts = (len(images), len(failures))
-    return ledger.commit_loading(batch, features.tobytes(), counts, notes)
+    counts = (len(features), len(failures))
+    return ledger.commit_loading(part.batch, features.tobytes(), counts, notes)

@@ -83,5 +83,5 @@ def draw_each(draws: dict[str, Callable[[], bytes]]) -> dict[str, bytes]:
             raise
         except Exception:
             # The labels are complete, and a job without one plot is better than none.
-            logger.exception("plot=%s could not be drawn", name)
+            logger.exception("plot could not be drawn", extra={"plot": name})
     return drawn

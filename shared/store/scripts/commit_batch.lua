@@ -1,11 +1,13 @@
 -- Store a batch's output, its number and its counts in one step.
 -- KEYS: job, done, running, output, hashes…
--- ARGV: stage, batch, loaded, failed, output, values of the hashes…
+-- ARGV: stage, batch, loaded, failed, output, token of the model or nothing, values of the hashes…
 if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 'stale' end
+-- A job that was retried has another model.
+if ARGV[6] ~= '' and ARGV[6] ~= redis.call('HGET', KEYS[1], 'model_token') then return 'stale' end
 if redis.call('SADD', KEYS[2], ARGV[2]) == 0 then return 'duplicate' end
 redis.call('SET', KEYS[4], ARGV[5])
 for i = 5, #KEYS do
-  redis.call('HSET', KEYS[i], ARGV[2], ARGV[i + 1])
+  redis.call('HSET', KEYS[i], ARGV[2], ARGV[i + 2])
 end
 redis.call('HINCRBY', KEYS[1], 'loaded', ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'failed', ARGV[4])

@@ -1,0 +1,71 @@
+"""Admission: a job that cannot fit into memory is refused before it begins."""
+
+from collections.abc import Mapping
+
+from producer.estimate import Estimate
+from shared.errors import UsageError
+
+Memory = Mapping[str, int | str]
+
+REMEDIES = (
+    "use a smaller --image-size, shorten SHOAL_FEATURES_SECONDS so that ended jobs' features go"
+    " sooner, or take a bigger machine"
+)
+
+
+def admit(estimate: Estimate, memory: Memory, is_embedded: bool) -> str:
+    """Return in a line what a job needs.
+
+    Args:
+        estimate: What it needs.
+        memory: What the server tells of its memory; one that hides it refuses nothing.
+        is_embedded: Whether the fit takes place on the server's machine, too.
+
+    Raises:
+        UsageError: The job cannot fit; the message names the remedies.
+    """
+    free = free_bytes(memory)
+    needed = describe(estimate)
+    if free is not None and estimate.redis_bytes > free:
+        raise UsageError(f"{needed}, but Redis has {show_bytes(free)} left: {remedies(memory)}.")
+    if is_embedded and free is not None and estimate.redis_bytes + estimate.fit_bytes > free:
+        raise UsageError(
+            f"{needed}, but this machine has {show_bytes(free)}: lower SHOAL_FIT_MEMORY,"
+            f" {REMEDIES}."
+        )
+    return f"{needed}." if free is None else f"{needed}; Redis has {show_bytes(free)} left."
+
+
+def describe(estimate: Estimate) -> str:
+    """Return in words what a job needs."""
+    redis, fit = show_bytes(estimate.redis_bytes), show_bytes(estimate.fit_bytes)
+    return f"The job needs about {redis} in Redis and {fit} for the fit"
+
+
+def remedies(memory: Memory) -> str:
+    """Return what can be done about a Redis that is too small."""
+    limited = f"raise maxmemory ({show_bytes(maxmemory_of(memory))}), "
+    return (limited if maxmemory_of(memory) else "") + REMEDIES
+
+
+def maxmemory_of(memory: Memory) -> int:
+    """Return the memory that Redis may use, 0 if only its machine limits it."""
+    return int(memory.get("maxmemory", 0))
+
+
+def free_bytes(memory: Memory) -> int | None:
+    """Return the memory that Redis may still use; None if it does not tell."""
+    limit = maxmemory_of(memory) or int(memory.get("total_system_memory", 0))
+    if not limit or "used_memory" not in memory:
+        return None
+    # Buffers of the append-only file do not count towards maxmemory.
+    used = int(memory["used_memory"]) - int(memory.get("mem_not_counted_for_evict", 0))
+    return max(limit - used, 0)
+
+
+def show_bytes(n_bytes: int) -> str:
+    """Return a number of bytes as a person reads it, rounded up where it is small."""
+    for unit, size in (("GB", 2**30), ("MB", 2**20)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{-(-n_bytes // 1024)} KB"

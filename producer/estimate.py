@@ -1,0 +1,99 @@
+"""The memory that a job will take, before it is submitted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from shared.jobs import JobRequest
+from shared.store.manifest import pack_paths
+
+# What the worker does: its defaults, and what its fit holds beside the rows.
+DEFAULT_COMPONENTS = 50
+COORDINATE_BYTES = 16
+EXACT_FEATURES = 1000
+OVERSAMPLES = 30
+# A process with scikit-learn and its blocks of scaled rows.
+FIT_PROCESS_BYTES = 220 * 2**20
+
+# In Redis, a batch: two messages' worth, its keys and its entries in sets and hashes.
+BATCH_BYTES = 3000
+LABEL_BYTES = 16
+# Plots, for the most part: 1.3 to 2 MB.
+JOB_BYTES = 2_000_000
+# Batches whose manifests are packed to learn how well their paths can be.
+SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Memory that a job needs at its peak, in bytes: in Redis, and in the process that fits."""
+
+    redis_bytes: int
+    fit_bytes: int
+
+
+def estimate_memory(
+    request: JobRequest,
+    batches: Sequence[Sequence[str]],
+    fit_memory: int,
+    memory: Mapping[str, int | str],
+) -> Estimate:
+    """Return the memory that a job will need.
+
+    Args:
+        request: What is asked for.
+        batches: Paths of each batch.
+        fit_memory: As the setting.
+        memory: What the server tells of its memory: its allocator decides what is rounded up.
+    """
+    rounds = str(memory.get("mem_allocator", "jemalloc")).startswith("jemalloc")
+    n_images = sum(map(len, batches))
+    components = min(request.components or DEFAULT_COMPONENTS, n_images, request.n_features)
+    stored = [*batch_values(request, batches[0]), *batch_values(request, batches[-1])]
+    first, last = (sum(allocated(n, rounds) for n in part) for part in (stored[:3], stored[3:]))
+    model = (4 * components + 16) * request.n_features
+    redis_bytes = (
+        (len(batches) - 1) * first
+        + last
+        + len(batches) * BATCH_BYTES
+        + manifest_bytes(batches)
+        + stored[0]  # a batch on its way
+        + allocated(model, rounds)
+        + JOB_BYTES
+    )
+    return Estimate(redis_bytes, fit_bytes(request, n_images, components, fit_memory))
+
+
+def batch_values(request: JobRequest, batch: Sequence[str]) -> list[int]:
+    """Return the bytes of a batch's features, statistics and labels."""
+    n_images, n_features = len(batch), request.n_features
+    return [n_images * n_features, (1 + 2 * n_features) * 8, n_images * LABEL_BYTES]
+
+
+def allocated(n_bytes: int, rounds: bool) -> int:
+    """Return what a value takes; jemalloc has four sizes from each power of 2 to the next."""
+    needed = n_bytes + 16
+    if not rounds:
+        return needed
+    step: int = 2 ** max(needed.bit_length() - 3, 4)
+    return ceil(needed / step) * step
+
+
+def manifest_bytes(batches: Sequence[Sequence[str]]) -> int:
+    """Return the bytes of the packed paths of all batches, from a sample of them."""
+    sample = batches[:: ceil(len(batches) / SAMPLES)]
+    packed = sum(len(pack_paths(batch)) for batch in sample)
+    return ceil(packed / len(sample) * len(batches))
+
+
+def fit_bytes(request: JobRequest, n_images: int, components: int, fit_memory: int) -> int:
+    """Return the bytes of the process that fits: its rows, and what it holds beside them."""
+    row_bytes = request.n_features + COORDINATE_BYTES * components
+    most = max(fit_memory // row_bytes, request.clusters, components)
+    axes = components
+    if request.n_features > EXACT_FEATURES:
+        axes = min(components + OVERSAMPLES, request.n_features)
+    # Projected in float32 and float64, and turned.
+    beside = 12 * axes + 8 * components
+    work = 6 * 4 * axes * request.n_features
+    return min(n_images, most) * (request.n_features + beside) + work + FIT_PROCESS_BYTES

@@ -1,0 +1,120 @@
+"""The batches of one job in the ledger: begun, given signs of life, committed, lost."""
+
+import logging
+from collections.abc import Mapping
+from enum import StrEnum
+
+from shared.connection import Client
+from shared.jobs import Stage
+from shared.store import scripts
+from shared.store.keys import JobKeys
+
+logger = logging.getLogger(__name__)
+
+# The holder of a batch that is delivered again is alive if it was heard of within this time.
+SILENT_SECONDS = 5.0
+
+
+class Commit(StrEnum):
+    """What became of a batch's output."""
+
+    COMMITTED = "committed"
+    LAST = "last"  # the stage is complete, and its chord cannot be counted upon
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+
+
+class BatchLedger:
+    """What is done and running of one job's batches."""
+
+    def __init__(self, client: Client, job_id: str, lease_seconds: float) -> None:
+        self.client = client
+        self.job_id = job_id
+        self.keys = JobKeys(job_id)
+        self.lease_seconds = lease_seconds
+
+    def start_batch(self, stage: Stage, batch: int, redelivered: bool) -> int | None:
+        """Begin a batch; return the number of the attempt, or None if it is not to be done.
+
+        Args:
+            stage: Stage that the batch belongs to.
+            batch: Number of the batch.
+            redelivered: Whether the broker lost its connection to the batch's holder.
+        """
+        reply = scripts.run(
+            self.client,
+            "start_batch",
+            [self.keys.job, *self.stage_keys(stage), self.keys.attempts(stage)],
+            *(stage, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
+        )
+        if reply == b"unknown":
+            fields = {"job": self.job_id, "stage": stage, "batch": batch}
+            logger.warning("no such batch", extra=fields)
+        return reply if isinstance(reply, int) else None
+
+    def stage_keys(self, stage: Stage) -> list[str]:
+        """Return the keys that say what is done and running."""
+        return [self.keys.done(stage), self.keys.running(stage)]
+
+    def beat_batch(self, stage: Stage, batch: int) -> bool:
+        """Give a sign of life for a batch; return whether it is still wanted."""
+        keys = [self.keys.job, self.keys.running(stage)]
+        return bool(scripts.run(self.client, "beat_batch", keys, stage, batch, self.lease_seconds))
+
+    def end_attempt(self, stage: Stage, batch: int, error: str | None) -> None:
+        """Note why an attempt at a batch failed.
+
+        Args:
+            stage: Stage that the batch belongs to.
+            batch: Number of the batch.
+            error: What the work raised; None if Redis was to blame, which does not count.
+        """
+        of_stage = (self.keys.running, self.keys.attempts, self.keys.errors)
+        keys = [self.keys.job, *(key(stage) for key in of_stage)]
+        scripts.run(self.client, "end_attempt", keys, stage, batch, error or "")
+
+    def last_error(self, stage: Stage, batch: int) -> str | None:
+        """Return what an attempt at a batch raised last; None if it only lost processes."""
+        raw = self.client.hget(self.keys.errors(stage), str(batch))
+        return raw.decode() if raw else None
+
+    def commit_loading(
+        self, batch: int, features: bytes, counts: tuple[int, int], notes: Mapping[str, bytes]
+    ) -> Commit:
+        """Store a loaded batch.
+
+        Args:
+            batch: Number of the batch.
+            features: Raw rows of the images loaded.
+            counts: Images loaded and images failed.
+            notes: Value of the batch by key: shape, failures, statistics.
+        """
+        keys = [*self._commit_keys(Stage.LOADING), self.keys.features(batch), *notes]
+        return self._commit(keys, Stage.LOADING, batch, *counts, features, "", *notes.values())
+
+    def commit_labelling(self, batch: int, labels: bytes, model_token: int | str = "") -> Commit:
+        """Store the label rows of a batch; stale if they are of another model than the job's."""
+        keys = [*self._commit_keys(Stage.LABELLING), self.keys.labels(batch)]
+        return self._commit(keys, Stage.LABELLING, batch, 0, 0, labels, model_token)
+
+    def _commit_keys(self, stage: Stage) -> list[str]:
+        return [self.keys.job, *self.stage_keys(stage)]
+
+    def _commit(self, keys: list[str], *arguments: object) -> Commit:
+        return Commit(scripts.run(self.client, "commit_batch", keys, *arguments).decode())
+
+    def missing_batches(self, stage: Stage) -> list[int]:
+        """Return the batches that are neither committed nor running."""
+        total = int(self.client.hget(self.keys.job, "batches") or 0)
+        done = self.client.smembers(self.keys.done(stage))
+        running = self.client.zrange(self.keys.running(stage), 0, -1)
+        return sorted(set(range(total)) - {int(batch) for batch in [*done, *running]})
+
+    def take_lost_batches(self, stage: Stage) -> list[int]:
+        """Return the batches whose process gave no sign of life; each is returned once."""
+        keys = [self.keys.job, self.keys.running(stage)]
+        return [int(b) for b in scripts.run(self.client, "take_lost", keys)]
+
+    def has_running(self, stage: Stage) -> bool:
+        """Return whether any process works on a batch of the stage."""
+        return bool(self.client.zcard(self.keys.running(stage)))

@@ -1,0 +1,163 @@
+"""A site that faults strike: a Redis that lasts, workers as real processes, the command."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from polling import wait_until
+from redis_server import RedisServer
+from shoal_command import PYTHON, Shoal
+from worker_process import Worker
+
+from shared.jobs import Stage, Status
+from shared.store import Ledger, Results
+from shared.store.keys import CELERY
+from shared.tasks import BATCHES, CALLBACKS
+
+# Of the jobs that are struck: 20 batches of the small images.
+OPTIONS = ("--batch-size", 6, "--image-size", 16)
+LEASE_SECONDS = 3
+# After a job, what lost workers had not acknowledged comes back, and leaves again.
+QUIET_SECONDS = 30
+FAULTY_WORKER = (PYTHON, "-m", "celery", "-A", "faulty_worker", "worker", "-c", "1", "-l", "info")
+UNACKED = f"{CELERY}unacked"
+
+
+class Site:
+    """A Redis with an append-only file, workers that come and go, and the command.
+
+    ``settings`` are those of the command and of the workers.
+    """
+
+    def __init__(self, directory: Path, **settings: object) -> None:
+        self.directory = directory
+        self.faults = directory / "faults"
+        self.faults.mkdir()
+        self.server = RedisServer(directory)
+        quick = {"SHOAL_LEASE_SECONDS": LEASE_SECONDS, "SHOAL_SWEEP_SECONDS": 1}
+        settings = (settings or quick) | {"SHOAL_REDIS_URL": self.server.url}
+        self.shoal = Shoal(directory / "client", **settings)
+        self.workers: list[Worker] = []
+        self.n_started = 0
+
+    def close(self) -> None:
+        """End all processes of the site."""
+        for worker in self.workers:
+            worker.lose()
+        self.server.stop()
+
+    def make_worker(self, redis_url: str | None = None) -> Worker:
+        """Return a worker that is starting, and may reach Redis in a way of its own."""
+        self.n_started += 1
+        home = self.directory / f"worker-{self.n_started}"
+        url = {"SHOAL_REDIS_URL": redis_url or self.server.url}
+        machine = Shoal(home, **(self.shoal.settings | url))
+        machine.environment |= {
+            "FAULTS": str(self.faults),
+            "PYTHONPATH": str(Path(__file__).parent),
+        }
+        worker = Worker(machine, (*FAULTY_WORKER, "-n", f"worker-{self.n_started}@%h"))
+        self.workers.append(worker)
+        return worker
+
+    def staff(self, n_workers: int) -> list[Worker]:
+        """Return ``n_workers`` workers that take work: those that live, and new ones."""
+        for worker in self.workers[n_workers:]:
+            worker.stop()
+        self.workers = [worker for worker in self.workers if not worker.has_ended()]
+        while len(self.workers) < n_workers:
+            self.make_worker()
+        return [worker.__enter__() for worker in self.workers]
+
+    def submit(self, folder: Path, *options: object) -> str:
+        """Submit a folder as a new job, whatever jobs there are of it; return its id."""
+        return self.shoal.submit(folder, "--force", *(options or OPTIONS))
+
+    def arm(self, point: str, fault: str) -> Path:
+        """Let a fault wait at a point of the workers; return the file that appears with it."""
+        (self.faults / point).write_text(fault)
+        return self.faults / f"{point}.taken"
+
+    def keep_pace(self, seconds: float) -> None:
+        """Let each batch take longer to load, so that a job lasts on any machine."""
+        (self.faults / "pace").write_text(str(seconds))
+
+    def disarm(self) -> None:
+        """Forget all faults; whoever is held goes on."""
+        for fault in self.faults.iterdir():
+            fault.unlink()
+
+    def ledger(self, job: str) -> Ledger:
+        """Return the ledger of one job."""
+        return Ledger(self.server.client, job, LEASE_SECONDS)
+
+    def wait_for(self, job: str, condition: Callable[[Status], bool], what: str) -> Status:
+        """Return the job's status once it meets ``condition``, and has not ended."""
+        ledger = self.ledger(job)
+
+        def look() -> Status | None:
+            status = ledger.status()
+            assert not status.state.is_final, f"the job ended too soon to see: {what}"
+            return status if condition(status) else None
+
+        return wait_until(look, 30, what) or ledger.status()
+
+    def wait_until_loaded(self, job: str, share: float) -> None:
+        """Wait until ``share`` of the images of a job are loaded."""
+        enough = f"{share:.0%} of the images are loaded"
+        self.wait_for(job, lambda s: s.images.loaded >= share * s.images.total, enough)
+
+    def check(self, job: str, expected: str) -> None:
+        """Wait for the job, whose labels are to be ``expected``; nothing is lost or left."""
+        self.check_accounts(job)
+        assert self.shoal.output("result", job) == expected
+        self.check_nothing_is_left(job)
+
+    def check_accounts(self, job: str) -> None:
+        """Wait for the job; each batch and image counts once, one fit and one finish do."""
+        status = self.shoal.json("wait", job)
+        assert status["state"] == "finished"
+        images = status["images"]
+        assert images["loaded"] + images["failed"] == images["total"]
+        fields, results = self.ledger(job).fields(), Results(self.server.client, job)
+        assert sum(shape.rows for shape in results.shapes()) == images["loaded"]
+        assert len(list(results.failures())) == images["failed"]
+        for stage in Stage:
+            done = self.server.client.scard(self.ledger(job).keys.done(stage))
+            assert done == int(fields["batches"]) == int(fields[f"{stage}_done"])
+        self.check_tokens(job, fields)
+
+    def check_tokens(self, job: str, fields: dict[str, str]) -> None:
+        """The one fit and the one finish that took effect are those the ledger points to."""
+        notes = self.faults / "advances"
+        advances = map(str.split, notes.read_text().splitlines() if notes.exists() else ())
+        effective = {"fitting": fields["model_token"], "finishing": fields["findings_token"]}
+        seen = [(state, token) for job_id, state, token in advances if job_id == job]
+        # A process may be killed, or lose its connection, before it can write its note.
+        assert len(seen) == len(set(seen))
+        assert set(seen) <= set(effective.items())
+
+    def check_nothing_is_left(self, job: str) -> None:
+        """Nothing waits, runs, is leased or is looked after once the job has ended."""
+        client = self.server.client
+        # As if their visibility had ended: a lost worker's messages come back, and are refused.
+        if tags := client.zrange(f"{UNACKED}_index", 0, -1):
+            client.zadd(f"{UNACKED}_index", dict.fromkeys(tags, 1), xx=True)
+            # Whoever restores holds it for a moment, and for 5 minutes if it is killed just then.
+            client.delete(f"{UNACKED}_mutex")
+        with suppress(AssertionError):
+            wait_until(lambda: not self.remains(job), QUIET_SECONDS, "nothing is left")
+        assert not (left := self.remains(job)), left
+
+    def remains(self, job: str) -> list[str]:
+        """Return the keys that say that something waits or runs."""
+        client, keys = self.server.client, self.ledger(job).keys
+        running = [keys.running(stage) for stage in Stage]
+        transient = [UNACKED, f"{UNACKED}_index", keys.lease, *running, "shoal:active"]
+        queues = [key for name in (BATCHES, CALLBACKS) for key in find_queues(self, name)]
+        return [key for key in [*transient, *queues] if client.exists(key)]
+
+
+def find_queues(site: Site, name: str) -> list[str]:
+    """Return the lists of a queue, one a priority."""
+    return [key.decode() for key in site.server.client.scan_iter(f"{CELERY}{name}*", count=1000)]

@@ -1,0 +1,143 @@
+"""A worker that suffers faults at named points: ``celery -A faulty_worker worker``.
+
+A file in ``FAULTS`` that has the name of a point holds the fault that waits there. The
+process that renames it takes it, so that each fault happens once.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from functools import partial, wraps
+from pathlib import Path
+from typing import Any
+
+import poison_decoder
+from celery.backends.redis import RedisBackend
+from celery.signals import after_task_publish
+from unreliable_broker import deliver_unreliably
+
+from shared.broker import ChordBackend
+from shared.store import Lease, Ledger, Results
+from shared.tasks import LABEL_BATCH
+from worker.app import app
+from worker.isolation import IsolatedLoader
+from worker.stages import loading
+
+FAULTS = Path(os.environ["FAULTS"])
+TAKEN = ".taken"
+# Has the seconds that each batch is to take longer.
+PACE = FAULTS / "pace"
+# So that what a lost worker had is seen to leave, once its visibility has been ended by hand.
+app.conf.broker_transport_options["unacked_restore_interval"] = 1
+
+Method = Callable[..., Any]
+PointOf = Callable[..., str]
+
+
+def kill_child() -> None:
+    """End this process as the kernel does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_worker() -> None:
+    """End this worker with all of its processes, as when a machine is lost."""
+    os.killpg(0, signal.SIGKILL)
+
+
+ACTIONS = {"kill child": kill_child, "kill worker": kill_worker}
+
+
+def suffer(point: str) -> None:
+    """Suffer the fault that waits at ``point``, if there is one."""
+    armed = FAULTS / point
+    taken = armed.with_suffix(TAKEN)
+    try:
+        armed.rename(taken)
+    except FileNotFoundError:
+        return
+    if action := ACTIONS.get(taken.read_text()):
+        action()
+    while taken.exists():  # held until the test removes it
+        time.sleep(0.01)
+
+
+def before(owner: type, name: str, point_of: PointOf) -> None:
+    """Put a point before a method; ``point_of`` names it by the method's arguments."""
+    method: Method = getattr(owner, name)
+
+    @wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        suffer(point_of(*args, **kwargs))
+        return method(*args, **kwargs)
+
+    setattr(owner, name, wrapper)
+
+
+def after(owner: type, name: str, point_of: PointOf) -> None:
+    """Put a point after a method."""
+    method: Method = getattr(owner, name)
+
+    @wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        value = method(*args, **kwargs)
+        suffer(point_of(*args, **kwargs))
+        return value
+
+    setattr(owner, name, wrapper)
+
+
+def note_advances() -> None:
+    """Write down each change of state that a lease brought about."""
+    method = Ledger.advance
+
+    def advance(ledger: Ledger, lease: Lease, *args: Any) -> bool:
+        if not method(ledger, lease, *args):
+            return False
+        with (FAULTS / "advances").open("a") as notes:
+            notes.write(f"{ledger.job_id} {lease.state} {lease.token}\n")
+        return True
+
+    Ledger.advance = advance  # type: ignore[assignment, method-assign]
+
+
+def of_state(when: str) -> PointOf:
+    """Return what names the point at which a lease's state is left."""
+    return lambda _, lease, *__: f"{lease.state}-{when}-advance"
+
+
+def of_task(when: str) -> PointOf:
+    """Return what names the point at which a task is counted in its chord."""
+    return lambda _, request, *__, **___: f"{request.task.split('.')[-1]}-{when}-counting"
+
+
+def count_published(sender: str, headers: dict[str, Any], **_: object) -> None:
+    """Be a point once seven batches to label are sent."""
+    if sender == LABEL_BATCH and headers["group_index"] == 6:
+        suffer("labelling-half-sent")
+
+
+def keep_pace(*_: object, **__: object) -> str:
+    """Take as long as the test wants; return the point that follows."""
+    if PACE.exists():
+        time.sleep(float(PACE.read_text()))
+    return "loading-paced"
+
+
+note_advances()
+deliver_unreliably(FAULTS)
+before(Ledger, "commit_loading", keep_pace)
+for stage in ("loading", "labelling"):
+    before(Ledger, f"commit_{stage}", lambda *_, s=stage, **__: f"{s}-before-commit")
+    after(Ledger, f"commit_{stage}", lambda *_, s=stage, **__: f"{s}-after-commit")
+before(Results, "put_model", lambda *_: "fitting-before-output")
+before(Results, "put_findings", lambda *_: "finishing-before-output")
+before(Ledger, "advance", of_state("before"))
+after(Ledger, "advance", of_state("after"))
+before(ChordBackend, "on_chord_part_return", of_task("before"))
+after(ChordBackend, "on_chord_part_return", of_task("after"))
+before(RedisBackend, "_chord_publish_claim_expires", lambda *_: "callback-claimed")
+after_task_publish.connect(count_published)
+# The sub-process decodes as this process does: with a fault where an image asks for it.
+isolated = partial(IsolatedLoader, function=f"{poison_decoder.__name__}:load_image")
+loading.IsolatedLoader = isolated  # type: ignore[assignment, attr-defined]

@@ -1,0 +1,44 @@
+"""A decoder with the fault that an image's bytes ask for; importing it replaces the product's."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker import images
+from worker.images import load_image
+
+__all__ = ["load_image"]
+
+decode_image = images.decode_image
+
+
+def die() -> None:
+    """End the process as a decoder does that reads where it must not."""
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def eat() -> None:
+    """Take all memory there is, a little at a time."""
+    hoard: list[bytearray] = []
+    while True:
+        hoard.append(bytearray(2**20))
+
+
+POISON: dict[bytes, Callable[[], object]] = {
+    b"deadly": die,
+    b"endless": signal.pause,
+    b"hungry": eat,
+}
+
+
+def decode(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
+    """Decode an image, unless it is poison."""
+    if fault := POISON.get(content):
+        fault()
+    return decode_image(content, image_size, max_pixels)
+
+
+images.decode_image = decode

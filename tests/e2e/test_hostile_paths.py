@@ -1,0 +1,102 @@
+"""Names and files that a folder may have, and that break programs: from the walk to the CSV."""
+
+import csv
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from shoal_command import RUN_SECONDS, Shoal
+
+N_GOOD = 12
+NAME_BYTES = 255
+PATH_BYTES = 4095  # without the NUL at its end
+STRANGE = [b"two\nlines", b"caf\xe9", b"\xff\xfe", b'quoted",', b" ", b"-rf", b"=1+1"]
+
+
+def fill(path: bytes, n_bytes: int) -> bytes:
+    """Return a path of an image beneath ``path`` that has ``n_bytes``."""
+    while n_bytes - len(path) > NAME_BYTES + 1:
+        path += b"/" + b"d" * min(200, n_bytes - len(path) - 6)
+    return path + b"/" + b"f" * (n_bytes - len(path) - 5) + b".png"
+
+
+def write_png(path: bytes, number: int) -> None:
+    directory, name = os.path.split(path)
+    os.makedirs(directory, exist_ok=True)  # noqa: PTH103  bytes
+    # By its directory: a whole path may be too long for the system.
+    held = os.open(directory, os.O_RDONLY)
+    file = os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=held)
+    with os.fdopen(file, "wb") as stream:
+        Image.new("RGB", (9, 9), (number * 10, 0, 0)).save(stream, "PNG")
+    os.close(held)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "photos"
+    root = os.fsencode(folder)
+    names = [*STRANGE, b"n" * (NAME_BYTES - 4)]
+    good = [root + b"/" + name + b".png" for name in names]
+    for number, path in enumerate([*good, fill(root, PATH_BYTES), fill(root, PATH_BYTES + 1)]):
+        write_png(path, number)
+    for name in STRANGE:
+        Path(os.fsdecode(root + b"/bad-" + name + b".png")).write_text("text")
+    os.mkfifo(folder / "fifo.png")
+    (folder / "zero.jpg").symlink_to("/dev/zero")
+    (folder / "folder.jpg").mkdir()
+    # In a short path of its own: that of a socket has a hundred bytes at most.
+    held = os.open(folder, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"/proc/self/fd/{held}/socket.jpg")
+        os.close(held)
+        yield folder
+
+
+def read_paths(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
+        return list(csv.DictReader(stream))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names and sockets are of Linux")
+def test_any_name_goes_through_a_job_and_no_special_file_holds_it_up(
+    embedded: Shoal, folder: Path
+) -> None:
+    out = folder.parent / "out"
+    # Unread: what it prints has the names as they are, in no encoding.
+    with embedded.start("run", folder, "--out", out, "--clusters", 2) as run:
+        assert run.wait(RUN_SECONDS) == 0
+    loaded = [row["path"] for row in read_paths(out / "labels.csv")]
+    names = {os.fsdecode(name + b".png") for name in (*STRANGE, b"n" * (NAME_BYTES - 4))}
+    assert names < set(loaded)
+    (deep,) = set(loaded) - names
+    assert len(os.fsencode(folder / deep)) == PATH_BYTES
+    failures = {row["path"]: row["reason"] for row in read_paths(out / "failures.csv")}
+    for name in STRANGE:
+        assert failures.pop(os.fsdecode(b"bad-" + name + b".png")) == "not-an-image"
+    special = {failures.pop(name) for name in ("fifo.png", "zero.jpg", "socket.jpg")}
+    assert special == {"not-a-file"}
+    (too_deep,) = failures
+    assert len(os.fsencode(folder / too_deep)) == PATH_BYTES + 1
+    assert failures[too_deep] == "missing"
+
+
+def test_no_link_leads_out_of_the_roots_of_a_worker(tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    for number in range(N_GOOD):
+        write_png(os.fsencode(inside / f"{number:02}.png"), number)
+    write_png(os.fsencode(tmp_path / "outside" / "secret.png"), 1)
+    (inside / "link.png").symlink_to(tmp_path / "outside" / "secret.png")
+    (inside / "album").symlink_to(tmp_path / "outside")
+    (inside / "other").symlink_to("/etc/hostname")
+    shoal = Shoal(tmp_path / "home", SHOAL_IMAGE_ROOTS=inside)
+    try:
+        out = tmp_path / "out"
+        assert shoal.run("run", inside, "--out", out, "--clusters", 2).returncode == 0
+    finally:
+        shoal.kill_all()
+    reasons = {row["path"]: row["reason"] for row in read_paths(out / "failures.csv")}
+    assert set(reasons.values()) == {"outside-roots"}
+    assert len(read_paths(out / "labels.csv")) == N_GOOD

@@ -1,0 +1,166 @@
+"""Retry, submitting again and admission, as a user meets them."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from polling import wait_until
+from redis_server import RedisServer
+from shoal_command import FinishedRun, Shoal
+from worker_process import Worker
+
+from producer import Client
+from shared.jobs import State
+from shared.settings import Settings
+from shared.store.keys import CLAIMS, JOBS, WORKERS
+
+BRIEF = {
+    "SHOAL_FEATURES_SECONDS": 1,
+    "SHOAL_RESULTS_SECONDS": 20,
+    "SHOAL_SWEEP_SECONDS": 1,
+    "SHOAL_LEASE_SECONDS": 3,
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("verbs"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def site(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shoal]:
+    """The command with a worker, and with results that do not last."""
+    directory = tmp_path_factory.mktemp("site")
+    shoal = Shoal(directory / "client", SHOAL_REDIS_URL=server.url, **BRIEF)
+    with Worker(shoal.elsewhere(directory / "worker")):
+        yield shoal
+
+
+def wait_until_loading(shoal: Shoal, job: str) -> None:
+    def is_loading() -> bool:
+        return bool(0 < shoal.json("status", job)["images"]["loaded"] < 120)
+
+    wait_until(is_loading, 30, "some images are loaded")
+
+
+def test_cancelled_job_goes_on_to_the_same_labels(
+    shoal: Shoal, workers: list[Worker], slow_photographs: Path
+) -> None:
+    job = shoal.submit(slow_photographs, "--batch-size", 6)
+    wait_until_loading(shoal, job)
+    cancelled = shoal.json("cancel", job)
+    retried = shoal.json("retry", job)
+    assert retried["state"] in {"queued", "loading"}
+    assert retried["images"]["loaded"] >= cancelled["images"]["loaded"]
+    assert shoal.json("wait", job)["state"] == "finished"
+    fresh = shoal.submit(slow_photographs, "--batch-size", 6)
+    shoal.output("wait", fresh)
+    assert shoal.output("result", job) == shoal.output("result", fresh)
+
+
+def test_retry_of_failed_images_ends_in_the_labels_of_a_fresh_run(
+    shoal: Shoal, workers: list[Worker], photographs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photographs"
+    shutil.copytree(photographs, folder)
+    image = sorted(folder.rglob("*.jpg"))[7]
+    content = image.read_bytes()
+    image.write_bytes(content[:1000])
+    job = shoal.submit(folder)
+    assert shoal.json("wait", job)["images"]["failed"] == 1
+    image.write_bytes(content)
+    shoal.output("retry", job, "--failed-only")
+    assert shoal.json("wait", job)["images"] == {"total": 120, "loaded": 120, "failed": 0}
+    fresh = shoal.submit(folder)
+    shoal.output("wait", fresh)
+    assert shoal.output("result", job) == shoal.output("result", fresh)
+    done = shoal.run("retry", job, "--failed-only")
+    assert done.returncode == 2
+    assert "failed: nothing to retry" in done.stderr
+
+
+def test_run_and_submit_find_the_finished_job(embedded_run: FinishedRun, tmp_path: Path) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    again = shoal.run("run", embedded_run.source, "--out", tmp_path / "out", "--json")
+    assert json.loads(again.stdout)["job_id"] == job
+    assert f"Job {job} has these images and options already (finished)" in again.stderr
+    labels = (tmp_path / "out" / "labels.csv").read_bytes()
+    assert labels == (embedded_run.out / "labels.csv").read_bytes()
+    assert shoal.output("submit", embedded_run.source).strip() == job
+    assert shoal.submit(embedded_run.source) != job
+
+
+def test_run_that_is_stopped_leaves_a_job_that_it_found(
+    shoal: Shoal, workers: list[Worker], slow_photographs: Path
+) -> None:
+    job = shoal.submit(slow_photographs, "--batch-size", 7)
+    run = shoal.start("run", slow_photographs, "--batch-size", 7, stderr=subprocess.PIPE)
+    assert run.stderr
+    for line in run.stderr:
+        if line.startswith("loading"):
+            run.terminate()
+    assert run.wait(30) == 1
+    assert shoal.json("status", job)["state"] != "cancelled"
+    assert shoal.json("cancel", job)["state"] in {"cancelled", "finished"}
+
+
+def test_python_retries_on_the_embedded_server_with_workers_of_its_own(
+    embedded: Shoal, photographs: Path
+) -> None:
+    with Client(settings=Settings(home=embedded.home)) as client:
+        job = client.job(embedded.submit(photographs))
+        job.cancel()
+        assert job.retry().state is State.QUEUED
+        assert job.wait(timeout_seconds=60).images.loaded == 120
+
+
+def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
+    server: RedisServer, photographs: Path, tmp_path: Path
+) -> None:
+    shoal = Shoal(tmp_path, SHOAL_REDIS_URL=server.url, **BRIEF)
+    used = server.client.info("memory")["used_memory"]
+    try:
+        server.client.config_set("maxmemory", used + 2**22)
+        refused = shoal.run("submit", photographs, "--image-size", 128, "--json")
+        told = shoal.run("submit", photographs, "--json")
+    finally:
+        server.client.config_set("maxmemory", 0)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "raise maxmemory" in refused.stderr
+    assert json.loads(told.stdout)["state"] == "queued"
+    assert "MB in Redis and" in told.stderr
+    shoal.output("cancel", json.loads(told.stdout)["job_id"])
+
+
+def test_nothing_of_an_ended_job_is_left(
+    site: Shoal, server: RedisServer, photographs: Path, slow_photographs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.jpg").write_text("not an image")
+    jobs = [site.submit(photographs)]
+    site.output("wait", jobs[0])
+    jobs.append(site.submit(tmp_path / "texts", "--clusters", 1))
+    assert site.run("wait", jobs[1]).returncode == 1
+    for number in (2, 3):
+        jobs.append(site.submit(slow_photographs, "--batch-size", 6))
+        wait_until_loading(site, jobs[number])
+        site.output("cancel", jobs[number])
+        if number == 2:
+            site.output("retry", jobs[number])
+            site.output("wait", jobs[number])
+
+    def left() -> list[bytes]:
+        return [key for job in jobs for key in server.client.scan_iter(f"*{job}*")]
+
+    wait_until(lambda: not left(), 60, "all keys of the jobs are gone")
+    # A worker's next sweep forgets the ids as well.
+    wait_until(lambda: not server.client.exists(JOBS), 10, "the list of jobs is empty")
+    documented = (WORKERS, CLAIMS, "shoal:celery:")
+    for key in map(bytes.decode, server.client.scan_iter("*")):
+        assert key.startswith(documented)
+        assert "_kombu.binding" in key or key == WORKERS or server.client.ttl(key) > 0

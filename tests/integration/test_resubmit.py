@@ -1,0 +1,140 @@
+"""The same folder and options again: the job that is there, while it is of any use."""
+
+import os
+import time
+
+import pytest
+
+from producer import Client
+from producer.folder import find_images
+from shared.jobs import State
+from shared.settings import Settings
+
+
+@pytest.fixture
+def shoal(client, server_url):
+    with Client(server_url, settings=Settings()) as shoal:
+        yield shoal
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that looks like four images: a producer does not read them."""
+    for name in ("a.jpg", "b.png", "c.png", "caf\udce9.png"):
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+@pytest.fixture
+def submit(shoal, folder, told):
+    """Submits the folder; returns the job's id."""
+
+    def submit(**options):
+        options = {"clusters": 2, **options}
+        return shoal.submit_folder(find_images(folder), tell=told.append, **options).id
+
+    return submit
+
+
+@pytest.fixture
+def end(shoal):
+    """Lets a job have ended."""
+
+    def end(job_id, state, **fields):
+        key = shoal.job(job_id).ledger.keys.job
+        shoal.redis.hset(key, mapping={"state": state, **fields})
+
+    return end
+
+
+def test_a_job_at_work_is_found_and_nothing_is_sent_again(shoal, submit, told, queued):
+    first = submit()
+    assert submit() == first
+    assert queued() == (1, 0)
+    assert told[1] == (
+        f"Job {first} has these images and options already (queued); --force runs anew."
+    )
+    assert shoal.submit(shoal.job(first).status().request.source, clusters=2).is_found
+
+
+def test_a_finished_job_is_found_and_its_failures_are_told(submit, end, told):
+    first = submit()
+    end(first, State.FINISHED, failed=1)
+    assert submit() == first
+    assert f"`shoal retry {first} --failed-only` tries the 1 again that failed" in told[1]
+
+
+def test_force_runs_anew(submit, told):
+    first = submit()
+    assert submit(force=True) != first
+    assert not any("already" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    "options", [{"clusters": 3}, {"image_size": 16}, {"random_state": 1}, {"batch_size": 2}]
+)
+def test_other_options_make_another_job(submit, options):
+    first = submit()
+    assert submit(**options) != first
+    assert submit() == first
+
+
+def test_an_image_more_or_less_makes_another_job(submit, folder):
+    first = submit()
+    (folder / "d.png").touch()
+    second = submit()
+    assert second != first
+    (folder / "a.jpg").unlink()
+    assert submit() not in {first, second}
+
+
+def test_an_image_that_was_changed_since_makes_another_job(submit, folder):
+    first = submit()
+    later = time.time() + 5
+    os.utime(folder / "caf\udce9.png", (later, later))
+    assert submit() != first
+
+
+def test_an_older_file_that_was_put_in_an_images_place_makes_another_job(client, submit, folder):
+    first = submit()
+    client.hincrbyfloat(f"shoal:{{{first}}}:job", "created_at", -1)
+    old = folder.parent / "old.png"
+    old.write_bytes(b"old")
+    os.utime(old, (0, 0))
+    old.rename(folder / "b.png")
+    assert submit() != first
+
+
+@pytest.mark.parametrize(("left", "found"), [(59, False), (61, True)])
+def test_a_finished_job_must_not_be_about_to_expire(shoal, submit, end, left, found):
+    first = submit()
+    end(first, State.FINISHED, expires_at=shoal.registry.now() + left)
+    assert (submit() == first) is found
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
+def test_a_job_without_a_result_is_not_found_but_named(submit, end, told, state):
+    first = submit()
+    end(first, state)
+    assert submit() != first
+    assert f"`shoal retry {first}` would go on with it" in told[1]
+
+
+def test_a_finished_job_is_found_behind_a_cancelled_one(submit, end, told):
+    finished, cancelled = submit(), submit(force=True)
+    end(finished, State.FINISHED)
+    end(cancelled, State.CANCELLED)
+    assert submit() == finished
+    assert not any("retry" in line for line in told)
+
+
+def test_a_damaged_or_expired_job_is_not_found(client, submit):
+    first, second = submit(), submit(force=True)
+    client.set(f"shoal:{{{first}}}:job", "text")
+    client.delete(f"shoal:{{{second}}}:job")
+    assert submit() not in {first, second}

@@ -1,0 +1,293 @@
+"""Retrying a job: what was loaded is kept, and the end is that of a fresh job."""
+
+import pytest
+
+from producer.job import Job
+from shared.errors import UnknownJobError, UsageError
+from shared.jobs import Stage, State
+from shared.store import Commit, Expiry, Lifetimes
+from shared.store.keys import ACTIVE
+from worker.stages.attempts import MOST_ATTEMPTS
+from worker.stages.finishing import finish_job
+from worker.stages.fitting import fit_job
+from worker.stages.labelling import label_batch
+from worker.stages.loading import load_batch
+
+OPTIONS = {"batch_size": 10, "image_size": 8, "clusters": 3}
+N_BATCHES = 5
+
+
+@pytest.fixture
+def folder(mixed, tmp_path):
+    """A copy of the mixed folder: 40 digits and 3 broken files."""
+    for path in mixed.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+@pytest.fixture
+def job(submit, folder, workplace):
+    return Job(submit(folder, **OPTIONS), workplace.sweeper)
+
+
+@pytest.fixture
+def work(workplace, monkeypatch):
+    """Works on a job until it is in ``state``, as the messages would have it done."""
+
+    # The slowest step by far, and the same for every job.
+    monkeypatch.setattr("worker.stages.finishing.draw_plots", lambda *_: {})
+
+    def work(job, state=State.FINISHED):
+        for batch in job.ledger.missing_batches(Stage.LOADING):
+            if state is State.LOADING and batch == N_BATCHES - 1:
+                return
+            load_batch(workplace, job.id, batch, False)
+        if state is State.FITTING:
+            job.ledger.acquire_lease(Stage.LOADING)
+            return
+        fit_job(workplace, job.id)
+        for batch in range(1 if state is State.LABELLING else N_BATCHES):
+            label_batch(workplace, job.id, batch, False)
+        if state is State.FINISHING:
+            job.ledger.acquire_lease(Stage.LABELLING)
+        elif state is State.FINISHED:
+            finish_job(workplace, job.id)
+
+    return work
+
+
+@pytest.fixture
+def fresh(submit, folder, workplace, work):
+    """Returns what a new job of the same folder comes to."""
+
+    def fresh():
+        job = Job(submit(folder, **OPTIONS), workplace.sweeper)
+        work(job)
+        return outcome(job)
+
+    return fresh
+
+
+def outcome(job):
+    results = job.results
+    images = job.status().images
+    return list(results.labels()), list(results.statistics()), list(job.failures()), images
+
+
+def repair(folder, name):
+    """Let one of the broken files be an image."""
+    (folder / name).write_bytes((folder / "140.png").read_bytes())
+
+
+def lives(client, job):
+    """Milliseconds to live of each key of the job; -1 is for ever."""
+    return {client.pttl(key) for key in client.scan_iter(f"*{job.id}*:*")}
+
+
+@pytest.mark.parametrize("state", [State.LOADING, State.FITTING, State.LABELLING, State.FINISHING])
+def test_a_job_cancelled_in_any_state_goes_on_to_the_same_end(job, work, fresh, state, queued):
+    work(job, state)
+    assert job.status().state is state
+    job.cancel()
+    before = queued()
+    status = job.retry()
+    missing = int(state is State.LOADING)
+    assert status.images.loaded + status.images.failed == (40 if missing else 43)
+    assert (status.error, status.finished_at, status.expires_at) == (None, None, None)
+    assert queued() == (before[0] + missing, before[1] + 1 - missing)
+    work(job)
+    assert outcome(job) == fresh()
+
+
+def test_a_job_cancelled_before_it_began_is_sent_whole(job, work, fresh, queued):
+    job.cancel()
+    assert job.retry().state is State.QUEUED
+    assert queued() == (N_BATCHES, 0)
+    work(job)
+    assert outcome(job) == fresh()
+
+
+def test_no_key_of_a_retried_job_expires_and_the_sweeper_looks_after_it(client, job, work):
+    work(job, State.LABELLING)
+    job.cancel()
+    assert -1 not in lives(client, job)
+    job.retry()
+    assert lives(client, job) == {-1}
+    assert client.zscore(ACTIVE, job.id) is not None
+
+
+def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(client, job, work, registry):
+    work(job, State.LABELLING)
+    job.cancel()
+    job.retry()
+    Expiry(client, job.id).begin(Lifetimes(1, 1))
+    Expiry(client, job.id).drop_features()
+    registry.retire(job.id)
+    assert lives(client, job) == {-1}
+    assert job.results.loaded(0) is not None
+    assert registry.active_jobs() == [job.id]
+
+
+def test_labels_of_the_model_before_a_retry_are_refused(job, work):
+    work(job, State.LABELLING)
+    token = job.results.model_token()
+    job.cancel()
+    job.retry()
+    work(job, State.LABELLING)
+    job.ledger.start_batch(Stage.LABELLING, 1, redelivered=False)
+    assert job.ledger.commit_labelling(1, b"", token) is Commit.STALE
+    assert job.ledger.commit_labelling(1, b"", job.results.model_token()) is Commit.COMMITTED
+
+
+def test_batches_whose_features_have_gone_are_loaded_anew(client, job, work, fresh):
+    work(job, State.LABELLING)
+    job.cancel()
+    client.delete(job.ledger.keys.features(1), job.ledger.keys.features(4))
+    client.hdel(job.ledger.keys.statistics, "2")
+    images = job.retry().images
+    assert (images.loaded, images.failed) == (19, 1)
+    assert job.ledger.missing_batches(Stage.LOADING) == [1, 2, 4]
+    work(job)
+    assert outcome(job) == fresh()
+
+
+def test_a_job_whose_features_were_dropped_is_loaded_anew(client, job, work, fresh):
+    work(job, State.FITTING)
+    job.cancel()
+    Expiry(client, job.id).drop_features()
+    images = job.retry().images
+    assert (images.loaded, images.failed) == (0, 0)
+    work(job)
+    assert outcome(job) == fresh()
+
+
+def test_attempts_begin_anew(client, job, workplace):
+    for _ in range(MOST_ATTEMPTS):
+        job.ledger.start_batch(Stage.LOADING, 0, redelivered=False)
+        client.delete(job.ledger.keys.running(Stage.LOADING))
+    job.cancel()
+    job.retry()
+    assert job.ledger.start_batch(Stage.LOADING, 0, redelivered=False) == 1
+
+
+def test_a_crash_between_the_ledger_and_the_messages_is_mended_by_the_sweeper(
+    client, job, work, queued
+):
+    for state, sent in ((State.LOADING, (1, 0)), (State.FITTING, (1, 1))):
+        work(job, state)
+        job.cancel()
+        job.ledger.retry()
+        client.hincrbyfloat(job.ledger.keys.job, "active_at", -10)
+        job.sweeper.sweep_job(job.id)
+        assert queued() == sent
+
+
+def test_the_rate_of_a_retried_job_is_that_of_what_it_loads(job, work, workplace):
+    work(job, State.LOADING)
+    job.cancel()
+    job.retry()
+    assert (job.status().images_per_second, job.status().eta_seconds) == (None, None)
+    load_batch(workplace, job.id, N_BATCHES - 1, False)
+    status = job.status()
+    seconds = float(job.ledger.fields()["loading_ended_at"]) - status.started_at
+    assert status.images_per_second == pytest.approx(3 / max(seconds, 1e-3), rel=0.01)
+    assert status.progress == 0.8
+    assert status.created_at <= status.started_at
+
+
+@pytest.mark.parametrize(
+    ("state", "failed_only", "error"),
+    [
+        (State.QUEUED, False, "is queued: nothing to retry; `shoal wait"),
+        (State.LOADING, True, "is loading: nothing to retry; `shoal wait"),
+        (State.FINISHED, False, "is finished: nothing to retry; --failed-only"),
+    ],
+)
+def test_a_job_that_needs_no_retry_is_left_alone(job, work, state, failed_only, error):
+    if state is not State.QUEUED:
+        work(job, state)
+    before = job.ledger.fields()
+    with pytest.raises(UsageError, match=error):
+        job.retry(failed_only=failed_only)
+    assert job.ledger.fields() == before
+
+
+def test_an_expired_job_says_so(client, job):
+    job.cancel()
+    client.delete(job.ledger.keys.manifest)
+    with pytest.raises(UnknownJobError, match="submit its folder again"):
+        job.retry()
+    client.delete(job.ledger.keys.job)
+    with pytest.raises(UnknownJobError, match="see `shoal jobs`"):
+        job.retry()
+
+
+def test_failed_images_alone_are_loaded_again_and_labels_are_those_of_a_fresh_job(
+    job, work, folder, fresh
+):
+    work(job)
+    assert job.status().images.failed == 3
+    for name in ("000-empty.png", "150-broken.png", "999-late.png"):
+        repair(folder, name)
+    status = job.retry(failed_only=True)
+    assert (status.state, status.images.loaded) == (State.QUEUED, 20)
+    (folder / "140.png").write_bytes(b"broken since")
+    work(job)
+    (folder / "140.png").write_bytes((folder / "000-empty.png").read_bytes())
+    assert job.status().images.loaded == 43
+    assert outcome(job) == fresh()
+
+
+def test_images_that_fail_again_stay_failures_in_their_places(job, work, folder, fresh):
+    work(job)
+    repair(folder, "150-broken.png")
+    job.retry(failed_only=True)
+    work(job)
+    assert [failure.path for failure in job.failures()] == ["000-empty.png", "999-late.png"]
+    assert outcome(job) == fresh()
+
+
+def test_a_retry_of_failed_images_survives_a_cancel_and_another_retry(
+    job, work, folder, fresh, workplace
+):
+    work(job)
+    repair(folder, "999-late.png")
+    job.retry(failed_only=True)
+    load_batch(workplace, job.id, 0, False)
+    job.cancel()
+    job.retry()
+    work(job)
+    assert outcome(job) == fresh()
+
+
+def test_a_hopeless_retry_costs_only_the_images_that_failed(client, job, work, workplace):
+    work(job)
+    job.retry(failed_only=True)
+    attempts = job.ledger.keys.attempts(Stage.LOADING)
+    client.hset(attempts, "0", MOST_ATTEMPTS)
+    load_batch(workplace, job.id, 0, True)
+    work(job)
+    assert (job.status().images.loaded, job.status().images.failed) == (40, 3)
+    assert "failed 8 times" in next(job.failures()).detail
+
+
+def test_a_batch_without_one_image_is_loaded_whole_again(submit, folder, workplace, work):
+    image = (folder / "140.png").read_bytes()
+    for path in folder.iterdir():
+        path.write_bytes(b"broken")
+    job = Job(submit(folder, **OPTIONS), workplace.sweeper)
+    work(job, State.LABELLING)
+    assert job.status().state is State.FAILED
+    for path in folder.iterdir():
+        path.write_bytes(image)
+    job.retry(failed_only=True)
+    work(job, State.FITTING)
+    assert job.status().images.loaded == 43
+
+
+def test_without_a_failed_image_nothing_is_retried(submit, digits, workplace, work):
+    job = Job(submit(digits, batch_size=60, image_size=8, clusters=2), workplace.sweeper)
+    work(job)
+    with pytest.raises(UsageError, match="failed: nothing to retry"):
+        job.retry(failed_only=True)
+    assert job.status().state is State.FINISHED

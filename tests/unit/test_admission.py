@@ -1,0 +1,98 @@
+"""What a job needs is worked out before it begins, and what cannot fit is refused."""
+
+import pytest
+
+from producer.admission import admit, show_bytes
+from producer.estimate import Estimate, allocated, estimate_memory
+from shared.errors import UsageError
+from shared.jobs import JobRequest
+
+GIGABYTE = 2**30
+NEEDS = Estimate(redis_bytes=3 * GIGABYTE, fit_bytes=GIGABYTE)
+
+
+def estimate(n_batches=10, batch_size=512, allocator="libc", fit_memory=GIGABYTE, **options):
+    batches = [[f"{b}/{n:06}.jpg" for n in range(batch_size)] for b in range(n_batches)]
+    request = JobRequest(source="/photographs", **options)
+    return estimate_memory(request, batches, fit_memory, {"mem_allocator": allocator})
+
+
+def test_features_are_most_of_what_a_job_needs():
+    needed = estimate(n_batches=100).redis_bytes
+    features = 100 * 512 * 3072
+    assert features < needed < 1.2 * features
+    assert estimate(n_batches=100, image_size=64).redis_bytes > 3.5 * needed
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    # As MEMORY USAGE had them with jemalloc 5.3, less the key's own.
+    [(5000, 5120), (49_160, 57_344), (98_304, 114_688), (1_572_864, 1_835_008)],
+)
+def test_jemalloc_rounds_up_to_a_quarter_of_a_power_of_two(value, taken):
+    assert allocated(value, rounds=True) == taken
+    assert allocated(value, rounds=False) == value + 16
+
+
+def test_the_fit_grows_with_the_images_up_to_its_limit():
+    small, large, huge = (estimate(n, fit_memory=50_000_000).fit_bytes for n in (1, 10, 100))
+    assert small < large < huge
+    assert huge == estimate(200, fit_memory=50_000_000).fit_bytes
+
+
+@pytest.mark.parametrize(
+    ("memory", "free"),
+    [
+        ({"used_memory": GIGABYTE, "maxmemory": 5 * GIGABYTE}, "4.0 GB"),
+        ({"used_memory": GIGABYTE, "maxmemory": 4 * GIGABYTE}, "3.0 GB"),
+        ({"used_memory": GIGABYTE, "maxmemory": 0, "total_system_memory": 2**35}, "31.0 GB"),
+    ],
+)
+def test_what_fits_is_told_in_a_line(memory, free):
+    told = admit(NEEDS, memory, is_embedded=False)
+    assert told == (
+        f"The job needs about 3.0 GB in Redis and 1.0 GB for the fit; Redis has {free} left."
+    )
+
+
+def test_a_redis_with_too_low_a_limit_names_the_remedies():
+    memory = {"used_memory": GIGABYTE, "maxmemory": 2 * GIGABYTE, "total_system_memory": 2**35}
+    with pytest.raises(UsageError) as refused:
+        admit(NEEDS, memory, is_embedded=False)
+    for part in (
+        "needs about 3.0 GB in Redis",
+        "Redis has 1.0 GB left",
+        "raise maxmemory (2.0 GB)",
+        "--image-size",
+        "SHOAL_FEATURES_SECONDS",
+        "bigger machine",
+    ):
+        assert part in str(refused.value)
+
+
+def test_without_a_limit_the_machine_is_one():
+    memory = {"used_memory": GIGABYTE, "maxmemory": 0, "total_system_memory": 3 * GIGABYTE}
+    with pytest.raises(UsageError, match=r"2\.0 GB left: use a smaller --image-size"):
+        admit(NEEDS, memory, is_embedded=False)
+
+
+def test_an_embedded_fit_takes_its_memory_from_the_same_machine():
+    memory = {"used_memory": 0, "total_system_memory": int(3.5 * GIGABYTE)}
+    assert admit(NEEDS, memory, is_embedded=False)
+    with pytest.raises(UsageError, match="lower SHOAL_FIT_MEMORY"):
+        admit(NEEDS, memory, is_embedded=True)
+
+
+@pytest.mark.parametrize("memory", [{}, {"used_memory": 1}, {"maxmemory": 1}])
+def test_a_redis_that_hides_its_memory_refuses_nothing(memory):
+    assert admit(NEEDS, memory, is_embedded=True).endswith("1.0 GB for the fit.")
+
+
+def test_buffers_that_do_not_count_are_not_counted():
+    memory = {"used_memory": GIGABYTE, "maxmemory": 4 * GIGABYTE}
+    assert admit(NEEDS, {**memory, "mem_not_counted_for_evict": GIGABYTE}, is_embedded=False)
+
+
+def test_bytes_are_shown_in_a_fitting_unit():
+    shown = [show_bytes(n) for n in (1, 2**20, 1_600_000, 2**30)]
+    assert shown == ["1 KB", "1.0 MB", "1.5 MB", "1.0 GB"]

@@ -1,0 +1,99 @@
+"""Reception: which messages a worker takes; the others end here, with a line in the log.
+
+Celery 5.7 ends the whole worker at a message whose body is not a list, and puts the message
+back, for the next worker to end at; a header that it stumbles over costs a place of its pool.
+"""
+
+import logging
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from celery.exceptions import InvalidTaskError
+from celery.worker.consumer import Consumer
+from kombu.exceptions import ContentDisallowed, DecodeError
+
+from shared.connection import LOST
+from shared.tasks import BATCH_TASK, CALLBACK_TASK
+
+logger = logging.getLogger(__name__)
+
+JOB_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+# Beyond what Lua and JSON count exactly, no number is that of a batch.
+MOST_BATCHES = 2**53
+# Headers that nothing of ours has.
+TIMES = ("eta", "expires", "timelimit")
+MOST_CHARACTERS = 200  # of a cause in the log
+# What a body that is not ours is answered with.
+REFUSED = (
+    *(AttributeError, LookupError, TypeError, ValueError),
+    *(ContentDisallowed, DecodeError, InvalidTaskError),
+)
+
+
+class CarefulConsumer(Consumer):
+    """Celery's consumer, behind a check of each message."""
+
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
+        """Return what receives a message."""
+        receive = super().create_task_handler(*arguments, **options)
+
+        def receive_sound(message: Any) -> Any:
+            try:
+                check_message(message, self.app.tasks)
+            except REFUSED as error:
+                log_dropped(message, error)
+                return message.reject_log_error(logger, LOST)
+            return receive(message)
+
+        return receive_sound
+
+
+def check_message(message: Any, tasks: Mapping[str, object]) -> None:
+    """Check that a message asks for something that can be done, and at once.
+
+    Raises:
+        InvalidTaskError: It does not.
+        ContentDisallowed: Its body is no JSON; it was not decoded.
+        DecodeError: Its body cannot be decoded.
+    """
+    task = message.headers["task"]
+    if task not in tasks or not isinstance(message.headers["id"], str):
+        raise InvalidTaskError(f"no task {reprlib.repr(task)} with an id")
+    if found := [name for name in TIMES if message.headers.get(name) not in (None, [None, None])]:
+        raise InvalidTaskError(f"{' and '.join(found)} of no use here")
+    match message.payload:
+        case [list() as arguments, {**named}, {}] if not named:
+            if not are_sound(task, arguments):
+                raise InvalidTaskError(f"arguments {reprlib.repr(arguments)}")
+        case _:
+            raise InvalidTaskError("the body is not [arguments, {}, {…}]")
+
+
+def are_sound(task: str, arguments: list[Any]) -> bool:
+    """Return whether a task takes these arguments: a job's id, and a batch's number."""
+    match arguments:
+        # A bool is an int, too.
+        case [str() as job_id, int() as batch] if type(batch) is int:
+            known = task in BATCH_TASK.values() and 0 <= batch < MOST_BATCHES
+        case [str() as job_id]:
+            known = task in CALLBACK_TASK.values()
+        case _:
+            return not arguments and task not in {*BATCH_TASK.values(), *CALLBACK_TASK.values()}
+    return known and bool(JOB_ID.fullmatch(job_id))
+
+
+def log_dropped(message: Any, error: Exception) -> None:
+    """Note that a message is dropped, its job where it names one, and why."""
+    cause = f"{type(error).__name__}: {error}"[:MOST_CHARACTERS]
+    logger.error("message dropped", extra={"job": name_job(message), "cause": cause})
+
+
+def name_job(message: Any) -> str | None:
+    """Return the job that a message seems to be about; None where it names none."""
+    try:
+        job_id = message.payload[0][0]
+    except REFUSED:
+        return None
+    return job_id[:MOST_CHARACTERS] if isinstance(job_id, str) else None
