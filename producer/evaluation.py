@@ -1,0 +1,161 @@
+"""How well clusters match labels that are known: from folders, or from a table."""
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from shared.errors import UsageError
+
+COLUMNS = ("path", "label")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of clusters against known classes, all but one between 0 (chance or none) and 1.
+
+    Attributes:
+        images: Images that have both a cluster and a class.
+        nmi: Normalised mutual information, by the arithmetic mean.
+        ari: Adjusted Rand index; below 0 where clusters match worse than by chance.
+        v_measure: Harmonic mean of ``homogeneity`` and ``completeness``.
+        homogeneity: 1 if each cluster has images of one class only.
+        completeness: 1 if all images of a class are in one cluster.
+        clusters: Labels of the rows of ``confusion``, ascending; -1 is noise.
+        classes: Names of its columns, sorted.
+        confusion: Images of each cluster (row) in each class (column).
+    """
+
+    images: int
+    nmi: float
+    ari: float
+    v_measure: float
+    homogeneity: float
+    completeness: float
+    clusters: tuple[int, ...]
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def evaluate(labels: Sequence[int], truth: Sequence[str]) -> Evaluation:
+    """Return how well ``labels`` match ``truth``, image by image.
+
+    Args:
+        labels: Cluster of each image; noise, -1, counts as a cluster of its own.
+        truth: Class of each image, as long as ``labels``.
+
+    Raises:
+        UsageError: There is no image.
+    """
+    if not labels:
+        raise UsageError("no image has both a cluster and a known label")
+    # Half a second to import: only for those who evaluate.
+    from sklearn import metrics
+
+    homogeneity, completeness, v_measure = metrics.homogeneity_completeness_v_measure(truth, labels)
+    clusters, classes = tuple(sorted(set(labels))), tuple(sorted(set(truth)))
+    return Evaluation(
+        images=len(labels),
+        nmi=float(metrics.normalized_mutual_info_score(truth, labels)),
+        ari=float(metrics.adjusted_rand_score(truth, labels)),
+        v_measure=float(v_measure),
+        homogeneity=float(homogeneity),
+        completeness=float(completeness),
+        clusters=clusters,
+        classes=classes,
+        confusion=count_pairs(labels, truth, clusters, classes),
+    )
+
+
+def count_pairs(
+    labels: Sequence[int], truth: Sequence[str], clusters: Sequence[int], classes: Sequence[str]
+) -> tuple[tuple[int, ...], ...]:
+    """Return how many images each cluster (row) has of each class (column)."""
+    rows = {cluster: dict.fromkeys(classes, 0) for cluster in clusters}
+    for cluster, name in zip(labels, truth, strict=True):
+        rows[cluster][name] += 1
+    return tuple(tuple(row.values()) for row in rows.values())
+
+
+def truth_from_folders(paths: Iterable[str]) -> dict[str, str]:
+    """Return the class of each path: the first folder of it. A path without a folder has none.
+
+    Args:
+        paths: Of images, relative to the job's source, as in its labels.
+
+    Raises:
+        UsageError: No path has a folder.
+    """
+    parts = ((path, PurePosixPath(path).parts) for path in paths)
+    truth = {path: names[0] for path, names in parts if len(names) > 1}
+    if not truth:
+        raise UsageError("no image is in a folder of its class; give a CSV of path,label instead")
+    return truth
+
+
+def truth_from_csv(file: Path, paths: Iterable[str]) -> dict[str, str]:
+    """Return the class of those ``paths`` that a table names.
+
+    Args:
+        file: CSV in UTF-8 with the columns ``path`` and ``label`` among others.
+        paths: Of images, relative to the job's source, as in its labels.
+
+    Raises:
+        UsageError: The file cannot be read, lacks a column, contradicts itself, or has none of
+            ``paths``.
+    """
+    known = read_table(file)
+    truth = {path: known[path] for path in paths if path in known}
+    if not truth:
+        example = next(iter(known), "")
+        hint = f": paths such as {example!r} must be relative to the job's folder" if known else ""
+        raise UsageError(f"{file} has no path of this job{hint}")
+    return truth
+
+
+def read_table(file: Path) -> dict[str, str]:
+    """Return label by path, "./" in front of a path left out; rows without a label do not count.
+
+    Raises:
+        UsageError: The file cannot be read, lacks a column, or contradicts itself.
+    """
+    table: dict[str, str] = {}
+    try:
+        # utf-8-sig: spreadsheets begin a file with a byte-order mark.
+        with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
+            reader = csv.DictReader(stream)
+            check_columns(file, reader.fieldnames or ())
+            for row in reader:
+                add_row(table, row, f"{file}, line {reader.line_num}")
+    except (OSError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{file} cannot be read: {reason}") from error
+    return table
+
+
+def check_columns(file: Path, columns: Sequence[str]) -> None:
+    """Check that a table has the columns that are needed.
+
+    Raises:
+        UsageError: It has not.
+    """
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        found = ", ".join(columns) or "nothing"
+        wanted = " and ".join(missing)
+        raise UsageError(f"{file} has no column {wanted}; its first line names {found}")
+
+
+def add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> None:
+    """Add a row of the file to the table.
+
+    Raises:
+        UsageError: The table has the path already, with another label.
+    """
+    path, label = (row[name] or "" for name in COLUMNS)
+    if not path or not label:
+        return
+    path = os.path.normpath(path)
+    if table.setdefault(path, label) != label:
+        raise UsageError(f"{place}: {path!r} has two labels, {table[path]!r} and {label!r}")

@@ -1,0 +1,20 @@
+"""Extractors: what of an image is compared. Decoded images in, features out.
+
+Each is pure: images of shape (n_samples, image_size, image_size, 3), uint8 RGB, give features
+of shape (n_samples, n_features), uint8 or float32 and finite. The same image gives the same
+features, to the last bit, whatever the images beside it: jobs are split into batches in ways
+that must not show.
+"""
+
+from worker.extractors.extractor import Extract, Extractor, Features, Images
+from worker.extractors.registry import extract_blocks, find_extractor, find_extractors
+
+__all__ = [
+    "Extract",
+    "Extractor",
+    "Features",
+    "Images",
+    "extract_blocks",
+    "find_extractor",
+    "find_extractors",
+]

@@ -1,0 +1,57 @@
+"""Colour: images are alike that have the same colours, wherever they are."""
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.features import IMAGE_SIZES
+from worker.extractors.cells import Cells
+from worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
+
+# An odd number, so that greys fall into the middle of a bin of a* and b*. Joint bins of all
+# three were no better (tiles of 15 photographs, NMI 0.60 at best, 0.62 so).
+N_BINS = 17
+# What lies beyond counts into the outermost bin.
+LOWEST = np.array([0, -60, -60])
+HIGHEST = np.array([100, 60, 60])
+
+# Colours are looked up in steps of four: 2**18 of them, where 2**24 would take seconds.
+STEP_BITS = 2
+LEVELS = 2 ** (8 - STEP_BITS)
+
+
+def extract_color(images: Images) -> Features:
+    """Count how often each lightness, redness and yellowness comes in an image (CIELAB).
+
+    Square roots of shares (Hellinger): rare colours count beside a large background.
+
+    Returns:
+        Features of shape (n_samples, 51), float32.
+    """
+    return extract_in_chunks(count_colors, images)
+
+
+def count_colors(images: Images) -> Features:
+    """Return the features of one chunk."""
+    red, green, blue = np.moveaxis(images >> STEP_BITS, -1, 0).astype(np.int32)
+    colors = (red * LEVELS + green) * LEVELS + blue
+    whole = Cells.divide(images.shape[1], 1)
+    shares = [whole.count(bins[colors], N_BINS)[:, 0, 0] for bins in find_bins()]
+    return np.sqrt(np.concatenate(shares, axis=1)).astype(np.float32)
+
+
+@cache
+def find_bins() -> NDArray[np.uint8]:
+    """Return the bins of L*, a* and b* of every colour, of shape (3, LEVELS**3)."""
+    # scikit-image takes time to import, and other extractors do without.
+    from skimage.color import rgb2lab
+
+    middles = ((np.arange(LEVELS) + 0.5) * 2**STEP_BITS / 256).astype(np.float32)
+    colors = np.stack(np.meshgrid(middles, middles, middles, indexing="ij"), axis=-1)
+    shares = (rgb2lab(colors).reshape(-1, 3) - LOWEST) / (HIGHEST - LOWEST)
+    bins: NDArray[np.uint8] = np.clip(shares.T * N_BINS, 0, N_BINS - 1).astype(np.uint8)
+    return bins
+
+
+COLOR = Extractor("color", IMAGE_SIZES["color"], extract_color)

@@ -1,0 +1,92 @@
+"""Histograms of oriented gradients: images are alike whose outlines are.
+
+N. Dalal and B. Triggs, Histograms of Oriented Gradients for Human Detection, CVPR 2005.
+"""
+
+import math
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from shared.features import IMAGE_SIZES
+from worker.extractors.cells import Cells
+from worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
+from worker.extractors.grey import make_grey
+
+N_ORIENTATIONS = 9
+N_CELLS = 8  # along each side
+BLOCK_CELLS = 2  # along each side
+# Of the normalisation, L2-Hys: no gradient counts for more than this share of its block.
+CLIP = 0.2
+EPSILON = 1e-5
+
+STEEPEST = 255
+WIDTH = 2 * STEEPEST + 1
+
+
+def extract_hog(images: Images) -> Features:
+    """Count the directions of gradients in cells, normalised in overlapping blocks of 2 × 2.
+
+    As scikit-image's ``hog`` of each grey image, with its defaults for L2-Hys.
+
+    Returns:
+        Features of shape (n_samples, 7 * 7 * 2 * 2 * 9) where ``image_size`` divides by 8.
+    """
+    return extract_in_chunks(describe_outlines, images)
+
+
+def describe_outlines(images: Images) -> Features:
+    """Return the features of one chunk."""
+    gradients = find_gradients(make_grey(images))
+    orientations, magnitudes = tabulate_gradients()
+    cells = Cells.divide(images.shape[1], N_CELLS)
+    histograms = cells.count(orientations[gradients], N_ORIENTATIONS, magnitudes[gradients])
+    return normalize_blocks(histograms)
+
+
+def find_gradients(grey: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return each pixel's place in the tables of gradients; level at the images' edges.
+
+    Args:
+        grey: Values of 0 to 255, of shape (n_samples, height, width).
+    """
+    rows, columns = np.zeros_like(grey), np.zeros_like(grey)
+    np.subtract(grey[:, 2:], grey[:, :-2], out=rows[:, 1:-1])
+    np.subtract(grey[:, :, 2:], grey[:, :, :-2], out=columns[:, :, 1:-1])
+    return (rows + STEEPEST) * WIDTH + columns + STEEPEST
+
+
+@cache
+def tabulate_gradients() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return orientation and magnitude of every gradient that bytes can have."""
+    steps = np.arange(-STEEPEST, STEEPEST + 1.0)
+    rows, columns = np.meshgrid(steps, steps, indexing="ij")
+    degrees = np.rad2deg(np.arctan2(rows, columns)) % 180
+    orientations = (degrees // (180 / N_ORIENTATIONS)).astype(np.uint8)
+    return orientations.ravel(), np.hypot(rows, columns).ravel()
+
+
+def normalize_blocks(histograms: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the cells of all blocks, each block scaled to length one.
+
+    Args:
+        histograms: Of shape (n_samples, n_cells, n_cells, N_ORIENTATIONS).
+    """
+    side = min(BLOCK_CELLS, histograms.shape[1])
+    windows = sliding_window_view(histograms, (side, side), (1, 2))
+    blocks = np.moveaxis(windows, 3, -1).reshape(-1, side**2 * N_ORIENTATIONS)
+    clipped = np.minimum(scale_rows(blocks), CLIP)
+    shape = (len(windows), math.prod(windows.shape[1:]))
+    return scale_rows(clipped).astype(np.float32).reshape(shape)
+
+
+def scale_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows scaled to length one."""
+    lengths = np.sqrt(np.square(rows).sum(axis=1, keepdims=True) + EPSILON**2)
+    scaled: NDArray[np.float64] = rows / lengths
+    return scaled
+
+
+HOG = Extractor("hog", IMAGE_SIZES["hog"], extract_hog)

@@ -1,0 +1,134 @@
+"""Image models: ONNX graphs that take an image and give a row of numbers."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.errors import UsageError
+from worker.extractors.extractor import Features, Images
+from worker.extractors.model_input import ModelInput
+from worker.extractors.model_notes import ModelNotes, find_notes, read_notes
+
+REMEDY = "The features 'embedding' need onnxruntime: pip install 'shoal[embedding]'"
+# Where exporters put the weights of models that are too large for one file.
+WEIGHTS = (".data", "_data")
+ERRORS_ONLY = 3
+
+
+@dataclass(frozen=True)
+class ImageModel:
+    """A model that is ready to run in this process.
+
+    Attributes:
+        path: Its ONNX file.
+        session: Of onnxruntime.
+        input: What the graph takes.
+        output: Name of the output that is the embedding.
+        pooling: How tokens become one row: ``first``, ``mean``, or None where there are none.
+    """
+
+    path: Path
+    session: Any
+    input: ModelInput
+    output: str
+    pooling: str | None
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Return the model of a file, to be run on one core.
+
+        Raises:
+            UsageError: onnxruntime is missing, the file is no ONNX model, or not one of one
+                image.
+        """
+        session, notes = open_session(path), read_notes(path)
+        taken = ModelInput.read(path, session.get_inputs(), notes)
+        return cls(path, session, taken, choose_output(path, session, notes), notes.pooling)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the model and its notes, in hex: others may give other features."""
+        weights = (self.path.with_name(self.path.name + suffix) for suffix in WEIGHTS)
+        digest = hashlib.sha256()
+        for path in (self.path, *weights, find_notes(self.path)):
+            content = path.read_bytes() if path.is_file() else b""
+            digest.update(hashlib.sha256(content).digest())
+        return digest.hexdigest()
+
+    def embed(self, images: Images) -> Features:
+        """Return what the network makes of images.
+
+        Args:
+            images: Pixels of shape (n_samples, image_size, image_size, 3), at least one image;
+                resized where the model takes another size.
+
+        Returns:
+            Features of shape (n_samples, n_features), float32.
+
+        Raises:
+            UsageError: The graph fails, or its output is not a row of finite numbers an image.
+        """
+        # One by one: no image can show in the result of another, and it was as fast as any
+        # batch (71 images a second and core, 62 in batches of 8, 53 in batches of 48).
+        return np.stack([self.embed_image(image) for image in images])
+
+    def embed_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the features of one image of shape (image_size, image_size, 3)."""
+        values = {self.input.name: self.input.prepare(image)}
+        try:
+            (output,) = self.session.run([self.output], values)
+        # onnxruntime has a dozen kinds of its own, without a common base.
+        except Exception as error:
+            raise UsageError(f"{self.path} fails on an image: {error}") from error
+        row = self.pool(np.asarray(output)).astype(np.float32)
+        if not np.isfinite(row).all():
+            raise UsageError(f"{self.path}: output {self.output} has numbers that are not finite.")
+        return row
+
+    def pool(self, output: NDArray[Any]) -> NDArray[Any]:
+        """Return the only row of an output of shape (1, n_features) or (1, tokens, n_features)."""
+        if output.ndim == 2 and self.pooling is None:
+            rows = output
+        elif output.ndim == 3 and self.pooling is not None:
+            rows = output[:, 0] if self.pooling == "first" else output.mean(axis=1)
+        else:
+            raise UsageError(
+                f"{self.path}: output {self.output} has shape {output.shape}; it must be"
+                " (n, n_features), or (n, tokens, n_features) with `pooling` in"
+                f" {find_notes(self.path).name}."
+            )
+        return rows.reshape(-1)
+
+
+def open_session(path: Path) -> Any:
+    """Return a session of onnxruntime that runs a graph on one core."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UsageError(REMEDY) from error
+    options = onnxruntime.SessionOptions()
+    # A worker has as many processes as cores.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = ERRORS_ONLY
+    try:
+        content = str(path.resolve(strict=True))
+        return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
+    # As above, and OSError.
+    except Exception as error:
+        raise UsageError(f"{path} cannot be used as an ONNX model: {error}") from error
+
+
+def choose_output(path: Path, session: Any, notes: ModelNotes) -> str:
+    """Return the output that the notes name, or the only one."""
+    names = [output.name for output in session.get_outputs()]
+    wanted = names if notes.output is None else [notes.output]
+    if len(wanted) == 1 and wanted[0] in names:
+        return str(wanted[0])
+    raise UsageError(
+        f"{path} has the outputs {', '.join(names)}: `output` in {find_notes(path).name} must"
+        " name one."
+    )

@@ -1,0 +1,76 @@
+"""Model notes: a small JSON beside an ONNX model, which says what the graph cannot.
+
+``NAME.json`` beside ``NAME.onnx``; for CLIP's image encoder and for DINOv2, for example:
+
+    {"layout": "NCHW", "image_size": 224, "output": "image_embeds",
+     "mean": [0.481, 0.458, 0.408], "std": [0.269, 0.261, 0.276]}
+
+    {"layout": "NCHW", "image_size": 224, "output": "last_hidden_state", "pooling": "first",
+     "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.errors import UsageError
+
+Channels = tuple[float, float, float]
+Positive = Annotated[float, Meta(gt=0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelNotes:
+    """What a model's graph does not tell.
+
+    Attributes:
+        layout: Where the channels stand; only for graphs whose input shape leaves it open.
+        image_size: Width and height in pixels; only for graphs whose input shape leaves it open.
+        scale: Bytes are multiplied by this first.
+        mean: Of red, green and blue after ``scale``: subtracted. Graphs of float32 need it.
+        std: Of red, green and blue after ``scale``: divided by. Graphs of float32 need it.
+        output: Name of the output to use, of a graph that has several.
+        pooling: Of an output of shape (n, tokens, n_features): its first token or their mean.
+    """
+
+    layout: Literal["NCHW", "NHWC"] | None = None
+    image_size: Annotated[int, Meta(ge=1, le=2048)] | None = None
+    scale: Positive = 1 / 255
+    mean: Channels | None = None
+    std: tuple[Positive, Positive, Positive] | None = None
+    output: str | None = None
+    pooling: Literal["first", "mean"] | None = None
+
+
+def find_notes(model: Path) -> Path:
+    """Return where the notes of a model are, if there are any."""
+    return model.with_suffix(".json")
+
+
+def read_notes(model: Path) -> ModelNotes:
+    """Return the notes of a model; the defaults where there is no JSON.
+
+    Raises:
+        UsageError: It does not parse, or has a field that is none of ``ModelNotes``.
+    """
+    path = find_notes(model)
+    try:
+        fields = msgspec.json.decode(path.read_bytes())
+        check_names(path, fields)
+        return msgspec.convert(fields, ModelNotes)
+    except FileNotFoundError:
+        return ModelNotes()
+    except (msgspec.MsgspecError, OSError) as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def check_names(path: Path, fields: object) -> None:
+    """Refuse a field that would be overlooked."""
+    known = ModelNotes.__dataclass_fields__
+    if isinstance(fields, dict) and (unknown := fields.keys() - known):
+        raise UsageError(
+            f"{path} has the unknown field {min(unknown)!r}; there are {', '.join(known)}."
+        )

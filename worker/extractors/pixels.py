@@ -1,0 +1,18 @@
+"""Pixels: images are alike where their colours stand in the same places."""
+
+import math
+
+from shared.features import IMAGE_SIZES
+from worker.extractors.extractor import Extractor, Features, Images
+
+
+def extract_pixels(images: Images) -> Features:
+    """Flatten images: every channel of every pixel is a feature.
+
+    Returns:
+        Features of shape (n_samples, image_size * image_size * 3), uint8.
+    """
+    return images.reshape(len(images), math.prod(images.shape[1:]))
+
+
+PIXELS = Extractor("pixels", IMAGE_SIZES["pixels"], extract_pixels)

@@ -1,0 +1,67 @@
+"""The registry: extractors by name, ours and those of installed packages."""
+
+from pathlib import Path
+
+import numpy as np
+
+from shared.features import check_known, split_features
+from worker.extractors.color import COLOR
+from worker.extractors.embedding import make_embedding
+from worker.extractors.extractor import Extractor, Features, Images
+from worker.extractors.hog import HOG
+from worker.extractors.lbp import LBP
+from worker.extractors.pixels import PIXELS
+from worker.extractors.plugins import load_plugin
+
+EXTRACTORS = {extractor.name: extractor for extractor in (PIXELS, COLOR, HOG, LBP)}
+
+
+def find_extractor(name: str, embedding_model: Path | None = None) -> Extractor:
+    """Return the extractor that a job calls ``name``.
+
+    Args:
+        name: One of ours, or else what a package registers in the group ``shoal.features``.
+        embedding_model: ONNX file of ``embedding``; None is the model that Shoal ships.
+
+    Raises:
+        UsageError: There is none of this name, or it cannot be loaded here.
+    """
+    check_known(name)
+    if name == "embedding":
+        return make_embedding(embedding_model)
+    return EXTRACTORS.get(name) or load_plugin(name)
+
+
+def find_extractors(features: str, embedding_model: Path | None = None) -> tuple[Extractor, ...]:
+    """Return the extractors that, for example, ``hog+color`` combines, in this order.
+
+    Raises:
+        UsageError: A name is unknown, stands there twice, or cannot be loaded here.
+    """
+    return tuple(find_extractor(name, embedding_model) for name in split_features(features))
+
+
+def extract_blocks(
+    extractors: tuple[Extractor, ...], images: Images
+) -> tuple[Features, tuple[int, ...]]:
+    """Return the features of all extractors side by side, and the width of each block.
+
+    Args:
+        extractors: At least one.
+        images: Pixels of shape (n_samples, image_size, image_size, 3).
+
+    Returns:
+        Features of shape (n_samples, n_features), and the widths, which add up to n_features.
+        Float32, but uint8 where that is what the only extractor gives.
+
+    Raises:
+        UsageError: Another package's extractor breaks its contract.
+    """
+    if not len(images):
+        features, widths = extract_blocks(extractors, np.zeros((1, *images.shape[1:]), np.uint8))
+        return features[:0], widths
+    blocks = [extractor.extract(images) for extractor in extractors]
+    widths = tuple(block.shape[1] for block in blocks)
+    if len(blocks) == 1:
+        return blocks[0], widths
+    return np.concatenate(blocks, axis=1, dtype=np.float32), widths
