@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from shared.features import count_features, feature_bytes
 from shared.jobs import JobRequest
 from shared.store.manifest import pack_paths
 
@@ -48,10 +49,11 @@ def estimate_memory(
     """
     rounds = str(memory.get("mem_allocator", "jemalloc")).startswith("jemalloc")
     n_images = sum(map(len, batches))
-    components = min(request.components or DEFAULT_COMPONENTS, n_images, request.n_features)
+    n_features = count_features(request.features, request.image_size)
+    components = min(request.components or DEFAULT_COMPONENTS, n_images, n_features)
     stored = [*batch_values(request, batches[0]), *batch_values(request, batches[-1])]
     first, last = (sum(allocated(n, rounds) for n in part) for part in (stored[:3], stored[3:]))
-    model = (4 * components + 16) * request.n_features
+    model = (4 * components + 16) * n_features
     redis_bytes = (
         (len(batches) - 1) * first
         + last
@@ -66,8 +68,10 @@ def estimate_memory(
 
 def batch_values(request: JobRequest, batch: Sequence[str]) -> list[int]:
     """Return the bytes of a batch's features, statistics and labels."""
-    n_images, n_features = len(batch), request.n_features
-    return [n_images * n_features, (1 + 2 * n_features) * 8, n_images * LABEL_BYTES]
+    n_images = len(batch)
+    n_features = count_features(request.features, request.image_size)
+    features = n_images * n_features * feature_bytes(request.features)
+    return [features, (1 + 2 * n_features) * 8, n_images * LABEL_BYTES]
 
 
 def allocated(n_bytes: int, rounds: bool) -> int:
@@ -88,12 +92,14 @@ def manifest_bytes(batches: Sequence[Sequence[str]]) -> int:
 
 def fit_bytes(request: JobRequest, n_images: int, components: int, fit_memory: int) -> int:
     """Return the bytes of the process that fits: its rows, and what it holds beside them."""
-    row_bytes = request.n_features + COORDINATE_BYTES * components
+    n_features = count_features(request.features, request.image_size)
+    feature_row_bytes = n_features * feature_bytes(request.features)
+    row_bytes = feature_row_bytes + COORDINATE_BYTES * components
     most = max(fit_memory // row_bytes, request.clusters, components)
     axes = components
-    if request.n_features > EXACT_FEATURES:
-        axes = min(components + OVERSAMPLES, request.n_features)
+    if n_features > EXACT_FEATURES:
+        axes = min(components + OVERSAMPLES, n_features)
     # Projected in float32 and float64, and turned.
     beside = 12 * axes + 8 * components
-    work = 6 * 4 * axes * request.n_features
-    return min(n_images, most) * (request.n_features + beside) + work + FIT_PROCESS_BYTES
+    work = 6 * 4 * axes * n_features
+    return min(n_images, most) * (feature_row_bytes + beside) + work + FIT_PROCESS_BYTES

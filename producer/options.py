@@ -6,7 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from shared.jobs import FEATURES, JobRequest
+from shared.features import IMAGE_SIZES
+from shared.jobs import JobRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = JobRequest(source="")
@@ -16,14 +17,16 @@ def job_options(command: F) -> F:
     """Give a command the options of a job, the same words everywhere."""
     options = [
         click.option(
-            "--features", type=click.Choice(FEATURES), default=DEFAULTS.features, show_default=True
+            "--features",
+            default=DEFAULTS.features,
+            show_default=True,
+            help=f"{', '.join(IMAGE_SIZES)}, or several: hog+color.",
         ),
         click.option(
             "--image-size",
             type=int,
-            default=DEFAULTS.image_size,
-            show_default=True,
-            help="Images are resized to this many pixels in width and height.",
+            help="Images are resized to this many pixels in width and height."
+            "  [default: 32, or what suits other features]",
         ),
         click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
         click.option("--clusters", type=int, default=DEFAULTS.clusters, show_default=True),

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 # What images are resized to where a job does not say. The embedding's is the shipped model's.
 IMAGE_SIZES = {"pixels": 32, "color": 32, "hog": 64, "lbp": 64, "embedding": 224}
 
+# Where one of them is another package's, which only a worker loads.
+PLUGIN_IMAGE_SIZE = 64
+# Of those whose number does not grow with the image.
+COUNTS = {"color": 51, "hog": 1764, "lbp": 160, "embedding": 1280}
+
 ENTRY_POINTS = "shoal.features"
 SEPARATOR = "+"
 
@@ -62,15 +67,24 @@ def check_known(name: str) -> None:
         )
 
 
-def choose_image_size(features: str) -> int | None:
+def choose_image_size(features: str) -> int:
     """Return the size that suits all extractors of ``features``, in pixels.
-
-    None where one of them is another package's, which only a worker loads.
 
     Raises:
         UsageError: A name is unknown or stands there twice.
     """
-    names = split_features(features)
-    if not IMAGE_SIZES.keys() >= set(names):
-        return None
-    return max(IMAGE_SIZES[name] for name in names)
+    return max(IMAGE_SIZES.get(name, PLUGIN_IMAGE_SIZE) for name in split_features(features))
+
+
+def count_features(features: str, image_size: int) -> int:
+    """Return about how many features an image has; what only a worker knows counts as pixels.
+
+    It is exact for ``pixels``. A model of one's own, or an odd size, may give others.
+    """
+    names = features.split(SEPARATOR)
+    return sum(COUNTS.get(name.strip(), image_size**2 * 3) for name in names)
+
+
+def feature_bytes(features: str) -> int:
+    """Return the bytes of one feature."""
+    return 1 if features == "pixels" else 4

@@ -53,7 +53,6 @@ class FailureReason(StrEnum):
     TIMED_OUT = "timed-out"
 
 
-FEATURES = ("pixels",)
 PLOTS = ("scatter", "contact-sheet", "sizes", "variance")
 
 
@@ -63,7 +62,7 @@ class JobRequest:
 
     Attributes:
         source: Absolute path of the folder, as the workers see it.
-        features: Name of the extractor.
+        features: Name of the extractor, or several: ``hog+color``.
         image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
         components: Principal components; ``None`` is 50, or as many as the images allow.
         clusters: Number of clusters.
@@ -78,11 +77,6 @@ class JobRequest:
     clusters: Annotated[int, Meta(ge=1, le=10_000)] = 5
     random_state: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
-
-    @property
-    def n_features(self) -> int:
-        """Features of one image."""
-        return self.image_size**2 * 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,11 @@ from shared.tasks import BATCHES, CALLBACKS
 from worker.workplace import Workplace
 
 LEASE_SECONDS = 15.0
+
+# A shell that is not interactive lets what runs in its background ignore Ctrl-C, and so would
+# every command that a test starts to interrupt it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,10 @@ def prepare(instance: Any, **_: object) -> None:
             for module in CALLBACK_MODULES:
                 importlib.import_module(module)
         refuse_faults()
+        if settings.embedding_model:
+            importlib.import_module("worker.extractors.embedding").check_model(
+                settings.embedding_model
+            )
     # Celery logs what a signal's handler raises, and starts all the same.
     except Exception as error:
         raise SystemExit(f"The worker cannot start: {error}") from error

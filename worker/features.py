@@ -1,48 +1,19 @@
-"""Features: what of an image is compared, and the statistics that scale it."""
+"""Statistics of features: what scales them."""
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def pixels(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Flatten a batch's images: every channel of every pixel is a feature.
-
-    Args:
-        images: Pixels of shape (n_samples, image_size, image_size, 3).
-
-    Returns:
-        Features of shape (n_samples, image_size * image_size * 3).
-    """
-    return images.reshape(len(images), math.prod(images.shape[1:]))
-
-
-EXTRACTORS: dict[str, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {"pixels": pixels}
-
-
-def extract(name: str, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the features that the extractor ``name`` finds in a batch's images.
-
-    Args:
-        name: One of ``EXTRACTORS``.
-        images: Pixels of shape (n_samples, image_size, image_size, 3).
-
-    Returns:
-        Features of shape (n_samples, n_features).
-    """
-    return EXTRACTORS[name](images)
-
-
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """Sums over rows of integer features, which add up to exact means and variances.
+    """Sums over rows of features, which add up to means and variances.
 
     Sums of bytes stay below 2**53 up to 10**11 images, so that float64 holds them exactly:
-    the result does not depend on how rows were split into batches, or on their order.
+    the result does not depend on how rows were split into batches, or on their order. Sums of
+    float32 do, in their last bits.
 
     Attributes:
         n_samples: Rows counted.
@@ -55,7 +26,7 @@ class FeatureStatistics:
     total_of_squares: NDArray[np.float64]
 
     @classmethod
-    def of(cls, features: NDArray[np.uint8]) -> Self:
+    def of(cls, features: NDArray[Any]) -> Self:
         """Return the statistics of features of shape (n_samples, n_features)."""
         # Both widen the numbers in small pieces, where a float64 copy of the batch would
         # take eight times its memory.
@@ -74,15 +45,19 @@ class FeatureStatistics:
         """Return each feature's mean, of shape (n_features,)."""
         return self.total / self.n_samples
 
-    def scale(self) -> NDArray[np.float64]:
+    def scale(self, noise: float = 0.0) -> NDArray[np.float64]:
         """Return what scikit-learn's StandardScaler divides by, of shape (n_features,).
 
         The population's standard deviation, and 1.0 for a feature that is constant.
+
+        Args:
+            noise: A variance below this share of the mean square is taken for rounding.
         """
         # On the sums and not on the mean: for a constant feature the two products are the
         # same number rounded once, and their difference is exactly 0.
         spread = self.n_samples * self.total_of_squares - self.total**2
-        return np.where(spread > 0, np.sqrt(spread.clip(0)) / self.n_samples, 1.0)
+        least = noise * self.n_samples * self.total_of_squares
+        return np.where(spread > least, np.sqrt(spread.clip(0)) / self.n_samples, 1.0)
 
     def to_bytes(self) -> bytes:
         """Return the statistics as raw float64: n_samples, total, total_of_squares."""

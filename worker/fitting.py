@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ def fit_model(
     n_components: int,
     n_clusters: int,
     random_state: int,
+    n_init: int = 1,
     checkpoint: Callable[[], None] = lambda: None,
 ) -> Model:
     """Fit StandardScaler, PCA and KMeans, as scikit-learn would, on all of ``rows``.
@@ -45,6 +47,7 @@ def fit_model(
         n_components: Principal components to keep.
         n_clusters: Clusters to find, numbered by size, ties by centroid.
         random_state: Seed of the PCA and of the KMeans.
+        n_init: Starts of the KMeans, of which the best counts.
         checkpoint: Called between steps, most of a second or two at most; may raise to stop.
 
     Returns:
@@ -58,7 +61,12 @@ def fit_model(
         scaled = ScaledRows(rows, mean, scale, pool, checkpoint)
         pca = fit_components(scaled, n_components, random_state)
         n_clusters = count_distinct(rows, n_clusters)
-        centroids, inertia = find_clusters(pca.coordinates, n_clusters, random_state, checkpoint)
+        # The first seed is that of scikit-learn's only start.
+        fits = [
+            find_clusters(pca.coordinates, n_clusters, seed % 2**32, checkpoint)
+            for seed in range(random_state, random_state + n_init)
+        ]
+    centroids, inertia = min(fits, key=itemgetter(1))
     return Model(
         mean=mean,
         scale=scale,

@@ -99,6 +99,12 @@ class Ledger(BatchLedger):
         """Do not count the attempt of ``lease``: Redis was to blame for its end."""
         scripts.run(self.client, "return_attempt", [self.keys.job], lease.token, lease.state)
 
+    def agree(self, name: str, digest: str) -> str:
+        """Note what the first worker of the job uses as ``name``; return what that was."""
+        field = f"digest:{name}"
+        self.client.hsetnx(self.keys.job, field, digest)
+        return str(self.client.hget(self.keys.job, field).decode())
+
     def has_lease(self) -> bool:
         """Return whether somebody fits or finishes now."""
         return bool(self.client.exists(self.keys.lease))

@@ -22,11 +22,15 @@ CHUNK_BYTES = 2**25
 
 @dataclass(frozen=True)
 class Shape:
-    """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major."""
+    """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major.
+
+    ``widths`` are the columns of each extractor, side by side.
+    """
 
     rows: int
     columns: int
     dtype: str
+    widths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

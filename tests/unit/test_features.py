@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-from shared.jobs import FEATURES
-from worker.features import EXTRACTORS, FeatureStatistics, extract
+from worker.features import FeatureStatistics
 
 
 def random_features(n_samples: int, n_features: int = 12) -> NDArray[np.uint8]:
@@ -17,19 +16,6 @@ def random_features(n_samples: int, n_features: int = 12) -> NDArray[np.uint8]:
     features = np.random.default_rng(0).integers(0, 256, (n_samples, n_features), np.uint8)
     features[:, :3] = [0, 77, 255]
     return features
-
-
-def test_every_extractor_that_a_job_may_name_exists() -> None:
-    assert set(EXTRACTORS) == set(FEATURES)
-
-
-def test_pixels_are_flattened_row_by_row() -> None:
-    images = np.arange(2 * 2 * 2 * 3, dtype=np.uint8).reshape(2, 2, 2, 3)
-    assert extract("pixels", images).tolist() == [list(range(12)), list(range(12, 24))]
-
-
-def test_a_batch_without_images_has_features_of_the_right_width() -> None:
-    assert extract("pixels", np.empty((0, 32, 32, 3), np.uint8)).shape == (0, 3072)
 
 
 def test_sums_are_those_worked_out_by_hand() -> None:
@@ -47,6 +33,15 @@ def test_mean_and_scale_are_those_of_standard_scaler(n_samples: int) -> None:
     statistics, scaler = FeatureStatistics.of(features), StandardScaler().fit(features)
     np.testing.assert_allclose(statistics.mean(), scaler.mean_, rtol=1e-12)
     np.testing.assert_allclose(statistics.scale(), scaler.scale_, rtol=1e-12)
+
+
+def test_rounding_of_a_constant_float_is_no_deviation() -> None:
+    features = np.full((1000, 2), 0.1, np.float32)
+    features[:, 1] += np.linspace(0, 1e-3, 1000, dtype=np.float32)
+    halves = FeatureStatistics.of(features[:313]) + FeatureStatistics.of(features[313:])
+    scale = halves.scale(noise=1e-10)
+    assert scale[0] == 1
+    np.testing.assert_allclose(scale[1], features[:, 1].std(dtype=np.float64), rtol=1e-3)
 
 
 def test_one_deviating_pixel_among_a_million_is_not_lost_to_rounding() -> None:

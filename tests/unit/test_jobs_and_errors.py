@@ -19,7 +19,7 @@ def test_states_and_reasons_are_plain_words():
 
 
 def test_a_request_knows_how_many_features_an_image_has():
-    assert JobRequest(source="/").n_features == 32 * 32 * 3
+    assert JobRequest(source="/").image_size == 32
 
 
 def test_every_error_stands_in_the_tree():

@@ -22,7 +22,9 @@ def make_embedding(model: Path | None = None) -> Extractor:
         UsageError: onnxruntime is missing, or the model does not fit.
     """
     path = model or SHIPPED_MODEL
-    return Extractor("embedding", load_model(path).input.image_size, partial(embed, path))
+    image_model = load_model(path)
+    size, digest = image_model.input.image_size, image_model.digest
+    return Extractor("embedding", size, partial(embed, path), digest)
 
 
 def check_model(model: Path | None = None) -> str:

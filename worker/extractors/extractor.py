@@ -23,6 +23,8 @@ class Extractor:
     Attributes:
         name: What ``--features`` calls it.
         image_size: What images are resized to where a job does not say, in pixels.
+        digest: Of what else decides about the features, such as a model; workers of one job
+            must agree on it.
         extract: Images of shape (n_samples, image_size, image_size, 3) in, of any size;
             features of shape (n_samples, n_features) out.
     """
@@ -30,6 +32,7 @@ class Extractor:
     name: str
     image_size: int
     extract: Extract
+    digest: str = ""
 
 
 def extract_in_chunks(extract: Extract, images: Images) -> Features:

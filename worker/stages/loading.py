@@ -10,11 +10,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import NotFinishedError, UnreadableImageError
+from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
 from shared.store.results import FailedImage, Shape
-from worker.features import FeatureStatistics, extract
+from worker.extractors import Extractor, Features, extract_blocks, find_extractors
+from worker.features import FeatureStatistics
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
 from worker.images import load_image
 from worker.isolation import IsolatedLoader
@@ -34,7 +35,8 @@ logger = logging.getLogger(__name__)
 # Processes that a batch may cost before its images are decoded in a sub-process.
 LOST_PROCESSES = 2
 
-NO_IMAGES = np.empty((0, 1, 1, 3), np.uint8)
+# Images between two looks at whether the work is still wanted: an embedding takes 10 ms for each.
+CHUNK = 64
 
 Load = Callable[[str], NDArray[np.uint8]]
 
@@ -54,7 +56,11 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
             images, failures = read_images(
                 workplace, ledger.request, part.paths, attempt, heartbeat
             )
-            commit = commit_features(workplace, ledger, part, images, failures)
+            features, widths = extract_features(workplace, ledger, images, heartbeat.check)
+            commit = commit_features(workplace, ledger, part, features, widths, failures)
+    except UsageError as error:
+        # Nor would any other attempt here have what the job asks for.
+        return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
     except WorkLostError:
         logger.info(NOT_WANTED, extra={"job": job_id, "stage": Stage.LOADING, "batch": batch})
         return Commit.STALE
@@ -71,7 +77,9 @@ def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
     try:
         part = Remainder.find(workplace.results(ledger.job_id), batch)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
-        commit = commit_features(workplace, ledger, part, NO_IMAGES, failures)
+        nothing = no_images(ledger.request)
+        features, widths = extract_features(workplace, ledger, nothing, lambda: None)
+        commit = commit_features(workplace, ledger, part, features, widths, failures)
     except (zlib.error, NotFinishedError, LookupError, ValueError):
         # Nothing can name these images any more, or the request is of another version.
         return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
@@ -86,7 +94,11 @@ def read_images(
     attempt: int,
     heartbeat: BatchHeartbeat,
 ) -> tuple[NDArray[np.uint8], list[FailedImage]]:
-    """Return what ``load_images`` does of ``paths``; end the process if an image hangs."""
+    """Load ``paths``; end the process if an image hangs.
+
+    Returns:
+        Pixels of shape (n_loaded, image_size, image_size, 3), and the failures.
+    """
     settings = workplace.settings
     # Twice what the batch keeps: its images, square and RGB, and all of them in one array.
     kept_bytes = 2 * len(paths) * request.image_size**2 * 3
@@ -98,7 +110,13 @@ def read_images(
             watchdog.watch()
 
         with choose_loader(workplace, request, attempt, check) as load:
-            return load_images(request.source, paths, load, check)
+            images, failures = load_images(request.source, paths, load, check)
+    return (np.stack(images) if images else no_images(request)), failures
+
+
+def no_images(request: JobRequest) -> NDArray[np.uint8]:
+    """Return the pixels of no image, of the job's size."""
+    return np.empty((0, request.image_size, request.image_size, 3), np.uint8)
 
 
 @contextmanager
@@ -123,12 +141,8 @@ def choose_loader(
 
 def load_images(
     source: str, paths: list[str], load: Load, check: Callable[[], None]
-) -> tuple[NDArray[np.uint8], list[FailedImage]]:
-    """Load images, so that those which cannot be used cost only themselves.
-
-    Returns:
-        Pixels of shape (n_loaded, image_size, image_size, 3), and the failures.
-    """
+) -> tuple[list[NDArray[np.uint8]], list[FailedImage]]:
+    """Load images, so that those which cannot be used cost only themselves."""
     images: list[NDArray[np.uint8]] = []
     failures: list[FailedImage] = []
     # Joined as text: with pathlib it takes 5 µs an image.
@@ -138,19 +152,53 @@ def load_images(
             images.append(load(f"{source}/{path}"))
         except UnreadableImageError as error:
             failures.append(FailedImage(position, error.reason, error.detail))
-    return (np.stack(images) if images else NO_IMAGES), failures
+    return images, failures
+
+
+def extract_features(
+    workplace: Workplace, ledger: Ledger, images: NDArray[np.uint8], check: Callable[[], None]
+) -> tuple[Features, tuple[int, ...]]:
+    """Return the features of ``images``, and the columns of each extractor.
+
+    Raises:
+        UsageError: This worker does not have what the job asks for.
+    """
+    model = workplace.settings.embedding_model
+    extractors = find_extractors(ledger.request.features, model)
+    for extractor in extractors:
+        check_same(ledger, extractor)
+    parts = []
+    for start in range(0, max(len(images), 1), CHUNK):
+        check()
+        part, widths = extract_blocks(extractors, images[start : start + CHUNK])
+        parts.append(part)
+    return np.concatenate(parts), widths
+
+
+def check_same(ledger: Ledger, extractor: Extractor) -> None:
+    """Check that this worker's extractor is that of the job's other workers.
+
+    Raises:
+        UsageError: Theirs has another digest.
+    """
+    if extractor.digest and ledger.agree(extractor.name, extractor.digest) != extractor.digest:
+        raise UsageError(
+            f"The workers' models for {extractor.name} differ: set SHOAL_EMBEDDING_MODEL to the"
+            f" same file on all of them, then `shoal retry {ledger.job_id}` or submit anew"
+        )
 
 
 def commit_features(
     workplace: Workplace,
     ledger: Ledger,
     part: Remainder,
-    images: NDArray[np.uint8],
+    features: Features,
+    widths: tuple[int, ...],
     failures: list[FailedImage],
 ) -> Commit:
-    """Extract the features of ``images`` and commit them, with those loaded before."""
-    features, failures = part.merge(extract(ledger.request.features, images), failures)
-    shape = Shape(len(features), features.shape[1], features.dtype.str)
+    """Commit the features of a batch, with those loaded before."""
+    features, failures = part.merge(features, failures)
+    shape = Shape(len(features), features.shape[1], features.dtype.str, widths)
     statistics = FeatureStatistics.of(features).to_bytes()
     notes = workplace.results(ledger.job_id).loading_notes(shape, failures, statistics)
     counts = (len(features), len(failures))
