@@ -1,6 +1,6 @@
 """The figures of the README, from what the other benchmarks wrote.
 
-``python -m benchmarks.table`` writes them into the README, between its two markers.
+``python -m benchmarks.table`` writes them into the README, between their markers.
 """
 
 import json
@@ -19,6 +19,8 @@ KINDS = {
 
 README = Path(__file__).parent.parent / "README.md"
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+
+BEGIN_QUALITY, END_QUALITY = "<!-- quality -->\n", "<!-- end of quality -->\n"
 
 
 def read(name: str) -> Any:
@@ -42,6 +44,18 @@ def make_fault_line() -> str:
         f" {faults['jobs_with_equal_labels']} of {faults['jobs']} jobs had the labels of an"
         " undisturbed one."
     )
+
+
+def make_quality_table() -> str:
+    """Return the scores of each extractor on each set, the best of a set in bold."""
+    scores = read("quality")
+    sets = list(next(iter(scores.values())))
+    best = {name: max(row[name] for row in scores.values()) for name in sets}
+    lines = [f"| `--features` | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
+    for features, row in scores.items():
+        cells = (f"**{row[n]:.2f}**" if row[n] == best[n] else f"{row[n]:.2f}" for n in sets)
+        lines.append(f"| `{features}` | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
 
 
 def make_table() -> str:
@@ -69,10 +83,17 @@ def make_table() -> str:
 
 
 def main() -> None:
-    """Write the table into the README."""
-    before, _, rest = README.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(before + BEGIN + make_table() + END + after)
+    """Write the tables into the README."""
+    text = README.read_text()
+    for (begin, end), table in make_tables().items():
+        before, _, rest = text.partition(begin)
+        text = before + begin + table + end + rest.partition(end)[2]
+    README.write_text(text)
+
+
+def make_tables() -> dict[tuple[str, str], str]:
+    """Return each table by the two lines that it stands between."""
+    return {(BEGIN, END): make_table(), (BEGIN_QUALITY, END_QUALITY): make_quality_table()}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import click
 from producer.commands import Commands
 from producer.options import force_option, job_options, json_option, out_option, source_argument
 from shared.errors import ConnectionLostError
-from shared.jobs import PLOTS
+from shared.jobs import CHOICE_PLOT, PLOTS
 
 if TYPE_CHECKING:
     from producer.client import Client
@@ -144,7 +144,7 @@ def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
 
 @main.command()
 @click.argument("job")
-@click.argument("name", type=click.Choice(PLOTS))
+@click.argument("name", type=click.Choice((*PLOTS, CHOICE_PLOT)))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
 def plot(job: str, name: str, output: Path | None) -> None:
     """Write a plot of JOB as PNG; with `-o -` to standard output."""
@@ -163,6 +163,24 @@ def failures(job: str, as_json: bool) -> None:
 
     with connect_client() as client:
         write_failures(client.job(job).failures(), as_json)
+
+
+@main.command()
+@click.argument("job")
+@click.option(
+    "--labels",
+    "known",
+    required=True,
+    metavar="folders|CSV",
+    help="The folder that each image is in, or a table with the columns path and label.",
+)
+@json_option
+def evaluate(job: str, known: str, as_json: bool) -> None:
+    """Score the clusters of JOB against labels that are known."""
+    from producer.scores import print_evaluation, score_job
+
+    with connect_client() as client:
+        print_evaluation(score_job(client.job(job), known), as_json)
 
 
 @main.command()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from shared.features import count_features, feature_bytes
-from shared.jobs import JobRequest
+from shared.jobs import AUTO, JobRequest
 from shared.store.manifest import pack_paths
 
 # What the worker does: its defaults, and what its fit holds beside the rows.
@@ -95,7 +95,8 @@ def fit_bytes(request: JobRequest, n_images: int, components: int, fit_memory: i
     n_features = count_features(request.features, request.image_size)
     feature_row_bytes = n_features * feature_bytes(request.features)
     row_bytes = feature_row_bytes + COORDINATE_BYTES * components
-    most = max(fit_memory // row_bytes, request.clusters, components)
+    clusters = 1 if request.clusters == AUTO else request.clusters
+    most = max(fit_memory // row_bytes, clusters, components)
     axes = components
     if n_features > EXACT_FEATURES:
         axes = min(components + OVERSAMPLES, n_features)

@@ -16,7 +16,7 @@ from shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shared.jobs import PLOTS, Assignment, Failure, Stage, State, Status, Summary
+from shared.jobs import CHOICE_PLOT, PLOTS, Assignment, Failure, Stage, State, Status, Summary
 from shared.store import Expiry, Ledger, Results
 from shared.sweeper import Sweeper
 
@@ -168,9 +168,11 @@ class Job:
         Raises:
             UsageError: There is no plot of this name, or it could not be drawn.
         """
-        if name not in PLOTS:
-            raise UsageError(f"No plot {name!r}: there are {', '.join(PLOTS)}.")
+        if name not in (*PLOTS, CHOICE_PLOT):
+            raise UsageError(f"No plot {name!r}: there are {', '.join((*PLOTS, CHOICE_PLOT))}.")
         plots = self.plots()
+        if name == CHOICE_PLOT and not self.summary().choice:
+            raise UsageError("The number of clusters was given: `--clusters auto` chooses it.")
         if name not in plots:
             raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
         return plots[name]

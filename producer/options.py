@@ -7,10 +7,24 @@ from typing import Any, TypeVar
 import click
 
 from shared.features import IMAGE_SIZES
-from shared.jobs import JobRequest
+from shared.jobs import AUTO, JobRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = JobRequest(source="")
+
+
+def parse_clusters(_context: click.Context, _option: click.Parameter, value: str) -> int | str:
+    """Return a number of clusters, or ``auto``.
+
+    Raises:
+        click.BadParameter: It is neither.
+    """
+    if value == AUTO:
+        return value
+    try:
+        return int(value)
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is neither a number nor {AUTO}") from error
 
 
 def job_options(command: F) -> F:
@@ -29,7 +43,13 @@ def job_options(command: F) -> F:
             "  [default: 32, or what suits other features]",
         ),
         click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
-        click.option("--clusters", type=int, default=DEFAULTS.clusters, show_default=True),
+        click.option(
+            "--clusters",
+            callback=parse_clusters,
+            default=str(DEFAULTS.clusters),
+            show_default=True,
+            help="Number of clusters, or auto to choose it.",
+        ),
         click.option(
             "--random-state",
             type=int,

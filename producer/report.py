@@ -80,7 +80,8 @@ def make_parameters(status: Status, summary: Summary) -> str:
     )
     versions = make_table(("package", "version"), summary.versions.items())
     fitted = f"<p>Fitted on {summary.rows_fitted:,} images; inertia {summary.inertia:,.1f}.</p>"
-    return f"<h2>How to repeat this</h2><pre>{escape(command)}</pre>{fitted}{versions}"
+    choice = f"<p>Clusters: {escape(summary.choice.reason)}.</p>" if summary.choice else ""
+    return f"<h2>How to repeat this</h2><pre>{escape(command)}</pre>{choice}{fitted}{versions}"
 
 
 def make_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

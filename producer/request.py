@@ -8,7 +8,7 @@ import msgspec
 from producer.folder import Folder, batch_size_for
 from shared.errors import UsageError
 from shared.features import choose_image_size, count_features, feature_bytes
-from shared.jobs import JobRequest
+from shared.jobs import AUTO, JobRequest
 
 # A batch's features travel in one command, which Redis limits to 512 MB.
 MAX_BATCH_BYTES = 2**26
@@ -41,7 +41,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
 
 def check_request(request: JobRequest, n_images: int) -> None:
     """Raise UsageError if ``n_images`` images cannot be enough for ``request``."""
-    if request.clusters > n_images:
+    if request.clusters != AUTO and request.clusters > n_images:
         raise UsageError(
             f"{n_images} images cannot make {request.clusters} clusters:"
             f" use --clusters {n_images} or less."

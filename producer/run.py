@@ -112,7 +112,10 @@ def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None
     if as_json:
         print_status(status, as_json)
         return
-    for cluster in job.summary().clusters:
+    summary = job.summary()
+    if summary.choice:
+        click.echo(f"clusters: {summary.choice.reason}")
+    for cluster in summary.clusters:
         example = cluster.representatives[0] if cluster.representatives else "no image"
         click.echo(f"cluster {cluster.label}  {cluster.size:>9,} images  such as {example}")
     if status.images.failed:

@@ -5,7 +5,7 @@ Plain frozen dataclasses: the same objects on the command line, in Python and ov
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -54,6 +54,9 @@ class FailureReason(StrEnum):
 
 
 PLOTS = ("scatter", "contact-sheet", "sizes", "variance")
+# Of a job that chose its number of clusters, too.
+CHOICE_PLOT = "choice"
+AUTO: Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ class JobRequest:
         features: Name of the extractor, or several: ``hog+color``.
         image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
         components: Principal components; ``None`` is 50, or as many as the images allow.
-        clusters: Number of clusters.
+        clusters: Number of clusters, or ``"auto"`` to choose it.
         random_state: Seed of the sample, the PCA and the KMeans.
         batch_size: Images a task; ``None`` chooses by the number of images.
     """
@@ -74,7 +77,7 @@ class JobRequest:
     features: str = "pixels"
     image_size: Annotated[int, Meta(ge=1, le=512)] = 32
     components: Annotated[int, Meta(ge=1, le=4096)] | None = None
-    clusters: Annotated[int, Meta(ge=1, le=10_000)] = 5
+    clusters: Annotated[int, Meta(ge=1, le=10_000)] | Literal["auto"] = 5
     random_state: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
@@ -144,6 +147,29 @@ class ClusterSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClusterChoice:
+    """A number of clusters that a job chose, and what speaks for it.
+
+    Attributes:
+        n_clusters: The number chosen.
+        reason: Why, in words.
+        tried: Numbers of clusters that were tried, ascending.
+        silhouettes: Mean silhouette of each, -1 to 1.
+        stabilities: Mean adjusted Rand index of each between fits of different samples.
+        stable_runs: In how many runs each was stable.
+        runs: How many there were.
+    """
+
+    n_clusters: int
+    reason: str
+    tried: tuple[int, ...] = ()
+    silhouettes: tuple[float, ...] = ()
+    stabilities: tuple[float, ...] = ()
+    stable_runs: tuple[int, ...] = ()
+    runs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What a finished job found.
 
@@ -155,6 +181,7 @@ class Summary:
         explained_variance_ratio: Share of the variance of each component.
         inertia: Sum of squared distances to the centroids, over the images fitted.
         versions: Of the packages that the result depends on.
+        choice: How the number of clusters was chosen; None where it was given.
     """
 
     clusters: list[ClusterSummary]
@@ -164,3 +191,4 @@ class Summary:
     explained_variance_ratio: list[float]
     inertia: float
     versions: dict[str, str]
+    choice: ClusterChoice | None = None

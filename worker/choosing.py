@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from shared.jobs import ClusterChoice
 from worker.model import nearest
 from worker.sampling import choose_rows
 
@@ -32,29 +33,6 @@ Labels = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A number of clusters, and what speaks for it.
-
-    Attributes:
-        n_clusters: The number chosen.
-        reason: Why, in words.
-        tried: Numbers of clusters that were tried, ascending.
-        silhouettes: Mean silhouette of each, -1 to 1.
-        stabilities: Mean adjusted Rand index of each between one fit and ten of other samples.
-        stable_runs: In how many of the ten it was at least 0.8.
-        runs: How many there were.
-    """
-
-    n_clusters: int
-    reason: str
-    tried: tuple[int, ...] = ()
-    silhouettes: tuple[float, ...] = ()
-    stabilities: tuple[float, ...] = ()
-    stable_runs: tuple[int, ...] = ()
-    runs: int = RUNS
-
-
-@dataclass(frozen=True)
 class Trial:
     """What one number of clusters gave: its silhouette, and the agreement of each run with it."""
 
@@ -75,7 +53,7 @@ class Trial:
 
 def choose_clusters(
     coordinates: Float64, random_state: int, checkpoint: Callable[[], None] = lambda: None
-) -> Choice:
+) -> ClusterChoice:
     """Choose how many clusters KMeans is to find in ``coordinates``, from 2 to 20.
 
     The best product of silhouette (Rousseeuw 1987) and stability, which is how well fits of
@@ -95,7 +73,8 @@ def choose_clusters(
     sample = np.ascontiguousarray(coordinates[rows, :COMPONENTS])
     distinct = len(np.unique(sample, axis=0))
     if distinct <= 2:
-        return Choice(distinct, f"{distinct}: there {describe_distinct(distinct)}")
+        reason = f"{distinct}: there {describe_distinct(distinct)}"
+        return ClusterChoice(n_clusters=distinct, reason=reason)
     distances = measure_distances(sample)
     tried = range(2, min(MOST_CLUSTERS, distinct - 1) + 1)
     trials = []
@@ -167,16 +146,17 @@ def measure_agreement(expected: Labels, found: Labels) -> float:
     return 1.0 if most == chance else (both - chance) / (most - chance)
 
 
-def choose_trial(trials: list[Trial]) -> Choice:
+def choose_trial(trials: list[Trial]) -> ClusterChoice:
     """Return the trial with the best product of silhouette and stability, and all curves."""
     best = max(trials, key=lambda trial: trial.silhouette * trial.stability)
-    return Choice(
+    return ClusterChoice(
         n_clusters=best.n_clusters,
         reason=explain(best, trials),
         tried=tuple(trial.n_clusters for trial in trials),
         silhouettes=tuple(trial.silhouette for trial in trials),
         stabilities=tuple(trial.stability for trial in trials),
         stable_runs=tuple(trial.stable_runs for trial in trials),
+        runs=RUNS,
     )
 
 

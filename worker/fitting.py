@@ -27,7 +27,7 @@ def fit_model(
     scale: Float64,
     *,
     n_components: int,
-    n_clusters: int,
+    n_clusters: int | Callable[[Float64], int],
     random_state: int,
     n_init: int = 1,
     checkpoint: Callable[[], None] = lambda: None,
@@ -45,7 +45,8 @@ def fit_model(
             later projection. Shape (n_features,).
         scale: Standard deviations, as ``mean``; 0 counts as 1.
         n_components: Principal components to keep.
-        n_clusters: Clusters to find, numbered by size, ties by centroid.
+        n_clusters: Clusters to find, numbered by size, ties by centroid; or what chooses their
+            number by the coordinates of the rows, of shape (n_rows, n_components).
         random_state: Seed of the PCA and of the KMeans.
         n_init: Starts of the KMeans, of which the best counts.
         checkpoint: Called between steps, most of a second or two at most; may raise to stop.
@@ -60,10 +61,11 @@ def fit_model(
     with threadpool_limits(1), ThreadPoolExecutor(count_cores()) as pool:
         scaled = ScaledRows(rows, mean, scale, pool, checkpoint)
         pca = fit_components(scaled, n_components, random_state)
-        n_clusters = count_distinct(rows, n_clusters)
+        wanted = n_clusters(pca.coordinates) if callable(n_clusters) else n_clusters
+        found = count_distinct(rows, wanted)
         # The first seed is that of scikit-learn's only start.
         fits = [
-            find_clusters(pca.coordinates, n_clusters, seed % 2**32, checkpoint)
+            find_clusters(pca.coordinates, found, seed % 2**32, checkpoint)
             for seed in range(random_state, random_state + n_init)
         ]
     centroids, inertia = min(fits, key=itemgetter(1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from shared.connection import Client
 from shared.errors import NotFinishedError
-from shared.jobs import Assignment, Failure, FailureReason, Summary
+from shared.jobs import Assignment, ClusterChoice, Failure, FailureReason, Summary
 from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths
@@ -168,6 +168,11 @@ class Results:
     def model_token(self) -> int:
         """Return the token under which the job's model was written."""
         return self._token("model_token")
+
+    def choice(self) -> ClusterChoice | None:
+        """Return how the number of clusters was chosen, if it was."""
+        raw = self.client.hget(self.keys.job, "choice")
+        return decode(raw, ClusterChoice) if raw else None
 
     def put_findings(self, token: int, summary: Summary, plots: Mapping[str, bytes]) -> None:
         """Store summary and plots under a lease's token."""

@@ -5,13 +5,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from worker.choosing import Choice, Trial, choose_trial
+from shared.jobs import ClusterChoice
+from worker.choosing import Trial, choose_trial
 from worker.plots.choice import make_choice_figure, plot_choice
 
 
-def make_choice(most: int) -> Choice:
+def make_choice(most: int) -> ClusterChoice:
     trials = [Trial(k, 0.4 - abs(k - 7) / 50, (0.9,) * 9 + (0.5,)) for k in range(2, most + 1)]
-    return choose_trial(trials) if trials else Choice(1, "1: there is no difference to see")
+    return (
+        choose_trial(trials)
+        if trials
+        else ClusterChoice(n_clusters=1, reason="1: there is no difference to see")
+    )
 
 
 def read_words(figure: Figure) -> list[str]:

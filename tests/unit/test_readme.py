@@ -4,7 +4,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from benchmarks.table import BEGIN, END, make_table
+from benchmarks.table import make_tables
 from producer.cli import main
 from shared.settings import PREFIX, Settings
 
@@ -29,4 +29,5 @@ def test_readme_shows_every_command_and_no_other() -> None:
 
 
 def test_figures_are_those_that_the_benchmarks_wrote() -> None:
-    assert BEGIN + make_table() + END in README
+    for (begin, end), table in make_tables().items():
+        assert begin + table + end in README

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import IdentityTransform
 
-from worker.choosing import Choice
+from shared.jobs import ClusterChoice
 from worker.plots.style import (
     BODY,
     HEADER_PIXELS,
@@ -26,12 +26,12 @@ PANEL_PIXELS = 300
 BLUE, ORANGE = find_colour(0), find_colour(3)
 
 
-def plot_choice(choice: Choice) -> bytes:
+def plot_choice(choice: ClusterChoice) -> bytes:
     """Return a PNG of silhouette and stability against the number of clusters."""
     return to_png(make_choice_figure(choice))
 
 
-def make_choice_figure(choice: Choice) -> Figure:
+def make_choice_figure(choice: ClusterChoice) -> Figure:
     """Make the figure of ``plot_choice``: silhouettes above, stabilities below."""
     height = HEADER_PIXELS + 2 * PANEL_PIXELS + 156
     figure = make_figure(height, "How many clusters", choice.reason)
@@ -44,7 +44,7 @@ def make_choice_figure(choice: Choice) -> Figure:
     return figure
 
 
-def place_panel(figure: Figure, top: float, label: str, choice: Choice) -> Axes:
+def place_panel(figure: Figure, top: float, label: str, choice: ClusterChoice) -> Axes:
     """Add one of the two panels, with the numbers of clusters to the right."""
     axes = place_axes(figure, LEFT_PIXELS, top, WIDTH_PIXELS - LEFT_PIXELS - 60, PANEL_PIXELS)
     numbers = choice.tried or (choice.n_clusters,)
@@ -57,7 +57,7 @@ def place_panel(figure: Figure, top: float, label: str, choice: Choice) -> Axes:
     return axes
 
 
-def draw_curve(axes: Axes, choice: Choice, values: Sequence[float]) -> None:
+def draw_curve(axes: Axes, choice: ClusterChoice, values: Sequence[float]) -> None:
     """Draw one value for each number tried, the chosen number marked by a line and a disc."""
     axes.axvline(choice.n_clusters, color=ORANGE, linewidth=1.2, linestyle=(0, (4, 4)))
     axes.plot(choice.tried, values, color=BLUE, linewidth=1.6, marker="o", markersize=4)

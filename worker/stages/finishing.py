@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jobs import ClusterSummary, Stage, State, Summary
+from shared.jobs import ClusterChoice, ClusterSummary, Stage, State, Summary
 from shared.store import Lease, Results
 from worker.heartbeat import LeaseKeeper
 from worker.model import Model
@@ -30,7 +30,8 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
     results = workplace.results(job_id)
 
     def work(lease: Lease, keeper: LeaseKeeper) -> None:
-        findings = Findings(results, Model.from_bytes(results.model()))
+        choice = results.choice()
+        findings = Findings(results, Model.from_bytes(results.model()), choice)
         keeper.check()
         source = Path(ledger.request.source)
         # A tile that kills the process costs the contact sheet its pictures, not the job.
@@ -48,9 +49,10 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
 class Findings:
     """What the label rows of all batches say together."""
 
-    def __init__(self, results: Results, model: Model) -> None:
+    def __init__(self, results: Results, model: Model, choice: ClusterChoice | None = None) -> None:
         self.results = results
         self.model = model
+        self.choice = choice
         self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
         self.rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
         self.batch_ends = list(accumulate(shape.rows for shape in results.shapes()))
@@ -87,5 +89,6 @@ class Findings:
             n_components=len(self.model.components),
             explained_variance_ratio=self.model.explained_variance_ratio.tolist(),
             inertia=self.model.inertia,
+            choice=self.choice,
             versions={name: importlib.metadata.version(name) for name in VERSIONS_OF},
         )

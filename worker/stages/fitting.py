@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from shared.cores import count_cores
 from shared.errors import JobFailedError
-from shared.jobs import JobRequest, Stage, State
+from shared.jobs import AUTO, ClusterChoice, JobRequest, Stage, State
 from shared.store import Lease, Results
 from shared.store.results import Shape
+from shared.wire import encode
 from worker.features import FeatureStatistics
 from worker.heartbeat import LeaseKeeper
 from worker.model import Model
@@ -36,9 +37,11 @@ def fit_job(workplace: Workplace, job_id: str) -> None:
     results = workplace.results(job_id)
 
     def work(lease: Lease, keeper: LeaseKeeper) -> None:
-        model = make_model(results, ledger.request, workplace.settings.fit_memory, keeper)
+        request, fit_memory = ledger.request, workplace.settings.fit_memory
+        model, choice = make_model(results, request, fit_memory, keeper)
+        notes = {"choice": encode(choice).decode()} if choice else {}
         results.put_model(lease.token, model.to_bytes())
-        if not ledger.advance(lease, State.LABELLING, {"model_token": lease.token}):
+        if not ledger.advance(lease, State.LABELLING, {"model_token": lease.token, **notes}):
             keeper.give_up()
         workplace.messages.send_stage(job_id, Stage.LABELLING, results.n_batches())
 
@@ -47,8 +50,10 @@ def fit_job(workplace: Workplace, job_id: str) -> None:
 
 def make_model(
     results: Results, request: JobRequest, fit_memory: int, keeper: LeaseKeeper
-) -> Model:
+) -> tuple[Model, ClusterChoice | None]:
     """Return the model of all rows, or of a fixed sample where they exceed ``fit_memory`` bytes.
+
+    With it comes how the number of clusters was chosen, if it was.
 
     Raises:
         JobFailedError: The images are too few for what was asked.
@@ -56,6 +61,7 @@ def make_model(
     """
     # scikit-learn takes 2 s to import, and most processes never fit.
     from worker.blocks import weigh_blocks
+    from worker.choosing import choose_clusters
     from worker.fitting import fit_model
 
     shapes = results.shapes()
@@ -65,21 +71,34 @@ def make_model(
     n_components = count_components(request, n_rows, n_features)
     form = next(shape for shape in shapes if shape.rows)
     row_bytes = n_features * np.dtype(form.dtype).itemsize + COORDINATE_BYTES * n_components
-    most = max(fit_memory // row_bytes, request.clusters, n_components)
+    most = max(fit_memory // row_bytes, least_rows(request), n_components)
     rows = read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), keeper)
     statistics = sum_statistics(results)
     mean, scale = statistics.mean(), statistics.scale(ROUNDING.get(rows.dtype.name, 0.0))
+    chosen: list[ClusterChoice] = []
+
+    def choose(coordinates: NDArray[np.float64]) -> int:
+        choice = choose_clusters(coordinates, request.random_state, keeper.check)
+        chosen.append(choice)
+        return choice.n_clusters
+
     model = fit_model(
         rows,
         mean,
         weigh_blocks(rows, mean, scale, form.widths),
         n_components=n_components,
-        n_clusters=request.clusters,
+        n_clusters=choose if request.clusters == AUTO else request.clusters,
         random_state=request.random_state,
-        n_init=1 if request.features == "pixels" else STARTS,
+        n_init=1 if request.features == "pixels" and request.clusters != AUTO else STARTS,
         checkpoint=keeper.check,
     )
-    return replace(model, features=request.features, image_size=request.image_size)
+    model = replace(model, features=request.features, image_size=request.image_size)
+    return model, (chosen[0] if chosen else None)
+
+
+def least_rows(request: JobRequest) -> int:
+    """Return how many images a job's clusters need at least."""
+    return 1 if request.clusters == AUTO else request.clusters
 
 
 def check_enough(n_rows: int, request: JobRequest) -> None:
@@ -88,7 +107,7 @@ def check_enough(n_rows: int, request: JobRequest) -> None:
         raise JobFailedError(
             "No image could be read: `shoal failures JOB` lists each with its cause."
         )
-    if n_rows < request.clusters:
+    if n_rows < least_rows(request):
         raise JobFailedError(
             f"{n_rows} images could be read, too few for {request.clusters} clusters:"
             f" use --clusters {n_rows} or less."

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import UnreadableImageError
+from shared.jobs import CHOICE_PLOT
 from worker.heartbeat import LeaseKeeper, Watchdog, WorkLostError
 from worker.images import load_image
 from worker.workplace import Workplace
@@ -63,8 +64,12 @@ def draw_plots(findings: "Findings", tiles: Tiles | None) -> dict[str, bytes]:
     rows, sizes = findings.rows, findings.sizes
     ratio = findings.model.explained_variance_ratio
     points = np.stack([rows["pc1"], rows["pc2"]], axis=1)
+    draws: dict[str, Callable[[], bytes]] = {}
+    if choice := findings.choice:
+        draws[CHOICE_PLOT] = lambda: plots.plot_choice(choice)
     return draw_each(
-        {
+        draws
+        | {
             "scatter": lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
             "contact-sheet": draw_contact_sheet,
             "sizes": lambda: plots.plot_sizes(sizes),

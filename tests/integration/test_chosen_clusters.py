@@ -1,0 +1,67 @@
+"""Jobs that choose their number of clusters, and scores against labels that are known."""
+
+import json
+
+import pytest
+
+from benchmarks.labelled_sets import make_set
+from producer.client import Client
+from producer.scores import print_evaluation, score_job
+from shared.errors import UsageError
+from shared.jobs import CHOICE_PLOT, PLOTS
+from shared.settings import Settings
+from shared.store import Ledger
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    return make_set("lfw", tmp_path_factory.mktemp("sets"))
+
+
+@pytest.fixture
+def finished(server_url, submit, run, faces):
+    """Runs a job on the faces to its end; returns it as its submitter sees it."""
+
+    def finish(**options):
+        ledger: Ledger = run(submit(faces, 70, **options))
+        return Client(server_url, settings=Settings()).job(ledger.job_id)
+
+    return finish
+
+
+def test_a_job_chooses_its_number_of_clusters_and_says_why(finished):
+    job = finished(clusters="auto")
+    summary = job.summary()
+    assert summary.choice.n_clusters == len(summary.clusters) == 2
+    assert summary.choice.reason.startswith("2: best")
+    assert summary.choice.tried[0] == 2
+    assert set(job.plots()) == {*PLOTS, CHOICE_PLOT}
+    assert job.plot(CHOICE_PLOT).startswith(b"\x89PNG")
+
+
+def test_a_job_with_a_given_number_has_no_plot_of_the_choice(finished):
+    job = finished(clusters=3)
+    assert job.summary().choice is None
+    with pytest.raises(UsageError, match="--clusters auto"):
+        job.plot(CHOICE_PLOT)
+
+
+def test_clusters_are_scored_against_the_folders_of_the_images(finished, capsys):
+    evaluation = score_job(finished(clusters=2, features="hog", image_size=64), "folders")
+    assert (evaluation.images, evaluation.classes) == (200, ("face", "no-face"))
+    assert evaluation.nmi > 0.5
+    print_evaluation(evaluation, as_json=True)
+    assert json.loads(capsys.readouterr().out)["nmi"] == evaluation.nmi
+    print_evaluation(evaluation, as_json=False)
+    printed = capsys.readouterr().out
+    assert f"nmi          {evaluation.nmi:.3f}" in printed
+    assert "face" in printed.split("cluster 0:")[1]
+
+
+def test_clusters_are_scored_against_a_table(finished, tmp_path):
+    job = finished(clusters=2)
+    table = tmp_path / "known.csv"
+    rows = [f"{image.path},{image.label}" for image in job.labels()][:150]
+    table.write_text("\n".join(["path,label", *rows]))
+    evaluation = score_job(job, str(table))
+    assert (evaluation.images, evaluation.ari, evaluation.nmi) == (150, 1, 1)
