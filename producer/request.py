@@ -25,11 +25,15 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     names = {field.name for field in fields(JobRequest)} - {"source"}
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
-    given = {name: value for name, value in options.items() if value is not None}
+    given = dict(options)
+    if given.get("image_size") is None:
+        given.pop("image_size", None)
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
     except msgspec.ValidationError as error:
         message, _, name = str(error).rstrip("`").partition(" - at `$.")
+        if name == "clusters" and message.startswith("Invalid enum value"):
+            message = f"Expected a number or {AUTO}"
         raise UsageError(f"--{name.replace('_', '-')}: {message}.") from error
     # Also checks the names.
     image_size = choose_image_size(request.features)

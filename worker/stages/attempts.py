@@ -59,6 +59,6 @@ def describe_hopeless(ledger: Ledger, stage: Stage, batch: int) -> str:
 def fail_hopeless(workplace: Workplace, ledger: Ledger, stage: Stage, detail: str) -> Commit:
     """Fail the job for a batch that the result cannot do without."""
     logger.error(detail, extra={"job": ledger.job_id, "stage": stage})
-    if ledger.fail_stage(stage, f"{detail[:1].upper()}{detail[1:]}."):
+    if ledger.fail_stage(stage, f"{detail[:1].upper()}{detail[1:].rstrip('.')}."):
         workplace.sweeper.end_job(ledger.job_id)
     return Commit.STALE
