@@ -24,10 +24,6 @@ SHORT = [
     State.LOADING,
     *(pytest.param(state, marks=pytest.mark.soak) for state in list(HELD_AT)[1:]),
 ]
-LONG = [
-    pytest.param(State.LOADING, marks=pytest.mark.slow),
-    *(pytest.param(state, marks=pytest.mark.soak) for state in list(HELD_AT)[1:]),
-]
 
 
 @pytest.mark.parametrize("state", SHORT)
@@ -37,7 +33,8 @@ def test_second_without_redis_loses_nothing(
     end_with_outage(site, images, state, 1, undisturbed)
 
 
-@pytest.mark.parametrize("state", LONG)
+@pytest.mark.soak
+@pytest.mark.parametrize("state", HELD_AT)
 def test_half_a_minute_without_redis_loses_nothing(
     site: Site, images: Path, undisturbed: str, state: State
 ) -> None:
