@@ -101,9 +101,9 @@ class Ledger(BatchLedger):
 
     def agree(self, name: str, digest: str) -> str:
         """Note what the first worker of the job uses as ``name``; return what that was."""
-        field = f"digest:{name}"
-        self.client.hsetnx(self.keys.job, field, digest)
-        return str(self.client.hget(self.keys.job, field).decode())
+        # By a script: a job that has expired must not come back as this one field.
+        reply = scripts.run(self.client, "agree", [self.keys.job], f"digest:{name}", digest)
+        return str(reply.decode()) if reply else digest
 
     def has_lease(self) -> bool:
         """Return whether somebody fits or finishes now."""

@@ -11,6 +11,7 @@ from shared.jobs import Stage, State
 from shared.store import Commit
 from worker.model import Model
 from worker.stages import loading
+from worker.stages.attempts import MOST_ATTEMPTS
 from worker.stages.loading import load_batch
 
 
@@ -91,6 +92,24 @@ def test_workers_with_different_models_cannot_mix(workplace, submit, faces, monk
     monkeypatch.setattr(loading, "find_extractors", find_with_digest("another"))
     assert load_batch(workplace, ledger.job_id, 1, False) is Commit.STALE
     assert "SHOAL_EMBEDDING_MODEL" in ledger.status().error
+
+
+def test_a_hopeless_batch_on_a_worker_without_the_extractor_fails_the_job_too(
+    workplace, submit, faces
+):
+    ledger = submit(faces, 70, features="of-another-package")
+    for _ in range(MOST_ATTEMPTS):
+        ledger.start_batch(Stage.LOADING, 0, redelivered=False)
+        ledger.client.delete(ledger.keys.running(Stage.LOADING))
+    assert load_batch(workplace, ledger.job_id, 0, False) is Commit.STALE
+    assert ledger.state() is State.FAILED
+
+
+def test_a_job_that_has_expired_does_not_come_back_as_a_digest(client, submit, faces):
+    ledger = submit(faces, 70)
+    client.flushall()
+    assert ledger.agree("embedding", "mine") == "mine"
+    assert client.keys("*") == []
 
 
 def test_extracting_stops_once_the_job_is_cancelled(workplace, submit, faces, monkeypatch):

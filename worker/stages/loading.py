@@ -80,8 +80,9 @@ def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
         nothing = no_images(ledger.request)
         features, widths = extract_features(workplace, ledger, nothing, lambda: None)
         commit = commit_features(workplace, ledger, part, features, widths, failures)
-    except (zlib.error, NotFinishedError, LookupError, ValueError):
-        # Nothing can name these images any more, or the request is of another version.
+    except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError):
+        # Nothing can name these images any more, the request is of another version, or this
+        # worker lacks what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
     logger.error(detail, extra={"job": ledger.job_id, "stage": Stage.LOADING})
     return commit
