@@ -4,25 +4,11 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import IdentityTransform
 
 from shared.jobs import ClusterChoice
-from worker.plots.style import (
-    BODY,
-    HEADER_PIXELS,
-    INK,
-    WIDTH_PIXELS,
-    find_colour,
-    make_figure,
-    make_font,
-    place_axes,
-    to_png,
-)
+from worker.plots.panel import make_panels
+from worker.plots.style import BODY, INK, find_colour, make_font, to_png
 
-LEFT_PIXELS = 150
-LABEL_PIXELS = 36
-PANEL_PIXELS = 300
 BLUE, ORANGE = find_colour(0), find_colour(3)
 
 
@@ -33,28 +19,17 @@ def plot_choice(choice: ClusterChoice) -> bytes:
 
 def make_choice_figure(choice: ClusterChoice) -> Figure:
     """Make the figure of ``plot_choice``: silhouettes above, stabilities below."""
-    height = HEADER_PIXELS + 2 * PANEL_PIXELS + 156
-    figure = make_figure(height, "How many clusters", choice.reason)
-    above = place_panel(figure, HEADER_PIXELS + 20, "Silhouette", choice)
-    draw_curve(above, choice, choice.silhouettes)
-    above.tick_params(labelbottom=False)
-    below = place_panel(figure, HEADER_PIXELS + PANEL_PIXELS + 50, "Stability", choice)
-    draw_curve(below, choice, choice.stabilities)
-    below.set_xlabel("Number of clusters", labelpad=8, **make_font(BODY))
-    return figure
-
-
-def place_panel(figure: Figure, top: float, label: str, choice: ClusterChoice) -> Axes:
-    """Add one of the two panels, with the numbers of clusters to the right."""
-    axes = place_axes(figure, LEFT_PIXELS, top, WIDTH_PIXELS - LEFT_PIXELS - 60, PANEL_PIXELS)
+    labels = ("Silhouette", "Stability")
+    figure, above, below = make_panels(
+        "How many clusters", choice.reason, labels, "Number of clusters"
+    )
     numbers = choice.tried or (choice.n_clusters,)
-    axes.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
-    axes.set_xticks(sorted({*numbers, choice.n_clusters}))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.set_ylabel(label, **make_font(BODY))
-    axes.yaxis.set_label_coords(LABEL_PIXELS, axes.bbox.y0 + PANEL_PIXELS / 2, IdentityTransform())
-    axes.grid(visible=False, axis="x")
-    return axes
+    for axes, values in ((above, choice.silhouettes), (below, choice.stabilities)):
+        axes.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
+        axes.set_xticks(sorted({*numbers, choice.n_clusters}))
+        draw_curve(axes, choice, values)
+    above.tick_params(labelbottom=False)
+    return figure
 
 
 def draw_curve(axes: Axes, choice: ClusterChoice, values: Sequence[float]) -> None:

@@ -5,26 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike, NDArray
 
-from worker.plots.style import (
-    BODY,
-    GREY,
-    HEADER_PIXELS,
-    WIDTH_PIXELS,
-    describe_count,
-    describe_share,
-    find_colour,
-    make_figure,
-    make_font,
-    place_axes,
-    to_png,
-)
+from worker.plots.panel import make_panels
+from worker.plots.style import GREY, describe_count, describe_share, find_colour, to_png
 
-LEFT_PIXELS = 150
-LABEL_PIXELS = 36
-PANEL_PIXELS = 300
 BLUE = find_colour(0)
 
 
@@ -41,15 +26,18 @@ def make_variance_figure(explained_variance_ratio: ArrayLike) -> Figure:
     """Make the figure of ``plot_variance``: the sum above, the single components below."""
     # Images that are all alike have no variance to share out: their ratio is not a number.
     shares = np.nan_to_num(np.asarray(explained_variance_ratio, dtype=np.float64))
-    figure = make_figure(
-        HEADER_PIXELS + 2 * PANEL_PIXELS + 156, "Explained variance", describe_variance(shares)
+    labels = ("Cumulative", "Per component")
+    figure, cumulative, single = make_panels(
+        "Explained variance", describe_variance(shares), labels, "Principal component"
     )
-    cumulative = place_panel(figure, HEADER_PIXELS + 20, "Cumulative", len(shares))
+    for axes in (cumulative, single):
+        axes.set_xlim(0.4, len(shares) + 0.6)
+        components = MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+        axes.xaxis.set_major_locator(components)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.6g} %")
     draw_cumulative(cumulative, shares.cumsum())
     cumulative.xaxis.set_visible(False)
-    single = place_panel(figure, HEADER_PIXELS + PANEL_PIXELS + 50, "Per component", len(shares))
     draw_bars(single, shares)
-    single.set_xlabel("Principal component", labelpad=8, **make_font(BODY))
     return figure
 
 
@@ -63,19 +51,6 @@ def describe_variance(shares: NDArray[np.float64]) -> str:
     words = f"{components} {verb} {describe_share(kept)} of the variance"
     enough = int(np.searchsorted(shares.cumsum(), 0.9)) + 1
     return f"{words}; the first {enough} keep 90 %" if 1 < enough < len(shares) else words
-
-
-def place_panel(figure: Figure, top: float, label: str, n_components: int) -> Axes:
-    """Add one of the two panels, with percent upwards and components to the right."""
-    axes = place_axes(figure, LEFT_PIXELS, top, WIDTH_PIXELS - LEFT_PIXELS - 60, PANEL_PIXELS)
-    axes.set_xlim(0.4, n_components + 0.6)
-    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.6g} %")
-    axes.set_ylabel(label, **make_font(BODY))
-    axes.yaxis.set_label_coords(LABEL_PIXELS, axes.bbox.y0 + PANEL_PIXELS / 2, IdentityTransform())
-    axes.grid(visible=False, axis="x")
-    return axes
 
 
 def draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:
