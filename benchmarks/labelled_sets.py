@@ -45,7 +45,7 @@ def digits() -> Iterator[Labelled]:
 
 def lfw() -> Iterator[Labelled]:
     """Yield scikit-image's 100 faces of Labeled Faces in the Wild, and 100 crops without one."""
-    for number, pixels in enumerate(data.lfw_subset()):  # type: ignore[no-untyped-call]
+    for number, pixels in enumerate(data.lfw_subset()):
         yield ("face" if number < 100 else "no-face"), grey(pixels)
 
 

@@ -1,15 +1,18 @@
 """Whole jobs in this process: the stages, called as the tasks call them."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from producer import Client
 from producer.folder import Folder, find_images, split_batches
+from shared.settings import Settings
 from shared.store import Commit, Ledger
 from worker.stages.finishing import finish_job
 from worker.stages.fitting import fit_job
@@ -81,3 +84,10 @@ def run(workplace: Workplace) -> Callable[..., Ledger]:
         return ledger
 
     return run
+
+
+@pytest.fixture
+def shoal(client: Any, server_url: str) -> Iterator[Client]:
+    """The Python client of the server."""
+    with Client(server_url, settings=Settings()) as shoal:
+        yield shoal

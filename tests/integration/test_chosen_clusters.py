@@ -5,11 +5,9 @@ import json
 import pytest
 
 from benchmarks.labelled_sets import make_set
-from producer.client import Client
 from producer.scores import print_evaluation, score_job
 from shared.errors import UsageError
 from shared.jobs import CHOICE_PLOT, PLOTS
-from shared.settings import Settings
 from shared.store import Ledger
 
 
@@ -19,12 +17,12 @@ def faces(tmp_path_factory):
 
 
 @pytest.fixture
-def finished(server_url, submit, run, faces):
+def finished(shoal, submit, run, faces):
     """Runs a job on the faces to its end; returns it as its submitter sees it."""
 
     def finish(**options):
         ledger: Ledger = run(submit(faces, 70, **options))
-        return Client(server_url, settings=Settings()).job(ledger.job_id)
+        return shoal.job(ledger.job_id)
 
     return finish
 

@@ -16,12 +16,6 @@ from shared.store import Results
 
 
 @pytest.fixture
-def shoal(client, server_url):
-    with Client(server_url, settings=Settings()) as shoal:
-        yield shoal
-
-
-@pytest.fixture
 def folder(tmp_path):
     """A folder that looks like four images: a producer does not read them."""
     for name in ("b.png", "a.jpg", "notes.txt", "sub/c.PNG", "caf\udce9.png"):

@@ -5,16 +5,8 @@ import time
 
 import pytest
 
-from producer import Client
 from producer.folder import find_images
 from shared.jobs import State
-from shared.settings import Settings
-
-
-@pytest.fixture
-def shoal(client, server_url):
-    with Client(server_url, settings=Settings()) as shoal:
-        yield shoal
 
 
 @pytest.fixture
