@@ -97,7 +97,7 @@ def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
-        raise UsageError("Parquet needs pyarrow: pip install 'shoal[parquet]'.") from error
+        raise UsageError("Parquet needs pyarrow: pip install pyarrow.") from error
     number = pyarrow.float32()
     schema = pyarrow.schema(
         {"path": "string", "label": "int32", "distance": number, "pc1": number, "pc2": number}

@@ -13,7 +13,7 @@ from worker.extractors.extractor import Features, Images
 from worker.extractors.model_input import ModelInput
 from worker.extractors.model_notes import ModelNotes, find_notes, read_notes
 
-REMEDY = "The features 'embedding' need onnxruntime: pip install 'shoal[embedding]'"
+REMEDY = "The features 'embedding' need onnxruntime: pip install onnxruntime"
 # Where exporters put the weights of models that are too large for one file.
 WEIGHTS = (".data", "_data")
 ERRORS_ONLY = 3
