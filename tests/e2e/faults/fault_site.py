@@ -1,5 +1,6 @@
 """A site that faults strike: a Redis that lasts, workers as real processes, the command."""
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,8 @@ OPTIONS = ("--batch-size", 6, "--image-size", 16)
 LEASE_SECONDS = 3
 # After a job, what lost workers had not acknowledged comes back, and leaves again.
 QUIET_SECONDS = 30
+# Of each worker's log, in the message of a test that fails.
+LOG_CHARACTERS = 8000
 FAULTY_WORKER = (PYTHON, "-m", "celery", "-A", "faulty_worker", "worker", "-c", "1", "-l", "info")
 UNACKED = f"{CELERY}unacked"
 
@@ -147,7 +150,15 @@ class Site:
             client.delete(f"{UNACKED}_mutex")
         with suppress(AssertionError):
             wait_until(lambda: not self.remains(job), QUIET_SECONDS, "nothing is left")
-        assert not (left := self.remains(job)), left
+        assert not (left := self.remains(job)), self.describe(left)
+
+    def describe(self, left: list[str]) -> str:
+        """Return what is left, since when, and what the workers said last."""
+        client = self.server.client
+        unacked = client.zrange(f"{UNACKED}_index", 0, -1, withscores=True)
+        held = f"{left}, unacked at {time.time():.1f}: {unacked} {client.hgetall(UNACKED)}"
+        logs = [f"{at.log}:\n{at.log.read_text()[-LOG_CHARACTERS:]}" for at in self.workers]
+        return "\n".join([*logs, held, f"mutex: {client.get(f'{UNACKED}_mutex')}"])
 
     def remains(self, job: str) -> list[str]:
         """Return the keys that say that something waits or runs."""
