@@ -63,6 +63,7 @@ class Findings:
                 self.rows["label"], self.rows["distance"], len(self.sizes), REPRESENTATIVES
             )
         ]
+        self.outliers = self.paths(find_outliers(self.rows["distance"], OUTLIERS))
 
     def paths(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the paths of the images in ``rows``."""
@@ -84,7 +85,7 @@ class Findings:
         ]
         return Summary(
             clusters=clusters,
-            outliers=self.paths(find_outliers(self.rows["distance"], OUTLIERS)),
+            outliers=self.outliers,
             rows_fitted=self.model.rows_fitted,
             n_components=len(self.model.components),
             explained_variance_ratio=self.model.explained_variance_ratio.tolist(),
