@@ -5,6 +5,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,10 +15,12 @@ from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
 from shared.store.results import FailedImage, Shape
-from worker.extractors import Extractor, Features, extract_blocks, find_extractors
+from worker.extractors import Extractor, extract_blocks, find_extractors
 from worker.features import FeatureStatistics
+from worker.files import digest_content, read_file
+from worker.hashes import HASH_DTYPE, perceptual_hash
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
-from worker.images import load_image
+from worker.images import load_with_digest
 from worker.isolation import IsolatedLoader
 from worker.memory import limit_memory
 from worker.stages.attempts import (
@@ -27,7 +30,7 @@ from worker.stages.attempts import (
     keep_batch,
     log_batch,
 )
-from worker.stages.remainder import Remainder
+from worker.stages.remainder import BatchRows, Remainder
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -38,7 +41,23 @@ LOST_PROCESSES = 2
 # Images between two looks at whether the work is still wanted: an embedding takes 10 ms for each.
 CHUNK = 64
 
-Load = Callable[[str], NDArray[np.uint8]]
+# Pixels of an image, and the digest of its file.
+Load = Callable[[str], tuple[NDArray[np.uint8], int]]
+
+
+@dataclass(frozen=True)
+class LoadedImages:
+    """The images of a batch that could be loaded, and the failures.
+
+    Attributes:
+        pixels: Shape (n_loaded, image_size, image_size, 3).
+        digests: Of their files, shape (n_loaded,).
+        failures: The others.
+    """
+
+    pixels: NDArray[np.uint8]
+    digests: NDArray[np.uint64]
+    failures: list[FailedImage]
 
 
 def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
@@ -53,19 +72,17 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     try:
         with keep_batch(ledger, Stage.LOADING, batch) as heartbeat:
             part = Remainder.find(workplace.results(job_id), batch)
-            images, failures = read_images(
-                workplace, ledger.request, part.paths, attempt, heartbeat
-            )
-            features, widths = extract_features(workplace, ledger, images, heartbeat.check)
-            commit = commit_features(workplace, ledger, part, features, widths, failures)
+            images = read_images(workplace, ledger.request, part.paths, attempt, heartbeat)
+            rows, widths = extract_rows(workplace, ledger, images, heartbeat.check)
+            commit = commit_rows(workplace, ledger, part, rows, widths, images.failures)
     except UsageError as error:
         # Nor would any other attempt here have what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
     except WorkLostError:
         logger.info(NOT_WANTED, extra={"job": job_id, "stage": Stage.LOADING, "batch": batch})
         return Commit.STALE
-    outcome = {"loaded": len(images), "failed": len(failures), "commit": commit}
-    log_batch(ledger, Stage.LOADING, batch, started, attempt=attempt, **outcome)
+    counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
+    log_batch(ledger, Stage.LOADING, batch, started, attempt=attempt, **counts, commit=commit)
     return commit
 
 
@@ -77,9 +94,9 @@ def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
     try:
         part = Remainder.find(workplace.results(ledger.job_id), batch)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
-        nothing = no_images(ledger.request)
-        features, widths = extract_features(workplace, ledger, nothing, lambda: None)
-        commit = commit_features(workplace, ledger, part, features, widths, failures)
+        nothing = collect_images(ledger.request, [], failures)
+        rows, widths = extract_rows(workplace, ledger, nothing, lambda: None)
+        commit = commit_rows(workplace, ledger, part, rows, widths, failures)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError):
         # Nothing can name these images any more, the request is of another version, or this
         # worker lacks what the job asks for.
@@ -94,12 +111,8 @@ def read_images(
     paths: list[str],
     attempt: int,
     heartbeat: BatchHeartbeat,
-) -> tuple[NDArray[np.uint8], list[FailedImage]]:
-    """Load ``paths``; end the process if an image hangs.
-
-    Returns:
-        Pixels of shape (n_loaded, image_size, image_size, 3), and the failures.
-    """
+) -> LoadedImages:
+    """Load ``paths``; end the process if an image hangs."""
     settings = workplace.settings
     # Twice what the batch keeps: its images, square and RGB, and all of them in one array.
     kept_bytes = 2 * len(paths) * request.image_size**2 * 3
@@ -112,12 +125,20 @@ def read_images(
 
         with choose_loader(workplace, request, attempt, check) as load:
             images, failures = load_images(request.source, paths, load, check)
-    return (np.stack(images) if images else no_images(request)), failures
+    return collect_images(request, images, failures)
 
 
-def no_images(request: JobRequest) -> NDArray[np.uint8]:
-    """Return the pixels of no image, of the job's size."""
-    return np.empty((0, request.image_size, request.image_size, 3), np.uint8)
+def collect_images(
+    request: JobRequest,
+    images: list[tuple[NDArray[np.uint8], int]],
+    failures: list[FailedImage],
+) -> LoadedImages:
+    """Return images, each with its digest, as arrays."""
+    pixels = np.empty((len(images), request.image_size, request.image_size, 3), np.uint8)
+    for place, (image, _) in enumerate(images):
+        pixels[place] = image
+    digests = np.array([digest for _, digest in images], np.uint64)
+    return LoadedImages(pixels, digests, failures)
 
 
 @contextmanager
@@ -126,7 +147,7 @@ def choose_loader(
 ) -> Iterator[Load]:
     """Yield what loads an image: here, or in a sub-process once the batch has cost processes."""
     if attempt <= LOST_PROCESSES:
-        yield partial(load_image, image_size=request.image_size, limits=workplace.limits)
+        yield partial(load_with_digest, image_size=request.image_size, limits=workplace.limits)
         return
     settings = workplace.settings
     isolated = IsolatedLoader(
@@ -137,14 +158,17 @@ def choose_loader(
         on_wait=check,
     )
     with isolated:
-        yield isolated.load
+        yield lambda path: (
+            isolated.load(path),
+            digest_content(read_file(path, workplace.limits)),
+        )
 
 
 def load_images(
     source: str, paths: list[str], load: Load, check: Callable[[], None]
-) -> tuple[list[NDArray[np.uint8]], list[FailedImage]]:
-    """Load images, so that those which cannot be used cost only themselves."""
-    images: list[NDArray[np.uint8]] = []
+) -> tuple[list[tuple[NDArray[np.uint8], int]], list[FailedImage]]:
+    """Load images, each with its digest; those that cannot be used cost only themselves."""
+    images: list[tuple[NDArray[np.uint8], int]] = []
     failures: list[FailedImage] = []
     # Joined as text: with pathlib it takes 5 µs an image.
     for position, path in enumerate(paths):
@@ -156,10 +180,10 @@ def load_images(
     return images, failures
 
 
-def extract_features(
-    workplace: Workplace, ledger: Ledger, images: NDArray[np.uint8], check: Callable[[], None]
-) -> tuple[Features, tuple[int, ...]]:
-    """Return the features of ``images``, and the columns of each extractor.
+def extract_rows(
+    workplace: Workplace, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
+) -> tuple[BatchRows, tuple[int, ...]]:
+    """Return the features and hashes of ``images``, and the columns of each extractor.
 
     Raises:
         UsageError: This worker does not have what the job asks for.
@@ -169,11 +193,15 @@ def extract_features(
     for extractor in extractors:
         check_same(ledger, extractor)
     parts = []
-    for start in range(0, max(len(images), 1), CHUNK):
+    hashes = np.empty(len(images.digests), HASH_DTYPE)
+    hashes["content"] = images.digests
+    for start in range(0, max(len(images.pixels), 1), CHUNK):
         check()
-        part, widths = extract_blocks(extractors, images[start : start + CHUNK])
+        chunk = slice(start, start + CHUNK)
+        part, widths = extract_blocks(extractors, images.pixels[chunk])
         parts.append(part)
-    return np.concatenate(parts), widths
+        hashes["perceptual"][chunk] = perceptual_hash(images.pixels[chunk])
+    return BatchRows(np.concatenate(parts), hashes), widths
 
 
 def check_same(ledger: Ledger, extractor: Extractor) -> None:
@@ -189,18 +217,21 @@ def check_same(ledger: Ledger, extractor: Extractor) -> None:
         )
 
 
-def commit_features(
+def commit_rows(
     workplace: Workplace,
     ledger: Ledger,
     part: Remainder,
-    features: Features,
+    rows: BatchRows,
     widths: tuple[int, ...],
     failures: list[FailedImage],
 ) -> Commit:
-    """Commit the features of a batch, with those loaded before."""
-    features, failures = part.merge(features, failures)
+    """Commit the rows of a batch, with those loaded before."""
+    rows, failures = part.merge(rows, failures)
+    features = rows.features
     shape = Shape(len(features), features.shape[1], features.dtype.str, widths)
     statistics = FeatureStatistics.of(features).to_bytes()
-    notes = workplace.results(ledger.job_id).loading_notes(shape, failures, statistics)
+    notes = workplace.results(ledger.job_id).loading_notes(
+        shape, failures, statistics, rows.hashes.tobytes()
+    )
     counts = (len(features), len(failures))
     return ledger.commit_loading(part.batch, features.tobytes(), counts, notes)
