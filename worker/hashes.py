@@ -1,5 +1,7 @@
 """What tells images apart or together: a digest of the file, and the picture in 64 bits."""
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +36,7 @@ def perceptual_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     n_images, size = images.shape[:2]
     if size < LEAST_SIZE:
         return np.full(n_images, FLAT, np.uint64)
-    rows = make_cosines(size)
-    # Luma and columns in one product: apart, they take twice as long.
-    columns = np.kron(rows.T, np.array([[RED], [GREEN], [BLUE]], np.float32))
+    rows, columns = make_bases(size)
     flat = images.reshape(n_images, size, 3 * size).astype(np.float32)
     spectra = (rows @ flat @ columns).reshape(n_images, SIDE**2)[:, 1:]
     # They are 63: the last bit is always 0.
@@ -45,6 +45,16 @@ def perceptual_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     hashes = packed.view("<u8").ravel().astype(np.uint64)
     contrast = np.sqrt((spectra.astype(np.float64) ** 2).sum(axis=1)) / size
     return np.where(contrast < FLAT_LEVELS, np.uint64(FLAT), hashes)
+
+
+@cache
+def make_bases(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what sums rows up, (8, size), and columns of RGB to luma, (3 × size, 8).
+
+    Luma and columns in one product: apart, they take twice as long.
+    """
+    rows = make_cosines(size)
+    return rows, np.kron(rows.T, np.array([[RED], [GREEN], [BLUE]], np.float32))
 
 
 def make_cosines(size: int) -> NDArray[np.float32]:
