@@ -7,6 +7,7 @@ from math import ceil
 from shared.features import count_features, feature_bytes
 from shared.jobs import AUTO, JobRequest
 from shared.store.manifest import pack_paths
+from shared.thumbnails import count_page_bytes
 
 # What the worker does: its defaults, and what its fit holds beside the rows.
 DEFAULT_COMPONENTS = 50
@@ -59,6 +60,7 @@ def estimate_memory(
         + last
         + len(batches) * BATCH_BYTES
         + manifest_bytes(batches)
+        + allocated(count_page_bytes(n_images) // len(batches), rounds) * len(batches)
         + stored[0]  # a batch on its way
         + allocated(model, rounds)
         + JOB_BYTES

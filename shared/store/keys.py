@@ -53,6 +53,11 @@ class JobKeys:
         return self.name("statistics")
 
     @property
+    def thumbnails(self) -> str:
+        """HASH of batch: JPEG page of its images, or nothing where none can be shown."""
+        return self.name("thumbnails")
+
+    @property
     def lease(self) -> str:
         """STRING: the token of whoever fits or finishes now."""
         return self.name("lease")
@@ -102,4 +107,5 @@ class JobKeys:
         """Return the keys of the job that are not numbered by batch or token."""
         of_stage = (self.done, self.running, self.attempts, self.errors)
         staged = [key(stage) for stage in Stage for key in of_stage]
-        return [self.job, self.manifest, self.failures, self.shapes, self.lease, *staged]
+        noted = [self.manifest, self.failures, self.shapes, self.thumbnails]
+        return [self.job, *noted, self.lease, *staged]

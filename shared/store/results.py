@@ -18,6 +18,8 @@ LABEL_ROW = struct.Struct("<ifff")
 CHUNK = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
+# Pages of thumbnails read in one round trip, of some 300 KB each.
+PAGES = 32
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,15 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A batch that was loaded: its raw features and their shape, and its failures."""
+    """A batch that was loaded: its raw features and their shape, and its failures.
+
+    ``thumbnails`` are a JPEG page of the images shown, in row order; empty where there is none.
+    """
 
     shape: Shape
     features: bytes
     failures: list[FailedImage]
+    thumbnails: bytes = b""
 
 
 class Results:
@@ -75,20 +81,27 @@ class Results:
         with self.client.pipeline(transaction=False) as pipe:
             pipe.hget(self.keys.shapes, str(batch))
             pipe.hget(self.keys.failures, str(batch))
-            shape, failures = pipe.execute()
+            pipe.hget(self.keys.thumbnails, str(batch))
+            shape, failures, page = pipe.execute()
         features = self.client.get(self.keys.features(batch)) if shape else None
         if features is None:
             return None
-        return Loaded(decode(shape, Shape), features, decode(failures or b"[]", list[FailedImage]))
+        failed = decode(failures or b"[]", list[FailedImage])
+        return Loaded(decode(shape, Shape), features, failed, page or b"")
 
     def loading_notes(
-        self, shape: Shape, failures: Sequence[FailedImage], statistics: bytes
+        self,
+        shape: Shape,
+        failures: Sequence[FailedImage],
+        statistics: bytes,
+        thumbnails: bytes = b"",
     ) -> dict[str, bytes]:
         """Return what is stored beside a batch's features, by key."""
         return {
             self.keys.shapes: encode(shape),
             self.keys.failures: encode(failures),
             self.keys.statistics: statistics,
+            self.keys.thumbnails: thumbnails,
         }
 
     def shapes(self) -> list[Shape]:
@@ -106,6 +119,13 @@ class Results:
         # Two sums of float64 a feature.
         chunk = CHUNK_BYTES // (largest * 16)
         yield from self._by_batch(self.keys.statistics, min(max(chunk, 1), CHUNK))
+
+    def thumbnails(self) -> Iterator[bytes]:
+        """Yield the page of each batch, by batch; empty where there is none."""
+        for batches in self._chunks(PAGES):
+            names = list(map(str, batches))
+            pages: list[bytes | None] = self.client.hmget(self.keys.thumbnails, names)
+            yield from (page or b"" for page in pages)
 
     def _by_batch(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
         for batches in self._chunks(chunk):

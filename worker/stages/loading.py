@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
-from shared.store.results import FailedImage, Shape
+from shared.store.results import FailedImage
 from worker.extractors import Extractor, Features, extract_blocks, find_extractors
-from worker.features import FeatureStatistics
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
 from worker.images import load_image
 from worker.isolation import IsolatedLoader
@@ -27,6 +26,7 @@ from worker.stages.attempts import (
     keep_batch,
     log_batch,
 )
+from worker.stages.outcome import Images, commit_features
 from worker.stages.remainder import Remainder
 from worker.workplace import Workplace
 
@@ -53,18 +53,16 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     try:
         with keep_batch(ledger, Stage.LOADING, batch) as heartbeat:
             part = Remainder.find(workplace.results(job_id), batch)
-            images, failures = read_images(
-                workplace, ledger.request, part.paths, attempt, heartbeat
-            )
-            features, widths = extract_features(workplace, ledger, images, heartbeat.check)
-            commit = commit_features(workplace, ledger, part, features, widths, failures)
+            images = read_images(workplace, ledger.request, part.paths, attempt, heartbeat)
+            features, widths = extract_features(workplace, ledger, images.pixels, heartbeat.check)
+            commit = commit_features(workplace, ledger, part, images, features, widths)
     except UsageError as error:
         # Nor would any other attempt here have what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
     except WorkLostError:
         logger.info(NOT_WANTED, extra={"job": job_id, "stage": Stage.LOADING, "batch": batch})
         return Commit.STALE
-    outcome = {"loaded": len(images), "failed": len(failures), "commit": commit}
+    outcome = {"loaded": len(images.pixels), "failed": len(images.failures), "commit": commit}
     log_batch(ledger, Stage.LOADING, batch, started, attempt=attempt, **outcome)
     return commit
 
@@ -77,9 +75,9 @@ def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
     try:
         part = Remainder.find(workplace.results(ledger.job_id), batch)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
-        nothing = no_images(ledger.request)
-        features, widths = extract_features(workplace, ledger, nothing, lambda: None)
-        commit = commit_features(workplace, ledger, part, features, widths, failures)
+        nothing = Images(no_images(ledger.request), failures)
+        features, widths = extract_features(workplace, ledger, nothing.pixels, lambda: None)
+        commit = commit_features(workplace, ledger, part, nothing, features, widths)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError):
         # Nothing can name these images any more, the request is of another version, or this
         # worker lacks what the job asks for.
@@ -94,12 +92,8 @@ def read_images(
     paths: list[str],
     attempt: int,
     heartbeat: BatchHeartbeat,
-) -> tuple[NDArray[np.uint8], list[FailedImage]]:
-    """Load ``paths``; end the process if an image hangs.
-
-    Returns:
-        Pixels of shape (n_loaded, image_size, image_size, 3), and the failures.
-    """
+) -> Images:
+    """Load ``paths``; end the process if an image hangs."""
     settings = workplace.settings
     # Twice what the batch keeps: its images, square and RGB, and all of them in one array.
     kept_bytes = 2 * len(paths) * request.image_size**2 * 3
@@ -112,7 +106,7 @@ def read_images(
 
         with choose_loader(workplace, request, attempt, check) as load:
             images, failures = load_images(request.source, paths, load, check)
-    return (np.stack(images) if images else no_images(request)), failures
+    return Images(np.stack(images) if images else no_images(request), failures)
 
 
 def no_images(request: JobRequest) -> NDArray[np.uint8]:
@@ -187,20 +181,3 @@ def check_same(ledger: Ledger, extractor: Extractor) -> None:
             f"The workers' models for {extractor.name} differ: set SHOAL_EMBEDDING_MODEL to the"
             f" same file on all of them, then `shoal retry {ledger.job_id}` or submit anew"
         )
-
-
-def commit_features(
-    workplace: Workplace,
-    ledger: Ledger,
-    part: Remainder,
-    features: Features,
-    widths: tuple[int, ...],
-    failures: list[FailedImage],
-) -> Commit:
-    """Commit the features of a batch, with those loaded before."""
-    features, failures = part.merge(features, failures)
-    shape = Shape(len(features), features.shape[1], features.dtype.str, widths)
-    statistics = FeatureStatistics.of(features).to_bytes()
-    notes = workplace.results(ledger.job_id).loading_notes(shape, failures, statistics)
-    counts = (len(features), len(failures))
-    return ledger.commit_loading(part.batch, features.tobytes(), counts, notes)

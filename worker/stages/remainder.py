@@ -21,12 +21,14 @@ class Remainder:
         paths: Of the images to load, relative to the job's source.
         positions: Their places in the batch, ascending.
         rows: Features loaded before, of shape (n_before, n_features); None if there are none.
+        page: Thumbnails made before; empty if there are none.
     """
 
     batch: int
     paths: list[str]
     positions: list[int]
     rows: Rows | None
+    page: bytes = b""
 
     @classmethod
     def find(cls, results: Results, batch: int) -> Self:
@@ -43,7 +45,19 @@ class Remainder:
         rows = np.frombuffer(loaded.features, loaded.shape.dtype)
         rows = rows.reshape(loaded.shape.rows, loaded.shape.columns)
         positions = [failure.position for failure in loaded.failures]
-        return cls(batch, [paths[position] for position in positions], positions, rows)
+        return cls(
+            batch, [paths[position] for position in positions], positions, rows, loaded.thumbnails
+        )
+
+    @property
+    def n_images(self) -> int:
+        """How many images the batch has in all."""
+        return len(self.positions) + (0 if self.rows is None else len(self.rows))
+
+    def loaded_positions(self, failures: list[FailedImage]) -> list[int]:
+        """Return the places in the batch of those of ``paths`` that are not among ``failures``."""
+        failed = {failure.position for failure in failures}
+        return [place for n, place in enumerate(self.positions) if n not in failed]
 
     def merge(self, rows: Rows, failures: list[FailedImage]) -> tuple[Rows, list[FailedImage]]:
         """Return the features and failures of the whole batch, in the order of the manifest.
@@ -52,12 +66,10 @@ class Remainder:
             rows: Features of those of ``paths`` that were loaded, (n_loaded, n_features).
             failures: The others; each position is a place in ``paths``.
         """
+        now = self.loaded_positions(failures)
         failures = [replace(f, position=self.positions[f.position]) for f in failures]
         if self.rows is None or not len(rows):
             return (rows if self.rows is None else self.rows), failures
-        total = len(self.rows) + len(self.positions)
-        failed = {failure.position for failure in failures}
-        before = np.setdiff1d(np.arange(total), self.positions)
-        now = [position for position in self.positions if position not in failed]
+        before = np.setdiff1d(np.arange(self.n_images), self.positions)
         order = np.argsort([*before, *now])
         return np.concatenate([self.rows, rows])[order], failures
