@@ -10,9 +10,9 @@ COLUMNS = 32
 MOST_POINTS = 50_000
 # All pages of a job, however many images it has. A third more as base64, and a report with its
 # 50,000 paths is still below 15 MB.
-PAGES_BYTES = 7_200_000
+PAGES_BYTES = 6_600_000
 # JPEG qualities, and the bytes that a tile of a photograph takes with each.
-TILE_BYTES = {75: 294, 50: 195, 30: 141, 10: 68}
+TILE_BYTES = {75: 294, 50: 195, 30: 141, 20: 109, 10: 68}
 
 
 def sample_positions(batch: int, n_images: int, total: int) -> list[int]:

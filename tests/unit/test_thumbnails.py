@@ -63,8 +63,8 @@ def test_all_pages_of_a_job_keep_within_their_bytes_even_of_noise(total):
 
 
 def test_the_more_images_the_fewer_bytes_a_tile():
-    assert [choose_qualities(n)[0] for n in (1, 20_000, 30_000, 50_000, 10**6)] == [
-        *(75, 75, 50, 30, 30)
+    assert [choose_qualities(n)[0] for n in (1, 20_000, 30_000, 45_000, 10**6)] == [
+        *(75, 75, 50, 30, 20)
     ]
 
 
