@@ -21,7 +21,8 @@ from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from producer.client import Client
 from shared.settings import Settings
-from worker.images import ImageLimits, load_image
+from worker.files import ImageLimits
+from worker.images import load_image
 
 PROCESSES = 2
 IMAGE_SIZE = 32

@@ -21,8 +21,9 @@ from shared.features import choose_image_size
 from worker.blocks import weigh_blocks
 from worker.extractors import Features, extract_blocks, find_extractors
 from worker.features import FeatureStatistics
+from worker.files import ImageLimits
 from worker.fitting import fit_model
-from worker.images import ImageLimits, load_image
+from worker.images import load_image
 from worker.stages.fitting import DEFAULT_COMPONENTS, ROUNDING, STARTS
 
 FEATURES = ("pixels", "color", "hog", "lbp", "embedding", "hog+color", "embedding+hog")

@@ -177,10 +177,23 @@ def report(job: str, output: Path) -> None:
 @json_option
 def failures(job: str, as_json: bool) -> None:
     """List the images of JOB that could not be used, each with its cause."""
-    from producer.output import write_failures
+    from producer.output import print_rows
+    from shared.jobs import Failure
 
     with connect_client() as client:
-        write_failures(client.job(job).failures(), as_json)
+        print_rows(client.job(job).failures(), Failure, as_json)
+
+
+@main.command()
+@click.argument("job")
+@json_option
+def duplicates(job: str, as_json: bool) -> None:
+    """List the images of JOB that are copies of each other or look alike, by group."""
+    from producer.output import print_rows
+    from shared.jobs import Duplicate
+
+    with connect_client() as client:
+        print_rows(client.job(job).duplicates(), Duplicate, as_json)
 
 
 @main.command()

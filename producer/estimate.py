@@ -20,6 +20,7 @@ FIT_PROCESS_BYTES = 220 * 2**20
 # In Redis, a batch: two messages' worth, its keys and its entries in sets and hashes.
 BATCH_BYTES = 3000
 LABEL_BYTES = 16
+HASH_BYTES = 16
 # Plots, for the most part: 1.3 to 2 MB.
 JOB_BYTES = 2_000_000
 # Batches whose manifests are packed to learn how well their paths can be.
@@ -53,7 +54,7 @@ def estimate_memory(
     n_features = count_features(request.features, request.image_size)
     components = min(request.components or DEFAULT_COMPONENTS, n_images, n_features)
     stored = [*batch_values(request, batches[0]), *batch_values(request, batches[-1])]
-    first, last = (sum(allocated(n, rounds) for n in part) for part in (stored[:3], stored[3:]))
+    first, last = (sum(allocated(n, rounds) for n in part) for part in (stored[:4], stored[4:]))
     model = (4 * components + 16) * n_features
     redis_bytes = (
         (len(batches) - 1) * first
@@ -69,11 +70,12 @@ def estimate_memory(
 
 
 def batch_values(request: JobRequest, batch: Sequence[str]) -> list[int]:
-    """Return the bytes of a batch's features, statistics and labels."""
+    """Return the bytes of a batch's features, statistics, hashes and labels."""
     n_images = len(batch)
     n_features = count_features(request.features, request.image_size)
     features = n_images * n_features * feature_bytes(request.features)
-    return [features, (1 + 2 * n_features) * 8, n_images * LABEL_BYTES]
+    hashes, labels = n_images * HASH_BYTES, n_images * LABEL_BYTES
+    return [features, (1 + 2 * n_features) * 8, hashes, labels]
 
 
 def allocated(n_bytes: int, rounds: bool) -> int:

@@ -16,7 +16,17 @@ from shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shared.jobs import CHOICE_PLOT, PLOTS, Assignment, Failure, Stage, State, Status, Summary
+from shared.jobs import (
+    CHOICE_PLOT,
+    PLOTS,
+    Assignment,
+    Duplicate,
+    Failure,
+    Stage,
+    State,
+    Status,
+    Summary,
+)
 from shared.store import Expiry, Ledger, Results
 from shared.sweeper import Sweeper
 
@@ -151,6 +161,11 @@ class Job:
         """Yield each image that could not be used and why, in manifest order, as far as loaded."""
         self.status()
         return self.results.failures()
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        """Yield the images that are copies of each other or look alike, group by group."""
+        self._check_finished()
+        return self.results.duplicates()
 
     def summary(self) -> Summary:
         """Return what the job found: clusters, representatives, outliers."""

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from shared.errors import ShoalError, UsageError
-from shared.jobs import Assignment, Failure
+from shared.jobs import Assignment, Duplicate, Failure
 from shared.wire import encode
 
 if TYPE_CHECKING:
@@ -170,13 +170,13 @@ def write_form(labels: Iterable[Assignment], form: str, file: IO[bytes]) -> None
         write_parquet(labels, file)
 
 
-def write_failures(failures: Iterable[Failure], as_json: bool) -> None:
-    """Print failures as CSV or JSON."""
+def print_rows(rows: Iterable[Any], model: type[Any], as_json: bool) -> None:
+    """Print dataclasses as CSV or JSON."""
     sys.stdout.flush()
     if as_json:
-        write_json(failures, sys.stdout.buffer)
+        write_json(rows, sys.stdout.buffer)
     else:
-        write_rows(failures, Failure, sys.stdout.buffer)
+        write_rows(rows, model, sys.stdout.buffer)
 
 
 def prepare_directory(directory: Path, source: Path) -> None:
@@ -207,6 +207,8 @@ def write_directory(job: "Job", directory: Path) -> None:
         write_rows(job.labels(), Assignment, file)
     with replacing(directory / "failures.csv") as file:
         write_rows(job.failures(), Failure, file)
+    with replacing(directory / "duplicates.csv") as file:
+        write_rows(job.duplicates(), Duplicate, file)
     plots = job.plots()
     for name, png in plots.items():
         write_file(directory / "plots" / f"{name}.png", png)

@@ -119,6 +119,23 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Duplicate:
+    """One of a group of images that are copies of each other, or look alike.
+
+    Attributes:
+        group: Number of the group; groups are in the order of their first images.
+        path: Relative to the job's source.
+        content: Number of the file's content within the group: the same bytes, the same number.
+        distance: Bits of 63 in which its perceptual hash differs from that of the group's first.
+    """
+
+    group: int
+    path: str
+    content: int
+    distance: int
+
+
+@dataclass(frozen=True)
 class Assignment:
     """One image and its cluster.
 
@@ -170,6 +187,21 @@ class ClusterChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DuplicateCounts:
+    """How many duplicates a job has.
+
+    Attributes:
+        groups: Groups of images that are copies of each other, or look alike.
+        images: Images in these groups.
+        copies: Images whose bytes are those of an earlier image.
+    """
+
+    groups: int
+    images: int
+    copies: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """What a finished job found.
 
@@ -181,6 +213,7 @@ class Summary:
         explained_variance_ratio: Share of the variance of each component.
         inertia: Sum of squared distances to the centroids, over the images fitted.
         versions: Of the packages that the result depends on.
+        duplicates: How many there are.
         choice: How the number of clusters was chosen; None where it was given.
     """
 
@@ -191,4 +224,5 @@ class Summary:
     explained_variance_ratio: list[float]
     inertia: float
     versions: dict[str, str]
+    duplicates: DuplicateCounts
     choice: ClusterChoice | None = None

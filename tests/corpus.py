@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from shared.errors import UnreadableImageError
-from worker.images import ImageLimits, load_image
+from worker.files import ImageLimits
+from worker.images import load_image
 
 INDEX = "https://pypi.org/simple"
 INDEX_FORM = "application/vnd.pypi.simple.v1+json"

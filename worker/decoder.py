@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from shared.errors import UnreadableImageError
 from shared.jobs import FailureReason
-from worker.images import NO_MEMORY, ImageLimits
+from worker.files import ImageLimits
+from worker.images import NO_MEMORY
 from worker.memory import limit_memory_for_good
 
 LENGTH = struct.Struct("!I")

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from worker.decoder import LENGTH, DecoderOrder
-from worker.images import StrPath
+from worker.files import StrPath
 
 WAIT_SECONDS = 1.0
 DEATH_SECONDS = 5.0

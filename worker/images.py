@@ -4,16 +4,10 @@ A folder holds anything: every way in which a file can be wrong ends as one
 UnreadableImageError with a reason, so that it costs one image and not the batch.
 """
 
-import errno
-import os
 import re
-import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,51 +15,17 @@ from PIL import Image, UnidentifiedImageError
 
 from shared.errors import UnreadableImageError
 from shared.jobs import FailureReason
+from worker.files import ImageLimits, StrPath, digest_content, read_file
 from worker.pixels import check_pixels, make_square
 from worker.tiff import TIFF_MAGICS, read_scientific_tiff
-
-if sys.platform == "darwin":
-    import fcntl
 
 # A fixed list in a fixed order: what a file is must not depend on which plugins earlier
 # files made Pillow import, and Pillow's TGA plugin claims files that are not its own.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM")
 MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", *TIFF_MAGICS)
 
-# O_NONBLOCK: opening a FIFO without a writer would wait for ever.
-OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-
-OPEN_REASONS = {
-    errno.ENOENT: FailureReason.MISSING,
-    errno.ENOTDIR: FailureReason.MISSING,
-    errno.ELOOP: FailureReason.MISSING,
-    errno.ENAMETOOLONG: FailureReason.MISSING,
-    errno.EACCES: FailureReason.NO_PERMISSION,
-    errno.EPERM: FailureReason.NO_PERMISSION,
-    errno.ENXIO: FailureReason.NOT_A_FILE,  # a socket
-    errno.EOPNOTSUPP: FailureReason.NOT_A_FILE,  # a socket on macOS
-    errno.ENODEV: FailureReason.NOT_A_FILE,
-}
-
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_MEMORY = "decoding needs too much memory"
-
-StrPath = str | os.PathLike[str]
-
-
-@dataclass(frozen=True)
-class ImageLimits:
-    """What may be read.
-
-    Attributes:
-        max_bytes: A larger file is not read.
-        max_pixels: An image of more pixels is not decoded.
-        roots: Resolved directories to read under; empty is anywhere.
-    """
-
-    max_bytes: int
-    max_pixels: int
-    roots: tuple[Path, ...] = ()
 
 
 def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
@@ -80,7 +40,23 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
     Raises:
         UnreadableImageError: The file cannot be used; ``reason`` says why.
     """
+    return decode_content(read_file(path, limits), image_size, limits)
+
+
+def load_with_digest(
+    path: StrPath, image_size: int, limits: ImageLimits
+) -> tuple[NDArray[np.uint8], int]:
+    """Load one image as ``load_image`` does; return with it the digest of its file."""
     content = read_file(path, limits)
+    return decode_content(content, image_size, limits), digest_content(content)
+
+
+def decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+    """Return the square RGB pixels of a file's bytes.
+
+    Raises:
+        UnreadableImageError: They cannot be used; ``reason`` says why.
+    """
     try:
         return decode_image(content, image_size, limits.max_pixels)
     except UnreadableImageError:
@@ -89,66 +65,6 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
     # ValueError, IndexError, NotImplementedError, struct.error, zlib.error, MemoryError ...
     except Exception as error:
         raise explain_decoding(error, content) from error
-
-
-def read_file(path: StrPath, limits: ImageLimits) -> bytes:
-    """Return the bytes of a regular file within the limits.
-
-    Raises:
-        UnreadableImageError: It is missing, not readable, no file, outside the roots,
-            empty or too large.
-    """
-    try:
-        descriptor = os.open(path, OPEN_FLAGS)
-    except (OSError, ValueError) as error:
-        raise explain_opening(error, path, limits.roots) from error
-    try:
-        # What was opened is checked, not its name: a link changed in between leads nowhere.
-        if limits.roots:
-            check_roots(opened_path(descriptor), limits.roots)
-        return read_bytes(descriptor, check_file(os.fstat(descriptor), limits.max_bytes))
-    except OSError as error:
-        raise UnreadableImageError(FailureReason.DAMAGED, f"reading failed: {error}") from error
-    finally:
-        os.close(descriptor)
-
-
-def opened_path(descriptor: int) -> str:
-    """Return the path, free of links, of an open file."""
-    if sys.platform == "darwin":
-        return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
-    # pathlib would take as long as all the rest of opening a file.
-    return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
-
-
-def check_roots(resolved: str, roots: tuple[Path, ...]) -> None:
-    """Refuse a path, free of links, that is under none of the roots."""
-    # On text: pathlib's is_relative_to takes 7 µs for each root and image.
-    if not resolved.startswith(tuple(f"{str(root).rstrip('/')}/" for root in roots)):
-        raise UnreadableImageError(
-            FailureReason.OUTSIDE_ROOTS, "not under a directory of SHOAL_IMAGE_ROOTS"
-        )
-
-
-def check_file(status: os.stat_result, max_bytes: int) -> int:
-    """Return the size in bytes of a file that may be read."""
-    if not stat.S_ISREG(status.st_mode):
-        raise UnreadableImageError(FailureReason.NOT_A_FILE, "not a regular file")
-    if status.st_size == 0:
-        raise UnreadableImageError(FailureReason.EMPTY, "0 bytes")
-    if status.st_size > max_bytes:
-        detail = f"{status.st_size:,} bytes, of {max_bytes:,} allowed"
-        raise UnreadableImageError(FailureReason.TOO_MANY_BYTES, detail)
-    return status.st_size
-
-
-def read_bytes(descriptor: int, size: int) -> bytes:
-    """Return ``size`` bytes of a file, fewer if it ends before."""
-    content = os.read(descriptor, size)
-    # One read is the rule; the kernel stops at 2 GiB and network file systems where they like.
-    while len(content) < size and (more := os.read(descriptor, size - len(content))):
-        content += more
-    return content
 
 
 def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -181,18 +97,6 @@ def guard(max_pixels: int) -> Iterator[None]:
         yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
-
-
-def explain_opening(
-    error: OSError | ValueError, path: StrPath, roots: tuple[Path, ...]
-) -> UnreadableImageError:
-    """Return why a path could not be opened, without telling what lies outside the roots."""
-    if not isinstance(error, OSError):
-        return UnreadableImageError(FailureReason.MISSING, str(error))  # a NUL in the name
-    if roots:
-        check_roots(os.path.realpath(path), roots)
-    reason = OPEN_REASONS.get(error.errno or 0, FailureReason.DAMAGED)
-    return UnreadableImageError(reason, error.strerror or str(error))
 
 
 def explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:

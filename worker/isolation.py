@@ -11,7 +11,7 @@ from shared.errors import ShoalError, UnreadableImageError
 from shared.jobs import FailureReason
 from worker.decoder import DecoderOrder
 from worker.decoder_process import DEATH_SECONDS, DecoderProcess
-from worker.images import ImageLimits, StrPath
+from worker.files import ImageLimits, StrPath
 
 START_SECONDS = 60.0
 

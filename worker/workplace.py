@@ -11,7 +11,7 @@ from shared.messages import Messages
 from shared.settings import Settings
 from shared.store import Ledger, Registry, Results
 from shared.sweeper import Sweeper
-from worker.images import ImageLimits
+from worker.files import ImageLimits
 
 
 @dataclass(frozen=True)

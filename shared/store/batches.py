@@ -87,7 +87,7 @@ class BatchLedger:
             batch: Number of the batch.
             features: Raw rows of the images loaded.
             counts: Images loaded and images failed.
-            notes: Value of the batch by key: shape, failures, statistics.
+            notes: Value of the batch by key: shape, failures, statistics, hashes.
         """
         keys = [*self._commit_keys(Stage.LOADING), self.keys.features(batch), *notes]
         return self._commit(keys, Stage.LOADING, batch, *counts, features, "", *notes.values())

@@ -53,6 +53,11 @@ class JobKeys:
         return self.name("statistics")
 
     @property
+    def hashes(self) -> str:
+        """HASH of batch: 16 bytes for each of its images, a digest and a perceptual hash."""
+        return self.name("hashes")
+
+    @property
     def thumbnails(self) -> str:
         """HASH of batch: JPEG page of its images, or nothing where none can be shown."""
         return self.name("thumbnails")
@@ -98,9 +103,13 @@ class JobKeys:
         """STRING: JSON of the summary."""
         return self.name("summary", token)
 
+    def duplicates(self, token: int) -> str:
+        """STRING: rows of the images in groups of duplicates, raw."""
+        return self.name("duplicates", token)
+
     def of_tokens(self, fence: int) -> list[str]:
         """Return the keys written under the leases' tokens up to ``fence``."""
-        written = (self.model, self.summary, self.plots)
+        written = (self.model, self.summary, self.plots, self.duplicates)
         return [key(token) for token in range(1, fence + 1) for key in written]
 
     def fixed(self) -> list[str]:

@@ -170,7 +170,7 @@ class Ledger(BatchLedger):
         of_stage = [job.done, job.running, job.attempts, job.errors]
         return [
             *(job.job, ACTIVE, job.manifest, job.lease),
-            *(job.shapes, job.failures, job.statistics, job.thumbnails),
+            *(job.shapes, job.failures, job.statistics, job.hashes, job.thumbnails),
             *(key(stage) for stage in Stage for key in of_stage),
             *(key(b) for b in range(int(fields["batches"])) for key in (job.features, job.labels)),
             *job.of_tokens(int(fields.get("fence", 0))),

@@ -3,10 +3,11 @@
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from shared.connection import Client
 from shared.errors import NotFinishedError
-from shared.jobs import Assignment, ClusterChoice, Failure, FailureReason, Summary
+from shared.jobs import Assignment, ClusterChoice, Duplicate, Failure, FailureReason, Summary
 from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths
@@ -14,6 +15,9 @@ from shared.wire import decode, encode
 
 # A label row, little-endian: label, distance, pc1, pc2.
 LABEL_ROW = struct.Struct("<ifff")
+# An image of a group of duplicates, little-endian: group, batch, place among the batch's loaded
+# images, number of its content, bits from the group's first image.
+DUPLICATE_ROW = struct.Struct("<IIIIB")
 # Batches read in one round trip.
 CHUNK = 256
 # Statistics read in one round trip; those of large images take megabytes each.
@@ -46,13 +50,14 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A batch that was loaded: its raw features and their shape, and its failures.
+    """A batch that was loaded: its raw features, their shape and hashes, and its failures.
 
     ``thumbnails`` are a JPEG page of the images shown, in row order; empty where there is none.
     """
 
     shape: Shape
     features: bytes
+    hashes: bytes
     failures: list[FailedImage]
     thumbnails: bytes = b""
 
@@ -81,19 +86,21 @@ class Results:
         with self.client.pipeline(transaction=False) as pipe:
             pipe.hget(self.keys.shapes, str(batch))
             pipe.hget(self.keys.failures, str(batch))
+            pipe.hget(self.keys.hashes, str(batch))
             pipe.hget(self.keys.thumbnails, str(batch))
-            shape, failures, page = pipe.execute()
+            shape, failures, hashes, page = pipe.execute()
         features = self.client.get(self.keys.features(batch)) if shape else None
-        if features is None:
+        if features is None or hashes is None:
             return None
         failed = decode(failures or b"[]", list[FailedImage])
-        return Loaded(decode(shape, Shape), features, failed, page or b"")
+        return Loaded(decode(shape, Shape), features, hashes, failed, page or b"")
 
     def loading_notes(
         self,
         shape: Shape,
         failures: Sequence[FailedImage],
         statistics: bytes,
+        hashes: bytes,
         thumbnails: bytes = b"",
     ) -> dict[str, bytes]:
         """Return what is stored beside a batch's features, by key."""
@@ -101,6 +108,7 @@ class Results:
             self.keys.shapes: encode(shape),
             self.keys.failures: encode(failures),
             self.keys.statistics: statistics,
+            self.keys.hashes: hashes,
             self.keys.thumbnails: thumbnails,
         }
 
@@ -119,6 +127,10 @@ class Results:
         # Two sums of float64 a feature.
         chunk = CHUNK_BYTES // (largest * 16)
         yield from self._by_batch(self.keys.statistics, min(max(chunk, 1), CHUNK))
+
+    def hashes(self) -> Iterator[bytes]:
+        """Yield the hashes of each batch's images, by batch."""
+        yield from self._by_batch(self.keys.hashes)
 
     def thumbnails(self) -> Iterator[bytes]:
         """Yield the page of each batch, by batch; empty where there is none."""
@@ -194,8 +206,11 @@ class Results:
         raw = self.client.hget(self.keys.job, "choice")
         return decode(raw, ClusterChoice) if raw else None
 
-    def put_findings(self, token: int, summary: Summary, plots: Mapping[str, bytes]) -> None:
-        """Store summary and plots under a lease's token."""
+    def put_findings(
+        self, token: int, summary: Summary, plots: Mapping[str, bytes], duplicates: bytes
+    ) -> None:
+        """Store summary, plots and rows of duplicates under a lease's token."""
+        self._put_output([self.keys.duplicates(token)], duplicates)
         names = [self.keys.summary(token), self.keys.plots(token)]
         flat = (x for pair in plots.items() for x in pair)
         self._put_output(names, encode(summary), *flat)
@@ -207,6 +222,13 @@ class Results:
         """Return what the job found."""
         raw = self.client.get(self.keys.summary(self._token("findings_token")))
         return decode(self._present(raw), Summary)
+
+    def duplicates(self) -> Iterator[Duplicate]:
+        """Yield the images that are copies of each other or look alike, group by group."""
+        raw = self.client.get(self.keys.duplicates(self._token("findings_token")))
+        paths = lru_cache(CHUNK)(self.loaded_paths)
+        for group, batch, place, *rest in DUPLICATE_ROW.iter_unpack(self._present(raw)):
+            yield Duplicate(group, paths(batch)[place], *rest)
 
     def plots(self) -> dict[str, bytes]:
         """Return the plots as PNG, by name."""

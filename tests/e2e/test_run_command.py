@@ -54,7 +54,7 @@ def test_plots_are_png_images(embedded_run: FinishedRun, name: str) -> None:
 
 def test_nothing_else_is_written(embedded_run: FinishedRun) -> None:
     names = {path.name for path in embedded_run.out.iterdir()}
-    files = {"labels.csv", "failures.csv", "report.html", "model.npz", "job.json"}
+    files = {"labels.csv", "failures.csv", "duplicates.csv", "report.html", "model.npz", "job.json"}
     assert names == files | {"plots"}
     assert {path.stem for path in (embedded_run.out / "plots").iterdir()} == set(PLOTS)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.images import ImageLimits, load_image
+from worker.files import ImageLimits
+from worker.images import load_image
 
 damage: list[Path] = []
 

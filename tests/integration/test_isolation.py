@@ -12,7 +12,8 @@ from PIL import Image
 
 from shared.errors import ShoalError, UnreadableImageError
 from shared.jobs import FailureReason
-from worker.images import NO_MEMORY, ImageLimits, load_image
+from worker.files import ImageLimits
+from worker.images import NO_MEMORY, load_image
 from worker.isolation import IsolatedLoader
 
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)

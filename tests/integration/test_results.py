@@ -2,14 +2,25 @@
 
 import csv
 import json
+import re
 
 import pytest
 
 from producer.output import replacing, write_json, write_rows
 from shared.errors import NotFinishedError
-from shared.jobs import Assignment, ClusterSummary, Failure, FailureReason, Stage, State, Summary
+from shared.jobs import (
+    Assignment,
+    ClusterSummary,
+    Duplicate,
+    DuplicateCounts,
+    Failure,
+    FailureReason,
+    Stage,
+    State,
+    Summary,
+)
 from shared.store import Expiry, Lifetimes, Registry, Results
-from shared.store.results import LABEL_ROW, FailedImage, Shape
+from shared.store.results import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
 
 LIFETIMES = Lifetimes(features_seconds=100, results_seconds=1000)
 NAMES = [["a\nb.png", "caf\udce9.png", "c\rd.png"], ["日本/🐟.png", "e,\"f'.png", " .png"]]
@@ -21,6 +32,7 @@ SUMMARY = Summary(
     explained_variance_ratio=[0.75, 0.125],
     inertia=1.5,
     versions={"numpy": "2"},
+    duplicates=DuplicateCounts(groups=1, images=2, copies=0),
 )
 
 
@@ -34,12 +46,16 @@ def ledger(register, results, workplace):
     return workplace.ledger(results.job_id)
 
 
+# The last image of the first batch, then the last of the second, whose first has failed.
+COPIES = DUPLICATE_ROW.pack(0, 0, 1, 0, 0) + DUPLICATE_ROW.pack(0, 1, 1, 1, 5)
+
+
 def load(ledger, results, batch, failed_positions=()):
     """Commit a batch of two-byte rows, 10·batch + position, without those that failed."""
     kept = [position for position in range(3) if position not in failed_positions]
     rows = b"".join(bytes([10 * batch + position, 255]) for position in kept)
     failures = [FailedImage(p, FailureReason.DAMAGED, f"broken\r{p}") for p in failed_positions]
-    notes = results.loading_notes(Shape(len(kept), 2, "|u1"), failures, bytes([batch]))
+    notes = results.loading_notes(Shape(len(kept), 2, "|u1"), failures, bytes([batch]), b"")
     ledger.start_batch(Stage.LOADING, batch, redelivered=False)
     ledger.commit_loading(batch, rows, (len(kept), len(failures)), notes)
 
@@ -63,7 +79,7 @@ def finished(ledger, results):
     label(ledger, 1, [(1, 1.5, 0.25, -2.0), (0, 0.5, 0.0, 0.0)])
     label(ledger, 0, [(0, 2.5, 1.0, 1.0), (7, 0.0, -0.5, 3.0)])
     lease = ledger.acquire_lease(Stage.LABELLING)
-    results.put_findings(lease.token, SUMMARY, {"scatter": b"\x89PNG"})
+    results.put_findings(lease.token, SUMMARY, {"scatter": b"\x89PNG"}, COPIES)
     assert ledger.advance(lease, State.FINISHED, {"findings_token": lease.token})
     return results
 
@@ -87,6 +103,13 @@ def test_failures_come_back_in_manifest_order(finished):
     ]
 
 
+def test_duplicates_come_back_by_group_with_the_paths_of_their_images(finished):
+    assert list(finished.duplicates()) == [
+        Duplicate(0, "c\rd.png", content=0, distance=0),
+        Duplicate(0, " .png", content=1, distance=5),
+    ]
+
+
 def test_failures_are_there_as_far_as_loaded(ledger, results):
     load(ledger, results, 1, failed_positions=[2])
     assert [failure.path for failure in results.failures()] == [" .png"]
@@ -94,7 +117,10 @@ def test_failures_are_there_as_far_as_loaded(ledger, results):
 
 @pytest.mark.parametrize(
     ("rows", "model", "attribute"),
-    [("assignments", Assignment, "path"), ("failures", Failure, "path")],
+    [
+        *(("assignments", Assignment, "path"), ("failures", Failure, "path")),
+        ("duplicates", Duplicate, "path"),
+    ],
 )
 def test_names_of_any_bytes_survive_csv_and_json(finished, tmp_path, rows, model, attribute):
     paths = [row.path for row in getattr(finished, rows)()]
@@ -169,11 +195,18 @@ def lives(client, job_id):
 def test_every_key_of_an_ended_job_expires(client, finished, ledger):
     Expiry(client, finished.job_id).begin(LIFETIMES)
     found = lives(client, finished.job_id)
-    brief = {name for name in found if "features" in name or "statistics" in name}
-    assert brief == {"}:features:0", "}:features:1", "}:statistics"}
+    brief = {name for name in found if re.search("features|statistics|hashes", name)}
+    assert brief == {"}:features:0", "}:features:1", "}:statistics", "}:hashes"}
     assert all(0 < seconds <= 100 for name, seconds in found.items() if name in brief)
     assert all(900 < seconds <= 1000 for name, seconds in found.items() if name not in brief)
-    assert {"}:model:1", "}:summary:2", "}:plots:2", "}:labels:1", "}:job"} <= set(found)
+    assert {
+        "}:model:1",
+        "}:summary:2",
+        "}:plots:2",
+        "}:duplicates:2",
+        "}:labels:1",
+        "}:job",
+    } <= set(found)
 
 
 def test_the_status_says_when_results_expire(client, finished, ledger):
@@ -188,5 +221,5 @@ def test_a_late_holder_leaves_nothing_that_stays_for_ever(client, ledger, result
     ledger.cancel()
     Expiry(client, results.job_id).begin(LIFETIMES)
     results.put_model(lease.token, b"late")
-    results.put_findings(lease.token, SUMMARY, {"scatter": b"late"})
+    results.put_findings(lease.token, SUMMARY, {"scatter": b"late"}, COPIES)
     assert all(seconds > 0 for seconds in lives(client, results.job_id).values())

@@ -16,7 +16,7 @@ from shared.store import Commit
 from shared.store.results import LABEL_ROW
 from worker import heartbeat
 from worker.features import FeatureStatistics
-from worker.images import load_image
+from worker.images import load_image, load_with_digest
 from worker.model import Model
 from worker.stages import labelling, loading, plotting
 from worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
@@ -111,9 +111,9 @@ def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypat
         loaded.append(path)
         mixed_job.cancel()
         wait_until(no_heartbeat)
-        return load_image(path, image_size, limits)
+        return load_with_digest(path, image_size, limits)
 
-    monkeypatch.setattr(loading, "load_image", load_and_cancel)
+    monkeypatch.setattr(loading, "load_with_digest", load_and_cancel)
     assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
     assert mixed_job.status().images.loaded == 0
@@ -125,7 +125,7 @@ def test_a_batch_that_cost_two_processes_is_decoded_in_a_sub_process(
     def refuse(path, image_size, limits):
         raise AssertionError("decoded in this process")
 
-    monkeypatch.setattr(loading, "load_image", refuse)
+    monkeypatch.setattr(loading, "load_with_digest", refuse)
     lose_processes(mixed_job, loading.LOST_PROCESSES)
     assert load_batch(workplace, mixed_job.job_id, 0, True) is Commit.COMMITTED
     images = mixed_job.status().images

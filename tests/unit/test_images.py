@@ -18,7 +18,8 @@ from PIL import Image, ImageCms
 
 from shared.errors import UnreadableImageError
 from shared.jobs import FailureReason
-from worker.images import ImageLimits, load_image
+from worker.files import ImageLimits
+from worker.images import load_image
 
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)

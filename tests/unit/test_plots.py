@@ -49,7 +49,7 @@ def make_all_figures(n_clusters):
     points, labels, sizes, variance = make_points(n_clusters)
     return [
         make_scatter_figure(points, labels, sizes * 1_000, variance),
-        make_contact_sheet_figure(make_tiles(n_clusters), sizes * 1_000),
+        make_contact_sheet_figure(make_tiles(n_clusters), sizes * 1_000, make_tiles(1)[0]),
         make_sizes_figure(sizes * 1_000),
         make_variance_figure(np.full(50, 0.0199)),
     ]
@@ -196,6 +196,16 @@ def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
     sheet = decode(plot_contact_sheet(tiles, np.array([3, 1])))
     areas = [(sheet == colour).all(axis=2).sum() for colour in [*colours, (225, 225, 225)]]
     assert areas == [150 * 150] * 4
+
+
+def test_a_contact_sheet_ends_with_the_outliers():
+    far = np.full((16, 16, 3), (250, 0, 0), np.uint8)
+    figure = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]), [far])
+    assert "Outliers | far from all" in read_words(figure)
+    red = (decode(to_png(figure)) == (250, 0, 0)).all(axis=2)
+    assert red[-200:].sum() == red.sum() == 142 * 142
+    without = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]))
+    assert "Outliers" not in read_words(without)
 
 
 @pytest.mark.parametrize("count", [1, 8, 30])

@@ -10,6 +10,7 @@ from producer.report import FAILURES_SHOWN, make_report
 from shared.jobs import (
     PLOTS,
     ClusterSummary,
+    DuplicateCounts,
     Failure,
     FailureReason,
     ImageCounts,
@@ -44,6 +45,7 @@ SUMMARY = Summary(
     explained_variance_ratio=[0.5],
     inertia=1234.5,
     versions={"numpy": "2.1"},
+    duplicates=DuplicateCounts(groups=0, images=0, copies=0),
 )
 FAILURES = [Failure(f"{n}&.png", FailureReason.EMPTY, "0 bytes") for n in range(2)]
 PNGS = {name: b"\x89PNG" + name.encode() for name in PLOTS}

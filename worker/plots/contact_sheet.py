@@ -1,7 +1,7 @@
-"""What each cluster looks like: a row of its most typical images."""
+"""What each cluster looks like: a row of its most typical images; then those far from all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from PIL import Image
 
 from worker.plots.style import (
     BODY,
+    FAINT,
     GREY,
     HEADER_PIXELS,
     MARGIN_PIXELS,
@@ -33,9 +34,19 @@ GAP_PIXELS = 8
 SWATCH_PIXELS = 8
 MAX_TILE_PIXELS = 150
 MAX_TILES = 12
-ONE_COLUMN_CLUSTERS = 12
+ONE_COLUMN_ROWS = 13
 BOTTOM_PIXELS = 30
 BLANK = 225
+
+
+@dataclass(frozen=True)
+class Row:
+    """Images side by side, and what is written and painted beside them."""
+
+    title: str
+    note: str
+    colour: str
+    tiles: Sequence[Tile]
 
 
 @dataclass(frozen=True)
@@ -43,8 +54,8 @@ class Grid:
     """Where things are on the sheet, in pixels.
 
     Attributes:
-        columns: Columns of clusters: one, or two when there are many.
-        lines: Clusters below each other.
+        columns: Columns of rows: one, or two when there are many.
+        lines: Rows below each other.
         tile_pixels: Width and height of an image.
     """
 
@@ -54,12 +65,12 @@ class Grid:
 
     @property
     def line_pixels(self) -> int:
-        """Height of one cluster."""
+        """Height of one row."""
         return self.tile_pixels + (2 * GAP_PIXELS if self.columns == 1 else GAP_PIXELS)
 
-    def find_corner(self, label: int) -> tuple[int, int]:
-        """Return the left and top of a cluster, under the sheet's header."""
-        column, line = divmod(label, self.lines)
+    def find_corner(self, place: int) -> tuple[int, int]:
+        """Return the left and top of a row, under the sheet's header."""
+        column, line = divmod(place, self.lines)
         return column * (WIDTH_PIXELS - MARGIN_PIXELS) // self.columns, line * self.line_pixels
 
 
@@ -81,51 +92,68 @@ class Picture(Artist):
         canvas[self.top : self.top + height, :width, :3] = self.pixels
 
 
-def plot_contact_sheet(tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp]) -> bytes:
+def plot_contact_sheet(
+    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile] = ()
+) -> bytes:
     """Return a PNG with a row for each cluster: its number, its size, its typical images.
 
     Args:
         tiles: For each cluster, images of shape (size, size, 3), most typical first; ``None``
             stands for an image that cannot be had, and becomes a grey square.
         sizes: Images of each cluster, shape (n_clusters,).
+        outliers: Images far from every centroid, farthest first: the last row.
     """
-    return to_png(make_contact_sheet_figure(tiles, sizes))
+    return to_png(make_contact_sheet_figure(tiles, sizes, outliers))
 
 
-def make_contact_sheet_figure(tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp]) -> Figure:
+def make_contact_sheet_figure(
+    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile] = ()
+) -> Figure:
     """Make the figure of ``plot_contact_sheet``; it ends after 40 clusters and says so."""
-    shown = [row[:MAX_TILES] for row in tiles[:MAX_NAMED]]
-    grid = make_grid(len(shown), max(map(len, shown), default=1))
-    mosaic = make_mosaic(shown, grid)
+    rows = make_rows(tiles, sizes, outliers)
+    grid = make_grid(len(rows), max((len(row.tiles) for row in rows), default=1))
+    mosaic = make_mosaic(rows, grid)
     figure = make_figure(
         HEADER_PIXELS + len(mosaic) + BOTTOM_PIXELS,
         "The most typical images of each cluster",
         describe_clusters(sizes),
     )
     figure.add_artist(Picture(mosaic, HEADER_PIXELS))
-    for label, size in enumerate(sizes[: len(shown)]):
-        write_caption(figure, grid, label, int(size))
+    for place, row in enumerate(rows):
+        write_caption(figure, grid, place, row)
     return figure
 
 
-def make_grid(n_clusters: int, tiles: int) -> Grid:
+def make_rows(
+    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile]
+) -> list[Row]:
+    """Return the rows of the sheet: clusters, then the outliers if there are any."""
+    rows = [
+        Row(f"Cluster {label}", describe_count(int(size), "image"), find_colour(label), shown)
+        for label, (shown, size) in enumerate(zip(tiles[:MAX_NAMED], sizes, strict=False))
+    ]
+    far = [Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else []
+    return [replace(row, tiles=row.tiles[:MAX_TILES]) for row in rows + far]
+
+
+def make_grid(n_rows: int, tiles: int) -> Grid:
     """Choose the largest tiles that fit side by side."""
-    columns = 1 if n_clusters <= ONE_COLUMN_CLUSTERS else 2
+    columns = 1 if n_rows <= ONE_COLUMN_ROWS else 2
     room = (WIDTH_PIXELS - MARGIN_PIXELS) // columns - MARGIN_PIXELS - CAPTION_PIXELS
     tile_pixels = min(MAX_TILE_PIXELS, room // max(1, tiles) - GAP_PIXELS)
-    return Grid(columns, -(-n_clusters // columns), tile_pixels)
+    return Grid(columns, -(-n_rows // columns), tile_pixels)
 
 
-def make_mosaic(tiles: Sequence[Sequence[Tile]], grid: Grid) -> NDArray[np.uint8]:
+def make_mosaic(rows: Sequence[Row], grid: Grid) -> NDArray[np.uint8]:
     """Lay all images and colour swatches out as one picture, shape (height, width, 3)."""
     size = grid.tile_pixels
     mosaic = np.full((grid.lines * grid.line_pixels, WIDTH_PIXELS, 3), 255, dtype=np.uint8)
-    for label, row in enumerate(tiles):
-        left, top = grid.find_corner(label)
+    for place, row in enumerate(rows):
+        left, top = grid.find_corner(place)
         left += MARGIN_PIXELS
-        mosaic[top : top + size, left : left + SWATCH_PIXELS] = parse_colour(find_colour(label))
-        for place, tile in enumerate(row):
-            x = left + CAPTION_PIXELS + place * (size + GAP_PIXELS)
+        mosaic[top : top + size, left : left + SWATCH_PIXELS] = parse_colour(row.colour)
+        for position, tile in enumerate(row.tiles):
+            x = left + CAPTION_PIXELS + position * (size + GAP_PIXELS)
             mosaic[top : top + size, x : x + size] = resize_tile(tile, size)
     return mosaic
 
@@ -143,11 +171,11 @@ def resize_tile(tile: Tile, size: int) -> NDArray[np.uint8]:
     return np.asarray(resized, dtype=np.uint8)
 
 
-def write_caption(figure: Figure, grid: Grid, label: int, size: int) -> None:
-    """Write a cluster's number and size beside its images."""
-    left, top = grid.find_corner(label)
+def write_caption(figure: Figure, grid: Grid, place: int, row: Row) -> None:
+    """Write beside a row's images what they are."""
+    left, top = grid.find_corner(place)
     x = left + MARGIN_PIXELS + SWATCH_PIXELS + 14
     middle = HEADER_PIXELS + top + grid.tile_pixels / 2
-    number, count, apart = (BODY, SMALL, 15) if grid.columns == 1 else (SMALL, SMALL - 1, 12)
-    write(figure, x, middle - apart, f"Cluster {label}", size=number, weight="bold")
-    write(figure, x, middle + apart, describe_count(size, "image"), size=count, color=GREY)
+    title, note, apart = (BODY, SMALL, 15) if grid.columns == 1 else (SMALL, SMALL - 1, 12)
+    write(figure, x, middle - apart, row.title, size=title, weight="bold")
+    write(figure, x, middle + apart, row.note, size=note, color=GREY)

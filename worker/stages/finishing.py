@@ -1,20 +1,19 @@
 """Finishing: sizes, representatives, outliers and plots, once every batch is labelled."""
 
 import importlib.metadata
-from bisect import bisect_right
 from functools import lru_cache
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jobs import ClusterChoice, ClusterSummary, Stage, State, Summary
+from shared.jobs import ClusterChoice, ClusterSummary, DuplicateCounts, Stage, State, Summary
 from shared.store import Lease, Results
 from worker.heartbeat import LeaseKeeper
 from worker.model import Model
 from worker.representatives import find_outliers, find_representatives
 from worker.stages.callback import run_callback
+from worker.stages.copies import count_copies, find_copies
 from worker.stages.labelling import LABEL_DTYPE
 from worker.stages.plotting import Tiles, draw_plots
 from worker.workplace import Workplace
@@ -38,7 +37,9 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         tiles = Tiles(source, workplace, keeper) if lease.attempt == 1 else None
         plots = draw_plots(findings, tiles)
         keeper.check()
-        results.put_findings(lease.token, findings.summary(), plots)
+        duplicates = find_copies(findings, keeper)
+        summary = findings.summary(count_copies(duplicates))
+        results.put_findings(lease.token, summary, plots, duplicates.tobytes())
         if not ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
             keeper.give_up()
         workplace.sweeper.end_job(job_id)
@@ -55,7 +56,7 @@ class Findings:
         self.choice = choice
         self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
         self.rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
-        self.batch_ends = list(accumulate(shape.rows for shape in results.shapes()))
+        self.batch_ends = np.cumsum([shape.rows for shape in results.shapes()])
         self.sizes = np.bincount(self.rows["label"], minlength=len(model.centroids))
         self.representatives = [
             self.paths(rows)
@@ -63,18 +64,20 @@ class Findings:
                 self.rows["label"], self.rows["distance"], len(self.sizes), REPRESENTATIVES
             )
         ]
+        self.outliers = self.paths(find_outliers(self.rows["distance"], OUTLIERS))
 
     def paths(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the paths of the images in ``rows``."""
-        return [self.path(int(row)) for row in rows]
+        batches, places = self.places(rows)
+        found = zip(batches.tolist(), places.tolist(), strict=True)
+        return [self.loaded_paths(batch)[place] for batch, place in found]
 
-    def path(self, row: int) -> str:
-        """Return the path of the image in ``row``."""
-        batch = bisect_right(self.batch_ends, row)
-        start = self.batch_ends[batch - 1] if batch else 0
-        return self.loaded_paths(batch)[row - start]
+    def places(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the batch of each of ``rows``, and its place among the batch's loaded images."""
+        batches = np.searchsorted(self.batch_ends, rows, side="right")
+        return batches, rows - np.append(0, self.batch_ends)[batches]
 
-    def summary(self) -> Summary:
+    def summary(self, duplicates: DuplicateCounts) -> Summary:
         """Return the findings in numbers and paths."""
         clusters = [
             ClusterSummary(label=label, size=int(size), representatives=paths)
@@ -84,11 +87,12 @@ class Findings:
         ]
         return Summary(
             clusters=clusters,
-            outliers=self.paths(find_outliers(self.rows["distance"], OUTLIERS)),
+            outliers=self.outliers,
             rows_fitted=self.model.rows_fitted,
             n_components=len(self.model.components),
             explained_variance_ratio=self.model.explained_variance_ratio.tolist(),
             inertia=self.model.inertia,
+            duplicates=duplicates,
             choice=self.choice,
             versions={name: importlib.metadata.version(name) for name in VERSIONS_OF},
         )

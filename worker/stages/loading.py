@@ -14,9 +14,11 @@ from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
 from shared.store.results import FailedImage
-from worker.extractors import Extractor, Features, extract_blocks, find_extractors
+from worker.extractors import Extractor, extract_blocks, find_extractors
+from worker.files import digest_content, read_file
+from worker.hashes import HASH_DTYPE, perceptual_hash
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
-from worker.images import load_image
+from worker.images import load_with_digest
 from worker.isolation import IsolatedLoader
 from worker.memory import limit_memory
 from worker.stages.attempts import (
@@ -26,8 +28,8 @@ from worker.stages.attempts import (
     keep_batch,
     log_batch,
 )
-from worker.stages.outcome import Images, commit_features
-from worker.stages.remainder import Remainder
+from worker.stages.outcome import LoadedImages, commit_rows
+from worker.stages.remainder import BatchRows, Remainder
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -38,7 +40,8 @@ LOST_PROCESSES = 2
 # Images between two looks at whether the work is still wanted: an embedding takes 10 ms for each.
 CHUNK = 64
 
-Load = Callable[[str], NDArray[np.uint8]]
+# Pixels of an image, and the digest of its file.
+Load = Callable[[str], tuple[NDArray[np.uint8], int]]
 
 
 def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
@@ -54,16 +57,16 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
         with keep_batch(ledger, Stage.LOADING, batch) as heartbeat:
             part = Remainder.find(workplace.results(job_id), batch)
             images = read_images(workplace, ledger.request, part.paths, attempt, heartbeat)
-            features, widths = extract_features(workplace, ledger, images.pixels, heartbeat.check)
-            commit = commit_features(workplace, ledger, part, images, features, widths)
+            rows, widths = extract_rows(workplace, ledger, images, heartbeat.check)
+            commit = commit_rows(workplace, ledger, part, rows, widths, images)
     except UsageError as error:
         # Nor would any other attempt here have what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
     except WorkLostError:
         logger.info(NOT_WANTED, extra={"job": job_id, "stage": Stage.LOADING, "batch": batch})
         return Commit.STALE
-    outcome = {"loaded": len(images.pixels), "failed": len(images.failures), "commit": commit}
-    log_batch(ledger, Stage.LOADING, batch, started, attempt=attempt, **outcome)
+    counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
+    log_batch(ledger, Stage.LOADING, batch, started, attempt=attempt, **counts, commit=commit)
     return commit
 
 
@@ -75,9 +78,9 @@ def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
     try:
         part = Remainder.find(workplace.results(ledger.job_id), batch)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
-        nothing = Images(no_images(ledger.request), failures)
-        features, widths = extract_features(workplace, ledger, nothing.pixels, lambda: None)
-        commit = commit_features(workplace, ledger, part, nothing, features, widths)
+        nothing = collect_images(ledger.request, [], failures)
+        rows, widths = extract_rows(workplace, ledger, nothing, lambda: None)
+        commit = commit_rows(workplace, ledger, part, rows, widths, nothing)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError):
         # Nothing can name these images any more, the request is of another version, or this
         # worker lacks what the job asks for.
@@ -92,7 +95,7 @@ def read_images(
     paths: list[str],
     attempt: int,
     heartbeat: BatchHeartbeat,
-) -> Images:
+) -> LoadedImages:
     """Load ``paths``; end the process if an image hangs."""
     settings = workplace.settings
     # Twice what the batch keeps: its images, square and RGB, and all of them in one array.
@@ -106,12 +109,20 @@ def read_images(
 
         with choose_loader(workplace, request, attempt, check) as load:
             images, failures = load_images(request.source, paths, load, check)
-    return Images(np.stack(images) if images else no_images(request), failures)
+    return collect_images(request, images, failures)
 
 
-def no_images(request: JobRequest) -> NDArray[np.uint8]:
-    """Return the pixels of no image, of the job's size."""
-    return np.empty((0, request.image_size, request.image_size, 3), np.uint8)
+def collect_images(
+    request: JobRequest,
+    images: list[tuple[NDArray[np.uint8], int]],
+    failures: list[FailedImage],
+) -> LoadedImages:
+    """Return images, each with its digest, as arrays."""
+    pixels = np.empty((len(images), request.image_size, request.image_size, 3), np.uint8)
+    for place, (image, _) in enumerate(images):
+        pixels[place] = image
+    digests = np.array([digest for _, digest in images], np.uint64)
+    return LoadedImages(pixels, digests, failures)
 
 
 @contextmanager
@@ -120,7 +131,7 @@ def choose_loader(
 ) -> Iterator[Load]:
     """Yield what loads an image: here, or in a sub-process once the batch has cost processes."""
     if attempt <= LOST_PROCESSES:
-        yield partial(load_image, image_size=request.image_size, limits=workplace.limits)
+        yield partial(load_with_digest, image_size=request.image_size, limits=workplace.limits)
         return
     settings = workplace.settings
     isolated = IsolatedLoader(
@@ -131,14 +142,17 @@ def choose_loader(
         on_wait=check,
     )
     with isolated:
-        yield isolated.load
+        yield lambda path: (
+            isolated.load(path),
+            digest_content(read_file(path, workplace.limits)),
+        )
 
 
 def load_images(
     source: str, paths: list[str], load: Load, check: Callable[[], None]
-) -> tuple[list[NDArray[np.uint8]], list[FailedImage]]:
-    """Load images, so that those which cannot be used cost only themselves."""
-    images: list[NDArray[np.uint8]] = []
+) -> tuple[list[tuple[NDArray[np.uint8], int]], list[FailedImage]]:
+    """Load images, each with its digest; those that cannot be used cost only themselves."""
+    images: list[tuple[NDArray[np.uint8], int]] = []
     failures: list[FailedImage] = []
     # Joined as text: with pathlib it takes 5 µs an image.
     for position, path in enumerate(paths):
@@ -150,10 +164,10 @@ def load_images(
     return images, failures
 
 
-def extract_features(
-    workplace: Workplace, ledger: Ledger, images: NDArray[np.uint8], check: Callable[[], None]
-) -> tuple[Features, tuple[int, ...]]:
-    """Return the features of ``images``, and the columns of each extractor.
+def extract_rows(
+    workplace: Workplace, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
+) -> tuple[BatchRows, tuple[int, ...]]:
+    """Return the features and hashes of ``images``, and the columns of each extractor.
 
     Raises:
         UsageError: This worker does not have what the job asks for.
@@ -163,11 +177,15 @@ def extract_features(
     for extractor in extractors:
         check_same(ledger, extractor)
     parts = []
-    for start in range(0, max(len(images), 1), CHUNK):
+    hashes = np.empty(len(images.digests), HASH_DTYPE)
+    hashes["content"] = images.digests
+    for start in range(0, max(len(images.pixels), 1), CHUNK):
         check()
-        part, widths = extract_blocks(extractors, images[start : start + CHUNK])
+        chunk = slice(start, start + CHUNK)
+        part, widths = extract_blocks(extractors, images.pixels[chunk])
         parts.append(part)
-    return np.concatenate(parts), widths
+        hashes["perceptual"][chunk] = perceptual_hash(images.pixels[chunk])
+    return BatchRows(np.concatenate(parts), hashes), widths
 
 
 def check_same(ledger: Ledger, extractor: Extractor) -> None:

@@ -8,45 +8,49 @@ from numpy.typing import NDArray
 from shared.store import Commit, Ledger
 from shared.store.results import FailedImage, Shape
 from shared.thumbnails import sample_positions
-from worker.extractors import Features
 from worker.features import FeatureStatistics
-from worker.stages.remainder import Remainder
+from worker.stages.remainder import BatchRows, Remainder
 from worker.thumbnails import cut_page, make_page, make_tiles
 from worker.workplace import Workplace
 
 
 @dataclass(frozen=True)
-class Images:
-    """What became of some paths.
+class LoadedImages:
+    """The images of a batch that could be loaded, and the failures.
 
     Attributes:
-        pixels: Of those that were loaded, in their order: (n_loaded, size, size, 3).
-        failures: Of the others; each position is a place among the paths.
+        pixels: Shape (n_loaded, image_size, image_size, 3).
+        digests: Of their files, shape (n_loaded,).
+        failures: The others.
     """
 
     pixels: NDArray[np.uint8]
+    digests: NDArray[np.uint64]
     failures: list[FailedImage]
 
 
-def commit_features(
+def commit_rows(
     workplace: Workplace,
     ledger: Ledger,
     part: Remainder,
-    images: Images,
-    features: Features,
+    rows: BatchRows,
     widths: tuple[int, ...],
+    images: LoadedImages,
 ) -> Commit:
-    """Commit the features of a batch, with those loaded before."""
+    """Commit the rows of a batch, with those loaded before."""
     page = make_batch_page(part, images, ledger.total)
-    features, failures = part.merge(features, images.failures)
+    rows, failures = part.merge(rows, images.failures)
+    features = rows.features
     shape = Shape(len(features), features.shape[1], features.dtype.str, widths)
     statistics = FeatureStatistics.of(features).to_bytes()
-    notes = workplace.results(ledger.job_id).loading_notes(shape, failures, statistics, page)
+    notes = workplace.results(ledger.job_id).loading_notes(
+        shape, failures, statistics, rows.hashes.tobytes(), page
+    )
     counts = (len(features), len(failures))
     return ledger.commit_loading(part.batch, features.tobytes(), counts, notes)
 
 
-def make_batch_page(part: Remainder, images: Images, total: int) -> bytes:
+def make_batch_page(part: Remainder, images: LoadedImages, total: int) -> bytes:
     """Return the thumbnails of a whole batch as one page, in row order.
 
     A batch that was loaded before there were thumbnails has none.

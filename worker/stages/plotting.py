@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 TILE_PIXELS = 96
 # Clusters in the contact sheet: each costs the decoding of its representatives.
 MOST_CLUSTERS_SHOWN = 40
+MOST_OUTLIERS = 8  # of those listed, as many as a cluster has representatives
 GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
 
 
@@ -57,9 +58,10 @@ def draw_plots(findings: "Findings", tiles: Tiles | None) -> dict[str, bytes]:
     from worker import plots
 
     def draw_contact_sheet() -> bytes:
-        shown = findings.representatives[:MOST_CLUSTERS_SHOWN]
+        shown = [*findings.representatives[:MOST_CLUSTERS_SHOWN], findings.outliers[:MOST_OUTLIERS]]
         grey = [[GREY] * len(paths) for paths in shown]
-        return plots.plot_contact_sheet(tiles.load(shown) if tiles else grey, findings.sizes)
+        *typical, far = tiles.load(shown) if tiles else grey
+        return plots.plot_contact_sheet(typical, findings.sizes, far)
 
     rows, sizes = findings.rows, findings.sizes
     ratio = findings.model.explained_variance_ratio

@@ -8,8 +8,27 @@ from numpy.typing import NDArray
 
 from shared.store import Results
 from shared.store.results import FailedImage
+from worker.hashes import HASH_DTYPE
 
-Rows = NDArray[Any]
+
+@dataclass(frozen=True)
+class BatchRows:
+    """What the images of a batch became, a row each.
+
+    Attributes:
+        features: Shape (n_loaded, n_features).
+        hashes: Of HASH_DTYPE, shape (n_loaded,).
+    """
+
+    features: NDArray[Any]
+    hashes: NDArray[np.void]
+
+    def join(self, other: Self, order: NDArray[np.intp]) -> Self:
+        """Return these rows and then the others', in ``order``."""
+        return type(self)(
+            np.concatenate([self.features, other.features])[order],
+            np.concatenate([self.hashes, other.hashes])[order],
+        )
 
 
 @dataclass(frozen=True)
@@ -20,14 +39,14 @@ class Remainder:
         batch: Number of the batch.
         paths: Of the images to load, relative to the job's source.
         positions: Their places in the batch, ascending.
-        rows: Features loaded before, of shape (n_before, n_features); None if there are none.
+        rows: Of those loaded before; None if there are none.
         page: Thumbnails made before; empty if there are none.
     """
 
     batch: int
     paths: list[str]
     positions: list[int]
-    rows: Rows | None
+    rows: BatchRows | None
     page: bytes = b""
 
     @classmethod
@@ -42,34 +61,35 @@ class Remainder:
         loaded = results.loaded(batch)
         if loaded is None or not loaded.shape.rows:
             return cls(batch, paths, list(range(len(paths))), None)
-        rows = np.frombuffer(loaded.features, loaded.shape.dtype)
-        rows = rows.reshape(loaded.shape.rows, loaded.shape.columns)
+        features = np.frombuffer(loaded.features, loaded.shape.dtype)
+        features = features.reshape(loaded.shape.rows, loaded.shape.columns)
+        rows = BatchRows(features, np.frombuffer(loaded.hashes, HASH_DTYPE))
         positions = [failure.position for failure in loaded.failures]
-        return cls(
-            batch, [paths[position] for position in positions], positions, rows, loaded.thumbnails
-        )
+        missing = [paths[position] for position in positions]
+        return cls(batch, missing, positions, rows, loaded.thumbnails)
 
     @property
     def n_images(self) -> int:
         """How many images the batch has in all."""
-        return len(self.positions) + (0 if self.rows is None else len(self.rows))
+        return len(self.positions) + (0 if self.rows is None else len(self.rows.features))
 
     def loaded_positions(self, failures: list[FailedImage]) -> list[int]:
         """Return the places in the batch of those of ``paths`` that are not among ``failures``."""
         failed = {failure.position for failure in failures}
         return [place for n, place in enumerate(self.positions) if n not in failed]
 
-    def merge(self, rows: Rows, failures: list[FailedImage]) -> tuple[Rows, list[FailedImage]]:
-        """Return the features and failures of the whole batch, in the order of the manifest.
+    def merge(
+        self, rows: BatchRows, failures: list[FailedImage]
+    ) -> tuple[BatchRows, list[FailedImage]]:
+        """Return the rows and failures of the whole batch, in the order of the manifest.
 
         Args:
-            rows: Features of those of ``paths`` that were loaded, (n_loaded, n_features).
+            rows: Of those of ``paths`` that were loaded.
             failures: The others; each position is a place in ``paths``.
         """
         now = self.loaded_positions(failures)
         failures = [replace(f, position=self.positions[f.position]) for f in failures]
-        if self.rows is None or not len(rows):
+        if self.rows is None or not len(rows.features):
             return (rows if self.rows is None else self.rows), failures
         before = np.setdiff1d(np.arange(self.n_images), self.positions)
-        order = np.argsort([*before, *now])
-        return np.concatenate([self.rows, rows])[order], failures
+        return self.rows.join(rows, np.argsort([*before, *now])), failures

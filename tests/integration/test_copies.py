@@ -1,0 +1,84 @@
+"""Duplicates of a job: copies and pictures that look alike, by way of the workers' stages."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from skimage import data
+
+from producer.job import Job
+from shared.jobs import DuplicateCounts
+from worker.stages import loading
+from worker.stages.finishing import finish_job
+from worker.stages.fitting import fit_job
+from worker.stages.labelling import label_batch
+from worker.stages.loading import load_batch
+
+NAMES = ("astronaut", "chelsea", "coffee")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three photographs, of one a copy and a smaller one in another format; a broken file."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name, letter in zip(NAMES, "abc", strict=True):
+        picture = Image.fromarray(getattr(data, name)())
+        picture.save(folder / f"{letter}.png")
+    (folder / "d-copy.png").write_bytes((folder / "b.png").read_bytes())
+    with Image.open(folder / "b.png") as picture:
+        picture.resize((picture.width // 2, picture.height // 2)).save(folder / "e-smaller.jpg")
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return folder
+
+
+@pytest.fixture
+def work(workplace, monkeypatch):
+    """Works on all that is missing of a job."""
+    monkeypatch.setattr("worker.stages.finishing.draw_plots", lambda *_: {})
+
+    def work(job, redelivered=False):
+        for batch in range(3):
+            load_batch(workplace, job.id, batch, redelivered)
+        fit_job(workplace, job.id)
+        for batch in range(3):
+            label_batch(workplace, job.id, batch, False)
+        finish_job(workplace, job.id)
+
+    return work
+
+
+@pytest.fixture
+def job(submit, folder, workplace):
+    return Job(submit(folder, batch_size=2, clusters=2), workplace.sweeper)
+
+
+def check_found(job):
+    first, copy, smaller = list(job.duplicates())
+    assert (first.path, copy.path, smaller.path) == ("b.png", "d-copy.png", "e-smaller.jpg")
+    assert first.group == copy.group == smaller.group == 0
+    assert (first.content, copy.content, smaller.content) == (0, 0, 1)
+    assert first.distance == copy.distance == 0
+    assert smaller.distance <= 8
+    assert job.summary().duplicates == DuplicateCounts(groups=1, images=3, copies=1)
+
+
+def test_a_copy_and_a_smaller_version_are_found_in_other_batches(job, work):
+    work(job)
+    check_found(job)
+
+
+def test_images_decoded_in_a_sub_process_are_compared_as_well(job, work, monkeypatch):
+    monkeypatch.setattr(loading, "LOST_PROCESSES", 0)
+    work(job)
+    check_found(job)
+
+
+def test_what_was_mended_is_compared_with_what_was_there(job, work, folder):
+    (folder / "b.png").rename(folder / "hidden")
+    work(job)
+    assert [found.path for found in job.duplicates()] == ["d-copy.png", "e-smaller.jpg"]
+    (folder / "hidden").rename(folder / "b.png")
+    job.retry(failed_only=True)
+    work(job)
+    check_found(job)

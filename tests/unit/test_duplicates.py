@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import data
+
+from worker.duplicates import find_duplicates, find_near_duplicates
+from worker.hashes import perceptual_hash
+
+NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina")
+
+
+def shrink(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC), np.uint8)
+
+
+def make_hashes(n_hashes: int, planted: int) -> NDArray[np.uint64]:
+    """Random hashes; each of the last ``planted`` is near one of the first."""
+    generator = np.random.default_rng(0)
+    hashes = generator.integers(1, 2**64, n_hashes, dtype=np.uint64)
+    for place in range(planted):
+        bits = generator.choice(64, generator.integers(0, 12), replace=False).astype(np.uint64)
+        flipped = np.bitwise_or.reduce(np.uint64(1) << bits, initial=0, dtype=np.uint64)
+        hashes[n_hashes - planted + place] = hashes[place] ^ flipped
+    return hashes
+
+
+def test_the_same_content_makes_a_group_also_where_there_is_no_hash() -> None:
+    contents = np.array([3, 1, 2, 1, 3, 3, 9], np.uint64)
+    groups = find_duplicates(contents, np.zeros(7, np.uint64))
+    assert [group.tolist() for group in groups] == [[0, 4, 5], [1, 3]]
+    assert find_duplicates(contents[:0], contents[:0]) == []
+
+
+def test_copies_and_pictures_that_look_alike_are_one_group() -> None:
+    contents, hashes = np.array([7, 8, 7, 9], np.uint64), np.array([1, 3, 1, 2**40 - 1], np.uint64)
+    assert [group.tolist() for group in find_duplicates(contents, hashes)] == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("max_distance", [0, 3, 6, 8, 11])
+def test_all_pairs_are_found_as_by_comparing_all(max_distance: int) -> None:
+    hashes = make_hashes(600, 200)
+    found = find_near_duplicates(hashes, max_distance)
+    differ = np.bitwise_count(hashes[:, None] ^ hashes)
+    expected = np.argwhere(np.triu(differ <= max_distance, 1))
+    np.testing.assert_array_equal(found.pairs, expected)
+    np.testing.assert_array_equal(found.distances, differ[tuple(expected.T)])
+
+
+def test_pairs_make_groups_and_equal_hashes_are_paired_with_the_first_only() -> None:
+    hashes = np.array([0, 7, 2**40, 7, 0, 5, 7, 2**60 - 1], np.uint64)
+    found = find_near_duplicates(hashes, 1)
+    assert [group.tolist() for group in found.groups] == [[1, 3, 5, 6]]
+    assert found.pairs.tolist() == [[1, 3], [1, 5], [1, 6]]
+    assert found.distances.tolist() == [0, 1, 0]
+
+
+def test_crowded_hashes_are_one_group_in_few_pairs() -> None:
+    crowd = np.arange(1, 4097, dtype=np.uint64)
+    found = find_near_duplicates(crowd, 6)
+    assert len(found.groups) == 1
+    assert len(found.pairs) < 100 * len(crowd)
+
+
+def test_no_images_have_no_duplicates_and_a_wrong_distance_is_refused() -> None:
+    assert find_near_duplicates(np.zeros(3, np.uint64), 6).groups == []
+    with pytest.raises(ValueError, match="max_distance 12"):
+        find_near_duplicates(np.zeros(3, np.uint64), 12)
+
+
+def test_variants_of_a_photograph_are_near_and_other_photographs_are_far() -> None:
+    photographs = [Image.fromarray(getattr(data, name)()) for name in NAMES]
+    halves = [image.resize((image.width // 2, image.height // 2)) for image in photographs]
+    darker = [image.point(lambda value: value * 0.8) for image in photographs]
+    images = [shrink(image) for image in photographs + halves + darker]
+    groups = find_near_duplicates(perceptual_hash(np.stack(images)), 8).groups
+    assert [group.tolist() for group in groups] == [[n, n + 5, n + 10] for n in range(5)]
+
+
+def test_flat_images_have_no_hash_that_could_pair_them() -> None:
+    noise = np.random.default_rng(0).integers(0, 3, (4, 32, 32, 3)).astype(np.uint8)
+    flat = np.full((1, 32, 32, 3), 255, np.uint8)
+    assert not perceptual_hash(np.concatenate([noise, flat])).any()
