@@ -151,7 +151,7 @@ def write_report(job: "Job", path: Path) -> None:
     """Write a job's report to ``path`` and say so, or to standard output."""
     from producer.report import make_report
 
-    report = make_report(job).encode(errors="replace")
+    report = make_report(job)
     if path == DASH:
         sys.stdout.buffer.write(report)
         sys.stdout.flush()
@@ -214,5 +214,5 @@ def write_directory(job: "Job", directory: Path) -> None:
         write_file(directory / "plots" / f"{name}.png", png)
     status, summary = job.status(), job.summary()
     write_file(directory / "model.npz", job.model())
-    write_file(directory / "report.html", make_report(job).encode(errors="replace"))
+    write_file(directory / "report.html", make_report(job))
     write_file(directory / "job.json", encode({"status": status, "summary": summary}))

@@ -64,7 +64,7 @@ def cut_page(page: bytes, n_tiles: int) -> Pixels:
     return grid.reshape(-1, TILE_PIXELS, TILE_PIXELS, 3)[:n_tiles]
 
 
-def encode(picture: Image.Image, quality: int) -> bytes:
+def encode(picture: Image.Image, quality: int = 75) -> bytes:
     """Return a picture as JPEG, its colours at half its resolution."""
     stream = BytesIO()
     # Colours are kept in squares of 16 pixels, so that no tile takes any from its neighbour.

@@ -12,7 +12,7 @@ from shared.palette import colour_number
 # Rows of the table of clusters that are not shown in full.
 ROWS = 500
 # Of all pictures together: the rest are named without one.
-PICTURES_BYTES = 1_000_000
+PICTURES_BYTES = 1_300_000
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """The page: a report's parts, put together in one file of limited size."""
 
-from base64 import b64encode
 from functools import cache
 from typing import Any
 
@@ -9,24 +8,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from producer.job import Job
 from producer.report.clusters import make_clusters
 from producer.report.command import repeat_command
+from producer.report.contents import Contents, read_contents
 from producer.report.failures import sum_up_failures
+from producer.report.figures import make_figures
 from producer.report.map import bokeh_script, make_map
 from producer.report.pages import choose_pages
-from producer.report.points import find_points
 from producer.report.text import show_count, show_name, show_share, show_time
 from shared.jobs import Status, Summary
 from shared.palette import COLOURS
 
 MOST_BYTES = 15_000_000
-# What the map and the clusters do not show.
-PLOTS = {
-    "choice": "How the number of clusters was chosen",
-    "sizes": "Images in each cluster",
-    "variance": "Variance that the components explain",
-}
 
 
-def make_report(job: Job) -> str:
+def make_report(job: Job) -> bytes:
     """Return the report of a finished job as HTML, below 15 MB.
 
     Raises:
@@ -34,32 +28,44 @@ def make_report(job: Job) -> str:
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
     """
-    parts = make_parts(job)
+    return render_report(read_contents(job))
+
+
+def render_report(contents: Contents) -> bytes:
+    """Return a report as HTML; thumbnails have the room that the rest leaves."""
+    parts = make_parts(contents)
     template = make_environment().get_template("report.html")
-    bare = template.render(parts, pages=[])
-    room = MOST_BYTES - len(bare.encode(errors="replace"))
-    pages = choose_pages(list(job.results.thumbnails()), room)
-    return template.render(parts, pages=pages)
+    bare = len(template.render(parts, pages=[], pictured="").encode())
+    pages = choose_pages(contents.pages, MOST_BYTES - bare)
+    present = sum(1 for page in contents.pages if page)
+    note = tell_pictured(len(pages), present, len(contents.pages))
+    return template.render(parts, pages=pages, pictured=note).encode()
 
 
-def make_parts(job: Job) -> dict[str, Any]:
+def make_parts(contents: Contents) -> dict[str, Any]:
     """Return what the template shows, but for the pages of thumbnails."""
-    summary = job.summary()
-    status = job.status()
-    points = find_points(job.results, status.images.total)
-    plots = job.plots()
+    status, summary = contents.status, contents.summary
     return {
         "status": status,
         "summary": summary,
-        "map": make_map(points, summary.clusters, summary.explained_variance_ratio),
-        "clusters": make_clusters(summary, {}),
-        "failures": sum_up_failures(job.failures()),
-        "plots": [(PLOTS[n], b64encode(plots[n]).decode()) for n in PLOTS if n in plots],
+        "map": make_map(contents.points, summary.clusters, summary.explained_variance_ratio),
+        "clusters": make_clusters(summary, contents.pictures),
+        "failures": sum_up_failures(contents.failures),
+        "figures": make_figures(contents.plots),
         "parameters": list_parameters(status, summary),
         "command": repeat_command(status.request, summary),
         "bokeh": bokeh_script(),
         "colours": COLOURS,
     }
+
+
+def tell_pictured(shown: int, present: int, batches: int) -> str:
+    """Return why some points have no picture, if so."""
+    if not present:
+        return "This job was run by a version of Shoal that kept no thumbnails."
+    if shown < present:
+        return f"For want of room, {1 - shown / batches:.0%} of the points have no picture."
+    return ""
 
 
 def list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:

@@ -75,9 +75,12 @@ def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
     while True:
         names = [show_name(path, most) for path in paths]
         packed = list(share_beginnings(names))
-        if most <= FEWEST_CHARACTERS or count_bytes(packed) <= PATHS_BYTES:
+        taken = count_bytes(packed)
+        if most <= FEWEST_CHARACTERS or taken <= PATHS_BYTES:
             return packed, most
-        most = max(most * 3 // 4, FEWEST_CHARACTERS)
+        # Beginnings that are shared come first: in most folders this is a step too small, never
+        # one too large.
+        most = max(int(most * min(PATHS_BYTES / taken, 0.95)), FEWEST_CHARACTERS)
 
 
 def share_beginnings(names: Sequence[str]) -> Iterator[int | str]:

@@ -103,13 +103,17 @@ class JobKeys:
         """STRING: JSON of the summary."""
         return self.name("summary", token)
 
+    def pictures(self, token: int) -> str:
+        """HASH of path: JPEG of an image that the findings name."""
+        return self.name("pictures", token)
+
     def duplicates(self, token: int) -> str:
         """STRING: rows of the images in groups of duplicates, raw."""
         return self.name("duplicates", token)
 
     def of_tokens(self, fence: int) -> list[str]:
         """Return the keys written under the leases' tokens up to ``fence``."""
-        written = (self.model, self.summary, self.plots, self.duplicates)
+        written = (self.model, self.summary, self.plots, self.pictures, self.duplicates)
         return [key(token) for token in range(1, fence + 1) for key in written]
 
     def fixed(self) -> list[str]:

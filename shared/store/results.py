@@ -1,5 +1,6 @@
 """What the stages of one job leave behind: features, labels, model, summary, plots."""
 
+import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -207,10 +208,17 @@ class Results:
         return decode(raw, ClusterChoice) if raw else None
 
     def put_findings(
-        self, token: int, summary: Summary, plots: Mapping[str, bytes], duplicates: bytes
+        self,
+        token: int,
+        summary: Summary,
+        plots: Mapping[str, bytes],
+        pictures: Mapping[str, bytes],
+        duplicates: bytes,
     ) -> None:
-        """Store summary, plots and rows of duplicates under a lease's token."""
-        self._put_output([self.keys.duplicates(token)], duplicates)
+        """Store summary, plots, pictures by path and rows of duplicates under a lease's token."""
+        pairs = (x for path, jpeg in pictures.items() for x in (os.fsencode(path), jpeg))
+        names = [self.keys.duplicates(token), self.keys.pictures(token)]
+        self._put_output(names, duplicates, *pairs)
         names = [self.keys.summary(token), self.keys.plots(token)]
         flat = (x for pair in plots.items() for x in pair)
         self._put_output(names, encode(summary), *flat)
@@ -234,6 +242,11 @@ class Results:
         """Return the plots as PNG, by name."""
         raw = self.client.hgetall(self.keys.plots(self._token("findings_token")))
         return {name.decode(): png for name, png in raw.items()}
+
+    def pictures(self) -> dict[str, bytes]:
+        """Return pictures of representatives and outliers as JPEG, by path; some may be missing."""
+        raw = self.client.hgetall(self.keys.pictures(self._token("findings_token")))
+        return {os.fsdecode(path): jpeg for path, jpeg in raw.items()}
 
     def _token(self, field: str) -> int:
         return int(self._present(self.client.hget(self.keys.job, field)))

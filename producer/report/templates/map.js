@@ -53,6 +53,7 @@ async function showMap(root, picture) {
     const context = thumbnail.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.drawImage(page, ...corner, TILE, TILE, 0, 0, thumbnail.width, thumbnail.height);
+    thumbnail.dataset.drawn = point;
   }
 
   function showCard(layer, point) {
@@ -61,6 +62,7 @@ async function showMap(root, picture) {
       card.querySelector("strong").textContent =
         layer.name < 0 ? "One of the other clusters" : `Cluster ${layer.name}`;
       card.querySelector(".path").textContent = paths[point];
+      delete thumbnail.dataset.drawn;
       thumbnail.getContext("2d").clearRect(0, 0, thumbnail.width, thumbnail.height);
       drawThumbnail(point);
     }
