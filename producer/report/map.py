@@ -24,6 +24,8 @@ SHAPES = (
     *("inverted_triangle", "plus", "x", "star"),
 )
 REST_COLOUR = "#8b949e"
+# Of words and lines: the style sheet has them, too.
+QUIET, LINE = "#59636e", "#d9dee3"
 # Empty room around the points, as a share of their extent.
 PADDING = 0.05
 # Points up to which they are drawn so wide, in pixels, and so opaque.
@@ -148,6 +150,8 @@ def make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> fig
     )
     for axis in (*plot.xaxis, *plot.yaxis):
         axis.update(axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None)
+        axis.update(axis_label_text_color=QUIET, major_label_text_color=QUIET)
+    plot.grid.grid_line_color = LINE
     return plot
 
 

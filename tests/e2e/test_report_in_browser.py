@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import Witness, open_browser
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from polling import wait_until
 from shoal_command import FinishedRun
 
 # The last point of the uppermost layer, which nothing covers: its number, and where it is.
@@ -78,7 +79,7 @@ def test_pointing_at_an_image_shows_its_thumbnail_path_and_cluster(
     expect(card).to_be_visible()
     expect(card.locator(".path")).to_have_text(image["path"])
     expect(card.locator("strong")).to_have_text(f"Cluster {image['label']}")
-    report.wait_for_function("document.querySelector('.card canvas[data-drawn]')")
+    expect(card.locator("canvas")).to_have_attribute("data-drawn", str(place["point"]))
     shown = card.locator("canvas").evaluate(MEAN)
     expected = mean_colour(embedded_run.source / image["path"])
     assert np.abs(np.subtract(shown, expected)).max() < CLOSE
@@ -111,7 +112,7 @@ def test_each_picture_of_a_cluster_can_be_seen(report: Page) -> None:
     pictures = report.locator(".pictures img")
     assert pictures.count() == report.locator(".pictures li").count() > 20
     pictures.last.scroll_into_view_if_needed()
-    report.wait_for_function("[...document.images].at(-3).naturalWidth === 96")
+    expect(pictures.last).to_have_js_property("naturalWidth", 96)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -124,5 +125,5 @@ def test_it_has_no_serious_fault_of_accessibility(report: Page, scheme: str) -> 
 
 def test_it_fits_a_telephone(report: Page) -> None:
     report.set_viewport_size({"width": 360, "height": 740})
-    report.wait_for_function("innerWidth === 360")
-    assert report.evaluate("document.documentElement.scrollWidth") == 360
+    width = "document.documentElement.scrollWidth"
+    wait_until(lambda: report.evaluate(width) == 360, 5, "no wider than the telephone")

@@ -37,8 +37,9 @@ async function showMap(root, picture) {
   function loadPage(batch) {
     if (!pages.has(batch)) {
       const source = picture(batch);
-      const page = source ? Object.assign(new Image(), { src: source }) : null;
-      pages.set(batch, page && page.decode().then(() => page, () => null));
+      if (!source) return null;
+      const page = Object.assign(new Image(), { src: source });
+      pages.set(batch, page.decode().then(() => page, () => null));
     }
     return pages.get(batch);
   }
@@ -95,7 +96,7 @@ async function showMap(root, picture) {
     layers.get(button.dataset.layer).visible = on;
   }
 
-  /** Give the map the colours of the page, light or dark. */
+  /** Give the map the colours of the page, light or dark; it comes with the light ones. */
   function colour() {
     const style = getComputedStyle(root);
     const value = name => style.getPropertyValue(name).trim();
@@ -137,7 +138,8 @@ async function showMap(root, picture) {
       }
     });
   root.querySelector("[data-reset]").addEventListener("click", () => plot.reset.emit());
-  colour();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colour);
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  if (dark.matches) colour();
+  dark.addEventListener("change", colour);
   root.dataset.ready = "";
 }
