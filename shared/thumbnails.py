@@ -12,7 +12,7 @@ MOST_POINTS = 50_000
 # 50,000 paths is still below 15 MB.
 PAGES_BYTES = 6_600_000
 # JPEG qualities, and the bytes that a tile of a photograph takes with each.
-TILE_BYTES = {75: 294, 50: 195, 30: 141, 20: 109, 10: 68}
+TILE_BYTES = {75: 310, 50: 205, 30: 150, 20: 115, 10: 75}
 
 
 def sample_positions(batch: int, n_images: int, total: int) -> list[int]:
@@ -47,4 +47,5 @@ def choose_qualities(total: int) -> list[int]:
 
 def count_page_bytes(total: int) -> int:
     """Return about how many bytes the pages of a job of ``total`` photographs take."""
-    return min(total, MOST_POINTS) * TILE_BYTES[choose_qualities(total)[0]]
+    # A tenth more: headers, and pages of more detail than most.
+    return min(total, MOST_POINTS) * TILE_BYTES[choose_qualities(total)[0]] * 11 // 10

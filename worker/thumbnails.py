@@ -8,14 +8,22 @@ from PIL import Image
 
 from shared.thumbnails import COLUMNS, TILE_PIXELS, choose_qualities, tile_budget_bytes
 
+# Of an image's width and height, for a tile.
+ENOUGH_PIXELS = 64
+
 Pixels = NDArray[np.uint8]
 
 
 def make_tiles(images: Pixels) -> Pixels:
     """Return images of shape (n, size, size, 3) as tiles of shape (n, 32, 32, 3)."""
+    if not len(images):
+        return no_tiles()
+    # Of large images every second or third pixel is enough, and takes a quarter of the time.
+    step = max(images.shape[1] // ENOUGH_PIXELS, 1)
+    images = np.ascontiguousarray(images[:, ::step, ::step])
     n_images, size = images.shape[:2]
-    if size == TILE_PIXELS or not n_images:
-        return images.reshape(n_images, size, size, 3) if n_images else no_tiles()
+    if size == TILE_PIXELS:
+        return images
     # All in one column and in one call; a box never mixes two images whose borders it meets.
     column = Image.fromarray(images.reshape(n_images * size, size, 3))
     shape = (TILE_PIXELS, n_images * TILE_PIXELS)
