@@ -203,7 +203,7 @@ def test_results_of_an_old_job_are_the_same_files(
 ) -> None:
     embedded_run.shoal.output("result", embedded_run.job_id, "--out", tmp_path / "again")
     files = [path.relative_to(embedded_run.out) for path in embedded_run.out.rglob("*.*")]
-    assert len(files) == 5 + len(PLOTS)
+    assert len(files) == 6 + len(PLOTS)
     for file in files:
         assert (tmp_path / "again" / file).read_bytes() == (embedded_run.out / file).read_bytes()
 
