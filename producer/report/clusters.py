@@ -36,9 +36,13 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Clusters:
-    """All clusters: how many, those in full, in the table, and how many are in neither."""
+    """All clusters: how many, those in full, in the table, and how many are in neither.
+
+    ``noise`` says how many images are in no cluster; empty if each is in one.
+    """
 
     total: int
+    noise: str
     shown: list[Cluster]
     rows: list[Cluster]
     left_out: int
@@ -69,12 +73,15 @@ def make_clusters(summary: Summary, pictures: Mapping[str, bytes]) -> Clusters:
         pictures: JPEG of some images, by path.
     """
     album = Album(pictures)
-    total = sum(cluster.size for cluster in summary.clusters)
+    total = summary.noise + sum(cluster.size for cluster in summary.clusters)
     largest = find_largest(summary.clusters)
     shown = {cluster.label for cluster in largest}
     others = [cluster for cluster in summary.clusters if cluster.label not in shown]
     return Clusters(
         total=len(summary.clusters),
+        noise=f"{show_count(summary.noise, 'image')} · {show_share(summary.noise / total)}"
+        if summary.noise
+        else "",
         shown=[show_cluster(c, total, album, c.representatives) for c in largest],
         outliers=[album.take(path) for path in summary.outliers],
         rows=[show_cluster(c, total, album, c.representatives[:1]) for c in others[:ROWS]],

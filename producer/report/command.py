@@ -12,6 +12,7 @@ def repeat_command(request: JobRequest, summary: Summary) -> str:
         "image-size": request.image_size,
         "components": summary.n_components,
         "clusters": request.clusters,
+        "algorithm": request.algorithm,
         "random-state": request.random_state,
         "batch-size": request.batch_size,
     }

@@ -15,7 +15,7 @@ from bokeh.util.paths import bokehjs_path
 
 from producer.report.points import Points, pack_names
 from producer.report.text import show_share
-from shared.jobs import ClusterSummary
+from shared.jobs import NOISE, ClusterSummary, Summary
 from shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
 
 # In the order of the shapes in the plots.
@@ -23,7 +23,9 @@ SHAPES = (
     *("circle", "triangle", "square", "diamond"),
     *("inverted_triangle", "plus", "x", "star"),
 )
-REST_COLOUR = "#8b949e"
+# Of the clusters that are not named.
+REST = -2
+GREYS = {NOISE: "#aeb5bc", REST: "#737c86"}
 # Of words and lines: the style sheet has them, too.
 QUIET, LINE = "#59636e", "#d9dee3"
 # Empty room around the points, as a share of their extent.
@@ -34,7 +36,7 @@ LOOKS = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
 
 @dataclass(frozen=True)
 class Layer:
-    """The points of one cluster, or of all that are not named (``label`` -1).
+    """The points of one cluster, of none (``label`` -1), or of all that are not named (-2).
 
     Attributes:
         label: Number of the cluster.
@@ -68,33 +70,30 @@ class Map:
     cut_to: int | None
 
 
-def make_map(
-    points: Points, clusters: Sequence[ClusterSummary], explained_variance_ratio: Sequence[float]
-) -> Map:
+def make_map(points: Points, summary: Summary) -> Map:
     """Return the map of ``points``; clusters beyond the 40 largest share a layer."""
-    layers = find_layers(clusters)
+    layers = find_layers(summary)
     packed, most = pack_names(points.paths)
     longest = max(map(len, points.paths), default=0)
     return Map(
         layers=layers,
-        item=to_script(draw(points, layers, explained_variance_ratio)),
+        item=to_script(draw(points, layers, summary.explained_variance_ratio)),
         points=to_script({"paths": packed, "starts": points.starts}),
         n_points=len(points),
         cut_to=most if most < longest else None,
     )
 
 
-def find_layers(clusters: Sequence[ClusterSummary]) -> list[Layer]:
-    """Return the layers of a map: the largest clusters by label, then one for the rest."""
-    largest = find_largest(clusters)
+def find_layers(summary: Summary) -> list[Layer]:
+    """Return the layers of a map: what is in no cluster or not named, the largest by label."""
+    largest = find_largest(summary.clusters)
     layers = [
         Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)])
         for c in largest
     ]
-    if len(largest) < len(clusters):
-        rest = sum(c.size for c in clusters) - sum(c.size for c in largest)
-        layers.insert(0, Layer(-1, rest, -1, "circle"))
-    return layers
+    rest = sum(c.size for c in summary.clusters) - sum(c.size for c in largest)
+    others = ((NOISE, summary.noise), (REST, rest))
+    return [*(Layer(label, size, label, "circle") for label, size in others if size), *layers]
 
 
 def find_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
@@ -110,10 +109,10 @@ def draw(points: Points, layers: Sequence[Layer], ratio: Sequence[float]) -> Any
     _, size, alpha = next(look for look in LOOKS if len(xs) <= look[0])
     labels = np.array(points.labels, np.int64)
     named = [layer.label for layer in layers]
-    drawn = np.where(np.isin(labels, named), labels, -1)
+    drawn = np.where(np.isin(labels, named), labels, REST)
     for layer in layers:
         place = np.flatnonzero(drawn == layer.label).astype(np.int32)
-        colour = COLOURS[layer.colour] if layer.colour >= 0 else REST_COLOUR
+        colour = COLOURS[layer.colour] if layer.colour >= 0 else GREYS[layer.colour]
         plot.scatter(
             "x",
             "y",

@@ -48,7 +48,7 @@ def make_parts(contents: Contents) -> dict[str, Any]:
     return {
         "status": status,
         "summary": summary,
-        "map": make_map(contents.points, summary.clusters, summary.explained_variance_ratio),
+        "map": make_map(contents.points, summary),
         "clusters": make_clusters(summary, contents.pictures),
         "failures": sum_up_failures(contents.failures),
         "figures": make_figures(contents.plots),
@@ -75,6 +75,7 @@ def list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
         ("Features", show_name(request.features)),
         ("Image size", f"{request.image_size} × {request.image_size} pixels"),
         ("Clusters", str(request.clusters)),
+        ("Algorithm", request.algorithm),
         ("Random state", str(request.random_state)),
         ("Components", str(summary.n_components)),
         ("Variance explained", show_share(sum(summary.explained_variance_ratio))),

@@ -203,9 +203,18 @@ def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {})
     assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
     assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
-    layers = make_map(Points(), clusters, []).layers
-    assert [layer.label for layer in layers] == [-1, *(c.label for c in shown.shown)]
+    layers = make_map(Points(), replace(SUMMARY, clusters=clusters)).layers
+    assert [layer.label for layer in layers] == [-2, *(c.label for c in shown.shown)]
     assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
+
+
+def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
+    noisy = replace(SUMMARY, noise=500)
+    assert [(layer.label, layer.size) for layer in make_map(Points(), noisy).layers] == [
+        *((-1, 500), (0, 1400), (1, 100))
+    ]
+    shown = make_clusters(noisy, {})
+    assert (shown.noise, shown.shown[0].share) == ("500 images · 25 %", "70 %")
 
 
 def test_failures_are_counted_and_as_many_listed_as_there_is_room():
@@ -230,6 +239,7 @@ def test_the_command_that_repeats_it_works_in_a_shell():
         "--image-size": "16",
         "--components": "12",
         "--clusters": "2",
+        "--algorithm": "kmeans",
         "--random-state": "7",
         "--batch-size": "9",
     }

@@ -2,6 +2,7 @@
 
 /** Draw the map that `root` holds; `picture` gives the address of a batch's thumbnails, if any. */
 async function showMap(root, picture) {
+  const OTHERS = { "-1": "In no cluster", "-2": "In one of the other clusters" };
   const TILE = 32, COLUMNS = 32;
   const frame = root.querySelector(".canvas-frame"), card = root.querySelector(".card");
   const canvas = root.querySelector(".canvas"), thumbnail = card.querySelector("canvas");
@@ -61,7 +62,7 @@ async function showMap(root, picture) {
     if (point !== shown) {
       shown = point;
       card.querySelector("strong").textContent =
-        layer.name < 0 ? "One of the other clusters" : `Cluster ${layer.name}`;
+        OTHERS[layer.name] ?? `Cluster ${layer.name}`;
       card.querySelector(".path").textContent = paths[point];
       delete thumbnail.dataset.drawn;
       thumbnail.getContext("2d").clearRect(0, 0, thumbnail.width, thumbnail.height);
@@ -101,7 +102,7 @@ async function showMap(root, picture) {
     const style = getComputedStyle(root);
     const value = name => style.getPropertyValue(name).trim();
     for (const layer of plot.renderers) {
-      const colour = { value: value(layer.name < 0 ? "--c-1" : `--c${layer.name % 8}`) };
+      const colour = { value: value(`--c${layer.name % 8}`) };
       const glyphs = [layer.glyph, layer.selection_glyph, layer.nonselection_glyph];
       for (const glyph of glyphs.filter(glyph => glyph && glyph.setv))
         glyph.setv({ fill_color: colour, line_color: colour });
