@@ -123,6 +123,20 @@ def test_it_has_no_serious_fault_of_accessibility(report: Page, scheme: str) -> 
     assert [(fault["id"], fault["nodes"][0]["html"]) for fault in serious] == []
 
 
+def test_an_image_is_tapped_on_a_telephone(browser: Browser, report: Page) -> None:
+    telephone = browser.new_context(
+        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    )
+    page = telephone.new_page()
+    page.goto(report.url)
+    page.wait_for_selector(".map[data-ready]")
+    place = page.evaluate(UPPERMOST)
+    page.touchscreen.tap(place["x"], place["y"])
+    expect(page.locator(".card canvas")).to_have_attribute("data-drawn", str(place["point"]))
+    expect(page.locator(".card")).to_be_visible()
+    telephone.close()
+
+
 def test_it_fits_a_telephone(report: Page) -> None:
     report.set_viewport_size({"width": 360, "height": 740})
     width = "document.documentElement.scrollWidth"

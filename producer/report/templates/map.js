@@ -12,7 +12,7 @@ async function showMap(root, picture) {
   const plot = (view.roots ? view.roots[0] : view).model;
   const layers = new Map(plot.renderers.map(layer => [layer.name, layer]));
   const pages = new Map();
-  let shown = -1, pointer = { x: 0, y: 0 };
+  let shown = -1, pointer = { x: 0, y: 0, type: "mouse" };
 
   /** Return the paths of which each shares its beginning with the one before. */
   function unpack(packed) {
@@ -89,7 +89,8 @@ async function showMap(root, picture) {
       const places = layer.visible ? layer.data_source[what].indices : [];
       if (places.length) return showCard(layer, layer.data_source.data.point[places.at(-1)]);
     }
-    hideCard();
+    // A finger is not above anything once it has tapped.
+    if (what === "selected" || pointer.type === "mouse") hideCard();
   }
 
   function setLayer(button, on) {
@@ -118,7 +119,8 @@ async function showMap(root, picture) {
   }
   const follow = event => {
     const corner = frame.getBoundingClientRect();
-    pointer = { x: event.clientX - corner.left, y: event.clientY - corner.top };
+    const place = { x: event.clientX - corner.left, y: event.clientY - corner.top };
+    pointer = { ...place, type: event.pointerType };
   };
   frame.addEventListener("pointermove", follow, true);
   frame.addEventListener("pointerdown", follow, true);
