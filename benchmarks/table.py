@@ -75,11 +75,28 @@ def make_table() -> str:
         f" {commands['status_seconds']:.2f} s, and a folder of 100,000 images is submitted in"
         f" {commands['submit_100000_seconds']:.1f} s."
     )
+    report_line = "; ".join(
+        f"a report of {row['points']:,} images has {row['megabytes']:.0f} MB and opens in"
+        f" {row['open_seconds']:.1f} s"
+        for row in read("report")
+    )
     origin_line = (
         f"A job of {origin['images']:,} photographs takes"
         f" 1/{origin['times_the_origin']:.0f} of the tutorial's script, image by image."
     )
-    return "\n".join([*heads, *rows, "", origin_line, commands_line, "", make_fault_line(), ""])
+    return "\n".join(
+        [
+            *heads,
+            *rows,
+            "",
+            origin_line,
+            commands_line,
+            f"{report_line.capitalize()}.",
+            "",
+            make_fault_line(),
+            "",
+        ]
+    )
 
 
 def main() -> None:

@@ -7,12 +7,20 @@ async function showMap(root, picture) {
   const frame = root.querySelector(".canvas-frame"), card = root.querySelector(".card");
   const canvas = root.querySelector(".canvas"), thumbnail = card.querySelector("canvas");
   const read = name => JSON.parse(root.querySelector(`script[data-${name}]`).textContent);
-  const points = read("points"), paths = unpack(points.paths);
   const view = await Bokeh.embed.embed_item(read("item"), canvas);
   const plot = (view.roots ? view.roots[0] : view).model;
   const layers = new Map(plot.renderers.map(layer => [layer.name, layer]));
   const pages = new Map();
-  let shown = -1, pointer = { x: 0, y: 0, type: "mouse" };
+  let points = null, shown = -1, pointer = { x: 0, y: 0, type: "mouse" };
+
+  /** Return paths and batches of the points, unpacked when they are asked for first. */
+  function findPoints() {
+    if (!points) {
+      const { paths, starts } = read("points");
+      points = { paths: unpack(paths), starts };
+    }
+    return points;
+  }
 
   /** Return the paths of which each shares its beginning with the one before. */
   function unpack(packed) {
@@ -26,10 +34,11 @@ async function showMap(root, picture) {
 
   /** Return the number of the batch that a point belongs to: the last that starts at or before. */
   function findBatch(point) {
-    let low = 0, high = points.starts.length;
+    const { starts } = findPoints();
+    let low = 0, high = starts.length;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
-      if (points.starts[middle] <= point) low = middle; else high = middle;
+      if (starts[middle] <= point) low = middle; else high = middle;
     }
     return low;
   }
@@ -46,7 +55,7 @@ async function showMap(root, picture) {
   }
 
   async function drawThumbnail(point) {
-    const batch = findBatch(point), place = point - points.starts[batch];
+    const batch = findBatch(point), place = point - findPoints().starts[batch];
     const page = await loadPage(batch);
     if (point !== shown) return;
     thumbnail.hidden = !page;
@@ -63,7 +72,7 @@ async function showMap(root, picture) {
       shown = point;
       card.querySelector("strong").textContent =
         OTHERS[layer.name] ?? `Cluster ${layer.name}`;
-      card.querySelector(".path").textContent = paths[point];
+      card.querySelector(".path").textContent = findPoints().paths[point];
       delete thumbnail.dataset.drawn;
       thumbnail.getContext("2d").clearRect(0, 0, thumbnail.width, thumbnail.height);
       drawThumbnail(point);
