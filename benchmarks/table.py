@@ -75,11 +75,11 @@ def make_table() -> str:
         f" {commands['status_seconds']:.2f} s, and a folder of 100,000 images is submitted in"
         f" {commands['submit_100000_seconds']:.1f} s."
     )
-    report_line = "; ".join(
-        f"a report of {row['points']:,} images has {row['megabytes']:.0f} MB and opens in"
-        f" {row['open_seconds']:.1f} s"
+    reports = [
+        f"{row['points']:,} images ({row['megabytes']:.1f} MB) opens in {row['open_seconds']:.1f} s"
         for row in read("report")
-    )
+    ]
+    report_line = f"A report of {', one of '.join(reports)}."
     origin_line = (
         f"A job of {origin['images']:,} photographs takes"
         f" 1/{origin['times_the_origin']:.0f} of the tutorial's script, image by image."
@@ -91,7 +91,7 @@ def make_table() -> str:
             "",
             origin_line,
             commands_line,
-            f"{report_line.capitalize()}.",
+            report_line,
             "",
             make_fault_line(),
             "",
