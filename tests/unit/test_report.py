@@ -170,10 +170,10 @@ def test_the_report_of_a_sample_says_so_and_how_clusters_were_chosen(report):
 
 def test_the_report_of_a_huge_folder_stays_below_its_limit():
     rng = np.random.default_rng(0)
-    n_points, n_clusters = 50_000, 1_000
+    n_points, n_clusters = 18_000, 1_000
     names = [f"{rng.bytes(60).hex()}/{n:06}.jpg" for n in range(n_points)]
     labels = rng.integers(0, n_clusters, n_points).tolist()
-    points = Points(names, labels, *rng.normal(size=(2, n_points)).tolist(), [0, 25_000])
+    points = Points(names, labels, *rng.normal(size=(2, n_points)).tolist(), [0, 9_000])
     clusters = [replace(cluster(n), representatives=names[8 * n :][:8]) for n in range(n_clusters)]
     huge = replace(
         CONTENTS,
