@@ -25,6 +25,7 @@ def sample_positions(batch: int, n_images: int, total: int) -> list[int]:
     """
     if total <= MOST_POINTS:
         return list(range(n_images))
+    # But for the last few, batches are of one size.
     first = batch * n_images
 
     def count(image: int) -> int:

@@ -17,7 +17,7 @@ from producer.report import Contents, render_report
 from producer.report.clusters import ROWS, make_clusters
 from producer.report.command import repeat_command
 from producer.report.failures import FAILURES_SHOWN, sum_up_failures
-from producer.report.map import make_map
+from producer.report.map import find_layers
 from producer.report.page import MOST_BYTES
 from producer.report.pages import choose_pages
 from producer.report.points import PATHS_BYTES, Points, pack_names
@@ -203,14 +203,14 @@ def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {})
     assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
     assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
-    layers = make_map(Points(), replace(SUMMARY, clusters=clusters)).layers
+    layers = find_layers(replace(SUMMARY, clusters=clusters))
     assert [layer.label for layer in layers] == [-2, *(c.label for c in shown.shown)]
     assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
 
 
 def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
     noisy = replace(SUMMARY, noise=500)
-    assert [(layer.label, layer.size) for layer in make_map(Points(), noisy).layers] == [
+    assert [(layer.label, layer.size) for layer in find_layers(noisy)] == [
         *((-1, 500), (0, 1400), (1, 100))
     ]
     shown = make_clusters(noisy, {})
