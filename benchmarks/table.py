@@ -75,11 +75,28 @@ def make_table() -> str:
         f" {commands['status_seconds']:.2f} s, and a folder of 100,000 images is submitted in"
         f" {commands['submit_100000_seconds']:.1f} s."
     )
+    reports = [
+        f"{row['points']:,} images ({row['megabytes']:.1f} MB) opens in {row['open_seconds']:.1f} s"
+        for row in read("report")
+    ]
+    report_line = f"A report of {', one of '.join(reports)}."
     origin_line = (
         f"A job of {origin['images']:,} photographs takes"
         f" 1/{origin['times_the_origin']:.0f} of the tutorial's script, image by image."
     )
-    return "\n".join([*heads, *rows, "", origin_line, commands_line, "", make_fault_line(), ""])
+    return "\n".join(
+        [
+            *heads,
+            *rows,
+            "",
+            origin_line,
+            commands_line,
+            report_line,
+            "",
+            make_fault_line(),
+            "",
+        ]
+    )
 
 
 def main() -> None:

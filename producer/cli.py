@@ -156,6 +156,24 @@ def plot(job: str, name: str, output: Path | None) -> None:
 
 @main.command()
 @click.argument("job")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    help="File.",
+)
+def report(job: str, output: Path) -> None:
+    """Write what JOB found as one HTML file that opens anywhere; with `-o -` print it."""
+    from producer.output import write_report
+
+    with connect_client() as client:
+        write_report(client.job(job), output)
+
+
+@main.command()
+@click.argument("job")
 @json_option
 def failures(job: str, as_json: bool) -> None:
     """List the images of JOB that could not be used, each with its cause."""

@@ -7,6 +7,7 @@ from math import ceil
 from shared.features import count_features, feature_bytes
 from shared.jobs import AUTO, JobRequest
 from shared.store.manifest import pack_paths
+from shared.thumbnails import count_page_bytes
 
 # What the worker does: its defaults, and what its fit holds beside the rows.
 DEFAULT_COMPONENTS = 50
@@ -20,8 +21,8 @@ FIT_PROCESS_BYTES = 220 * 2**20
 BATCH_BYTES = 3000
 LABEL_BYTES = 16
 HASH_BYTES = 16
-# Plots, for the most part: 1.3 to 2 MB.
-JOB_BYTES = 2_000_000
+# Plots and pictures, for the most part: 1.5 to 2.6 MB.
+JOB_BYTES = 2_700_000
 # Batches whose manifests are packed to learn how well their paths can be.
 SAMPLES = 8
 
@@ -60,6 +61,7 @@ def estimate_memory(
         + last
         + len(batches) * BATCH_BYTES
         + manifest_bytes(batches)
+        + allocated(count_page_bytes(n_images) // len(batches), rounds) * len(batches)
         + stored[0]  # a batch on its way
         + allocated(model, rounds)
         + JOB_BYTES

@@ -147,6 +147,19 @@ def write_plot(png: bytes, path: Path) -> None:
         click.echo(path)
 
 
+def write_report(job: "Job", path: Path) -> None:
+    """Write a job's report to ``path`` and say so, or to standard output."""
+    from producer.report import make_report
+
+    report = make_report(job)
+    if path == DASH:
+        sys.stdout.buffer.write(report)
+        sys.stdout.flush()
+    else:
+        write_file(path, report)
+        click.echo(path)
+
+
 def write_form(labels: Iterable[Assignment], form: str, file: IO[bytes]) -> None:
     """Write labels in one of the forms of ``shoal result``."""
     if form == "csv":
@@ -201,6 +214,5 @@ def write_directory(job: "Job", directory: Path) -> None:
         write_file(directory / "plots" / f"{name}.png", png)
     status, summary = job.status(), job.summary()
     write_file(directory / "model.npz", job.model())
-    report = make_report(status, summary, list(job.failures()), plots)
-    write_file(directory / "report.html", report.encode(errors="replace"))
+    write_file(directory / "report.html", make_report(job))
     write_file(directory / "job.json", encode({"status": status, "summary": summary}))

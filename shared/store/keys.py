@@ -58,6 +58,11 @@ class JobKeys:
         return self.name("hashes")
 
     @property
+    def thumbnails(self) -> str:
+        """HASH of batch: JPEG page of its images, or nothing where none can be shown."""
+        return self.name("thumbnails")
+
+    @property
     def lease(self) -> str:
         """STRING: the token of whoever fits or finishes now."""
         return self.name("lease")
@@ -98,17 +103,22 @@ class JobKeys:
         """STRING: JSON of the summary."""
         return self.name("summary", token)
 
+    def pictures(self, token: int) -> str:
+        """HASH of path: JPEG of an image that the findings name."""
+        return self.name("pictures", token)
+
     def duplicates(self, token: int) -> str:
         """STRING: rows of the images in groups of duplicates, raw."""
         return self.name("duplicates", token)
 
     def of_tokens(self, fence: int) -> list[str]:
         """Return the keys written under the leases' tokens up to ``fence``."""
-        written = (self.model, self.summary, self.plots, self.duplicates)
+        written = (self.model, self.summary, self.plots, self.pictures, self.duplicates)
         return [key(token) for token in range(1, fence + 1) for key in written]
 
     def fixed(self) -> list[str]:
         """Return the keys of the job that are not numbered by batch or token."""
         of_stage = (self.done, self.running, self.attempts, self.errors)
         staged = [key(stage) for stage in Stage for key in of_stage]
-        return [self.job, self.manifest, self.failures, self.shapes, self.lease, *staged]
+        noted = [self.manifest, self.failures, self.shapes, self.thumbnails]
+        return [self.job, *noted, self.lease, *staged]

@@ -62,13 +62,26 @@ class Ledger(BatchLedger):
         return State(state.decode()) if state else None
 
     @cached_property
+    def _registered(self) -> Status:
+        return self.status()
+
+    @property
     def request(self) -> JobRequest:
         """What was asked for; it never changes.
 
         Raises:
             UnknownJobError: No job has this id, or it has expired.
         """
-        return self.status().request
+        return self._registered.request
+
+    @property
+    def total(self) -> int:
+        """How many images the job has; it never changes.
+
+        Raises:
+            UnknownJobError: No job has this id, or it has expired.
+        """
+        return self._registered.images.total
 
     def fail_stage(self, stage: Stage, error: str) -> bool:
         """End the job in the middle of ``stage``; return False if it is not there any more."""
@@ -157,7 +170,7 @@ class Ledger(BatchLedger):
         of_stage = [job.done, job.running, job.attempts, job.errors]
         return [
             *(job.job, ACTIVE, job.manifest, job.lease),
-            *(job.shapes, job.failures, job.statistics, job.hashes),
+            *(job.shapes, job.failures, job.statistics, job.hashes, job.thumbnails),
             *(key(stage) for stage in Stage for key in of_stage),
             *(key(b) for b in range(int(fields["batches"])) for key in (job.features, job.labels)),
             *job.of_tokens(int(fields.get("fence", 0))),

@@ -1,5 +1,6 @@
 """What the stages of one job leave behind: features, labels, model, summary, plots."""
 
+import os
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ DUPLICATE_ROW = struct.Struct("<IIIIB")
 CHUNK = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
+# Pages of thumbnails read in one round trip, of some 300 KB each.
+PAGES = 32
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,16 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A batch that was loaded: its raw features, their shape and hashes, and its failures."""
+    """A batch that was loaded: its raw features, their shape and hashes, and its failures.
+
+    ``thumbnails`` are a JPEG page of the images shown, in row order; empty where there is none.
+    """
 
     shape: Shape
     features: bytes
     hashes: bytes
     failures: list[FailedImage]
+    thumbnails: bytes = b""
 
 
 class Results:
@@ -81,15 +88,21 @@ class Results:
             pipe.hget(self.keys.shapes, str(batch))
             pipe.hget(self.keys.failures, str(batch))
             pipe.hget(self.keys.hashes, str(batch))
-            shape, failures, hashes = pipe.execute()
+            pipe.hget(self.keys.thumbnails, str(batch))
+            shape, failures, hashes, page = pipe.execute()
         features = self.client.get(self.keys.features(batch)) if shape else None
         if features is None or hashes is None:
             return None
         failed = decode(failures or b"[]", list[FailedImage])
-        return Loaded(decode(shape, Shape), features, hashes, failed)
+        return Loaded(decode(shape, Shape), features, hashes, failed, page or b"")
 
     def loading_notes(
-        self, shape: Shape, failures: Sequence[FailedImage], statistics: bytes, hashes: bytes
+        self,
+        shape: Shape,
+        failures: Sequence[FailedImage],
+        statistics: bytes,
+        hashes: bytes,
+        thumbnails: bytes = b"",
     ) -> dict[str, bytes]:
         """Return what is stored beside a batch's features, by key."""
         return {
@@ -97,6 +110,7 @@ class Results:
             self.keys.failures: encode(failures),
             self.keys.statistics: statistics,
             self.keys.hashes: hashes,
+            self.keys.thumbnails: thumbnails,
         }
 
     def shapes(self) -> list[Shape]:
@@ -118,6 +132,13 @@ class Results:
     def hashes(self) -> Iterator[bytes]:
         """Yield the hashes of each batch's images, by batch."""
         yield from self._by_batch(self.keys.hashes)
+
+    def thumbnails(self) -> Iterator[bytes]:
+        """Yield the page of each batch, by batch; empty where there is none."""
+        for batches in self._chunks(PAGES):
+            names = list(map(str, batches))
+            pages: list[bytes | None] = self.client.hmget(self.keys.thumbnails, names)
+            yield from (page or b"" for page in pages)
 
     def _by_batch(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
         for batches in self._chunks(chunk):
@@ -187,10 +208,17 @@ class Results:
         return decode(raw, ClusterChoice) if raw else None
 
     def put_findings(
-        self, token: int, summary: Summary, plots: Mapping[str, bytes], duplicates: bytes
+        self,
+        token: int,
+        summary: Summary,
+        plots: Mapping[str, bytes],
+        pictures: Mapping[str, bytes],
+        duplicates: bytes,
     ) -> None:
-        """Store summary, plots and rows of duplicates under a lease's token."""
-        self._put_output([self.keys.duplicates(token)], duplicates)
+        """Store summary, plots, pictures by path and rows of duplicates under a lease's token."""
+        pairs = (x for path, jpeg in pictures.items() for x in (os.fsencode(path), jpeg))
+        names = [self.keys.duplicates(token), self.keys.pictures(token)]
+        self._put_output(names, duplicates, *pairs)
         names = [self.keys.summary(token), self.keys.plots(token)]
         flat = (x for pair in plots.items() for x in pair)
         self._put_output(names, encode(summary), *flat)
@@ -214,6 +242,11 @@ class Results:
         """Return the plots as PNG, by name."""
         raw = self.client.hgetall(self.keys.plots(self._token("findings_token")))
         return {name.decode(): png for name, png in raw.items()}
+
+    def pictures(self) -> dict[str, bytes]:
+        """Return pictures of representatives and outliers as JPEG, by path; some may be missing."""
+        raw = self.client.hgetall(self.keys.pictures(self._token("findings_token")))
+        return {os.fsdecode(path): jpeg for path, jpeg in raw.items()}
 
     def _token(self, field: str) -> int:
         return int(self._present(self.client.hget(self.keys.job, field)))

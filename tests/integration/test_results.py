@@ -24,6 +24,7 @@ from shared.store.results import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
 
 LIFETIMES = Lifetimes(features_seconds=100, results_seconds=1000)
 NAMES = [["a\nb.png", "caf\udce9.png", "c\rd.png"], ["日本/🐟.png", "e,\"f'.png", " .png"]]
+PICTURES = {"caf\udce9.png": b"\xff\xd8"}
 SUMMARY = Summary(
     clusters=[ClusterSummary(label=0, size=4, representatives=["caf\udce9.png"])],
     outliers=["a\nb.png"],
@@ -79,7 +80,7 @@ def finished(ledger, results):
     label(ledger, 1, [(1, 1.5, 0.25, -2.0), (0, 0.5, 0.0, 0.0)])
     label(ledger, 0, [(0, 2.5, 1.0, 1.0), (7, 0.0, -0.5, 3.0)])
     lease = ledger.acquire_lease(Stage.LABELLING)
-    results.put_findings(lease.token, SUMMARY, {"scatter": b"\x89PNG"}, COPIES)
+    results.put_findings(lease.token, SUMMARY, {"scatter": b"\x89PNG"}, PICTURES, COPIES)
     assert ledger.advance(lease, State.FINISHED, {"findings_token": lease.token})
     return results
 
@@ -156,10 +157,11 @@ def test_labels_of_more_batches_than_one_round_trip_keep_their_order(client, reg
     assert [row.label for row in results.assignments()] == list(range(600))
 
 
-def test_model_summary_and_plots_come_back(finished):
+def test_model_summary_plots_and_pictures_come_back(finished):
     assert finished.model() == b"model"
     assert finished.summary() == SUMMARY
     assert finished.plots() == {"scatter": b"\x89PNG"}
+    assert finished.pictures() == PICTURES
 
 
 def test_a_model_counts_only_once_the_ledger_points_to_it(ledger, results):
@@ -221,5 +223,5 @@ def test_a_late_holder_leaves_nothing_that_stays_for_ever(client, ledger, result
     ledger.cancel()
     Expiry(client, results.job_id).begin(LIFETIMES)
     results.put_model(lease.token, b"late")
-    results.put_findings(lease.token, SUMMARY, {"scatter": b"late"}, COPIES)
+    results.put_findings(lease.token, SUMMARY, {"scatter": b"late"}, {}, COPIES)
     assert all(seconds > 0 for seconds in lives(client, results.job_id).values())

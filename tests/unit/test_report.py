@@ -1,14 +1,28 @@
+"""The report and its parts: complete, harmless, and never too large."""
+
+import json
 import re
 import shlex
 from base64 import b64decode
+from collections import Counter
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
+from importlib.resources import files
 
+import numpy as np
 import pytest
 
-from producer.report import FAILURES_SHOWN, make_report
+from producer.report import Contents, render_report
+from producer.report.clusters import ROWS, make_clusters
+from producer.report.command import repeat_command
+from producer.report.failures import FAILURES_SHOWN, sum_up_failures
+from producer.report.map import find_layers
+from producer.report.page import MOST_BYTES
+from producer.report.pages import choose_pages
+from producer.report.points import PATHS_BYTES, Points, pack_names
 from shared.jobs import (
-    PLOTS,
+    ClusterChoice,
     ClusterSummary,
     DuplicateCounts,
     Failure,
@@ -19,7 +33,9 @@ from shared.jobs import (
     Status,
     Summary,
 )
+from shared.palette import MAX_NAMED
 
+HOSTILE = ["</script><script>alert(1)</script>.png", "\"'><img src=x>\n.png", "caf\udce9<!--.png"]
 STATUS = Status(
     job_id="ab12",
     state=State.FINISHED,
@@ -36,93 +52,199 @@ STATUS = Status(
 )
 SUMMARY = Summary(
     clusters=[
-        ClusterSummary(label=0, size=1400, representatives=["<script>.png", "b.png"]),
+        ClusterSummary(label=0, size=1400, representatives=HOSTILE),
         ClusterSummary(label=1, size=100, representatives=[]),
     ],
-    outliers=["z.png"],
+    outliers=HOSTILE[:1],
     rows_fitted=1500,
     n_components=12,
-    explained_variance_ratio=[0.5],
+    explained_variance_ratio=[0.5, 0.25],
     inertia=1234.5,
     versions={"numpy": "2.1"},
     duplicates=DuplicateCounts(groups=0, images=0, copies=0),
 )
-FAILURES = [Failure(f"{n}&.png", FailureReason.EMPTY, "0 bytes") for n in range(2)]
-PNGS = {name: b"\x89PNG" + name.encode() for name in PLOTS}
+FAILURES = [Failure(f"{path}&.png", FailureReason.EMPTY, "0 bytes") for path in HOSTILE[:2]]
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (3).to_bytes(4) + (2).to_bytes(4)
+CONTENTS = Contents(
+    status=STATUS,
+    summary=SUMMARY,
+    points=Points(HOSTILE, [0, 1, 0], [0.0, 1.0, 2.0], [3.0, 4.0, 5.0], [0, 2]),
+    failures=FAILURES,
+    plots={"sizes": PNG, "scatter": PNG},
+    pictures={HOSTILE[0]: b"\xff\xd8small"},
+    pages=[b"\xff\xd8page", b""],
+)
 
 
-@pytest.fixture
+def cluster(label, size=1):
+    return ClusterSummary(label=label, size=size, representatives=[f"{label}.png"])
+
+
+def text_of(report):
+    return re.sub(r"<script.*?</script>|<style.*?</style>", "", report, flags=re.DOTALL)
+
+
+def unpack(packed):
+    names = [""]
+    for shared, rest in zip(packed[::2], packed[1::2], strict=True):
+        names.append(names[-1][:shared] + rest)
+    return names[1:]
+
+
+@pytest.fixture(scope="module")
 def report():
-    return make_report(STATUS, SUMMARY, FAILURES, PNGS)
+    return render_report(CONTENTS).decode()
 
 
-def test_it_tells_images_and_clusters(report):
+def test_it_tells_images_clusters_and_failures(report):
     assert "<h1>1,500 images in 2 clusters</h1>" in report
-    assert "<td>1,400</td>" in report
+    assert "1,400 images · 93 %" in report
+    assert "2 images could not be used." in report
 
 
-def test_every_plot_is_inside(report):
-    images = re.findall(r"data:image/png;base64,([^']+)", report)
-    assert {b64decode(image) for image in images} == set(PNGS.values())
-
-
-def test_it_needs_no_network(report):
-    assert not re.search(r"(src|href)='(?!data:)", report)
+def test_it_asks_for_nothing_from_outside(report):
+    assert "default-src 'none'" in report
+    assert set(re.findall(r'(?:src|href)="([a-z]*[:#])', text_of(report))) == {"data:", "#"}
 
 
 def test_names_are_text_and_never_markup(report):
-    assert "<script>" not in report
-    assert "&lt;script&gt;.png" in report
-    assert "0&amp;.png" in report
-    assert "/my photos/&lt;b&gt;" in report
+    shown = text_of(report)
+    assert "<img src=x>" not in shown
+    assert "alert(1)</script>" not in report
+    assert HOSTILE[0] in unescape(shown)
+    assert "caf�<!--.png" in unescape(shown)
+    assert "/my photos/&lt;b&gt;" in shown
 
 
-def test_every_element_that_opens_closes(report):
-    opened = []
+def test_the_map_has_every_name_and_place(report):
+    items = re.findall(r'<script type="application/json" data-(\w+)>(.*?)</script>', report)
+    points = json.loads(dict(items)["points"])
+    assert unpack(points["paths"]) == [*HOSTILE[:2], "caf�<!--.png"]
+    assert points["starts"] == [0, 2]
+    assert {"item", "points"} == set(dict(items))
+
+
+def test_pictures_and_pages_are_inside(report):
+    pages = re.findall(r'data-page="(\d+)">(.*?)<', report)
+    assert [(batch, b64decode(page)) for batch, page in pages] == [("0", b"\xff\xd8page")]
+    pictures = [b64decode(p) for p in re.findall('data:image/jpeg;base64,([^"$]+)"', report)]
+    assert pictures == [b"\xff\xd8small"] * 2  # typical and an outlier
+    assert 'width="3" height="2" alt="Images in each cluster"' in report
+
+
+def test_every_element_that_opens_closes_and_headings_go_down_by_one(report):
+    opened, headings, ids = [], [], []
 
     class Balance(HTMLParser):
-        def handle_starttag(self, tag, *_):
+        def handle_starttag(self, tag, attributes):
+            ids.extend(value for name, value in attributes if name == "id")
+            if re.fullmatch(r"h\d", tag):
+                headings.append(int(tag[1]))
             if tag not in {"meta", "img"}:
                 opened.append(tag)
 
         def handle_endtag(self, tag):
             assert opened.pop() == tag
 
-    Balance().feed(report)
+    Balance().feed(re.sub(r"<(/?)svg.*?>|<(circle|path).*?/>", "", report))
     assert opened == []
+    assert headings[0] == 1
+    assert max(np.diff(headings)) == 1
+    assert max(Counter(ids).values()) == 1
+    assert set(re.findall('href="#([^"]+)"', report)) <= set(ids)
+
+
+def test_a_job_without_thumbnails_has_a_map_and_says_so():
+    report = render_report(replace(CONTENTS, pages=[b"", b""], failures=[])).decode()
+    assert "kept no thumbnails" in report
+    assert "data-page=" not in text_of(report)
+    assert "None: every image was loaded." in report
+
+
+def test_the_report_of_a_sample_says_so_and_how_clusters_were_chosen(report):
+    assert "A sample of 3 images is shown" in report
+    choice = ClusterChoice(n_clusters=2, reason="2: best <silhouette>")
+    chosen = render_report(replace(CONTENTS, summary=replace(SUMMARY, choice=choice))).decode()
+    assert "Number of clusters: 2: best &lt;silhouette&gt;." in chosen
+
+
+def test_the_report_of_a_huge_folder_stays_below_its_limit():
+    rng = np.random.default_rng(0)
+    n_points, n_clusters = 18_000, 1_000
+    names = [f"{rng.bytes(60).hex()}/{n:06}.jpg" for n in range(n_points)]
+    labels = rng.integers(0, n_clusters, n_points).tolist()
+    points = Points(names, labels, *rng.normal(size=(2, n_points)).tolist(), [0, 9_000])
+    clusters = [replace(cluster(n), representatives=names[8 * n :][:8]) for n in range(n_clusters)]
+    huge = replace(
+        CONTENTS,
+        summary=replace(SUMMARY, clusters=clusters, outliers=names[:20]),
+        points=points,
+        failures=(Failure("x" * 4000, FailureReason.EMPTY, "y" * 4000) for _ in range(1_000)),
+        pictures=dict.fromkeys(names, b"\xff" * 6000),
+        pages=[b"\xff" * 300_000] * 50,
+    )
+    report = render_report(huge)
+    assert 0.9 * MOST_BYTES < len(report) <= MOST_BYTES
+    assert b"of the points have no picture" in report
+    assert b"lose their beginning" in report
+
+
+def test_long_paths_keep_their_ends_within_their_bytes():
+    packed, most = pack_names([f"{'d' * 90}{n:05}{'é' * 90}{n:06}.jpg" for n in range(20_000)])
+    names = unpack(packed)
+    assert most < 195
+    assert all(len(name) == most and name.startswith("…") for name in names)
+    assert [name[-10:] for name in names[:2]] == ["000000.jpg", "000001.jpg"]
+    assert len(json.dumps(packed, ensure_ascii=False).encode()) <= 1.2 * PATHS_BYTES
+
+
+def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
+    clusters = [cluster(n, size=n + 1) for n in range(MAX_NAMED + ROWS + 7)]
+    shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {})
+    assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
+    assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
+    layers = find_layers(replace(SUMMARY, clusters=clusters))
+    assert [layer.label for layer in layers] == [-2, *(c.label for c in shown.shown)]
+    assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
+
+
+def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
+    noisy = replace(SUMMARY, noise=500)
+    assert [(layer.label, layer.size) for layer in find_layers(noisy)] == [
+        *((-1, 500), (0, 1400), (1, 100))
+    ]
+    shown = make_clusters(noisy, {})
+    assert (shown.noise, shown.shown[0].share) == ("500 images · 25 %", "70 %")
 
 
 def test_failures_are_counted_and_as_many_listed_as_there_is_room():
-    many = FAILURES * FAILURES_SHOWN
-    report = make_report(STATUS, SUMMARY, many, PNGS)
-    assert f"<td>{len(many)}</td>" in report
-    assert report.count("0 bytes") == FAILURES_SHOWN
-    assert f"… and {FAILURES_SHOWN} more: see failures.csv" in report
+    late = Failure("z.png", FailureReason.DAMAGED, "")
+    found = sum_up_failures(iter([*FAILURES * FAILURES_SHOWN, late]))
+    assert found.total == 2 * FAILURES_SHOWN + 1
+    assert found.reasons == [("empty", 2 * FAILURES_SHOWN), ("damaged", 1)]
+    assert len(found.first) == FAILURES_SHOWN
 
 
-def test_no_failure_is_said_so():
-    assert "None: every image was loaded." in make_report(STATUS, SUMMARY, [], PNGS)
+@pytest.mark.parametrize(("room", "kept"), [(10**6, [1, 3, 4, 5]), (2400, [3, 5]), (0, [])])
+def test_pages_are_kept_evenly_as_far_as_there_is_room(room, kept):
+    pages = [b"", b"a" * 750, b"", b"b" * 750, b"c" * 750, b"d" * 750]
+    assert [page.batch for page in choose_pages(pages, room)] == kept
 
 
-def test_the_command_that_repeats_it_works_in_a_shell(report):
-    command = re.search("<pre>(.*)</pre>", report)[1]
-    words = shlex.split(command.replace("&lt;", "<").replace("&gt;", ">").replace("&#x27;", "'"))
+def test_the_command_that_repeats_it_works_in_a_shell():
+    words = shlex.split(repeat_command(replace(STATUS.request, batch_size=9), SUMMARY))
     assert words[:3] == ["shoal", "run", "/my photos/<b>"]
-    options = dict(zip(words[3::2], words[4::2], strict=True))
-    assert options == {
+    assert dict(zip(words[3::2], words[4::2], strict=True)) == {
         "--features": "pixels",
         "--image-size": "16",
         "--components": "12",
         "--clusters": "2",
         "--algorithm": "kmeans",
         "--random-state": "7",
+        "--batch-size": "9",
     }
 
 
-def test_names_that_are_not_utf8_can_be_written():
-    strange = replace(
-        SUMMARY,
-        outliers=[],
-        clusters=[ClusterSummary(label=0, size=1, representatives=["caf\udce9.png"])],
-    )
-    assert b"caf?.png" in make_report(STATUS, strange, [], {}).encode(errors="replace")
+def test_the_templates_are_in_the_package():
+    found = {file.name for file in (files("producer.report") / "templates").iterdir()}
+    assert found == {"report.html", "parts.html", "report.css", "map.js"}

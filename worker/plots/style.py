@@ -17,6 +17,10 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
+from shared.palette import COLOURS as COLOURS
+from shared.palette import MAX_NAMED as MAX_NAMED
+from shared.palette import colour_number, shape_number
+
 WIDTH_PIXELS = 1500
 MARGIN_PIXELS = 48
 HEADER_PIXELS = 134
@@ -24,28 +28,20 @@ LINE_PIXELS = 34
 PIXELS_PER_INCH = 150
 POINTS_PER_PIXEL = 72 / PIXELS_PER_INCH
 
-# More clusters than this are counted in words, not drawn: a plot is to be taken in at a glance.
-MAX_NAMED = 40
-
 INK, GREY, FAINT = "#1f2328", "#59636e", "#d9dee3"
 TITLE, BODY, SMALL = 15.0, 10.0, 9.0
 
-# Okabe and Ito (2008), "Color universal design": eight colours that colour-blind people tell apart.
-COLOURS = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00"),
-    *("#cc79a7", "#56b4e9", "#f0e442", "#000000"),
-)
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 
 
 def find_colour(label: int) -> str:
     """Return a cluster's colour; it comes again every eight clusters, with another marker."""
-    return COLOURS[label % len(COLOURS)]
+    return COLOURS[colour_number(label)]
 
 
 def find_marker(label: int) -> str:
     """Return a cluster's marker, the same for eight clusters in a row."""
-    return MARKERS[label // len(COLOURS) % len(MARKERS)]
+    return MARKERS[shape_number(label)]
 
 
 def make_figure(height_pixels: int, title: str, *notes: str) -> Figure:

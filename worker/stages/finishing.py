@@ -36,10 +36,11 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         # A tile that kills the process costs the contact sheet its pictures, not the job.
         tiles = Tiles(source, workplace, keeper) if lease.attempt == 1 else None
         plots = draw_plots(findings, tiles)
+        pictures = tiles.pictures(findings.outliers) if tiles else {}
         keeper.check()
         duplicates = find_copies(findings, keeper)
         summary = findings.summary(count_copies(duplicates))
-        results.put_findings(lease.token, summary, plots, duplicates.tobytes())
+        results.put_findings(lease.token, summary, plots, pictures, duplicates.tobytes())
         if not ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
             keeper.give_up()
         workplace.sweeper.end_job(job_id)

@@ -5,7 +5,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -14,9 +13,8 @@ from numpy.typing import NDArray
 from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
-from shared.store.results import FailedImage, Shape
+from shared.store.results import FailedImage
 from worker.extractors import Extractor, extract_blocks, find_extractors
-from worker.features import FeatureStatistics
 from worker.files import digest_content, read_file
 from worker.hashes import HASH_DTYPE, perceptual_hash
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
@@ -30,6 +28,7 @@ from worker.stages.attempts import (
     keep_batch,
     log_batch,
 )
+from worker.stages.outcome import LoadedImages, commit_rows
 from worker.stages.remainder import BatchRows, Remainder
 from worker.workplace import Workplace
 
@@ -43,21 +42,6 @@ CHUNK = 64
 
 # Pixels of an image, and the digest of its file.
 Load = Callable[[str], tuple[NDArray[np.uint8], int]]
-
-
-@dataclass(frozen=True)
-class LoadedImages:
-    """The images of a batch that could be loaded, and the failures.
-
-    Attributes:
-        pixels: Shape (n_loaded, image_size, image_size, 3).
-        digests: Of their files, shape (n_loaded,).
-        failures: The others.
-    """
-
-    pixels: NDArray[np.uint8]
-    digests: NDArray[np.uint64]
-    failures: list[FailedImage]
 
 
 def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
@@ -74,7 +58,7 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
             part = Remainder.find(workplace.results(job_id), batch)
             images = read_images(workplace, ledger.request, part.paths, attempt, heartbeat)
             rows, widths = extract_rows(workplace, ledger, images, heartbeat.check)
-            commit = commit_rows(workplace, ledger, part, rows, widths, images.failures)
+            commit = commit_rows(workplace, ledger, part, rows, widths, images)
     except UsageError as error:
         # Nor would any other attempt here have what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
@@ -96,7 +80,7 @@ def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = collect_images(ledger.request, [], failures)
         rows, widths = extract_rows(workplace, ledger, nothing, lambda: None)
-        commit = commit_rows(workplace, ledger, part, rows, widths, failures)
+        commit = commit_rows(workplace, ledger, part, rows, widths, nothing)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError):
         # Nothing can name these images any more, the request is of another version, or this
         # worker lacks what the job asks for.
@@ -215,23 +199,3 @@ def check_same(ledger: Ledger, extractor: Extractor) -> None:
             f"The workers' models for {extractor.name} differ: set SHOAL_EMBEDDING_MODEL to the"
             f" same file on all of them, then `shoal retry {ledger.job_id}` or submit anew"
         )
-
-
-def commit_rows(
-    workplace: Workplace,
-    ledger: Ledger,
-    part: Remainder,
-    rows: BatchRows,
-    widths: tuple[int, ...],
-    failures: list[FailedImage],
-) -> Commit:
-    """Commit the rows of a batch, with those loaded before."""
-    rows, failures = part.merge(rows, failures)
-    features = rows.features
-    shape = Shape(len(features), features.shape[1], features.dtype.str, widths)
-    statistics = FeatureStatistics.of(features).to_bytes()
-    notes = workplace.results(ledger.job_id).loading_notes(
-        shape, failures, statistics, rows.hashes.tobytes()
-    )
-    counts = (len(features), len(failures))
-    return ledger.commit_loading(part.batch, features.tobytes(), counts, notes)

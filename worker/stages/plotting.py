@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from shared.errors import UnreadableImageError
 from shared.jobs import CHOICE_PLOT
 from worker.heartbeat import LeaseKeeper, Watchdog, WorkLostError
 from worker.images import load_image
+from worker.thumbnails import encode
 from worker.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -27,12 +29,22 @@ GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
 
 
 class Tiles:
-    """Small pictures of images; grey where one is gone since it was loaded."""
+    """Small pictures of images, each opened once; grey where one is gone since it was loaded."""
 
     def __init__(self, source: Path, workplace: Workplace, keeper: LeaseKeeper) -> None:
         self.source = source
         self.workplace = workplace
         self.keeper = keeper
+        self.loaded: dict[str, NDArray[np.uint8]] = {}
+
+    def pictures(self, paths: list[str]) -> dict[str, bytes]:
+        """Return ``paths``, and all that were loaded before, as JPEG by path.
+
+        Raises:
+            WorkLostError: The job was cancelled or taken over meanwhile.
+        """
+        self.load([paths])
+        return {path: encode(Image.fromarray(tile)) for path, tile in self.loaded.items()}
 
     def load(self, groups: list[list[str]]) -> list[list[NDArray[np.uint8]]]:
         """Return the pictures of each group of paths.
@@ -46,10 +58,13 @@ class Tiles:
     def _load(self, path: str, watchdog: Watchdog) -> NDArray[np.uint8]:
         self.keeper.check()
         watchdog.watch()
-        try:
-            return load_image(self.source / path, TILE_PIXELS, self.workplace.limits)
-        except UnreadableImageError:
-            return GREY
+        if path not in self.loaded:
+            try:
+                tile = load_image(self.source / path, TILE_PIXELS, self.workplace.limits)
+            except UnreadableImageError:
+                return GREY
+            self.loaded[path] = tile
+        return self.loaded[path]
 
 
 def draw_plots(findings: "Findings", tiles: Tiles | None) -> dict[str, bytes]:

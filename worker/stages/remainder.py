@@ -40,12 +40,14 @@ class Remainder:
         paths: Of the images to load, relative to the job's source.
         positions: Their places in the batch, ascending.
         rows: Of those loaded before; None if there are none.
+        page: Thumbnails made before; empty if there are none.
     """
 
     batch: int
     paths: list[str]
     positions: list[int]
     rows: BatchRows | None
+    page: bytes = b""
 
     @classmethod
     def find(cls, results: Results, batch: int) -> Self:
@@ -63,7 +65,18 @@ class Remainder:
         features = features.reshape(loaded.shape.rows, loaded.shape.columns)
         rows = BatchRows(features, np.frombuffer(loaded.hashes, HASH_DTYPE))
         positions = [failure.position for failure in loaded.failures]
-        return cls(batch, [paths[position] for position in positions], positions, rows)
+        missing = [paths[position] for position in positions]
+        return cls(batch, missing, positions, rows, loaded.thumbnails)
+
+    @property
+    def n_images(self) -> int:
+        """How many images the batch has in all."""
+        return len(self.positions) + (0 if self.rows is None else len(self.rows.features))
+
+    def loaded_positions(self, failures: list[FailedImage]) -> list[int]:
+        """Return the places in the batch of those of ``paths`` that are not among ``failures``."""
+        failed = {failure.position for failure in failures}
+        return [place for n, place in enumerate(self.positions) if n not in failed]
 
     def merge(
         self, rows: BatchRows, failures: list[FailedImage]
@@ -74,11 +87,9 @@ class Remainder:
             rows: Of those of ``paths`` that were loaded.
             failures: The others; each position is a place in ``paths``.
         """
+        now = self.loaded_positions(failures)
         failures = [replace(f, position=self.positions[f.position]) for f in failures]
         if self.rows is None or not len(rows.features):
             return (rows if self.rows is None else self.rows), failures
-        total = len(self.rows.features) + len(self.positions)
-        failed = {failure.position for failure in failures}
-        before = np.setdiff1d(np.arange(total), self.positions)
-        now = [position for position in self.positions if position not in failed]
+        before = np.setdiff1d(np.arange(self.n_images), self.positions)
         return self.rows.join(rows, np.argsort([*before, *now])), failures

@@ -3,12 +3,12 @@
 -- One step, however many batches there are (34 ms for 2,048): a job that lives again must not
 -- keep a single key that expires, and features must not go while they are counted.
 -- KEYS: job, active, manifest, lease,
---   shapes, failures, statistics, hashes, and of loading: done, running, attempts, errors;
---   of labelling: done, running, attempts, errors;
+--   shapes, failures, statistics, hashes, thumbnails, and of loading: done, running, attempts,
+--   errors; of labelling: done, running, attempts, errors;
 --   features and labels of each batch, and what was written under each lease's token
 -- ARGV: job id, 1 to try the images again that failed, batches
 local job, shapes, failures, statistics, hashes = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local done = KEYS[9]
+local thumbnails, done = KEYS[9], KEYS[10]
 local batches, only_failed = tonumber(ARGV[3]), ARGV[2] == '1'
 local state = redis.call('HGET', job, 'state')
 if not state or redis.call('HLEN', KEYS[3]) ~= batches then return 'gone' end
@@ -23,7 +23,7 @@ local function any_failed()
 end
 if only_failed and not any_failed() then return 'nothing' end
 
-local FIRST = 16
+local FIRST = 17
 local loaded, failed, missing = 0, 0, {}
 for batch = 0, batches - 1 do
   local features, labels = KEYS[FIRST + 2 * batch + 1], KEYS[FIRST + 2 * batch + 2]
@@ -34,7 +34,9 @@ for batch = 0, batches - 1 do
       or redis.call('HEXISTS', statistics, batch) == 0
       or redis.call('HEXISTS', hashes, batch) == 0 then
     -- Its features are gone: all of its images are loaded anew.
-    for _, key in ipairs({shapes, failures, statistics, hashes}) do redis.call('HDEL', key, batch) end
+    for _, key in ipairs({shapes, failures, statistics, hashes, thumbnails}) do
+      redis.call('HDEL', key, batch)
+    end
     redis.call('UNLINK', features)
     is_done = false
   elseif only_failed and lost ~= '[]' then
@@ -52,8 +54,8 @@ for batch = 0, batches - 1 do
   redis.call('UNLINK', labels)
 end
 
-for _, i in ipairs({1, 3, 5, 6, 7, 8, 9}) do redis.call('PERSIST', KEYS[i]) end
-for _, i in ipairs({4, 10, 11, 12, 13, 14, 15, 16}) do redis.call('DEL', KEYS[i]) end
+for _, i in ipairs({1, 3, 5, 6, 7, 8, 9, 10}) do redis.call('PERSIST', KEYS[i]) end
+for _, i in ipairs({4, 11, 12, 13, 14, 15, 16, 17}) do redis.call('DEL', KEYS[i]) end
 for i = FIRST + 2 * batches + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6

@@ -1,0 +1,102 @@
+"""The clusters of a report: the largest in full, the rest in a table as far as there is room."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from producer.report.map import find_largest
+from producer.report.text import show_count, show_name, show_share
+from shared.jobs import ClusterSummary, Summary
+from shared.palette import colour_number
+
+# Rows of the table of clusters that are not shown in full.
+ROWS = 500
+# Of all pictures together: the rest are named without one.
+PICTURES_BYTES = 1_300_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image that is shown on its own; ``source`` is empty where there is no picture of it."""
+
+    name: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as it is shown; ``pictures`` are its most typical images."""
+
+    label: int
+    colour: int
+    size: str
+    share: str
+    pictures: list[Picture]
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """All clusters: how many, those in full, in the table, and how many are in neither.
+
+    ``noise`` says how many images are in no cluster; empty if each is in one.
+    """
+
+    total: int
+    noise: str
+    shown: list[Cluster]
+    rows: list[Cluster]
+    left_out: int
+    outliers: list[Picture]
+
+
+class Album:
+    """Pictures by path, as sources of images, as far as there is room for them."""
+
+    def __init__(self, pictures: Mapping[str, bytes], room_bytes: int = PICTURES_BYTES) -> None:
+        self.pictures = pictures
+        self.room_bytes = room_bytes
+
+    def take(self, path: str) -> Picture:
+        """Return the picture of an image, without a source where there is none."""
+        jpeg = self.pictures.get(path, b"")
+        if not jpeg or len(jpeg) > self.room_bytes:
+            return Picture(show_name(path), "")
+        self.room_bytes -= len(jpeg)
+        return Picture(show_name(path), f"data:image/jpeg;base64,{b64encode(jpeg).decode()}")
+
+
+def make_clusters(summary: Summary, pictures: Mapping[str, bytes]) -> Clusters:
+    """Return the clusters as a report shows them.
+
+    Args:
+        summary: What the job found.
+        pictures: JPEG of some images, by path.
+    """
+    album = Album(pictures)
+    total = summary.noise + sum(cluster.size for cluster in summary.clusters)
+    largest = find_largest(summary.clusters)
+    shown = {cluster.label for cluster in largest}
+    others = [cluster for cluster in summary.clusters if cluster.label not in shown]
+    return Clusters(
+        total=len(summary.clusters),
+        noise=f"{show_count(summary.noise, 'image')} · {show_share(summary.noise / total)}"
+        if summary.noise
+        else "",
+        shown=[show_cluster(c, total, album, c.representatives) for c in largest],
+        outliers=[album.take(path) for path in summary.outliers],
+        rows=[show_cluster(c, total, album, c.representatives[:1]) for c in others[:ROWS]],
+        left_out=len(others[ROWS:]),
+    )
+
+
+def show_cluster(
+    cluster: ClusterSummary, total: int, album: Album, paths: Sequence[str]
+) -> Cluster:
+    """Return one cluster as it is shown, with the pictures of ``paths``."""
+    return Cluster(
+        label=cluster.label,
+        colour=colour_number(cluster.label),
+        size=show_count(cluster.size, "image"),
+        share=show_share(cluster.size / total if total else 0),
+        pictures=[album.take(path) for path in paths],
+    )

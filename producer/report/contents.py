@@ -1,0 +1,51 @@
+"""What a report is made of, read from the store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from producer.job import Job
+from producer.report.points import Points, find_points
+from shared.jobs import Failure, Status, Summary
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a report shows of a finished job.
+
+    Attributes:
+        status: Where the job stands.
+        summary: What it found.
+        points: The images on the map.
+        failures: The images that could not be used; read once.
+        plots: PNG by name.
+        pictures: JPEG of representatives and outliers, by path.
+        pages: Thumbnails of each batch; empty where there are none.
+    """
+
+    status: Status
+    summary: Summary
+    points: Points
+    failures: Iterable[Failure]
+    plots: Mapping[str, bytes]
+    pictures: Mapping[str, bytes]
+    pages: Sequence[bytes]
+
+
+def read_contents(job: Job) -> Contents:
+    """Return the contents of a finished job's report.
+
+    Raises:
+        NotFinishedError: The job has no result yet, or none any more.
+        JobFailedError: The job failed.
+        JobCancelledError: The job was cancelled.
+    """
+    summary, status, results = job.summary(), job.status(), job.results
+    return Contents(
+        status=status,
+        summary=summary,
+        points=find_points(results, status.images.total),
+        failures=job.failures(),
+        plots=job.plots(),
+        pictures=results.pictures(),
+        pages=list(results.thumbnails()),
+    )

@@ -1,0 +1,37 @@
+"""The failures of a job: counted by reason, and the first of them."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from producer.report.text import show_name
+from shared.jobs import Failure
+
+FAILURES_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Failures:
+    """What could not be used.
+
+    Attributes:
+        total: How many images.
+        reasons: Reason and number of images, the commonest first.
+        first: Path, reason and detail of the first images.
+    """
+
+    total: int
+    reasons: list[tuple[str, int]]
+    first: list[tuple[str, str, str]]
+
+
+def sum_up_failures(failures: Iterable[Failure]) -> Failures:
+    """Return what there is to say of ``failures``, which may be millions."""
+    reasons: Counter[str] = Counter()
+    first: list[tuple[str, str, str]] = []
+    for failure in failures:
+        reasons[failure.reason.value] += 1
+        if len(first) < FAILURES_SHOWN:
+            shown = (failure.path, failure.reason.value, failure.detail)
+            first.append((show_name(shown[0]), shown[1], show_name(shown[2])))
+    return Failures(reasons.total(), reasons.most_common(), first)

@@ -1,0 +1,180 @@
+"""The map: the images by their first two components, drawn by Bokeh in the browser."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bokeh.embed import json_item
+from bokeh.models import HoverTool, PanTool, Range1d, TapTool, WheelZoomTool
+from bokeh.plotting import figure
+from bokeh.util.paths import bokehjs_path
+
+from producer.report.points import Points, pack_names
+from producer.report.text import show_share
+from shared.jobs import NOISE, ClusterSummary, Summary
+from shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
+
+# In the order of the shapes in the plots.
+SHAPES = (
+    *("circle", "triangle", "square", "diamond"),
+    *("inverted_triangle", "plus", "x", "star"),
+)
+# Of the clusters that are not named.
+REST = -2
+GREYS = {NOISE: "#aeb5bc", REST: "#737c86"}
+# Of words and lines: the style sheet has them, too.
+QUIET, LINE = "#59636e", "#d9dee3"
+# Empty room around the points, as a share of their extent.
+PADDING = 0.05
+# Points up to which they are drawn so wide, in pixels, and so opaque.
+LOOKS = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The points of one cluster, of none (``label`` -1), or of all that are not named (-2).
+
+    Attributes:
+        label: Number of the cluster.
+        size: Images in it, whether they are shown or not.
+        colour: Number of its colour in the palette.
+        shape: Name of its shape.
+    """
+
+    label: int
+    size: int
+    colour: int
+    shape: str
+
+
+@dataclass(frozen=True)
+class Map:
+    """What a browser needs for a map.
+
+    Attributes:
+        layers: What can be shown and muted, in drawing order.
+        item: Bokeh's document, as JSON that may stand in HTML.
+        points: Paths and batches of the points, as JSON that may stand in HTML.
+        n_points: How many points there are.
+        cut_to: Characters to which long paths were cut; None if all are whole.
+    """
+
+    layers: list[Layer]
+    item: str
+    points: str
+    n_points: int
+    cut_to: int | None
+
+
+def make_map(points: Points, summary: Summary) -> Map:
+    """Return the map of ``points``; clusters beyond the 40 largest share a layer."""
+    layers = find_layers(summary)
+    packed, most = pack_names(points.paths)
+    longest = max(map(len, points.paths), default=0)
+    return Map(
+        layers=layers,
+        item=to_script(draw(points, layers, summary.explained_variance_ratio)),
+        points=to_script({"paths": packed, "starts": points.starts}),
+        n_points=len(points),
+        cut_to=most if most < longest else None,
+    )
+
+
+def find_layers(summary: Summary) -> list[Layer]:
+    """Return the layers of a map: what is in no cluster or not named, the largest by label."""
+    largest = find_largest(summary.clusters)
+    layers = [
+        Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)])
+        for c in largest
+    ]
+    rest = sum(c.size for c in summary.clusters) - sum(c.size for c in largest)
+    others = ((NOISE, summary.noise), (REST, rest))
+    return [*(Layer(label, size, label, "circle") for label, size in others if size), *layers]
+
+
+def find_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
+    """Return the 40 largest clusters, by label."""
+    by_size = sorted(clusters, key=lambda cluster: (-cluster.size, cluster.label))
+    return sorted(by_size[:MAX_NAMED], key=lambda cluster: cluster.label)
+
+
+def draw(points: Points, layers: Sequence[Layer], ratio: Sequence[float]) -> Any:
+    """Return Bokeh's document of the map."""
+    xs, ys = np.array(points.xs, np.float32), np.array(points.ys, np.float32)
+    plot = make_plot(find_range(xs), find_range(ys), ratio)
+    _, size, alpha = next(look for look in LOOKS if len(xs) <= look[0])
+    labels = np.array(points.labels, np.int64)
+    named = [layer.label for layer in layers]
+    drawn = np.where(np.isin(labels, named), labels, REST)
+    for layer in layers:
+        place = np.flatnonzero(drawn == layer.label).astype(np.int32)
+        colour = COLOURS[layer.colour] if layer.colour >= 0 else GREYS[layer.colour]
+        plot.scatter(
+            "x",
+            "y",
+            source={"x": xs[place], "y": ys[place], "point": place},
+            name=str(layer.label),
+            marker=layer.shape,
+            size=size,
+            fill_color=colour,
+            line_color=colour,
+            fill_alpha=alpha,
+            line_alpha=alpha,
+            nonselection_alpha=alpha,
+        )
+    return json_item(plot)
+
+
+def make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> figure:
+    """Return an empty plot that pans, zooms, and tells what is under the pointer."""
+    wheel = WheelZoomTool()
+    plot = figure(
+        x_range=x_range,
+        y_range=y_range,
+        output_backend="webgl",
+        sizing_mode="stretch_both",
+        toolbar_location=None,
+        min_border=8,
+        tools=[PanTool(), wheel, TapTool(), HoverTool(tooltips=None)],
+        active_scroll=wheel,
+        x_axis_label=name_axis(1, ratio),
+        y_axis_label=name_axis(2, ratio),
+        background_fill_color=None,
+        border_fill_color=None,
+        outline_line_color=None,
+    )
+    for axis in (*plot.xaxis, *plot.yaxis):
+        axis.update(axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None)
+        axis.update(axis_label_text_color=QUIET, major_label_text_color=QUIET)
+    plot.grid.grid_line_color = LINE
+    return plot
+
+
+def name_axis(component: int, ratio: Sequence[float]) -> str:
+    """Return the name of an axis, with its component's share of the variance."""
+    share = f" · {show_share(ratio[component - 1])}" if component <= len(ratio) else ""
+    return f"Component {component}{share}"
+
+
+def find_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
+    """Return the range of an axis: the values' own, with some room around it."""
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    room = PADDING * (high - low) or 1.0
+    return Range1d(start=low - room, end=high + room)
+
+
+def to_script(value: Any) -> str:
+    """Return JSON that may stand between two script tags, whatever strings are in it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+@cache
+def bokeh_script() -> str:
+    """Return the part of Bokeh's JavaScript that a map needs: 1.5 MB."""
+    files = (Path(bokehjs_path()) / "js" / f"{name}.min.js" for name in ("bokeh", "bokeh-gl"))
+    # It must not end the element that it stands in.
+    return "\n".join(file.read_text(encoding="utf-8") for file in files).replace("</", "<\\/")

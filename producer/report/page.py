@@ -1,0 +1,104 @@
+"""The page: a report's parts, put together in one file of limited size."""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from producer.job import Job
+from producer.report.clusters import make_clusters
+from producer.report.command import repeat_command
+from producer.report.contents import Contents, read_contents
+from producer.report.failures import sum_up_failures
+from producer.report.figures import make_figures
+from producer.report.map import bokeh_script, make_map
+from producer.report.pages import choose_pages
+from producer.report.text import show_count, show_name, show_share, show_time
+from shared.jobs import Status, Summary
+from shared.palette import COLOURS
+
+MOST_BYTES = 15_000_000
+
+
+def make_report(job: Job) -> bytes:
+    """Return the report of a finished job as HTML, below 15 MB.
+
+    Raises:
+        NotFinishedError: The job has no result yet, or none any more.
+        JobFailedError: The job failed.
+        JobCancelledError: The job was cancelled.
+    """
+    return render_report(read_contents(job))
+
+
+def render_report(contents: Contents) -> bytes:
+    """Return a report as HTML; thumbnails have the room that the rest leaves."""
+    parts = make_parts(contents)
+    template = make_environment().get_template("report.html")
+    bare = len(template.render(parts, pages=[], pictured="").encode())
+    pages = choose_pages(contents.pages, MOST_BYTES - bare)
+    present = sum(1 for page in contents.pages if page)
+    note = tell_pictured(len(pages), present, len(contents.pages))
+    return template.render(parts, pages=pages, pictured=note).encode()
+
+
+def make_parts(contents: Contents) -> dict[str, Any]:
+    """Return what the template shows, but for the pages of thumbnails."""
+    status, summary = contents.status, contents.summary
+    return {
+        "status": status,
+        "summary": summary,
+        "map": make_map(contents.points, summary),
+        "clusters": make_clusters(summary, contents.pictures),
+        "failures": sum_up_failures(contents.failures),
+        "figures": make_figures(contents.plots),
+        "parameters": list_parameters(status, summary),
+        "command": repeat_command(status.request, summary),
+        "bokeh": bokeh_script(),
+        "colours": COLOURS,
+    }
+
+
+def tell_pictured(shown: int, present: int, batches: int) -> str:
+    """Return why some points have no picture, if so."""
+    if not present:
+        return "This job was run by a version of Shoal that kept no thumbnails."
+    if shown < present:
+        return f"For want of room, {1 - shown / batches:.0%} of the points have no picture."
+    return ""
+
+
+def list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
+    """Return what the result depends on, and what it came to, by name."""
+    request = status.request
+    return [
+        ("Features", show_name(request.features)),
+        ("Image size", f"{request.image_size} × {request.image_size} pixels"),
+        ("Clusters", str(request.clusters)),
+        ("Algorithm", request.algorithm),
+        ("Random state", str(request.random_state)),
+        ("Components", str(summary.n_components)),
+        ("Variance explained", show_share(sum(summary.explained_variance_ratio))),
+        ("Images fitted", f"{summary.rows_fitted:,}"),
+        ("Inertia", f"{summary.inertia:,.1f}"),
+        ("Images loaded", f"{status.images.loaded:,} of {status.images.total:,}"),
+    ]
+
+
+@cache
+def make_environment() -> Environment:
+    """Return the environment of the templates; whatever they are given is escaped."""
+    environment = Environment(
+        loader=PackageLoader("producer.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": show_count,
+        "name": show_name,
+        "share": show_share,
+        "time": show_time,
+    }
+    return environment

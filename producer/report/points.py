@@ -1,0 +1,100 @@
+"""The points of a map: the images shown, each with its cluster and its place."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from producer.report.text import show_name
+from shared.store import Results
+from shared.store.results import LABEL_ROW
+from shared.thumbnails import sample_positions
+
+# Of all paths together, as they stand in the file.
+PATHS_BYTES = 2_000_000
+# No path is cut to less.
+FEWEST_CHARACTERS = 24
+
+
+@dataclass
+class Points:
+    """The images that a map shows, in manifest order.
+
+    Attributes:
+        paths: Relative to the job's source.
+        labels: Cluster of each.
+        xs: First principal component of each.
+        ys: Second principal component of each.
+        starts: Number of the first point of each batch.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    xs: list[float] = field(default_factory=list)
+    ys: list[float] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+def find_points(results: Results, total: int) -> Points:
+    """Return the points of a job of ``total`` images: of all, or of an even sample of them.
+
+    Raises:
+        NotFinishedError: The job has no labels, or none any more.
+    """
+    points = Points()
+    for batch, rows in enumerate(results.labels()):
+        points.starts.append(len(points))
+        for path, row in shown_rows(results, batch, total):
+            label, _, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
+            points.paths.append(path)
+            points.labels.append(label)
+            points.xs.append(x)
+            points.ys.append(y)
+    return points
+
+
+def shown_rows(results: Results, batch: int, total: int) -> Iterator[tuple[str, int]]:
+    """Yield path and row of each image of a batch that is shown."""
+    paths = results.paths(batch)
+    failed = {image.position for image in results.failed_images(batch)}
+    shown = set(sample_positions(batch, len(paths), total))
+    loaded = (position for position in range(len(paths)) if position not in failed)
+    for row, position in enumerate(loaded):
+        if position in shown:
+            yield paths[position], row
+
+
+def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
+    """Return sorted paths in little room, and to how many characters the longest were cut.
+
+    Each is two items: how many characters it shares with the one before, and the rest of it.
+    """
+    most = max(map(len, paths), default=0)
+    while True:
+        names = [show_name(path, most) for path in paths]
+        packed = list(share_beginnings(names))
+        taken = count_bytes(packed)
+        if most <= FEWEST_CHARACTERS or taken <= PATHS_BYTES:
+            return packed, most
+        # Beginnings that are shared come first: in most folders this is a step too small, never
+        # one too large.
+        most = max(int(most * min(PATHS_BYTES / taken, 0.95)), FEWEST_CHARACTERS)
+
+
+def share_beginnings(names: Sequence[str]) -> Iterator[int | str]:
+    """Yield for each name how much it shares with the one before, and the rest."""
+    for before, name in pairwise(["", *names]):
+        shared = next(
+            (n for n, (a, b) in enumerate(zip(before, name, strict=False)) if a != b),
+            min(len(before), len(name)),
+        )
+        yield shared
+        yield name[shared:]
+
+
+def count_bytes(packed: Sequence[int | str]) -> int:
+    """Return about how many bytes packed names take."""
+    # A number, two quotes, two commas.
+    return sum(7 + len(item.encode()) for item in packed if isinstance(item, str))

@@ -1,0 +1,30 @@
+"""Words of a report: names that nobody chose for a page, numbers, times."""
+
+import time
+
+# Of one shown name; the end of a path tells more than its beginning.
+MOST_CHARACTERS = 300
+
+
+def show_name(name: str, most: int = MOST_CHARACTERS) -> str:
+    """Return a name as valid text: what is not UTF-8 becomes �, and a long one loses its front."""
+    readable = name.encode(errors="surrogateescape").decode(errors="replace")
+    return readable if len(readable) <= most else f"…{readable[1 - most :]}"
+
+
+def show_share(share: float) -> str:
+    """Return a share in percent, with as many digits as it deserves."""
+    percent = 100 * share
+    if 0 < percent < 0.1:
+        return "< 0.1 %"
+    return f"{percent:.0f} %" if percent >= 9.95 or not percent else f"{percent:.1f} %"
+
+
+def show_count(count: int, noun: str) -> str:
+    """Return a number with its noun, as in "1,797 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def show_time(seconds: float) -> str:
+    """Return a time since 1970 in words, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

@@ -1,0 +1,143 @@
+"""A report opened from a file, as whoever was sent it opens it."""
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import Witness, open_browser
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+from polling import wait_until
+from shoal_command import FinishedRun
+
+# The last point of the uppermost layer, which nothing covers: its number, and where it is.
+UPPERMOST = """() => {
+  const view = Bokeh.index.roots[0], source = view.model.renderers.at(-1).data_source;
+  const last = source.data.x.length - 1, corner = view.el.getBoundingClientRect();
+  return {
+    point: source.data.point[last],
+    x: corner.left + view.frame.x_scale.compute(source.data.x[last]),
+    y: corner.top + view.frame.y_scale.compute(source.data.y[last]),
+  };
+}"""
+MEAN = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const sums = [0, 0, 0];
+  for (let i = 0; i < data.length; i++) if (i % 4 < 3) sums[i % 4] += data[i];
+  return sums.map(sum => sum * 4 / data.length);
+}"""
+# Of 255, between a thumbnail and its image.
+CLOSE = 12
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def witness(page: Page) -> Witness:
+    return Witness(page)
+
+
+@pytest.fixture(scope="module")
+def report(embedded_run: FinishedRun, witness: Witness, page: Page) -> Page:
+    """The report of 120 photographs, opened once: each test leaves it as it was."""
+    page.goto((embedded_run.out / "report.html").as_uri())
+    page.wait_for_selector(".map[data-ready]")
+    return page
+
+
+def read_labels(out: Path) -> list[dict[str, str]]:
+    with (out / "labels.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def mean_colour(path: Path) -> list[float]:
+    return np.asarray(Image.open(path).convert("RGB")).mean(axis=(0, 1)).tolist()  # type: ignore[no-any-return]
+
+
+def test_pointing_at_an_image_shows_its_thumbnail_path_and_cluster(
+    report: Page, embedded_run: FinishedRun, witness: Witness
+) -> None:
+    place = report.evaluate(UPPERMOST)
+    image = read_labels(embedded_run.out)[place["point"]]
+    report.mouse.move(place["x"], place["y"])
+    card = report.locator(".card")
+    expect(card).to_be_visible()
+    expect(card.locator(".path")).to_have_text(image["path"])
+    expect(card.locator("strong")).to_have_text(f"Cluster {image['label']}")
+    expect(card.locator("canvas")).to_have_attribute("data-drawn", str(place["point"]))
+    shown = card.locator("canvas").evaluate(MEAN)
+    expected = mean_colour(embedded_run.source / image["path"])
+    assert np.abs(np.subtract(shown, expected)).max() < CLOSE
+    report.mouse.move(5, 5)
+    expect(card).to_be_hidden()
+    assert (witness.faults, witness.outside()) == ([], [])
+
+
+def test_a_cluster_is_hidden_and_shown_from_the_keyboard(report: Page) -> None:
+    visible = "() => Bokeh.index.roots[0].model.renderers.map(layer => layer.visible)"
+    button = report.get_by_role("button", name=re.compile("Cluster 0"))
+    button.focus()
+    report.keyboard.press("Enter")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert report.evaluate(visible) == [False, True, True, True, True]
+    report.get_by_role("button", name="Show or hide all").click()
+    assert report.evaluate(visible) == [True] * 5
+
+
+def test_the_map_zooms_and_comes_back(report: Page) -> None:
+    width = "() => { const r = Bokeh.index.roots[0].model.x_range; return r.end - r.start; }"
+    whole = report.evaluate(width)
+    report.get_by_role("button", name="Zoom in").click()
+    assert report.evaluate(width) == pytest.approx(0.6 * whole)
+    report.get_by_role("button", name="Reset").click()
+    assert report.evaluate(width) == pytest.approx(whole)
+
+
+def test_each_picture_of_a_cluster_can_be_seen(report: Page) -> None:
+    pictures = report.locator(".pictures img")
+    assert pictures.count() == report.locator(".pictures li").count() > 20
+    pictures.last.scroll_into_view_if_needed()
+    expect(pictures.last).to_have_js_property("naturalWidth", 96)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_has_no_serious_fault_of_accessibility(report: Page, scheme: str) -> None:
+    report.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    found = Axe().run(report).response["violations"]
+    serious = [fault for fault in found if fault["impact"] in {"serious", "critical"}]
+    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in serious] == []
+
+
+def test_an_image_is_tapped_on_a_telephone(browser: Browser, report: Page) -> None:
+    telephone = browser.new_context(
+        viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True
+    )
+    page = telephone.new_page()
+    page.goto(report.url)
+    page.wait_for_selector(".map[data-ready]")
+    place = page.evaluate(UPPERMOST)
+    page.touchscreen.tap(place["x"], place["y"])
+    expect(page.locator(".card canvas")).to_have_attribute("data-drawn", str(place["point"]))
+    expect(page.locator(".card")).to_be_visible()
+    telephone.close()
+
+
+def test_it_fits_a_telephone(report: Page) -> None:
+    report.set_viewport_size({"width": 360, "height": 740})
+    width = "document.documentElement.scrollWidth"
+    wait_until(lambda: report.evaluate(width) == 360, 5, "no wider than the telephone")

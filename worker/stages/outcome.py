@@ -1,0 +1,68 @@
+"""What a batch leaves when it is loaded: features, failures, and a page of thumbnails."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.store import Commit, Ledger
+from shared.store.results import FailedImage, Shape
+from shared.thumbnails import sample_positions
+from worker.features import FeatureStatistics
+from worker.stages.remainder import BatchRows, Remainder
+from worker.thumbnails import cut_page, make_page, make_tiles
+from worker.workplace import Workplace
+
+
+@dataclass(frozen=True)
+class LoadedImages:
+    """The images of a batch that could be loaded, and the failures.
+
+    Attributes:
+        pixels: Shape (n_loaded, image_size, image_size, 3).
+        digests: Of their files, shape (n_loaded,).
+        failures: The others.
+    """
+
+    pixels: NDArray[np.uint8]
+    digests: NDArray[np.uint64]
+    failures: list[FailedImage]
+
+
+def commit_rows(
+    workplace: Workplace,
+    ledger: Ledger,
+    part: Remainder,
+    rows: BatchRows,
+    widths: tuple[int, ...],
+    images: LoadedImages,
+) -> Commit:
+    """Commit the rows of a batch, with those loaded before."""
+    page = make_batch_page(part, images, ledger.total)
+    rows, failures = part.merge(rows, images.failures)
+    features = rows.features
+    shape = Shape(len(features), features.shape[1], features.dtype.str, widths)
+    statistics = FeatureStatistics.of(features).to_bytes()
+    notes = workplace.results(ledger.job_id).loading_notes(
+        shape, failures, statistics, rows.hashes.tobytes(), page
+    )
+    counts = (len(features), len(failures))
+    return ledger.commit_loading(part.batch, features.tobytes(), counts, notes)
+
+
+def make_batch_page(part: Remainder, images: LoadedImages, total: int) -> bytes:
+    """Return the thumbnails of a whole batch as one page, in row order.
+
+    A batch that was loaded before there were thumbnails has none.
+    """
+    shown = sample_positions(part.batch, part.n_images, total)
+    loaded = part.loaded_positions(images.failures)
+    before = np.setdiff1d(shown, part.positions)
+    now = np.isin(loaded, shown)
+    tiles = make_tiles(images.pixels[now])
+    if len(before) and not part.page:
+        return b""
+    if len(before):
+        order = np.argsort([*before, *np.extract(now, loaded)])
+        tiles = np.concatenate([cut_page(part.page, len(before)), tiles])[order]
+    return make_page(tiles, total)
