@@ -49,7 +49,7 @@ lock: | $(BIN)/uv ## renew uv.lock, against PyPI and nothing else
 	$(BIN)/uv lock --default-index https://pypi.org/simple
 
 clean: ## remove everything that was made, .venv included
-	rm -rf $(VENV) dist out samples .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist out samples .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .npm
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/uv:

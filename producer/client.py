@@ -181,12 +181,16 @@ class Client:
             if self.is_employer and not self.workers and not self.has_workers():
                 self.start_workers()
 
-    def jobs(self) -> Iterator[Status]:
+    def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
         """Yield the status of each job that has not expired, newest first.
 
         A job whose notes are damaged is left out, with a warning in the log.
+
+        Args:
+            start: How many of the newest to leave out.
+            count: How many to look at; None is all.
         """
-        return self._statuses(self.registry.jobs())
+        return self._statuses(self.registry.jobs()[start:][:count])
 
     def _statuses(self, job_ids: Iterable[str]) -> Iterator[Status]:
         for job_id in job_ids:

@@ -1,0 +1,68 @@
+"""Events: where jobs stand, as a stream that a browser follows (server-sent events)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from producer.web.problems import NO_ANSWER
+from producer.web.site import Site, TheJob, TheSite, TheStatus
+from shared.connection import LOST
+from shared.errors import UnknownJobError
+from shared.jobs import Status
+from shared.wire import encode
+
+POLL_SECONDS = 0.4
+# Of the jobs' list, those that a page shows.
+MOST_JOBS = 100
+
+router = APIRouter()
+
+
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+async def follow_job(
+    site: TheSite, job: TheJob, _status: TheStatus
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the job's status whenever it changes, until its end.
+
+    Events: `status` with a status, `away` while Redis does not answer, `gone` if the job has
+    expired. Comments in between keep the connection.
+    """
+    async for event in follow(site, job.status):
+        yield event
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def follow_jobs(site: TheSite) -> AsyncIterator[ServerSentEvent]:
+    """Stream the statuses of the newest jobs whenever one changes: events `jobs` and `away`."""
+    async for event in follow(site, lambda: list(site.client.jobs(count=MOST_JOBS))):
+        yield event
+
+
+async def follow(site: Site, read: Callable[[], Any]) -> AsyncIterator[ServerSentEvent]:
+    """Yield what ``read`` returns whenever it changes; a job's status until the last."""
+    last = None
+    while not site.closing.is_set():
+        event, is_last = await run_in_threadpool(read_event, read)
+        if event != last:
+            last = event
+            yield event
+        if is_last:
+            return
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
+    """Return what there is to tell, and whether nothing will follow."""
+    try:
+        now = read()
+    except LOST:
+        return ServerSentEvent(event="away", raw_data=encode({"error": NO_ANSWER}).decode()), False
+    except UnknownJobError as error:
+        return ServerSentEvent(event="gone", raw_data=encode({"error": str(error)}).decode()), True
+    name = "status" if isinstance(now, Status) else "jobs"
+    is_last = isinstance(now, Status) and now.state.is_final
+    return ServerSentEvent(event=name, raw_data=encode(now).decode()), is_last
