@@ -1,6 +1,5 @@
 """Thumbnails of a job's images, made when they are asked for and kept while there is room."""
 
-import warnings
 from collections import OrderedDict
 from hashlib import sha256
 from io import BytesIO
@@ -97,7 +96,7 @@ def shrink(content: bytes, max_pixels: int) -> bytes:
 
     # While a file is opened, too: some plugins make the whole picture there.
     Image.MAX_IMAGE_PIXELS = max_pixels
-    with warnings.catch_warnings(), Image.open(BytesIO(content), formats=FORMATS) as picture:
+    with Image.open(BytesIO(content), formats=FORMATS) as picture:
         if picture.width * picture.height > max_pixels:
             raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, "too large for a thumbnail")
         picture.draft("RGB", (SIDE_PIXELS, SIDE_PIXELS))

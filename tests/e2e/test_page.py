@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from browser import Window, open_browser
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from redis_server import find_port
 from shoal_command import Shoal
 
 TOKEN = "a token of some length"  # noqa: S105  of this test only
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 STOP_SECONDS = 30
 
 

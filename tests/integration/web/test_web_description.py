@@ -36,7 +36,7 @@ def find_operations(web: WebServer, job: Job) -> list[Any]:
             named = operation.get("parameters", [])
             operation["parameters"] = [p for p in named if p["name"] != "job_id"]
     description["paths"] = {p.replace("{job_id}", job.id): item for p, item in paths.items()}
-    schema = schemathesis.openapi.from_dict(description)
+    schema: Any = schemathesis.openapi.from_dict(description)
     operations = [result.ok() for result in schema.get_all_operations()]
     # What retries the job comes last: without a result most answers are the same.
     return sorted(operations, key=lambda operation: operation.method == "post")

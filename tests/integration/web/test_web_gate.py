@@ -11,7 +11,7 @@ from web_server import WebServer
 from producer.job import Job
 
 TOKEN = "correct horse battery staple €"  # noqa: S105  of this test only
-BEARER = {"authorization": b"Bearer " + TOKEN.encode()}
+BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_a_program_needs_the_token(private: WebServer) -> None:
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert private.http.get(path, headers=BEARER).status_code == 200
     for wrong in ("Bearer", "Bearer x", f"Basic {TOKEN[:-2]}", "Bearer \xff"):
-        headers = {"authorization": wrong.encode("latin-1")}
+        headers = {b"authorization": wrong.encode("latin-1")}
         assert private.http.get("/api/v1/jobs", headers=headers).status_code == 401
     assert private.http.get("/healthz").status_code == 200
 
@@ -91,7 +91,7 @@ def test_another_site_changes_nothing(
         for path in ("/api/v1/jobs/0123456789ab/cancel", "/login", "/logout"):
             sent = headers | {"cookie": session}
             assert server.http.post(path, headers=sent).status_code == 403
-    bearer = {"authorization": BEARER["authorization"], **headers}
+    bearer = BEARER | {name.encode(): value.encode() for name, value in headers.items()}
     answer = private.http.post("/api/v1/jobs/0123456789ab/cancel", headers=bearer)
     assert answer.status_code == 404
 
