@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
 from producer.client import Client
@@ -50,7 +51,9 @@ def make_app(site: Site) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.site = site
-    api = APIRouter(prefix="/api/v1", responses=PROBLEMS)
+    # It only tells how to send the token: the gate has looked at it before.
+    bearer = Depends(HTTPBearer(auto_error=False, description="Where the server has a token."))
+    api = APIRouter(prefix="/api/v1", responses=PROBLEMS, dependencies=[bearer])
     for part in (jobs, results, downloads, events):
         api.include_router(part.router)
     app.include_router(api)

@@ -15,9 +15,10 @@ from shared.errors import UnknownJobError
 from shared.jobs import Status
 from shared.wire import encode
 
-POLL_SECONDS = 0.4
-# Of the jobs' list, those that a page shows.
-MOST_JOBS = 100
+JOB_SECONDS = 0.4
+# Each of the jobs takes a round trip.
+JOBS_SECONDS = 1.0
+JOBS_A_PAGE = 50
 
 router = APIRouter()
 
@@ -31,19 +32,31 @@ async def follow_job(
     Events: `status` with a status, `away` while Redis does not answer, `gone` if the job has
     expired. Comments in between keep the connection.
     """
-    async for event in follow(site, job.status):
+    async for event in follow(site, job.status, JOB_SECONDS):
         yield event
 
 
 @router.get("/events", response_class=EventSourceResponse)
 async def follow_jobs(site: TheSite) -> AsyncIterator[ServerSentEvent]:
-    """Stream the statuses of the newest jobs whenever one changes: events `jobs` and `away`."""
-    async for event in follow(site, lambda: list(site.client.jobs(count=MOST_JOBS))):
+    """Stream the statuses of the newest 50 jobs whenever one changes: events `jobs`, `away`."""
+
+    def read() -> list[Status]:
+        return list(site.client.jobs(count=JOBS_A_PAGE))
+
+    async for event in follow(site, read, JOBS_SECONDS):
         yield event
 
 
-async def follow(site: Site, read: Callable[[], Any]) -> AsyncIterator[ServerSentEvent]:
-    """Yield what ``read`` returns whenever it changes; a job's status until the last."""
+async def follow(
+    site: Site, read: Callable[[], Any], seconds: float
+) -> AsyncIterator[ServerSentEvent]:
+    """Yield what ``read`` returns whenever it changes; a job's status until the last.
+
+    Args:
+        site: Ends the stream when it closes.
+        read: Returns a status, or several.
+        seconds: Between two looks.
+    """
     last = None
     while not site.closing.is_set():
         event, is_last = await run_in_threadpool(read_event, read)
@@ -52,7 +65,7 @@ async def follow(site: Site, read: Callable[[], Any]) -> AsyncIterator[ServerSen
             yield event
         if is_last:
             return
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(seconds)
 
 
 def read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from producer.catalogue import Catalogue
 from producer.job import Job
 from producer.web.downloads import REPORT_POLICY, FileName, write_report
+from producer.web.events import JOBS_A_PAGE
 from producer.web.rendering import Page
 from producer.web.results import Label
 from producer.web.site import Site, TheJob, TheSite, TheStatus
@@ -18,7 +19,6 @@ from producer.web.submission import DEFAULTS
 from shared.features import list_features
 from shared.jobs import ClusterSummary, State, Status
 
-JOBS_A_PAGE = 50
 CLUSTERS_A_PAGE = 20
 IMAGES_A_PAGE = 60
 FAILURES_A_PAGE = 100

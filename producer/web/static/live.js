@@ -42,6 +42,7 @@ export function follow(place, refresh) {
   };
 
   const listen = () => {
+    if (!("EventSource" in window)) return later();
     source = new EventSource(place.dataset.events);
     source.addEventListener("status", (event) => show([JSON.parse(event.data)]));
     source.addEventListener("jobs", (event) => show(JSON.parse(event.data)));
