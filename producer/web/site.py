@@ -72,7 +72,8 @@ class Site:
         return made
 
 
-def find_site(request: Request) -> Site:
+# Those that ask nothing of Redis are async: each other one takes a turn of a thread.
+async def find_site(request: Request) -> Site:
     """Return the site that a request is made to."""
     site: Site = request.app.state.site
     return site
@@ -81,7 +82,7 @@ def find_site(request: Request) -> Site:
 TheSite = Annotated[Site, Depends(find_site)]
 
 
-def find_job(job_id: str, site: TheSite) -> Job:
+async def find_job(job_id: str, site: TheSite) -> Job:
     """Return the job that a path names.
 
     Raises:
