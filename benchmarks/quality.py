@@ -19,6 +19,7 @@ from benchmarks.labelled_sets import SETS, make_set
 from producer.folder import find_images
 from shared.features import choose_image_size
 from shared.files import ImageLimits
+from worker.algorithms import Clustering
 from worker.blocks import weigh_blocks
 from worker.extractors import Features, extract_blocks, find_extractors
 from worker.features import FeatureStatistics
@@ -58,15 +59,13 @@ def find_labels(
     """Return the labels that a job would give, with as many clusters as classes."""
     sums = FeatureStatistics.of(rows)
     mean, scale = sums.mean(), sums.scale(ROUNDING.get(rows.dtype.name, 0.0))
-    model = fit_model(
-        rows,
-        mean,
-        weigh_blocks(rows, mean, scale, widths),
-        n_components=DEFAULT_COMPONENTS,
+    clustering = Clustering(
         n_clusters=len(set(classes)),
         random_state=random_state,
         n_init=1 if features == "pixels" else STARTS,
     )
+    scale = weigh_blocks(rows, mean, scale, widths)
+    model, _ = fit_model(rows, mean, scale, clustering, DEFAULT_COMPONENTS)
     return model.label(rows).labels
 
 

@@ -7,19 +7,21 @@ from typing import Any, TypeVar
 import click
 
 from shared.features import IMAGE_SIZES
-from shared.jobs import AUTO, JobRequest
+from shared.jobs import ALGORITHMS, AUTO, JobRequest
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = JobRequest(source="")
 
 
-def parse_clusters(_context: click.Context, _option: click.Parameter, value: str) -> int | str:
-    """Return a number of clusters, or ``auto``.
+def parse_clusters(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> int | str | None:
+    """Return a number of clusters, or ``auto``; None where it was left out.
 
     Raises:
         click.BadParameter: It is neither.
     """
-    if value == AUTO:
+    if value is None or value == AUTO:
         return value
     try:
         return int(value)
@@ -46,9 +48,14 @@ def job_options(command: F) -> F:
         click.option(
             "--clusters",
             callback=parse_clusters,
-            default=str(DEFAULTS.clusters),
+            help="Number of clusters, or auto to choose it.  [default: 5; hdbscan: auto]",
+        ),
+        click.option(
+            "--algorithm",
+            type=click.Choice(ALGORITHMS),
+            default=DEFAULTS.algorithm,
             show_default=True,
-            help="Number of clusters, or auto to choose it.",
+            help="What finds the clusters.",
         ),
         click.option(
             "--random-state",

@@ -76,7 +76,8 @@ def make_parameters(status: Status, summary: Summary) -> str:
     command = (
         f"shoal run {quote(request.source)} --features {request.features}"
         f" --image-size {request.image_size} --components {summary.n_components}"
-        f" --clusters {request.clusters} --random-state {request.random_state}"
+        f" --clusters {request.clusters} --algorithm {request.algorithm}"
+        f" --random-state {request.random_state}"
     )
     versions = make_table(("package", "version"), summary.versions.items())
     fitted = f"<p>Fitted on {summary.rows_fitted:,} images; inertia {summary.inertia:,.1f}.</p>"

@@ -8,12 +8,15 @@ import msgspec
 from producer.folder import Folder, batch_size_for
 from shared.errors import UsageError
 from shared.features import choose_image_size, count_features, feature_bytes
-from shared.jobs import AUTO, JobRequest
+from shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest
 
 # A batch's features travel in one command, which Redis limits to 512 MB.
 MAX_BATCH_BYTES = 2**26
 # So does the model, most of which is its components.
 MAX_MODEL_BYTES = 2**28
+
+
+EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(ALGORITHMS)}
 
 
 def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
@@ -25,15 +28,16 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     names = {field.name for field in fields(JobRequest)} - {"source"}
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
-    given = dict(options)
-    if given.get("image_size") is None:
-        given.pop("image_size", None)
+    # None is as good as nothing.
+    given = {name: value for name, value in options.items() if value is not None}
+    if given.get("algorithm") == HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
+        raise UsageError("HDBSCAN finds its own number of clusters: leave --clusters out.")
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
     except msgspec.ValidationError as error:
         message, _, name = str(error).rstrip("`").partition(" - at `$.")
-        if name == "clusters" and message.startswith("Invalid enum value"):
-            message = f"Expected a number or {AUTO}"
+        if message.startswith("Invalid enum value"):
+            message = "Expected " + EXPECTED.get(name, "another")
         raise UsageError(f"--{name.replace('_', '-')}: {message}.") from error
     # Also checks the names.
     image_size = choose_image_size(request.features)

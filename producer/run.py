@@ -118,6 +118,8 @@ def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None
     for cluster in summary.clusters:
         example = cluster.representatives[0] if cluster.representatives else "no image"
         click.echo(f"cluster {cluster.label}  {cluster.size:>9,} images  such as {example}")
+    if summary.noise:
+        click.echo(f"no cluster {summary.noise:>8,} images")
     if status.images.failed:
         click.echo(f"{status.images.failed:,} images failed: see `shoal failures {job.id}`")
     if out:

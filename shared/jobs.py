@@ -57,6 +57,10 @@ PLOTS = ("scatter", "contact-sheet", "sizes", "variance")
 # Of a job that chose its number of clusters, too.
 CHOICE_PLOT = "choice"
 AUTO: Literal["auto"] = "auto"
+ALGORITHMS = ("kmeans", "minibatch", "hdbscan")
+HDBSCAN = ALGORITHMS[2]
+# The label of an image that HDBSCAN finds in no cluster.
+NOISE = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,8 @@ class JobRequest:
         features: Name of the extractor, or several: ``hog+color``.
         image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
         components: Principal components; ``None`` is 50, or as many as the images allow.
-        clusters: Number of clusters, or ``"auto"`` to choose it.
+        clusters: Number of clusters, or ``"auto"`` to choose it, as HDBSCAN always does.
+        algorithm: What finds the clusters.
         random_state: Seed of the sample, the PCA and the KMeans.
         batch_size: Images a task; ``None`` chooses by the number of images.
     """
@@ -78,6 +83,7 @@ class JobRequest:
     image_size: Annotated[int, Meta(ge=1, le=512)] = 32
     components: Annotated[int, Meta(ge=1, le=4096)] | None = None
     clusters: Annotated[int, Meta(ge=1, le=10_000)] | Literal["auto"] = 5
+    algorithm: Literal["kmeans", "minibatch", "hdbscan"] = "kmeans"
     random_state: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
@@ -141,8 +147,9 @@ class Assignment:
 
     Attributes:
         path: Relative to the job's source.
-        label: Number of the cluster; 0 is the largest.
-        distance: To the cluster's centroid, in units of the components' space.
+        label: Number of the cluster; 0 is the largest, -1 is noise.
+        distance: To the cluster's centroid, of noise to the nearest one; in units of the
+            components' space.
         pc1: First principal component.
         pc2: Second principal component, 0 where only one was asked for.
     """
@@ -214,6 +221,7 @@ class Summary:
         inertia: Sum of squared distances to the centroids, over the images fitted.
         versions: Of the packages that the result depends on.
         duplicates: How many there are.
+        noise: Images in no cluster.
         choice: How the number of clusters was chosen; None where it was given.
     """
 
@@ -225,4 +233,5 @@ class Summary:
     inertia: float
     versions: dict[str, str]
     duplicates: DuplicateCounts
+    noise: int = 0
     choice: ClusterChoice | None = None

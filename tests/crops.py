@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
+from worker.algorithms import Clustering
 from worker.fitting import fit_model
 from worker.model import Model
 
@@ -28,11 +29,6 @@ def make_crops(n_rows: int) -> NDArray[np.uint8]:
 
 def fit(rows: NDArray[Any], n_components: int = 2, n_clusters: int = 5, **others: Any) -> Model:
     """Fit the model of all rows."""
-    return fit_model(
-        rows,
-        rows.mean(axis=0, dtype=float),
-        rows.std(axis=0, dtype=float),
-        n_components=n_components,
-        n_clusters=n_clusters,
-        **{"random_state": 0} | others,
-    )
+    mean, scale = rows.mean(axis=0, dtype=float), rows.std(axis=0, dtype=float)
+    clustering = Clustering(n_clusters=n_clusters, **others)
+    return fit_model(rows, mean, scale, clustering, n_components)[0]

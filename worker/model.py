@@ -1,15 +1,17 @@
 """A fitted model: what turns features into labels. Imports numpy only, as labelling starts fast."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from io import BytesIO
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from worker.centroids import nearest
+from worker.references import References, no_coordinates, no_labels, no_radii
+
 BLOCK_VALUES = 2**19  # 2 MB of float32: a block stays in the processor's cache
-NEAREST_ROWS = 1024
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,9 @@ class Labels:
     """Which cluster each row belongs to, and where it lies.
 
     Attributes:
-        labels: Cluster of each row, int32 of shape (n_samples,).
-        distances: To the own centroid, Euclidean, float32 of shape (n_samples,).
+        labels: Cluster of each row, -1 for noise; int32 of shape (n_samples,).
+        distances: To the own centroid, of noise to the nearest one; Euclidean, float32 of shape
+            (n_samples,).
         coordinates: First two components, float32 of shape (n_samples, 2); where the model has
             only one, the second column is 0.
     """
@@ -30,7 +33,7 @@ class Labels:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """StandardScaler, PCA and KMeans as arrays; labels any row of the same features.
+    """StandardScaler, PCA and clusters as arrays; labels any row of the same features.
 
     Attributes:
         mean: Of each feature, over all rows of the job; shape (n_features,).
@@ -43,6 +46,9 @@ class Model:
         rows_fitted: Rows that the model was fitted on.
         features: Name of the extractor that made the rows.
         image_size: Side of the images before extraction, in pixels; 0 if unknown.
+        reference_coordinates: As of References; empty where the nearest centroid is the cluster.
+        reference_labels: As of References.
+        reference_radii: As of References.
     """
 
     mean: NDArray[np.float64]
@@ -55,6 +61,9 @@ class Model:
     rows_fitted: int
     features: str = "pixels"
     image_size: int = 0
+    reference_coordinates: NDArray[np.float32] = field(default_factory=no_coordinates)
+    reference_labels: NDArray[np.int32] = field(default_factory=no_labels)
+    reference_radii: NDArray[np.float32] = field(default_factory=no_radii)
 
     def project(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Return the principal components of ``features``.
@@ -79,6 +88,8 @@ class Model:
     def label(self, features: NDArray[Any]) -> Labels:
         """Assign each row to its nearest centroid, to the lower label where two are as near.
 
+        Where the model has references, to the nearest one's cluster, or to none.
+
         Args:
             features: uint8 or float, of shape (n_samples, n_features).
 
@@ -86,11 +97,17 @@ class Model:
             ValueError: The rows are not as long as those that the model was fitted on.
         """
         projected = self.project(features)
-        labels = nearest(projected, self.centroids)
-        distances = np.linalg.norm(projected - self.centroids[labels], axis=1)
+        labels = own = nearest(projected, self.centroids)
+        if len(self.reference_labels):
+            labels = self._references().label(projected)
+            own = np.where(labels < 0, own, labels)
+        distances = np.linalg.norm(projected - self.centroids[own], axis=1)
         coordinates = np.zeros((len(projected), 2), np.float32)
         coordinates[:, : projected.shape[1]] = projected[:, :2]
         return Labels(labels, distances.astype(np.float32), coordinates)
+
+    def _references(self) -> References:
+        return References(self.reference_coordinates, self.reference_labels, self.reference_radii)
 
     def to_bytes(self) -> bytes:
         """Return the model as an ``npz`` file."""
@@ -135,16 +152,6 @@ def centred_blocks(
         else:
             np.subtract(rows, subtracted, out=block, casting="same_kind")
         yield slice(start, start + len(rows)), block
-
-
-def nearest(coordinates: NDArray[Any], centroids: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return the number of the centroid nearest to each row, the lowest of equals."""
-    labels = np.empty(len(coordinates), np.int32)
-    half_norms = (centroids**2).sum(axis=1) / 2
-    for start in range(0, len(coordinates), NEAREST_ROWS):
-        rows = slice(start, start + NEAREST_ROWS)
-        labels[rows] = np.argmin(half_norms - coordinates[rows] @ centroids.T, axis=1)
-    return labels
 
 
 def plain(array: NDArray[Any]) -> Any:

@@ -17,7 +17,7 @@ from producer.web.results import Label
 from producer.web.site import Site, TheJob, TheSite, TheStatus
 from producer.web.submission import DEFAULTS
 from shared.features import list_features
-from shared.jobs import ClusterSummary, State, Status
+from shared.jobs import ALGORITHMS, NOISE, ClusterSummary, State, Status
 
 CLUSTERS_A_PAGE = 20
 IMAGES_A_PAGE = 60
@@ -94,6 +94,7 @@ def show_jobs(site: TheSite, number: Number = 1) -> Response:
         part=part,
         features=list_features(),
         defaults=DEFAULTS,
+        algorithms=ALGORITHMS,
         is_idle=any(is_waiting(site, status) for status in statuses),
         **common(site),
     )
@@ -112,7 +113,8 @@ def show_cluster(
     site: TheSite, job: TheJob, status: TheStatus, label: Label, number: Number = 1
 ) -> Response:
     """The images of a cluster, nearest to its centroid first."""
-    sizes = {cluster.label: cluster.size for cluster in job.summary().clusters}
+    summary = job.summary()
+    sizes = {cluster.label: cluster.size for cluster in summary.clusters} | {NOISE: summary.noise}
     part = Slice(number, IMAGES_A_PAGE, sizes.get(label, 0))
     members = site.catalogue(job).members(label, part.start, part.size)
     return Page(

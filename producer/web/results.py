@@ -11,10 +11,10 @@ from producer.catalogue import Member
 from producer.web.jobs import Count, Start
 from producer.web.rendering import Json, Responses
 from producer.web.site import TheJob, TheSite, TheStatus
-from shared.jobs import Failure, Summary
+from shared.jobs import NOISE, Failure, Summary
 
 PlotName = Literal["scatter", "contact-sheet", "sizes", "variance", "choice"]
-Label = Annotated[int, Path(ge=0, le=2**31 - 1)]
+Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
 Number = Annotated[int, Path(ge=0, le=2**53)]
 PNG: Responses = {200: {"content": {"image/png": {}}}}
 JPEG: Responses = {200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not changed."}}

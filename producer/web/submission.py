@@ -29,7 +29,8 @@ class Submission(BaseModel, extra="forbid", strict=True):
         features: Name of the extractor, or several: `hog+color`.
         image_size: Width and height in pixels; null is what suits the features.
         components: Principal components; null is 50, or as many as the images allow.
-        clusters: Number of clusters, or `auto` to choose it.
+        clusters: Number of clusters, or `auto` to choose it; null is 5, or what HDBSCAN finds.
+        algorithm: What finds the clusters.
         random_state: Seed.
         batch_size: Images a task; null chooses by their number.
     """
@@ -39,7 +40,8 @@ class Submission(BaseModel, extra="forbid", strict=True):
     features: str = Field(DEFAULTS.features, max_length=200)
     image_size: int | None = None
     components: int | None = None
-    clusters: int | Literal["auto"] = 5
+    clusters: int | Literal["auto"] | None = None
+    algorithm: Literal["kmeans", "minibatch", "hdbscan"] = "kmeans"
     random_state: int = DEFAULTS.random_state
     batch_size: int | None = None
 

@@ -1,4 +1,4 @@
-"""Jobs that choose their number of clusters, and scores against labels that are known."""
+"""Jobs that choose their number of clusters or their algorithm, and scores against labels that are known."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from benchmarks.labelled_sets import make_set
 from producer.scores import print_evaluation, score_job
 from shared.errors import UsageError
-from shared.jobs import CHOICE_PLOT, PLOTS
+from shared.jobs import AUTO, CHOICE_PLOT, PLOTS
 from shared.store import Ledger
 
 
@@ -42,6 +42,26 @@ def test_a_job_with_a_given_number_has_no_plot_of_the_choice(finished):
     assert job.summary().choice is None
     with pytest.raises(UsageError, match="--clusters auto"):
         job.plot(CHOICE_PLOT)
+
+
+def test_hdbscan_finds_its_own_number_of_clusters_and_counts_the_rest(finished):
+    job = finished(algorithm="hdbscan", features="hog")
+    summary, labels = job.summary(), [image.label for image in job.labels()]
+    assert job.status().request.clusters == AUTO
+    assert [cluster.size for cluster in summary.clusters] == [
+        labels.count(cluster.label) for cluster in summary.clusters
+    ]
+    assert summary.noise == labels.count(-1) > 0
+    assert len(summary.clusters) == max(labels) + 1 > 0
+    assert all(cluster.representatives for cluster in summary.clusters)
+    assert set(job.plots()) == set(PLOTS)
+
+
+def test_mini_batches_give_as_many_clusters_as_asked_for(finished):
+    summary = finished(algorithm="minibatch", clusters=3).summary()
+    sizes = [cluster.size for cluster in summary.clusters]
+    assert len(sizes) == 3
+    assert (sum(sizes), summary.noise) == (200, 0)
 
 
 def test_clusters_are_scored_against_the_folders_of_the_images(finished, capsys):

@@ -71,6 +71,11 @@ def test_a_job_that_does_not_exist_says_where_to_look(shoal):
         ({"random_state": -1}, "--random-state: .* >= 0"),
         ({"features": "dreams"}, "'dreams'; there are pixels, color"),
         ({"features": None}, "--features: Expected `str`"),
+        (
+            {"algorithm": "dbscan", "clusters": 2},
+            "--algorithm: Expected kmeans, minibatch, hdbscan",
+        ),
+        ({"algorithm": "hdbscan", "clusters": 2}, "leave --clusters out"),
         ({"colour": "red", "clusters": 2}, "Unknown options: colour"),
         ({"source": "/elsewhere", "clusters": 2}, "Unknown options: source"),
     ],

@@ -5,6 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
+from worker.algorithms import Clustering
 from worker.blocks import largest_deviation, weigh_blocks
 from worker.features import FeatureStatistics
 from worker.fitting import fit_model
@@ -26,7 +27,7 @@ def fit_labels(rows, widths):
     statistics = FeatureStatistics.of(rows)
     mean, scale = statistics.mean(), statistics.scale()
     scale = weigh_blocks(rows, mean, scale, widths)
-    model = fit_model(rows, mean, scale, n_components=10, n_clusters=2, random_state=0)
+    model, _ = fit_model(rows, mean, scale, Clustering(n_clusters=2), 10)
     return model.label(rows).labels
 
 

@@ -13,8 +13,10 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from worker.fitting import find_clusters, fit_model, number_by_size
-from worker.model import nearest
+from worker.algorithms import Clustering
+from worker.algorithms.kmeans import find_kmeans_clusters
+from worker.centroids import nearest, number_by_size
+from worker.fitting import fit_model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,12 +46,12 @@ def test_kmeans_by_single_iterations_ends_where_scikit_learn_does(
 ) -> None:
     coordinates = np.random.default_rng(0).standard_normal((2000, 2))
     expected = KMeans(n_clusters=5, random_state=0).fit(coordinates)
-    monkeypatch.setattr("worker.fitting.KMEANS_STEP", 1)
+    monkeypatch.setattr("worker.algorithms.kmeans.KMEANS_STEP", 1)
     steps: list[int] = []
-    centroids, inertia = find_clusters(coordinates, 5, 0, lambda: steps.append(1))
+    found = find_kmeans_clusters(coordinates, 5, 0, lambda: steps.append(1))
     assert len(steps) == expected.n_iter_ > 10
-    assert adjusted_rand_score(expected.labels_, nearest(coordinates, centroids)) == 1
-    assert inertia == pytest.approx(expected.inertia_, rel=1e-12)
+    assert adjusted_rand_score(expected.labels_, nearest(coordinates, found.centroids)) == 1
+    assert found.inertia == pytest.approx(expected.inertia_, rel=1e-12)
 
 
 def test_kmeans_by_single_iterations_finds_the_centroids_of_one_fit(
@@ -57,7 +59,7 @@ def test_kmeans_by_single_iterations_finds_the_centroids_of_one_fit(
 ) -> None:
     rows = make_crops(600)
     expected = fit(rows)
-    monkeypatch.setattr("worker.fitting.KMEANS_STEP", 1)
+    monkeypatch.setattr("worker.algorithms.kmeans.KMEANS_STEP", 1)
     np.testing.assert_allclose(fit(rows).centroids, expected.centroids, rtol=1e-9)
 
 
@@ -108,7 +110,7 @@ def test_clusters_of_one_size_are_numbered_by_their_centroids() -> None:
 def test_a_sample_is_projected_about_the_mean_of_all_rows() -> None:
     rows = make_crops(3000)
     mean, scale = rows.mean(axis=0), rows.std(axis=0)
-    model = fit_model(rows[::3], mean, scale, n_components=2, n_clusters=5, random_state=0)
+    model, _ = fit_model(rows[::3], mean, scale, Clustering(n_clusters=5), 2)
     assert model.rows_fitted == 1000
     assert np.all(np.abs(model.project(rows).mean(axis=0)) < 1e-3)
 

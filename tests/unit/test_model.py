@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.model import Model, nearest
+from worker.centroids import nearest
+from worker.model import Model
 
 
 def make_model(n_features: int = 12, n_components: int = 3, n_clusters: int = 4) -> Model:

@@ -7,8 +7,8 @@ import pytest
 
 from producer.output import (
     prepare_directory,
+    print_rows,
     replacing,
-    write_failures,
     write_file,
     write_json,
     write_labels,
@@ -95,7 +95,7 @@ def test_labels_are_printed_where_no_file_is_named(tmp_path, capfdbinary, form):
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_failures_are_printed_with_reason_and_detail(capfdbinary, as_json):
-    write_failures([Failure("a\udce9.png", FailureReason.EMPTY, "0 bytes")], as_json)
+    print_rows([Failure("a\udce9.png", FailureReason.EMPTY, "0 bytes")], Failure, as_json)
     sys.stdout.flush()
     out = capfdbinary.readouterr().out
     if as_json:

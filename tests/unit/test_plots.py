@@ -9,7 +9,7 @@ from PIL import Image
 
 from worker.plots import plot_contact_sheet, plot_scatter, plot_sizes, plot_variance
 from worker.plots.contact_sheet import make_contact_sheet_figure
-from worker.plots.marks import choose_marks
+from worker.plots.marks import UNNAMED_COLOUR, choose_marks
 from worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
 from worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from worker.plots.sizes import make_sizes_figure
@@ -225,6 +225,19 @@ def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
         assert "300 clusters, the first 40 shown" in words
         assert "Cluster 39" in words
         assert "Cluster 40" not in words
+
+
+def test_images_in_no_cluster_are_grey_and_counted():
+    points, labels, sizes, variance = make_points(3)
+    labels[sizes[0] :] = -1
+    sizes = np.array([sizes[0], 0, 0])
+    figure = make_scatter_figure(points, labels, sizes, variance)
+    assert f"{sizes[0]:,} images in 3 clusters; {2_000 - sizes[0]:,} images in none" in (
+        read_words(figure)
+    )
+    assert f"none | {2_000 - sizes[0]:,}" in read_words(figure)
+    grey = np.rint(255 * np.array(to_rgb(UNNAMED_COLOUR)))
+    assert (decode(to_png(figure)) == grey).all(axis=2).sum() > 100
 
 
 def test_sizes_are_printed_with_their_share_and_drawn_to_scale():

@@ -6,7 +6,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from shared.jobs import ClusterChoice
-from worker.choosing import Trial, choose_trial
+from worker.algorithms.choosing import Trial, choose_trial
 from worker.plots.choice import make_choice_figure, plot_choice
 
 

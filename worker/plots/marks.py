@@ -23,8 +23,8 @@ UNNAMED_COLOUR = "#c3c9d0"
 
 
 def find_look(label: int) -> dict[str, str]:
-    """Return marker and colour of a cluster; all those without a number of their own are grey."""
-    if label >= MAX_NAMED:
+    """Return marker and colour of a cluster; noise and those without a number are grey."""
+    if label < 0 or label >= MAX_NAMED:
         return {"marker": "o", "markerfacecolor": UNNAMED_COLOUR}
     return {"marker": find_marker(label), "markerfacecolor": find_colour(label)}
 

@@ -57,6 +57,16 @@ def find_span(values: NDArray[np.float64]) -> tuple[float, float]:
     return (low, high) if low < high else (lowest, highest)
 
 
+def sample_with_noise(
+    labels: NDArray[np.int32], sizes: NDArray[np.intp], noise: int
+) -> NDArray[np.intp]:
+    """Choose rows as ``sample_rows`` does, of noise, -1, as of one more cluster."""
+    if not noise:
+        return sample_rows(labels, sizes)
+    as_cluster = np.where(labels < 0, len(sizes), labels).astype(np.int32)
+    return sample_rows(as_cluster, np.append(sizes, noise))
+
+
 def sample_rows(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
     """Choose at most 20,000 rows evenly from every cluster, in an order that mixes them.
 

@@ -9,8 +9,9 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike, NDArray
 
+from shared.jobs import NOISE
 from worker.plots.marks import draw_numbers, draw_points, find_look
-from worker.plots.points import Frame, Points, find_centroids, find_frame, sample_rows
+from worker.plots.points import Frame, Points, find_centroids, find_frame, sample_with_noise
 from worker.plots.style import (
     BODY,
     GREY,
@@ -80,7 +81,7 @@ def plot_scatter(
     Args:
         coordinates: First and second component of each image, shape (n_samples, 2). Where only
             one was computed, the second is ignored and the points are spread at random.
-        labels: Cluster of each image, shape (n_samples,).
+        labels: Cluster of each image, -1 for noise; shape (n_samples,).
         sizes: Images of each cluster, shape (n_clusters,).
         explained_variance_ratio: Share of the variance of each component, shape (n_components,).
     """
@@ -96,18 +97,21 @@ def make_scatter_figure(
     """Make the figure of ``plot_scatter``."""
     shares = np.asarray(explained_variance_ratio, dtype=np.float64)
     points = spread_single_component(coordinates, len(shares))
-    frame, rows = find_frame(points), sample_rows(labels, sizes)
+    noise = len(labels) - int(sizes.sum())
+    frame, rows = find_frame(points), sample_with_noise(labels, sizes, noise)
     outside = int(frame.is_outside(points).sum())
     notes = [
-        describe_clusters(sizes, "numbered"),
+        describe_clusters(sizes, "numbered", noise),
         *describe_limits(len(labels), len(rows), outside),
     ]
     figure = make_figure(HEIGHT_PIXELS, describe_title(len(shares)), *notes)
     layout = Layout(HEADER_PIXELS + LINE_PIXELS * (len(notes) - 1), 1 + (len(sizes) > LEGEND_ROWS))
     axes = place_plane(figure, layout, frame, shares)
     draw_points(axes, frame, points[rows], labels[rows])
-    draw_numbers(axes, frame, points, find_centroids(points, labels, sizes), sizes)
-    draw_legend(figure, layout, sizes)
+    inside = labels >= 0
+    centroids = find_centroids(points[inside], labels[inside], sizes)
+    draw_numbers(axes, frame, points, centroids, sizes)
+    draw_legend(figure, layout, sizes, noise)
     return figure
 
 
@@ -161,7 +165,7 @@ def place_plane(figure: Figure, layout: Layout, frame: Frame, shares: NDArray[np
     return axes
 
 
-def draw_legend(figure: Figure, layout: Layout, sizes: NDArray[np.intp]) -> None:
+def draw_legend(figure: Figure, layout: Layout, sizes: NDArray[np.intp], noise: int) -> None:
     """List the clusters with their markers and sizes, right of the plane."""
     row_pixels = layout.height / (LEGEND_ROWS + 2)
     for column in range(layout.legend_columns):
@@ -169,11 +173,7 @@ def draw_legend(figure: Figure, layout: Layout, sizes: NDArray[np.intp]) -> None
         y = layout.top + row_pixels / 2
         write(figure, x + LEGEND_NAME_PIXELS, y, "Cluster", size=SMALL, color=GREY)
         write(figure, x + LEGEND_COUNT_PIXELS, y, "Images", size=SMALL, color=GREY, ha="right")
-    entries = [(str(label), size) for label, size in enumerate(sizes[:MAX_NAMED].tolist())]
-    if len(sizes) > MAX_NAMED:
-        entries.append(("rest", int(sizes[MAX_NAMED:].sum())))
-    for label, (name, size) in enumerate(entries):
-        column, row = (1, LEGEND_ROWS) if label == MAX_NAMED else divmod(label, LEGEND_ROWS)
+    for (column, row), label, name, size in make_entries(sizes, noise):
         x = layout.legend_left + column * LEGEND_COLUMN_PIXELS
         y = layout.top + (row + 1.5) * row_pixels
         mark = make_markers(np.array([[x + 14.0, figure.bbox.height - y]]), 17, **find_look(label))
@@ -181,3 +181,16 @@ def draw_legend(figure: Figure, layout: Layout, sizes: NDArray[np.intp]) -> None
         figure.add_artist(mark)
         write(figure, x + LEGEND_NAME_PIXELS, y, name)
         write(figure, x + LEGEND_COUNT_PIXELS, y, f"{size:,}", ha="right")
+
+
+def make_entries(
+    sizes: NDArray[np.intp], noise: int
+) -> list[tuple[tuple[int, int], int, str, int]]:
+    """Return column and row, label, name and images of each entry; the last row is the rest's."""
+    named = enumerate(sizes[:MAX_NAMED].tolist())
+    entries = [(divmod(label, LEGEND_ROWS), label, str(label), size) for label, size in named]
+    if len(sizes) > MAX_NAMED:
+        entries.append(((1, LEGEND_ROWS), MAX_NAMED, "rest", int(sizes[MAX_NAMED:].sum())))
+    if noise:
+        entries.append(((0, LEGEND_ROWS), NOISE, "none", noise))
+    return entries

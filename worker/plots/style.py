@@ -117,9 +117,13 @@ def describe_share(share: float) -> str:
     return f"{percent:.0f} %" if whole else f"{percent:.1f} %"
 
 
-def describe_clusters(sizes: NDArray[np.intp], done: str = "shown") -> str:
-    """Return how many images are in how many clusters, and what is done to only 40 of these."""
+def describe_clusters(sizes: NDArray[np.intp], done: str = "shown", noise: int = 0) -> str:
+    """Return how many images are in how many clusters, and what is done to only 40 of these.
+
+    ``noise`` are the images in none.
+    """
     words = (
         f"{describe_count(int(sizes.sum()), 'image')} in {describe_count(len(sizes), 'cluster')}"
     )
-    return words if len(sizes) <= MAX_NAMED else f"{words}, the first {MAX_NAMED} {done}"
+    words += f", the first {MAX_NAMED} {done}" if len(sizes) > MAX_NAMED else ""
+    return words + (f"; {describe_count(noise, 'image')} in none" if noise else "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jobs import ClusterChoice, ClusterSummary, DuplicateCounts, Stage, State, Summary
+from shared.jobs import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Stage, State, Summary
 from shared.store import Lease, Results
 from worker.heartbeat import LeaseKeeper
 from worker.model import Model
@@ -57,11 +57,12 @@ class Findings:
         self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
         self.rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
         self.batch_ends = np.cumsum([shape.rows for shape in results.shapes()])
-        self.sizes = np.bincount(self.rows["label"], minlength=len(model.centroids))
+        labels = self.rows["label"]
+        self.sizes = np.bincount(labels[labels != NOISE], minlength=len(model.centroids))
         self.representatives = [
             self.paths(rows)
             for rows in find_representatives(
-                self.rows["label"], self.rows["distance"], len(self.sizes), REPRESENTATIVES
+                labels, self.rows["distance"], len(self.sizes), REPRESENTATIVES
             )
         ]
         self.outliers = self.paths(find_outliers(self.rows["distance"], OUTLIERS))
@@ -93,6 +94,7 @@ class Findings:
             explained_variance_ratio=self.model.explained_variance_ratio.tolist(),
             inertia=self.model.inertia,
             duplicates=duplicates,
+            noise=len(self.rows) - int(self.sizes.sum()),
             choice=self.choice,
             versions={name: importlib.metadata.version(name) for name in VERSIONS_OF},
         )

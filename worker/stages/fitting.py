@@ -56,12 +56,12 @@ def make_model(
     With it comes how the number of clusters was chosen, if it was.
 
     Raises:
-        JobFailedError: The images are too few for what was asked.
+        JobFailedError: The images are too few for what was asked, or HDBSCAN found no cluster.
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     # scikit-learn takes 2 s to import, and most processes never fit.
+    from worker.algorithms import Clustering
     from worker.blocks import weigh_blocks
-    from worker.choosing import choose_clusters
     from worker.fitting import fit_model
 
     shapes = results.shapes()
@@ -75,25 +75,16 @@ def make_model(
     rows = read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), keeper)
     statistics = sum_statistics(results)
     mean, scale = statistics.mean(), statistics.scale(ROUNDING.get(rows.dtype.name, 0.0))
-    chosen: list[ClusterChoice] = []
-
-    def choose(coordinates: NDArray[np.float64]) -> int:
-        choice = choose_clusters(coordinates, request.random_state, keeper.check)
-        chosen.append(choice)
-        return choice.n_clusters
-
-    model = fit_model(
-        rows,
-        mean,
-        weigh_blocks(rows, mean, scale, form.widths),
-        n_components=n_components,
-        n_clusters=choose if request.clusters == AUTO else request.clusters,
+    clustering = Clustering(
+        algorithm=request.algorithm,
+        n_clusters=request.clusters,
         random_state=request.random_state,
         n_init=1 if request.features == "pixels" and request.clusters != AUTO else STARTS,
         checkpoint=keeper.check,
     )
-    model = replace(model, features=request.features, image_size=request.image_size)
-    return model, (chosen[0] if chosen else None)
+    scale = weigh_blocks(rows, mean, scale, form.widths)
+    model, choice = fit_model(rows, mean, scale, clustering, n_components)
+    return replace(model, features=request.features, image_size=request.image_size), choice
 
 
 def least_rows(request: JobRequest) -> int:

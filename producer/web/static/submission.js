@@ -31,9 +31,14 @@ async function ask(form, isFinal) {
 }
 
 function read(form) {
-  const values = { source: form.source.value.trim(), features: form.features.value.trim(), force: form.force.checked };
+  const values = {
+    source: form.source.value.trim(),
+    features: form.features.value.trim(),
+    algorithm: form.algorithm.value,
+    force: form.force.checked,
+  };
   const clusters = form.clusters.value.trim();
-  values.clusters = clusters === "auto" ? clusters : Number(clusters);
+  if (clusters) values.clusters = clusters === "auto" ? clusters : Number(clusters);
   for (const name of NUMBERS) if (form[name].value !== "") values[name] = Number(form[name].value);
   return values;
 }

@@ -13,8 +13,8 @@ ONE_BATCH = ("--batch-size", 32, "--image-size", 16)
 
 @pytest.fixture(scope="module")
 def poison_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site whose images may take 2 seconds and 256 megabytes."""
-    limits = {"SHOAL_IMAGE_SECONDS": 2, "SHOAL_IMAGE_MEMORY": "256M"}
+    """A site whose images may take 4 seconds and 256 megabytes."""
+    limits = {"SHOAL_IMAGE_SECONDS": 4, "SHOAL_IMAGE_MEMORY": "256M"}
     quick = {"SHOAL_LEASE_SECONDS": 3, "SHOAL_SWEEP_SECONDS": 1}
     site = Site(tmp_path_factory.mktemp("poison"), **quick, **limits)
     site.staff(1)

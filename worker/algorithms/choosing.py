@@ -9,7 +9,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from shared.jobs import ClusterChoice
-from worker.model import nearest
+from worker.centroids import nearest
 from worker.sampling import choose_rows
 
 MOST_CLUSTERS = 20

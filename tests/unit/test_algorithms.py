@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import adjusted_rand_score
+
+from shared.errors import JobFailedError
+from worker.algorithms import Clustering
+from worker.algorithms.density import find_dense_clusters
+from worker.centroids import measure_inertia, nearest
+from worker.model import Model
+from worker.references import References
+
+SIZES = (300, 200, 100)
+
+
+def go_on() -> None:
+    """Never stop."""
+
+
+def make_blobs() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Three far clouds, the largest last, in mixed order."""
+    generator = np.random.default_rng(0)
+    labels = generator.permutation(np.repeat([2, 1, 0], SIZES))
+    return labels[:, None] * 20.0 + generator.standard_normal((len(labels), 4)), labels
+
+
+@pytest.mark.parametrize("algorithm", ["kmeans", "minibatch"])
+def test_clusters_are_numbered_by_size_and_the_same_each_time(algorithm: str) -> None:
+    rows, truth = make_blobs()
+    clustering = Clustering(algorithm=algorithm, n_clusters=3)
+    found = clustering.find(rows, rows)
+    labels = nearest(rows, found.centroids)
+    assert adjusted_rand_score(truth, labels) == 1
+    assert tuple(np.bincount(labels)) == SIZES
+    assert found.inertia == pytest.approx(((rows - found.centroids[labels]) ** 2).sum())
+    np.testing.assert_array_equal(found.centroids, clustering.find(rows, rows).centroids)
+
+
+@pytest.mark.parametrize("algorithm", ["kmeans", "minibatch"])
+def test_there_are_at_most_as_many_clusters_as_distinct_rows(algorithm: str) -> None:
+    rows = np.repeat([[0.0], [1.0], [2.0]], 5000, axis=0)
+    found = Clustering(algorithm=algorithm, n_clusters=5).find(rows, rows)
+    np.testing.assert_allclose(found.centroids, [[0], [1], [2]])
+
+
+def test_mini_batches_make_more_clusters_than_a_batch_has_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.algorithms.minibatch.BATCH_ROWS", 4)
+    rows = np.arange(50.0)[:, None]
+    found = Clustering(algorithm="minibatch", n_clusters=20).find(rows, rows)
+    assert 10 <= len(found.centroids) <= 20
+
+
+def test_every_algorithm_stops_between_its_steps() -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    rows, _ = make_blobs()
+    for algorithm in ("kmeans", "minibatch", "hdbscan"):
+        with pytest.raises(KeyboardInterrupt):
+            Clustering(algorithm=algorithm, n_clusters=3, checkpoint=stop).find(rows, rows)
+
+
+def test_dense_clusters_are_numbered_by_size_and_far_rows_are_noise() -> None:
+    rows, truth = make_blobs()
+    far = np.vstack([rows, [[500, -500, 0, 0]]])
+    found = Clustering(algorithm="hdbscan", n_clusters="auto").find(far, far)
+    labels = found.references.label(far.astype(np.float32))
+    assert labels[-1] == -1
+    inside = labels[:-1] >= 0
+    assert inside.mean() > 0.9
+    assert adjusted_rand_score(truth[inside], labels[:-1][inside]) == 1
+    assert list(np.argsort(-np.bincount(labels[:-1][inside]))) == [0, 1, 2]
+    means = [rows[inside][labels[:-1][inside] == label].mean(axis=0) for label in range(3)]
+    np.testing.assert_allclose(found.centroids, means)
+    assert found.inertia == pytest.approx(measure_inertia(far, found.centroids, labels))
+
+
+def test_further_rows_get_the_label_of_their_cloud_or_are_noise() -> None:
+    rows, truth = make_blobs()
+    references = find_dense_clusters(rows[::2], 0, go_on).references
+    labels = references.label(rows[1::2])
+    assert adjusted_rand_score(truth[1::2][labels >= 0], labels[labels >= 0]) == 1
+    assert abs((labels < 0).mean() - (references.labels < 0).mean()) < 0.1
+    assert references.label(np.full((1, 4), 300.0)) == [-1]
+
+
+def test_the_references_themselves_keep_their_labels() -> None:
+    rows = np.random.default_rng(1).standard_normal((400, 3)) ** 3
+    references = find_dense_clusters(rows, 0, go_on).references
+    np.testing.assert_array_equal(references.label(references.coordinates), references.labels)
+
+
+def test_the_radius_decides_what_is_still_of_a_cluster() -> None:
+    references = References(
+        np.array([[0], [10]], np.float32), np.array([0, 1], np.int32), np.array([2, 1], np.float32)
+    )
+    # Of more components than the references have, the first count.
+    assert references.label(np.array([[2.0, 7], [8, 7], [9.5, 7]])).tolist() == [0, -1, 1]
+
+
+def test_a_sample_is_bounded_and_rows_without_clusters_are_told() -> None:
+    rows, _ = make_blobs()
+    many = find_dense_clusters(np.vstack([rows] * 10), 0, go_on).references
+    assert many.coordinates.shape == (5000, 4)
+    with pytest.raises(JobFailedError, match="use --algorithm kmeans"):
+        find_dense_clusters(rows[:3], 0, go_on)
+
+
+def test_a_model_with_references_labels_as_they_do_and_survives_its_file() -> None:
+    rows, _ = make_blobs()
+    found = find_dense_clusters(rows, 0, go_on)
+    model = Model(
+        mean=np.zeros(4),
+        scale=np.ones(4),
+        components=np.eye(4, dtype=np.float32),
+        centroids=found.centroids,
+        explained_variance=np.ones(4),
+        explained_variance_ratio=np.ones(4) / 4,
+        inertia=found.inertia,
+        rows_fitted=len(rows),
+        reference_coordinates=found.references.coordinates,
+        reference_labels=found.references.labels,
+        reference_radii=found.references.radii,
+    )
+    noisy = np.vstack([rows, [[1000, 0, 0, 0]]]).astype(np.float32)
+    labels = Model.from_bytes(model.to_bytes()).label(noisy)
+    np.testing.assert_array_equal(labels.labels, found.references.label(noisy))
+    assert labels.labels[-1] == -1
+    near = np.linalg.norm(noisy[-1] - found.centroids, axis=1).min()
+    assert labels.distances[-1] == pytest.approx(near)
