@@ -167,8 +167,14 @@ class Client:
         return Job(ledger, self.sweeper, self._check_workers, self.employ)
 
     def employ(self) -> None:
-        """Start workers for the embedded server, now or as soon as nobody else works there."""
+        """Start workers for the embedded server, now or as soon as nobody else works there.
+
+        Its own that have ended are replaced.
+        """
         self.is_employer = self.is_embedded and self.employs
+        if self.workers and self.workers.have_ended():
+            self.workers.stop()
+            self.workers = None
         self._employ()
 
     def _check_workers(self, status: Status) -> None:

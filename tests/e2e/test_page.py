@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
-from browser import Window, open_browser
+from browser import WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
+from polling import wait_until
 from redis_server import find_port
 from shoal_command import Shoal
 
@@ -162,6 +164,26 @@ def test_pages_are_for_everybody_and_every_screen(
     window.page.goto(f"{address}/jobs/{job}")
     assert window.barriers() == []
     context.close()
+
+
+def test_workers_that_were_lost_are_replaced(tmp_path: Path, photographs: Path) -> None:
+    shoal = Shoal(tmp_path, SHOAL_SWEEP_SECONDS=0.5, SHOAL_LEASE_SECONDS=3)
+    with served(shoal) as address, httpx.Client(base_url=f"{address}/api/v1") as http:
+        first = http.post("/jobs", json={"source": str(photographs)}).json()["job_id"]
+        wait_until(lambda: loaded(http, first), WAIT_SECONDS, "an image is loaded")
+        for process in shoal.processes():
+            if {"-m", "worker"} <= set(process.cmdline()):
+                process.kill()
+        wait_until(lambda: state(http, first) == "finished", WAIT_SECONDS, "the job is done")
+    shoal.kill_all()
+
+
+def state(http: httpx.Client, job_id: str) -> str:
+    return str(http.get(f"/jobs/{job_id}").json()["state"])
+
+
+def loaded(http: httpx.Client, job_id: str) -> int:
+    return int(http.get(f"/jobs/{job_id}").json()["images"]["loaded"])
 
 
 def test_a_page_can_be_read_without_a_script(browser: Browser, address: str, home: Shoal) -> None:

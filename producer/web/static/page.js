@@ -21,7 +21,11 @@ async function refresh(state) {
     if (!answer.ok) return false;
     document.title = fresh.title;
     keepForm(document.querySelector("#submission"), fresh.querySelector("#submission"));
-    document.querySelector("#main").replaceWith(fresh.querySelector("#main"));
+    const old = document.querySelector("#main");
+    const hadFocus = old.contains(document.activeElement);
+    old.replaceWith(fresh.querySelector("#main"));
+    // Who works with a keyboard stays where the change is.
+    if (hadFocus) document.querySelector("#main").focus();
     start();
     if (state) announce(`The job is ${state}.`);
     return true;
