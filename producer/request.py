@@ -16,6 +16,8 @@ MAX_BATCH_BYTES = 2**26
 MAX_MODEL_BYTES = 2**28
 
 
+# What None stands for is decided below.
+LEFT_OUT = ("image_size", "clusters")
 EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(ALGORITHMS)}
 
 
@@ -28,8 +30,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     names = {field.name for field in fields(JobRequest)} - {"source"}
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
-    # None is as good as nothing.
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {k: v for k, v in options.items() if v is not None or k not in LEFT_OUT}
     if given.get("algorithm") == HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
         raise UsageError("HDBSCAN finds its own number of clusters: leave --clusters out.")
     try:

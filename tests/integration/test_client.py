@@ -56,6 +56,11 @@ def test_a_job_that_does_not_exist_says_where_to_look(shoal):
         shoal.job("nosuch").status()
 
 
+def test_hdbscan_is_asked_for_without_a_number_of_clusters(shoal, folder):
+    request = shoal.submit(folder, algorithm="hdbscan").status().request
+    assert (request.algorithm, request.clusters) == ("hdbscan", "auto")
+
+
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [

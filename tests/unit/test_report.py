@@ -114,6 +114,7 @@ def test_the_command_that_repeats_it_works_in_a_shell(report):
         "--image-size": "16",
         "--components": "12",
         "--clusters": "2",
+        "--algorithm": "kmeans",
         "--random-state": "7",
     }
 
