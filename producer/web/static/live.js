@@ -25,6 +25,8 @@ export function follow(place, refresh) {
   const poll = async () => {
     try {
       const answer = await fetch(place.dataset.poll);
+      // To the login, or to what says that the job has expired.
+      if ([401, 404].includes(answer.status)) return location.reload();
       if (!answer.ok) throw new Error(answer.statusText);
       const found = await answer.json();
       await show(Array.isArray(found) ? found : [found]);
