@@ -13,6 +13,7 @@ export function follow(place, refresh) {
     ended = true;
     source?.close();
     clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
   };
 
   const show = async (statuses) => {
@@ -44,7 +45,8 @@ export function follow(place, refresh) {
   };
 
   const listen = () => {
-    if (!("EventSource" in window)) return later();
+    // A browser has six connections to a server: those who are not looked at ask now and then.
+    if (!("EventSource" in window) || document.hidden) return later();
     source = new EventSource(place.dataset.events);
     source.addEventListener("status", (event) => show([JSON.parse(event.data)]));
     source.addEventListener("jobs", (event) => show(JSON.parse(event.data)));
@@ -56,6 +58,12 @@ export function follow(place, refresh) {
     });
   };
 
+  const look = () => {
+    source?.close();
+    poll();
+  };
+
+  document.addEventListener("visibilitychange", look);
   listen();
   return end;
 }
