@@ -43,10 +43,10 @@ def time_pool(pool: Pool, paths: list[str]) -> float:
     return time.perf_counter() - started
 
 
-def time_job(client: Client, directory: Path, random_state: int) -> dict[str, float]:
+def time_job(client: Client, directory: Path, **options: object) -> dict[str, float]:
     """Return the seconds from submitting a folder to the end of each of its stages."""
     submitted = client.registry.now()
-    job = client.submit(directory, force=True, random_state=random_state)
+    job = client.submit(directory, force=True, **options)
     registered = client.registry.now()
     job.wait()
     fields = job.ledger.fields()
@@ -74,7 +74,7 @@ def compare(client: Client, pool: Pool, directory: Path, rounds: int) -> dict[st
     shares: dict[str, list[float]] = {"loading": [], "labels": [], "finished": []}
     pools = [time_pool(pool, paths)]
     for number in range(rounds):
-        job = time_job(client, directory, number)
+        job = time_job(client, directory, random_state=number)
         pools.append(time_pool(pool, paths))
         print(f"{len(paths)} images: pool {pools[-1]:.2f} s, job", json.dumps(job), flush=True)
         for name, values in shares.items():

@@ -124,7 +124,8 @@ class Client:
         fingerprint = make_fingerprint(request, folder.paths)
         if not force and (found := self._find_job(folder, fingerprint, tell)):
             return found
-        batches = split_batches(folder.paths, choose_batch_size(request, len(folder.paths)))
+        size = choose_batch_size(request, len(folder.paths))
+        batches = split_batches(folder.paths, size, tapered=request.batch_size is None)
         memory = self.registry.memory()
         estimate = estimate_memory(request, batches, settings.fit_memory, memory)
         tell(admit(estimate, memory, self.is_embedded))

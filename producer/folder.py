@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from math import ceil
 from pathlib import Path
 
@@ -16,6 +17,10 @@ MAX_BATCH_SIZE = 1024
 BATCHES = 16
 # From 512 images on, the cost beside them is 1 %.
 COMMON_BATCH_SIZE = 512
+# Factoring (Hummel, Schonberg and Flynn 1992): with the last two batches in pieces, workers end at
+# about the same time.
+TAIL = (2, 2, 4, 4, 4, 8, 8)
+LEAST_PIECE = 16  # images
 # Of a huge job: each message is a kilobyte in Redis.
 MOST_COMMON_BATCHES = 2048
 
@@ -68,10 +73,21 @@ def batch_size_for(n_images: int) -> int:
     return max(small, huge)
 
 
-def split_batches(paths: list[str], batch_size: int | None = None) -> list[list[str]]:
-    """Return ``paths`` in batches of ``batch_size``, the last of which may be smaller."""
-    size = batch_size or batch_size_for(len(paths))
-    return [paths[start : start + size] for start in range(0, len(paths), size)]
+def split_batches(paths: list[str], batch_size: int, *, tapered: bool = False) -> list[list[str]]:
+    """Return ``paths`` in batches of ``batch_size``, the last of which may be smaller.
+
+    If ``tapered``, large batches become smaller towards the end.
+    """
+    tail = find_tail(len(paths), batch_size) if tapered else []
+    n_full, rest = divmod(len(paths) - sum(tail), batch_size)
+    left = iter(paths)
+    return [list(islice(left, size)) for size in (*[batch_size] * n_full, rest, *tail) if size]
+
+
+def find_tail(n_images: int, batch_size: int) -> list[int]:
+    """Return the sizes of the last batches; none where they would be too small to pay."""
+    tail = [batch_size // share for share in TAIL]
+    return tail if min(tail) >= LEAST_PIECE and n_images > 2 * sum(tail) else []
 
 
 def resolve(source: Path) -> Path:

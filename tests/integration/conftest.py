@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from producer import Client
-from producer.folder import Folder, find_images, split_batches
+from producer.folder import Folder, batch_size_for, find_images, split_batches
 from shared.settings import Settings
 from shared.store import Commit, Ledger
 from worker.stages.finishing import finish_job
@@ -50,7 +50,7 @@ def submit(register: Callable[..., Ledger]) -> Callable[..., Ledger]:
 
     def submit(directory: Path, batch_size: int = 10, **options: object) -> Ledger:
         folder: Folder = find_images(directory)
-        batches = split_batches(folder.paths, batch_size)
+        batches = split_batches(folder.paths, batch_size or batch_size_for(len(folder.paths)))
         return register(batches, source=str(folder.source), **options)
 
     return submit

@@ -217,14 +217,22 @@ def test_batch_size_stays_within_its_bounds_and_never_shrinks(n_images: int, mor
     assert 32 <= batch_size_for(n_images) <= batch_size_for(n_images + more) <= 1024
 
 
-@given(st.integers(0, 5_000), st.none() | st.integers(1, 4096))
-def test_batches_together_are_the_paths(n_images: int, batch_size: int | None) -> None:
+@given(st.integers(0, 5_000), st.integers(1, 4096), st.booleans())
+def test_batches_together_are_the_paths(n_images: int, batch_size: int, tapered: bool) -> None:
     paths = [f"{number}.jpg" for number in range(n_images)]
-    assert [path for batch in split_batches(paths, batch_size) for path in batch] == paths
+    batches = split_batches(paths, batch_size, tapered=tapered)
+    assert [path for batch in batches for path in batch] == paths
+    assert all(1 <= len(batch) <= batch_size for batch in batches)
 
 
 @given(st.integers(1, 5_000), st.integers(1, 4096))
 def test_every_batch_but_the_last_is_full(n_images: int, batch_size: int) -> None:
     sizes = [len(batch) for batch in split_batches(["a.jpg"] * n_images, batch_size)]
     assert set(sizes[:-1]) <= {batch_size}
-    assert 1 <= sizes[-1] <= batch_size
+
+
+def test_tapered_batches_become_smaller_towards_the_end() -> None:
+    sizes = [len(batch) for batch in split_batches(["a.jpg"] * 4000, 250, tapered=True)]
+    assert sizes == [250] * 14 + [2, 125, 125, 62, 62, 62, 31, 31]
+    small = [len(batch) for batch in split_batches(["a.jpg"] * 500, 32, tapered=True)]
+    assert small == [32] * 15 + [20]
