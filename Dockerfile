@@ -10,11 +10,11 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/shoal \
 WORKDIR /build
 # Dependencies first: a change of the source does not install them again.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --locked --no-dev --extra embedding --no-install-project
+RUN uv sync --locked --no-dev --extra embedding --extra web --no-install-project
 COPY shared shared
 COPY worker worker
 COPY producer producer
-RUN uv sync --locked --no-dev --extra embedding --no-editable
+RUN uv sync --locked --no-dev --extra embedding --extra web --no-editable
 
 FROM python:3.12-slim
 RUN groupadd --system --gid 10001 shoal \

@@ -20,8 +20,8 @@ import worker.blas  # noqa: F401  the pool gets one thread a process, as the wor
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from producer.client import Client
+from shared.files import ImageLimits
 from shared.settings import Settings
-from worker.files import ImageLimits
 from worker.images import load_image
 
 PROCESSES = 2

@@ -18,11 +18,11 @@ from benchmarks import FIGURES
 from benchmarks.labelled_sets import SETS, make_set
 from producer.folder import find_images
 from shared.features import choose_image_size
+from shared.files import ImageLimits
 from worker.algorithms import Clustering
 from worker.blocks import weigh_blocks
 from worker.extractors import Features, extract_blocks, find_extractors
 from worker.features import FeatureStatistics
-from worker.files import ImageLimits
 from worker.fitting import fit_model
 from worker.images import load_image
 from worker.stages.fitting import DEFAULT_COMPONENTS, ROUNDING, STARTS

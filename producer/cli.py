@@ -11,7 +11,7 @@ import click
 
 from producer.commands import Commands
 from producer.options import force_option, job_options, json_option, out_option, source_argument
-from shared.errors import ConnectionLostError
+from shared.errors import ConnectionLostError, UsageError
 from shared.jobs import CHOICE_PLOT, PLOTS
 
 if TYPE_CHECKING:
@@ -247,3 +247,18 @@ def worker(concurrency: int | None) -> None:
     from producer.local import become_worker
 
     become_worker(concurrency)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Serve a page to watch jobs, submit them and see their results."""
+    try:
+        from producer.web.server import serve as serve_page
+    except ImportError as error:
+        raise UsageError(
+            "The page needs more packages: pip install fastapi uvicorn jinja2 prometheus-client."
+        ) from error
+
+    serve_page(host, port)

@@ -168,8 +168,14 @@ class Client:
         return Job(ledger, self.sweeper, self._check_workers, self.employ)
 
     def employ(self) -> None:
-        """Start workers for the embedded server, now or as soon as nobody else works there."""
+        """Start workers for the embedded server, now or as soon as nobody else works there.
+
+        Its own that have ended are replaced.
+        """
         self.is_employer = self.is_embedded and self.employs
+        if self.workers and self.workers.have_ended():
+            self.workers.stop()
+            self.workers = None
         self._employ()
 
     def _check_workers(self, status: Status) -> None:
@@ -182,12 +188,16 @@ class Client:
             if self.is_employer and not self.workers and not self.has_workers():
                 self.start_workers()
 
-    def jobs(self) -> Iterator[Status]:
+    def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
         """Yield the status of each job that has not expired, newest first.
 
         A job whose notes are damaged is left out, with a warning in the log.
+
+        Args:
+            start: How many of the newest to leave out.
+            count: How many to look at; None is all.
         """
-        return self._statuses(self.registry.jobs())
+        return self._statuses(self.registry.jobs()[start:][:count])
 
     def _statuses(self, job_ids: Iterable[str]) -> Iterator[Status]:
         for job_id in job_ids:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from redis import ResponseError
 
+from producer.catalogue import Catalogue
 from shared.connection import LOST
 from shared.errors import (
     ConnectionLostError,
@@ -191,6 +192,11 @@ class Job:
         if name not in plots:
             raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
         return plots[name]
+
+    def catalogue(self) -> Catalogue:
+        """Return the job's images by number and by cluster."""
+        self._check_finished()
+        return Catalogue(self.results)
 
     def model(self) -> bytes:
         """Return the model as the bytes of an ``npz`` file."""

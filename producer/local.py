@@ -53,6 +53,10 @@ class LocalWorkers:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End what still runs of them, also if some have ended before."""
         for process in self.processes:
             assert process.stdin  # noqa: S101  asked for above
             process.stdin.close()
@@ -62,6 +66,11 @@ class LocalWorkers:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # its pool and decoders too
             process.wait()
+        self.processes.clear()  # their numbers may soon be those of others
+
+    def have_ended(self) -> bool:
+        """Return whether a process has ended, by itself or because it was killed."""
+        return any(process.poll() is not None for process in self.processes)
 
     def check(self, status: Status) -> None:
         """Check that the workers are there as long as the job of ``status`` needs them.
@@ -69,7 +78,7 @@ class LocalWorkers:
         Raises:
             ShoalError: One has ended by itself, which none should: the job would never end.
         """
-        if not status.state.is_final and any(p.poll() is not None for p in self.processes):
+        if not status.state.is_final and self.have_ended():
             raise ShoalError(
                 f"A worker process has ended: {self.log} says why."
                 f" Job {status.job_id} goes on with the next `shoal run` or `shoal worker`."

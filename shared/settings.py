@@ -24,6 +24,8 @@ ImageSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 KeptSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
 LeaseSeconds = Annotated[float, Meta(ge=3, le=86_400)]
 SweepSeconds = Annotated[float, Meta(ge=0.5, le=3_600)]
+# Short ones can be guessed.
+Token = Annotated[str, Meta(min_length=16)]
 
 
 def setting(default: Any, meaning: str) -> Any:
@@ -64,6 +66,11 @@ class Settings:
         15.0, "A batch or a fit without a sign of life for this long is given to another process."
     )
     sweep_seconds: SweepSeconds = setting(5.0, "Every worker looks for lost work this often.")
+    web_token: Token | None = setting(
+        None,
+        "Whoever knows it may use `shoal serve`; 16 characters or more."
+        " Unset: all programs of this machine may.",
+    )
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:

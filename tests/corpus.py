@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from shared.errors import UnreadableImageError
-from worker.files import ImageLimits
+from shared.files import ImageLimits
 from worker.images import load_image
 
 INDEX = "https://pypi.org/simple"

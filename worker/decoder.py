@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import UnreadableImageError
+from shared.files import ImageLimits
 from shared.jobs import FailureReason
-from worker.files import ImageLimits
 from worker.images import NO_MEMORY
 from worker.memory import limit_memory_for_good
 

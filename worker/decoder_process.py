@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from shared.files import StrPath
 from worker.decoder import LENGTH, DecoderOrder
-from worker.files import StrPath
 
 WAIT_SECONDS = 1.0
 DEATH_SECONDS = 5.0

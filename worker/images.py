@@ -14,14 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from shared.errors import UnreadableImageError
+from shared.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
 from shared.jobs import FailureReason
-from worker.files import ImageLimits, StrPath, digest_content, read_file
 from worker.pixels import check_pixels, make_square
 from worker.tiff import TIFF_MAGICS, read_scientific_tiff
 
-# A fixed list in a fixed order: what a file is must not depend on which plugins earlier
-# files made Pillow import, and Pillow's TGA plugin claims files that are not its own.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM")
 MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", *TIFF_MAGICS)
 
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)

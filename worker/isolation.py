@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import ShoalError, UnreadableImageError
+from shared.files import ImageLimits, StrPath
 from shared.jobs import FailureReason
 from worker.decoder import DecoderOrder
 from worker.decoder_process import DEATH_SECONDS, DecoderProcess
-from worker.files import ImageLimits, StrPath
 
 START_SECONDS = 60.0
 

@@ -7,11 +7,11 @@ from functools import cached_property, lru_cache
 from celery import Celery
 
 from shared.connection import Client
+from shared.files import ImageLimits
 from shared.messages import Messages
 from shared.settings import Settings
 from shared.store import Ledger, Registry, Results
 from shared.sweeper import Sweeper
-from worker.files import ImageLimits
 
 
 @dataclass(frozen=True)

@@ -9,5 +9,6 @@ from shared.store.expiry import Expiry, Lifetimes
 from shared.store.ledger import Lease, Ledger
 from shared.store.registry import Registry
 from shared.store.results import Results
+from shared.store.tally import Tally
 
-__all__ = ["Commit", "Expiry", "Lease", "Ledger", "Lifetimes", "Registry", "Results"]
+__all__ = ["Commit", "Expiry", "Lease", "Ledger", "Lifetimes", "Registry", "Results", "Tally"]

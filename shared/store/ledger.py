@@ -118,6 +118,10 @@ class Ledger(BatchLedger):
         reply = scripts.run(self.client, "agree", [self.keys.job], f"digest:{name}", digest)
         return str(reply.decode()) if reply else digest
 
+    def note_seconds(self, state: State | Stage, seconds: float) -> None:
+        """Note how long one batch, or one callback, took in ``state``."""
+        scripts.run(self.client, "note_seconds", [self.keys.job], state, seconds)
+
     def has_lease(self) -> bool:
         """Return whether somebody fits or finishes now."""
         return bool(self.client.exists(self.keys.lease))

@@ -13,6 +13,7 @@ from shared.store.expiry import Lifetimes
 from shared.store.keys import JobKeys
 from shared.store.manifest import pack_paths
 from shared.store.refusals import full_is_ours
+from shared.store.tally import FIELDS, Tally
 from shared.wire import encode
 
 # A producer that dies while it registers a job leaves nothing behind after this time.
@@ -103,6 +104,14 @@ class Registry:
             found = pipe.execute(raise_on_error=False)
         wanted = fingerprint.encode()
         return [job_id for job_id, raw in zip(job_ids, found, strict=True) if raw == wanted]
+
+    def tally(self) -> Tally:
+        """Return what the ledgers of all jobs count, together, in one round trip."""
+        job_ids = self.jobs()
+        with self.client.pipeline(transaction=False) as pipe:
+            for job_id in job_ids:
+                pipe.hmget(JobKeys(job_id).job, FIELDS)
+            return Tally.of(pipe.execute(raise_on_error=False))
 
     def forget_expired(self) -> None:
         """Drop the ids of jobs that have expired."""

@@ -1,50 +1,74 @@
-"""The system's Chromium, driven by Playwright."""
+"""The system's Chromium, as a person's browser: pages whose faults are collected."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+# Without a word to its maker.
 QUIET = (
     *("--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
 # WebGL without a graphics card.
 SOFTWARE = ("--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+WAIT_SECONDS = 40
+GRAVE = {"serious", "critical"}
+
+
+def find_chromium() -> str:
+    """Return the system's Chromium; without one skip on a laptop, and fail in CI."""
+    if path := shutil.which("chromium"):
+        return path
+    if os.environ.get("CI"):
+        pytest.fail("chromium is not installed")
+    pytest.skip("chromium is not installed")
 
 
 @contextmanager
 def open_browser() -> Iterator[Browser]:
-    """Yield the browser; without one skip on a laptop, and fail in CI."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium, which CI must have")
-        pytest.skip("no chromium")
+    """Yield a browser without a past."""
+    expect.set_options(timeout=WAIT_SECONDS * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *SOFTWARE])
+        browser = playwright.chromium.launch(
+            executable_path=find_chromium(), args=[*QUIET, *SOFTWARE]
+        )
         yield browser
         browser.close()
 
 
-class Witness:
-    """Notes what goes wrong in a page, and what it asks the network for."""
+@dataclass
+class Window:
+    """A page of a browser, what went wrong in it, and which servers it asked."""
 
-    def __init__(self, page: Page) -> None:
-        self.faults: list[str] = []
-        self.requests: list[str] = []
-        page.on("pageerror", lambda error: self.faults.append(str(error)))
-        page.on(
-            "console",
-            lambda message: (
-                self.faults.append(message.text) if message.type in {"error", "warning"} else None
-            ),
-        )
-        page.on("request", lambda request: self.requests.append(request.url))
+    page: Page
+    faults: list[str] = field(default_factory=list)
+    asked: set[str] = field(default_factory=set)
 
-    def outside(self) -> list[str]:
-        """Return what was asked for that the page did not bring."""
-        return [url for url in self.requests if not url.startswith(("file:", "data:"))]
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda message: self._note(message.type, message.text))
+        self.page.on("request", lambda request: self._note_request(request.url))
+
+    def _note(self, kind: str, text: str) -> None:
+        # A server that is away is no fault of the page, nor is the want of a graphics card.
+        if kind == "error" and "net::ERR" not in text:
+            self.faults.append(text)
+
+    def _note_request(self, url: str) -> None:
+        if not url.startswith(("file:", "data:")):
+            self.asked.add("/".join(url.split("/")[:3]))
+
+    def barriers(self) -> list[str]:
+        """Return what of the page is serious for who reads or works it in another way."""
+        return [
+            f"{violation['id']}: {node['html']}"
+            for violation in Axe().run(self.page).response["violations"]
+            if violation["impact"] in GRAVE
+            for node in violation["nodes"]
+        ]

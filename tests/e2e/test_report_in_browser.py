@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browser import Witness, open_browser
+from browser import Window, open_browser
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from polling import wait_until
@@ -48,12 +47,12 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def witness(page: Page) -> Witness:
-    return Witness(page)
+def window(page: Page) -> Window:
+    return Window(page)
 
 
 @pytest.fixture(scope="module")
-def report(embedded_run: FinishedRun, witness: Witness, page: Page) -> Page:
+def report(embedded_run: FinishedRun, window: Window, page: Page) -> Page:
     """The report of 120 photographs, opened once: each test leaves it as it was."""
     page.goto((embedded_run.out / "report.html").as_uri())
     page.wait_for_selector(".map[data-ready]")
@@ -70,7 +69,7 @@ def mean_colour(path: Path) -> list[float]:
 
 
 def test_pointing_at_an_image_shows_its_thumbnail_path_and_cluster(
-    report: Page, embedded_run: FinishedRun, witness: Witness
+    report: Page, embedded_run: FinishedRun, window: Window
 ) -> None:
     place = report.evaluate(UPPERMOST)
     image = read_labels(embedded_run.out)[place["point"]]
@@ -85,7 +84,7 @@ def test_pointing_at_an_image_shows_its_thumbnail_path_and_cluster(
     assert np.abs(np.subtract(shown, expected)).max() < CLOSE
     report.mouse.move(5, 5)
     expect(card).to_be_hidden()
-    assert (witness.faults, witness.outside()) == ([], [])
+    assert (window.faults, window.asked) == ([], set())
 
 
 def test_a_cluster_is_hidden_and_shown_from_the_keyboard(report: Page) -> None:
@@ -118,9 +117,7 @@ def test_each_picture_of_a_cluster_can_be_seen(report: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_has_no_serious_fault_of_accessibility(report: Page, scheme: str) -> None:
     report.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    found = Axe().run(report).response["violations"]
-    serious = [fault for fault in found if fault["impact"] in {"serious", "critical"}]
-    assert [(fault["id"], fault["nodes"][0]["html"]) for fault in serious] == []
+    assert Window(report).barriers() == []
 
 
 def test_an_image_is_tapped_on_a_telephone(browser: Browser, report: Page) -> None:

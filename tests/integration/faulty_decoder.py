@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.files import ImageLimits
+from shared.files import ImageLimits
 from worker.images import load_image
 
 damage: list[Path] = []

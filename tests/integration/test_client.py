@@ -48,6 +48,8 @@ def test_jobs_are_found_again_newest_first(shoal, folder):
     first = shoal.submit(folder, clusters=1)
     second = shoal.submit(folder, clusters=2)
     assert [status.job_id for status in shoal.jobs()] == [second.id, first.id]
+    assert [status.job_id for status in shoal.jobs(1, 5)] == [first.id]
+    assert [status.job_id for status in shoal.jobs(count=1)] == [second.id]
     assert shoal.job(first.id).status().request.clusters == 1
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from shared.errors import ShoalError, UnreadableImageError
+from shared.files import ImageLimits
 from shared.jobs import FailureReason
-from worker.files import ImageLimits
 from worker.images import NO_MEMORY, load_image
 from worker.isolation import IsolatedLoader
 

@@ -101,3 +101,18 @@ def test_an_unknown_job_has_no_state_and_its_ledger_names_a_remedy(client):
         with pytest.raises(UnknownJobError, match="shoal jobs"):
             ask()
     assert client.keys("*nosuch*") == []
+
+
+def test_jobs_are_tallied_with_their_times(register, registry):
+    first, _ = register(), register()
+    for seconds in (1.5, 0.5):
+        first.note_seconds(State.FITTING, seconds)
+    first.cancel()
+    tally = registry.tally()
+    assert tally.jobs == {"cancelled": 1, "queued": 1}
+    assert (tally.seconds[State.FITTING], tally.timed[State.FITTING]) == (2, 2)
+
+
+def test_a_time_brings_no_job_back_that_has_expired(client, registry):
+    Ledger(client, "0123456789ab", 15).note_seconds(State.LOADING, 1)
+    assert not client.keys("*0123456789ab*")

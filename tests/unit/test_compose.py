@@ -13,10 +13,10 @@ from shared.settings import Settings
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = ["producer", "worker"]
+OURS = ["producer", "web", "worker"]
 
 
-def test_services_are_redis_worker_and_producer() -> None:
+def test_services_are_redis_worker_web_and_producer() -> None:
     assert set(SERVICES) == {"redis", *OURS}
 
 
@@ -44,8 +44,17 @@ def test_worker_has_time_to_finish_its_batches() -> None:
     assert SERVICES["worker"]["init"] is True
 
 
-def test_nothing_is_published() -> None:
-    assert not any({"ports", "network_mode"} & service.keys() for service in SERVICES.values())
+def test_nothing_is_published_but_the_page_to_this_machine() -> None:
+    assert not any("network_mode" in service for service in SERVICES.values())
+    published = {name: s["ports"] for name, s in SERVICES.items() if "ports" in s}
+    assert published == {"web": ["127.0.0.1:8080:8080"]}
+
+
+def test_page_wants_a_token_and_does_not_start_without() -> None:
+    web = SERVICES["web"]
+    assert web["environment"]["SHOAL_WEB_TOKEN"].startswith("${WEB_TOKEN:?")
+    assert web["environment"].items() >= SERVICES["worker"]["environment"].items()
+    assert web["command"] == ["serve", "--host", "0.0.0.0"]  # noqa: S104
 
 
 def test_redis_keeps_what_it_is_given() -> None:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from shared.errors import UnreadableImageError
+from shared.files import ImageLimits
 from shared.jobs import FailureReason
-from worker.files import ImageLimits
 from worker.images import load_image
 
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from redis import RedisError
 
 from shared.errors import ShoalError
-from shared.jobs import Stage
+from shared.jobs import Stage, State
 from shared.store import Commit, Ledger
 from shared.store.refusals import PASSING
 from worker.heartbeat import BatchHeartbeat, WorkLostError
@@ -43,10 +43,26 @@ def end_attempt(ledger: Ledger, stage: Stage, batch: int, error: str | None) -> 
 
 
 def log_batch(ledger: Ledger, stage: Stage, batch: int, started: float, **outcome: object) -> None:
-    """Log what became of an attempt that ``started`` at this time of the monotonic clock."""
+    """Log and note what became of an attempt.
+
+    Args:
+        ledger: Of the job.
+        stage: Stage that the batch belongs to.
+        batch: Number of the batch.
+        started: When it began, by the monotonic clock.
+        outcome: What to log beside; ``commit`` among it.
+    """
     seconds = round(time.monotonic() - started, 2)
     work = {"job": ledger.job_id, "stage": stage, "batch": batch}
     logger.info("batch", extra={**work, **outcome, "seconds": seconds})
+    if outcome["commit"] in {Commit.COMMITTED, Commit.LAST}:
+        note_seconds(ledger, stage, seconds)
+
+
+def note_seconds(ledger: Ledger, state: State | Stage, seconds: float) -> None:
+    """Note for the metrics how long something took, as far as Redis lets us."""
+    with suppress(RedisError, ShoalError):
+        ledger.note_seconds(state, seconds)
 
 
 def describe_hopeless(ledger: Ledger, stage: Stage, batch: int) -> str:

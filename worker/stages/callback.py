@@ -12,6 +12,7 @@ from shared.jobs import Stage, State
 from shared.store import Lease, Ledger
 from shared.store.refusals import PASSING
 from worker.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
+from worker.stages.attempts import note_seconds
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -38,13 +39,16 @@ def run_callback(workplace: Workplace, job_id: str, stage: Stage, work: Work) ->
         error = find_error(lease, keeper, work)
     if error:
         fail_job(workplace, ledger, lease, error)
+    seconds = round(time.monotonic() - started, 2)
+    if not error:
+        note_seconds(ledger, lease.state, seconds)
     logger.info(
         "callback",
         extra={
             "job": job_id,
             "stage": lease.state,
             "attempt": lease.attempt,
-            "seconds": round(time.monotonic() - started, 2),
+            "seconds": seconds,
             "error": error,
         },
     )

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import NotFinishedError, UnreadableImageError, UsageError
+from shared.files import digest_content, read_file
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
 from shared.store.results import FailedImage
 from worker.extractors import Extractor, extract_blocks, find_extractors
-from worker.files import digest_content, read_file
 from worker.hashes import HASH_DTYPE, perceptual_hash
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
 from worker.images import load_with_digest

@@ -1,0 +1,141 @@
+"""The images of one job by number, their place in its manifest; and each cluster's, by distance."""
+
+import os
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import accumulate
+
+from shared.errors import UsageError
+from shared.store import Results
+from shared.store.results import LABEL_ROW
+
+# Batches whose paths are kept: a page of a cluster takes its images from many.
+BATCHES_KEPT = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One image of a cluster.
+
+    Attributes:
+        number: Its place in the job's manifest, from 0.
+        path: Relative to the job's source.
+        label: Number of the cluster.
+        distance: To the cluster's centroid.
+        pc1: First principal component.
+        pc2: Second principal component.
+    """
+
+    number: int
+    path: str
+    label: int
+    distance: float
+    pc1: float
+    pc2: float
+
+
+class Catalogue:
+    """The images of one job, whose manifest never changes, and its labels as they are now.
+
+    What is read is kept: a job that was retried needs another.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self.results = results
+        self._paths = lru_cache(BATCHES_KEPT)(results.paths)
+        self._positions = lru_cache(BATCHES_KEPT)(self._loaded_positions)
+
+    @cached_property
+    def n_batches(self) -> int:
+        """Batches of the manifest."""
+        return self.results.n_batches()
+
+    @cached_property
+    def batch_size(self) -> int:
+        """Images of each batch but the last."""
+        return len(self._paths(0))
+
+    def path(self, number: int) -> str:
+        """Return the path of an image that was loaded, relative to the source.
+
+        Raises:
+            UsageError: There is none of this number, or it failed.
+        """
+        batch, position = divmod(number, self.batch_size)
+        if batch < self.n_batches and position in self._positions(batch):
+            return self._paths(batch)[position]
+        raise UsageError(f"Job {self.results.job_id} has no loaded image of number {number}.")
+
+    def number(self, path: str) -> int:
+        """Return the number of the image at ``path``.
+
+        Raises:
+            UsageError: The job has no such image.
+        """
+        wanted = os.fsencode(path)
+        firsts = range(self.n_batches)
+        batch = bisect_right(firsts, wanted, key=lambda b: os.fsencode(self._paths(b)[0])) - 1
+        paths = self._paths(max(batch, 0))
+        position = bisect_left(paths, wanted, key=os.fsencode)
+        if position == len(paths) or paths[position] != path:
+            raise UsageError(f"Job {self.results.job_id} has no image {path!r}.")
+        return max(batch, 0) * self.batch_size + position
+
+    def rows(self, start: int, count: int) -> list[Member]:
+        """Return ``count`` images from the ``start``-th that was loaded on, in manifest order."""
+        return [self._member(row) for row in range(start, min(start + count, self._n_rows))]
+
+    def members(self, label: int, start: int, count: int) -> list[Member]:
+        """Return images of a cluster from the ``start``-th on, nearest to its centroid first."""
+        rows = self._by_distance.get(label, ())
+        return [self._member(row) for row in rows[start : start + count]]
+
+    def _member(self, row: int) -> Member:
+        batch = bisect_right(self._ends, row)
+        within = row - (self._ends[batch - 1] if batch else 0)
+        position = self._positions(batch)[within]
+        label, distance, pc1, pc2 = LABEL_ROW.unpack_from(self._labels, row * LABEL_ROW.size)
+        return Member(
+            number=batch * self.batch_size + position,
+            path=self._paths(batch)[position],
+            label=label,
+            distance=distance,
+            pc1=pc1,
+            pc2=pc2,
+        )
+
+    @cached_property
+    def _by_batch(self) -> list[bytes]:
+        return list(self.results.labels())
+
+    @cached_property
+    def _labels(self) -> bytes:
+        return b"".join(self._by_batch)
+
+    @cached_property
+    def _ends(self) -> list[int]:
+        return list(accumulate(len(raw) // LABEL_ROW.size for raw in self._by_batch))
+
+    @property
+    def _n_rows(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @cached_property
+    def _by_distance(self) -> dict[int, Sequence[int]]:
+        table = list(self._label_rows())
+        order = sorted(range(len(table)), key=table.__getitem__)
+        found: dict[int, array[int]] = {}
+        for row in order:
+            found.setdefault(table[row][0], array("L")).append(row)
+        return dict(found)
+
+    def _label_rows(self) -> Iterator[tuple[int, float]]:
+        for label, distance, *_ in LABEL_ROW.iter_unpack(self._labels):
+            yield label, distance
+
+    def _loaded_positions(self, batch: int) -> Sequence[int]:
+        failed = {image.position for image in self.results.failed_images(batch)}
+        return [i for i in range(len(self._paths(batch))) if i not in failed]

@@ -1,0 +1,85 @@
+"""Access: who may see and change what the page shows."""
+
+import hmac
+import ipaddress
+import secrets
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+SESSION_COOKIE = "shoal_session"
+SESSION_SECONDS = 7 * 86_400
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whether a request may be answered.
+
+    Attributes:
+        token: What who asks must know; None lets everybody on this machine in.
+    """
+
+    token: str | None = None
+
+    def admits(self, request: Request) -> bool:
+        """Return whether a request comes from somebody who knows the token."""
+        return self.token is None or self.has_token(request) or self.has_session(request)
+
+    def has_token(self, request: Request) -> bool:
+        """Return whether a request carries the token, as a program's does."""
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        # Headers are Latin-1 by their standard; what was sent are bytes.
+        return scheme.lower() == "bearer" and self.is_token(given.strip().encode("latin-1"))
+
+    def is_token(self, given: bytes) -> bool:
+        """Return whether ``given`` is the token, in a time that tells nothing of it."""
+        return self.token is not None and hmac.compare_digest(given, self.token.encode())
+
+    def make_session(self) -> str:
+        """Return the value of a cookie that stands for the token until it expires."""
+        content = f"{int(time.time()) + SESSION_SECONDS}.{secrets.token_hex(8)}"
+        return f"{content}.{self._sign(content)}"
+
+    def has_session(self, request: Request) -> bool:
+        """Return whether a request carries a session's cookie that has not expired."""
+        content, _, signature = request.cookies.get(SESSION_COOKIE, "").rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._sign(content).encode()):
+            return False
+        return int(content.partition(".")[0]) > time.time()
+
+    def _sign(self, content: str) -> str:
+        # Made from the token: a session outlives the server, and ends with the token.
+        key = sha256(f"shoal session {self.token}".encode()).digest()
+        return hmac.new(key, content.encode(), sha256).hexdigest()
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether ``host`` names this machine, to itself alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def names_loopback(request: Request) -> bool:
+    """Return whether a request asks for this machine by a name of its own.
+
+    Another name that leads here is a foreign site's, which has bent it (DNS rebinding).
+    """
+    return is_loopback(urlsplit(f"//{request.headers.get('host', '')}").hostname or "")
+
+
+def is_foreign(request: Request) -> bool:
+    """Return whether a browser sends a request that changes something for another site."""
+    if request.method in SAFE_METHODS:
+        return False
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site != "same-origin"
+    origin = request.headers.get("origin")
+    # A program sends neither.
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")

@@ -1,0 +1,69 @@
+"""The application: all routes of one site, behind its gate."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.security import HTTPBearer
+from starlette.staticfiles import StaticFiles
+
+from producer.client import Client
+from producer.web import downloads, events, health, jobs, login, pages, problems, results
+from producer.web.access import Access
+from producer.web.gate import MOST_BODY_BYTES, Gate
+from producer.web.problems import Problem
+from producer.web.rendering import Responses
+from producer.web.site import Site
+from producer.web.thumbnails import Thumbnails
+
+PROBLEMS: Responses = {
+    code: {"model": Problem, "description": meaning}
+    for code, meaning in {
+        400: "Not JSON.",
+        401: "No token.",
+        403: "Asked for by another site.",
+        404: "No such job or image.",
+        409: "The job has no result (yet).",
+        413: "The body is too large.",
+        421: "This name does not mean this server.",
+        422: "What is asked for cannot work; the message names the remedy.",
+        429: "Too often.",
+        503: "Redis does not answer.",
+        507: "Redis has no memory left.",
+    }.items()
+}
+
+
+def make_site(client: Client, token: str | None) -> Site:
+    """Return the site of a client's Redis."""
+    return Site(client, Access(token), Thumbnails(client.settings))
+
+
+def make_app(site: Site) -> FastAPI:
+    """Return the application without its gate."""
+    app = FastAPI(
+        title="Shoal",
+        summary="Sorts large image folders into clusters.",
+        openapi_url="/api/v1/openapi.json",
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=MOST_BODY_BYTES,
+        redirect_slashes=False,
+    )
+    app.state.site = site
+    # It only tells how to send the token: the gate has looked at it before.
+    bearer = Depends(HTTPBearer(auto_error=False, description="Where the server has a token."))
+    api = APIRouter(prefix="/api/v1", responses=PROBLEMS, dependencies=[bearer])
+    for part in (jobs, results, downloads, events):
+        api.include_router(part.router)
+    app.include_router(api)
+    for part in (pages, login, health):
+        app.include_router(part.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
+    problems.install(app)
+    return app
+
+
+def make_gated_app(site: Site) -> Gate:
+    """Return the application as it is served."""
+    return Gate(make_app(site), site.access)

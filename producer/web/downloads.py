@@ -1,0 +1,90 @@
+"""The API's downloads: what a job found, as files."""
+
+from collections.abc import Iterator
+from tempfile import TemporaryFile
+from typing import IO, Literal
+
+from fastapi import APIRouter
+from starlette.responses import Response, StreamingResponse
+
+from producer.job import Job
+from producer.output import write_form, write_rows
+from producer.report import make_report
+from producer.web.rendering import Responses
+from producer.web.site import TheJob
+from shared.jobs import Duplicate, Failure
+
+FileName = Literal[
+    "labels.csv",
+    "labels.json",
+    "labels.parquet",
+    "failures.csv",
+    "duplicates.csv",
+    "model.npz",
+    "report.html",
+]
+MEDIA_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+    "npz": "application/zip",
+    "html": "text/html; charset=utf-8",
+}
+CHUNK_BYTES = 2**16
+# The report has its script and its pictures within it: it is shown as of no site, where it can
+# ask for nothing and see nothing of ours.
+REPORT_POLICY = (
+    "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'"
+    " 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+)
+ANY: Responses = {200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}}}
+
+router = APIRouter()
+
+
+@router.get("/jobs/{job_id}/downloads/{name}", response_class=Response, responses=ANY)
+def download(job: TheJob, name: FileName) -> Response:
+    """What a finished job found, as a file."""
+    # Written before it is sent: what goes wrong is told as such, not by a file cut off.
+    file = TemporaryFile()  # noqa: SIM115  closed once it was sent
+    try:
+        write_result(job, name, file)
+        size = file.tell()
+    except BaseException:
+        file.close()
+        raise
+    headers = {
+        "Content-Length": str(size),
+        "Content-Disposition": f'attachment; filename="shoal-{job.id}-{name}"',
+    }
+    kind = MEDIA_TYPES[name.partition(".")[2]]
+    return StreamingResponse(read_chunks(file), headers=headers, media_type=kind)
+
+
+def write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
+    """Write one of a job's files.
+
+    Raises:
+        ShoalError: The job has no result, or a package is missing.
+    """
+    stem, _, form = name.partition(".")
+    if stem == "labels":
+        write_form(job.labels(), form, file)
+    elif stem == "failures":
+        write_rows(job.failures(), Failure, file)
+    elif stem == "duplicates":
+        write_rows(job.duplicates(), Duplicate, file)
+    elif stem == "model":
+        file.write(job.model())
+    else:
+        file.write(make_report(job))
+    file.seek(0, 2)
+
+
+def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield a file's bytes from its beginning on, and close it."""
+    with file:
+        file.seek(0)
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk

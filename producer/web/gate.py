@@ -1,0 +1,83 @@
+"""The gate: every request passes it, and every answer gets what makes a browser careful."""
+
+from urllib.parse import quote
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from producer.web.access import Access, is_foreign, names_loopback
+from producer.web.problems import tell_problem
+
+# What a page may load: our own files, and no script or style within it.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cache-Control": "no-store",
+}
+MOST_BODY_BYTES = 64 * 1024
+OPEN_PATHS = ("/static/", "/login", "/healthz", "/readyz")
+
+
+class Gate:
+    """Lets requests through to ``app``, or refuses them."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        self.app = app
+        self.access = access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_carefully(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        answer = self.refuse(Request(scope)) or self.app
+        await answer(scope, receive, send_carefully)
+
+    def refuse(self, request: Request) -> Response | None:
+        """Return the answer to a request that must not get through."""
+        # With a token, a name that was bent gets no cookie and so no further.
+        if self.access.token is None and not names_loopback(request):
+            error = "This page is for this machine only: open it as 127.0.0.1 or localhost."
+            return tell_problem(request, 421, error)
+        if is_foreign(request) and not self.access.has_token(request):
+            return tell_problem(request, 403, "Another site asks for this: refused.")
+        if body_bytes(request) > MOST_BODY_BYTES:
+            return tell_problem(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
+        if request.url.path.startswith(OPEN_PATHS) or self.access.admits(request):
+            return None
+        return ask_for_token(request)
+
+
+def body_bytes(request: Request) -> int:
+    """Return how large a request says that its body is; one that does not say is counted."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isdecimal() else 0
+
+
+def ask_for_token(request: Request) -> Response:
+    """Return where a person enters the token, or what a program must send."""
+    if request.url.path.startswith(("/api/", "/metrics")):
+        error = "Send the token as `Authorization: Bearer …`: it is the server's SHOAL_WEB_TOKEN."
+        refusal = tell_problem(request, 401, error)
+        refusal.headers["WWW-Authenticate"] = "Bearer"
+        return refusal
+    return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)

@@ -1,0 +1,34 @@
+"""Health: what an orchestrator and Prometheus ask."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from producer.web.metrics import measure
+from producer.web.problems import Problem
+from producer.web.rendering import Json
+from producer.web.site import TheSite
+from shared.connection import find_faults
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/healthz")
+def is_up() -> Response:
+    """That the process answers."""
+    return Json({"status": "up"})
+
+
+@router.get("/readyz")
+def is_ready(site: TheSite) -> Response:
+    """That Redis answers, and keeps what it is given."""
+    site.client.redis.ping()
+    if faults := find_faults(site.client.redis):
+        return Json(Problem("; ".join(faults)), 503)
+    return Json({"status": "ready"})
+
+
+@router.get("/metrics")
+def show_metrics(site: TheSite) -> Response:
+    """What Prometheus collects."""
+    content, media_type = measure(site.client)
+    return Response(content, media_type=media_type)

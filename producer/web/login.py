@@ -1,0 +1,54 @@
+"""Login: where a person enters the token once."""
+
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from producer.web.access import SESSION_COOKIE, SESSION_SECONDS
+from producer.web.rendering import Page
+from producer.web.site import TheSite, spend
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/login")
+def show_login(request: Request) -> Response:
+    """The form."""
+    return Page("login.html", next=safe_path(request.query_params.get("next", "/")), error="")
+
+
+@router.post("/login")
+async def log_in(request: Request, site: TheSite) -> Response:
+    """Set the session's cookie if the token is right."""
+    form = parse_qs((await request.body()).decode(errors="replace"))
+    given, onward = form.get("token", [""])[0], safe_path(form.get("next", ["/"])[0])
+    address = request.client.host if request.client else ""
+    spend(site.logins, address)
+    if not site.access.is_token(given.strip().encode()):
+        return Page("login.html", 403, next=onward, error="That is not the token.")
+    site.logins.forgive(address)
+    answer = RedirectResponse(onward, 303)
+    answer.set_cookie(
+        SESSION_COOKIE,
+        site.access.make_session(),
+        max_age=SESSION_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+@router.post("/logout")
+def log_out() -> Response:
+    """Drop the session's cookie."""
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(SESSION_COOKIE)
+    return answer
+
+
+def safe_path(path: str) -> str:
+    """Return a path of this site, whatever a link to the form says."""
+    is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if is_ours else "/"

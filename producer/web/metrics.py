@@ -1,0 +1,75 @@
+"""Metrics: what the ledgers of all jobs tell, as Prometheus collects it."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from producer.client import Client
+from shared.jobs import State
+from shared.store import Tally
+from shared.tasks import BATCHES, CALLBACKS
+
+
+class JobsCollector(Collector):
+    """Gauges of the jobs that have not expired; they fall when one expires."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all metrics, read now."""
+        registry = self.client.registry
+        tally = registry.tally()
+        yield from count_jobs(tally)
+        yield from time_work(tally)
+        queues = gauge("shoal_queue_messages", "Messages that wait for a worker.", "queue")
+        for queue in (BATCHES, CALLBACKS):
+            queues.add_metric([queue], registry.waiting([queue]))
+        yield queues
+        workers = registry.workers(within_seconds=self.client.settings.sweep_seconds * 3)
+        yield GaugeMetricFamily(
+            "shoal_workers", "Workers that gave a sign of life lately.", len(workers)
+        )
+
+
+def gauge(name: str, meaning: str, label: str) -> GaugeMetricFamily:
+    """Return a gauge with one label."""
+    return GaugeMetricFamily(name, meaning, labels=[label])
+
+
+def count_jobs(tally: Tally) -> Iterator[Metric]:
+    """Yield how many jobs and images there are."""
+    jobs = gauge("shoal_jobs", "Jobs that have not expired.", "state")
+    for state in State:
+        jobs.add_metric([state], tally.jobs[state])
+    yield jobs
+    images = gauge("shoal_images", "Images of these jobs.", "outcome")
+    images.add_metric(["loaded"], tally.loaded)
+    images.add_metric(["failed"], tally.failed)
+    yield images
+
+
+def time_work(tally: Tally) -> Iterator[Metric]:
+    """Yield how long the batches and callbacks of these jobs took, and how many they were."""
+    kinds = {
+        "batch": (State.LOADING, State.LABELLING),
+        "fit": (State.FITTING,),
+        "finish": (State.FINISHING,),
+    }
+    for kind, states in kinds.items():
+        times = SummaryMetricFamily(
+            f"shoal_{kind}_seconds", f"Time that each {kind} of these jobs took.", labels=["state"]
+        )
+        for state in states:
+            times.add_metric([state], tally.timed[state], tally.seconds[state])
+        yield times
+
+
+def measure(client: Client) -> tuple[bytes, str]:
+    """Return all metrics as text, and the text's media type."""
+    registry = CollectorRegistry()
+    registry.register(JobsCollector(client))
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,0 +1,175 @@
+"""The pages: jobs, a job, a cluster, failures, as HTML that can be read without a script."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from producer.catalogue import Catalogue
+from producer.job import Job
+from producer.web.downloads import REPORT_POLICY, FileName, write_report
+from producer.web.events import JOBS_A_PAGE
+from producer.web.rendering import Page
+from producer.web.results import Label
+from producer.web.site import Site, TheJob, TheSite, TheStatus
+from producer.web.submission import DEFAULTS
+from shared.features import list_features
+from shared.jobs import ALGORITHMS, NOISE, ClusterSummary, State, Status
+
+CLUSTERS_A_PAGE = 20
+IMAGES_A_PAGE = 60
+FAILURES_A_PAGE = 100
+SHOWN_OF_CLUSTER = 8
+SHOWN_OUTLIERS = 16
+
+PLOTS = {
+    "scatter": "Each image by the first two principal components, coloured by cluster",
+    "sizes": "Images in each cluster",
+    "variance": "Variance that the principal components explain",
+    "choice": "How the number of clusters was chosen",
+}
+DOWNLOADS: dict[FileName, str] = {
+    "report.html": "Report",
+    "labels.csv": "Labels, CSV",
+    "labels.json": "Labels, JSON",
+    "labels.parquet": "Labels, Parquet",
+    "failures.csv": "Failures, CSV",
+    "duplicates.csv": "Duplicates, CSV",
+    "model.npz": "Model",
+}
+Number = Annotated[int, Query(alias="page", ge=1, le=10**9)]
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One page of many things.
+
+    Attributes:
+        number: From 1.
+        size: Things a page.
+        total: Things in all.
+    """
+
+    number: int
+    size: int
+    total: int
+
+    @property
+    def start(self) -> int:
+        """The first thing of the page, from 0."""
+        return (self.number - 1) * self.size
+
+    @property
+    def end(self) -> int:
+        """The thing after the last of the page."""
+        return min(self.start + self.size, self.total)
+
+    @property
+    def last(self) -> int:
+        """The number of the last page."""
+        return max(-(-self.total // self.size), 1)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of a job as a page shows it."""
+
+    number: int
+    path: str
+
+
+@router.get("/")
+def show_jobs(site: TheSite, number: Number = 1) -> Response:
+    """All jobs, newest first, and the form for a new one."""
+    part = Slice(number, JOBS_A_PAGE, len(site.client.registry.jobs()))
+    statuses = list(site.client.jobs(part.start, part.size))
+    return Page(
+        "jobs.html",
+        statuses=statuses,
+        part=part,
+        features=list_features(),
+        defaults=DEFAULTS,
+        algorithms=ALGORITHMS,
+        is_idle=any(is_waiting(site, status) for status in statuses),
+        **common(site),
+    )
+
+
+@router.get("/jobs/{job_id}")
+def show_job(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) -> Response:
+    """One job: where it stands, and what it found."""
+    found = find_results(site, job, number) if status.state is State.FINISHED else None
+    is_idle = is_waiting(site, status)
+    return Page("job.html", status=status, found=found, is_idle=is_idle, **common(site))
+
+
+@router.get("/jobs/{job_id}/clusters/{label}")
+def show_cluster(
+    site: TheSite, job: TheJob, status: TheStatus, label: Label, number: Number = 1
+) -> Response:
+    """The images of a cluster, nearest to its centroid first."""
+    summary = job.summary()
+    sizes = {cluster.label: cluster.size for cluster in summary.clusters} | {NOISE: summary.noise}
+    part = Slice(number, IMAGES_A_PAGE, sizes.get(label, 0))
+    members = site.catalogue(job).members(label, part.start, part.size)
+    return Page(
+        "cluster.html", status=status, label=label, members=members, part=part, **common(site)
+    )
+
+
+@router.get("/jobs/{job_id}/failures")
+def show_failures(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) -> Response:
+    """The images that could not be used, each with its cause."""
+    part = Slice(number, FAILURES_A_PAGE, status.images.failed)
+    failures = list(islice(job.failures(), part.start, part.start + part.size))
+    return Page("failures.html", status=status, failures=failures, part=part, **common(site))
+
+
+@router.get("/jobs/{job_id}/report")
+def show_report(job: TheJob) -> Response:
+    """The report, as of no site."""
+    headers = {"Content-Security-Policy": REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return Response(write_report(job), headers=headers, media_type="text/html; charset=utf-8")
+
+
+def common(site: Site) -> dict[str, Any]:
+    """Return what every page shows."""
+    return {"is_private": site.access.token is not None}
+
+
+def is_waiting(site: Site, status: Status) -> bool:
+    """Return whether a job has nobody who works on it."""
+    return not (status.state.is_final or site.client.workers or site.client.has_workers())
+
+
+def find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
+    """Return what a finished job's page shows of its results."""
+    summary, catalogue = job.summary(), site.catalogue(job)
+    part = Slice(number, CLUSTERS_A_PAGE, len(summary.clusters))
+    available = job.plots()
+    return {
+        "summary": summary,
+        "part": part,
+        "clusters": list(show_clusters(catalogue, summary.clusters[part.start : part.end])),
+        "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS]),
+        "plots": {name: title for name, title in PLOTS.items() if name in available},
+        "downloads": DOWNLOADS,
+    }
+
+
+def show_clusters(
+    catalogue: Catalogue, clusters: Sequence[ClusterSummary]
+) -> Iterator[tuple[ClusterSummary, list[Picture]]]:
+    """Yield clusters with the images that speak for them."""
+    for cluster in clusters:
+        yield cluster, show_images(catalogue, cluster.representatives[:SHOWN_OF_CLUSTER])
+
+
+def show_images(catalogue: Catalogue, paths: Sequence[str]) -> list[Picture]:
+    """Return images by their paths."""
+    return [Picture(catalogue.number(path), path) for path in paths]

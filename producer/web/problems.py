@@ -1,0 +1,113 @@
+"""Problems: what went wrong, in the words of the command line, as JSON or as a page."""
+
+import math
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from redis import ConnectionError as RedisConnectionError
+from redis import TimeoutError as RedisTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from producer.web.rendering import Json, Page
+from shared.errors import (
+    ConnectionLostError,
+    JobCancelledError,
+    JobFailedError,
+    NotFinishedError,
+    ShoalError,
+    StoreFullError,
+    UnknownJobError,
+    UnreadableImageError,
+    UsageError,
+)
+
+# The first that an error is an instance of.
+STATUSES: dict[type[Exception], int] = {
+    UnknownJobError: 404,
+    UsageError: 422,
+    NotFinishedError: 409,
+    JobFailedError: 409,
+    JobCancelledError: 409,
+    UnreadableImageError: 404,
+    StoreFullError: 507,
+    ConnectionLostError: 503,
+}
+NO_ANSWER = "Redis does not answer; trying again may help."
+
+
+class BusyError(ShoalError):
+    """Too much is asked for at once.
+
+    Attributes:
+        wait_seconds: When to ask again.
+    """
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = math.ceil(wait_seconds)
+        super().__init__(f"Too many requests: try again in {self.wait_seconds} s.")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What went wrong; the message names the remedy."""
+
+    error: str
+
+
+def install(app: FastAPI) -> None:
+    """Let an application answer with problems what its routes raise."""
+    app.add_exception_handler(ShoalError, answer_error)
+    app.add_exception_handler(RedisConnectionError, answer_lost)
+    app.add_exception_handler(RedisTimeoutError, answer_lost)
+    app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
+    app.add_exception_handler(Exception, answer_defect)
+
+
+def tell_problem(request: Request, status: int, error: str) -> Response:
+    """Return a problem as the one who asks reads it: JSON of the API, else a page."""
+    if request.url.path.startswith(("/api/", "/metrics", "/healthz", "/readyz")):
+        return Json(Problem(error), status)
+    title = HTTPStatus(status).phrase
+    return Page("problem.html", status, title=title, error=error)
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """Answer what Shoal raises on purpose."""
+    if isinstance(error, BusyError):
+        response = tell_problem(request, 429, str(error))
+        response.headers["Retry-After"] = str(error.wait_seconds)
+        return response
+    status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
+    return tell_problem(request, status, str(error))
+
+
+def answer_lost(request: Request, _error: Exception) -> Response:
+    """Answer while Redis is away."""
+    response = tell_problem(request, 503, NO_ANSWER)
+    response.headers["Retry-After"] = "2"
+    return response
+
+
+def answer_http(request: Request, error: Exception) -> Response:
+    """Answer what the framework refuses: no such page, a method that it has not."""
+    assert isinstance(error, HTTPException)  # noqa: S101  as registered
+    response = tell_problem(request, error.status_code, f"{error.detail}.")
+    response.headers.update(error.headers or {})
+    return response
+
+
+def answer_invalid(request: Request, error: Exception) -> Response:
+    """Answer a request of another form than described."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  as registered
+    faults = [f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
+    return tell_problem(request, 422, "; ".join(faults) + ".")
+
+
+def answer_defect(request: Request, error: Exception) -> Response:
+    """Answer a defect of ours; the log has its traceback."""
+    return tell_problem(request, 500, f"Unexpected {type(error).__name__}: see the server's log.")

@@ -1,0 +1,59 @@
+"""Rendering: what the server answers as JSON and as pages, whatever a file is called."""
+
+import time
+from typing import Any, TypeAlias
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, Response
+
+from shared.wire import encode
+
+# As the description of the API takes them.
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+
+class Json(Response):
+    """A job's models as JSON, as the command line prints them."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Return the body; names that are not UTF-8 survive, as escaped surrogates."""
+        return encode(content)
+
+
+class Page(HTMLResponse):
+    """A template with its values as HTML."""
+
+    def __init__(self, template: str, status_code: int = 200, **values: Any) -> None:
+        super().__init__(TEMPLATES.get_template(template).render(values), status_code)
+
+    def render(self, content: str) -> bytes:
+        """Return the body; of names that are not UTF-8, what cannot be shown is a question mark."""
+        return content.encode(errors="replace")
+
+
+def show_time(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as a date of this machine's clock."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def show_count(count: int) -> str:
+    """Return a number as a person reads it."""
+    return f"{count:,}"
+
+
+def make_templates() -> Environment:
+    """Return the environment of all pages."""
+    environment = Environment(
+        loader=PackageLoader("producer.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(time=show_time, count=show_count)
+    return environment
+
+
+TEMPLATES = make_templates()

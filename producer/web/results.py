@@ -1,0 +1,71 @@
+"""The API's results: labels, failures, members of clusters, plots, thumbnails."""
+
+from itertools import islice
+from pathlib import Path as FilePath
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Path
+from starlette.responses import Response
+
+from producer.catalogue import Member
+from producer.web.jobs import Count, Start
+from producer.web.rendering import Json, Responses
+from producer.web.site import TheJob, TheSite, TheStatus
+from shared.jobs import NOISE, Failure, Summary
+
+PlotName = Literal["scatter", "contact-sheet", "sizes", "variance", "choice"]
+Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
+Number = Annotated[int, Path(ge=0, le=2**53)]
+PNG: Responses = {200: {"content": {"image/png": {}}}}
+JPEG: Responses = {200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not changed."}}
+
+router = APIRouter(prefix="/jobs/{job_id}")
+
+
+@router.get("/summary", response_model=Summary)
+def show_summary(job: TheJob) -> Response:
+    """What a finished job found: clusters, representatives, outliers."""
+    return Json(job.summary())
+
+
+@router.get("/labels", response_model=list[Member])
+def list_labels(site: TheSite, job: TheJob, start: Start = 0, count: Count = 100) -> Response:
+    """Images and their clusters, in the order of the folder."""
+    return Json(site.catalogue(job).rows(start, count))
+
+
+@router.get("/clusters/{label}/members", response_model=list[Member])
+def list_members(
+    site: TheSite, job: TheJob, label: Label, start: Start = 0, count: Count = 100
+) -> Response:
+    """Images of a cluster, nearest to its centroid first."""
+    return Json(site.catalogue(job).members(label, start, count))
+
+
+@router.get("/failures", response_model=list[Failure])
+def list_failures(job: TheJob, start: Start = 0, count: Count = 100) -> Response:
+    """Images that could not be used, and why, in the order of the folder."""
+    return Json(list(islice(job.failures(), start, start + count)))
+
+
+@router.get("/plots/{name}", response_class=Response, responses=PNG)
+def show_plot(job: TheJob, name: PlotName) -> Response:
+    """A plot as PNG."""
+    return Response(job.plot(name), media_type="image/png")
+
+
+@router.get("/images/{number}/thumbnail", response_class=Response, responses=JPEG)
+def show_thumbnail(
+    site: TheSite,
+    job: TheJob,
+    status: TheStatus,
+    number: Number,
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """A small JPEG of an image, which is named by its number: its place in the job's manifest."""
+    path = site.catalogue(job).path(number)
+    thumbnail, name = site.thumbnails.find(FilePath(status.request.source) / path)
+    headers = {"ETag": f'"{name}"', "Cache-Control": "private, max-age=600"}
+    if f'"{name}"' in if_none_match:
+        return Response(None, 304, headers)
+    return Response(thumbnail, 200, headers, "image/jpeg")

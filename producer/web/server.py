@@ -1,0 +1,160 @@
+"""The server: the application at an address of this machine, until it is told to stop."""
+
+import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from threading import Thread
+
+import click
+import uvicorn
+
+from producer.client import Client
+from producer.run import interruptible
+from producer.web.access import is_loopback
+from producer.web.app import make_gated_app, make_site
+from producer.web.site import Site
+from shared.connection import LOST, hide_password
+from shared.errors import ConnectionLostError, ShoalError, UsageError
+from shared.settings import Settings, read_settings
+
+logger = logging.getLogger(__name__)
+
+# Streams end by themselves within this time.
+END_SECONDS = 2
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which lets the site's streams end when it ends."""
+
+    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+        super().__init__(config)
+        self.site = site
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Begin to end."""
+        self.site.closing.set()
+        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # a frame, as the signal's
+
+
+def serve(host: str, port: int) -> None:
+    """Serve the page until this process is told to stop.
+
+    Args:
+        host: Address to listen at; other than loopback it needs a token.
+        port: Port; 0 is any that is free.
+
+    Raises:
+        UsageError: The address needs a token.
+        ShoalError: The address cannot be used, or no Redis answers.
+    """
+    settings = read_settings()
+    check_address(host, settings)
+    with (
+        interruptible(),
+        suppress(KeyboardInterrupt),
+        open_socket(host, port) as listener,
+        connect(settings) as client,
+    ):
+        site = make_site(client, settings.web_token)
+        announce(host, listener.getsockname()[1], settings)
+        with look_after(site):
+            make_server(site).run(sockets=[listener])
+
+
+def check_address(host: str, settings: Settings) -> None:
+    """Refuse to let strangers in.
+
+    Raises:
+        UsageError: The address can be reached from elsewhere, and there is no token.
+    """
+    if not is_loopback(host) and not settings.web_token:
+        raise UsageError(
+            f"At {host} anybody could submit jobs and see images: set SHOAL_WEB_TOKEN, for"
+            " example to what `openssl rand -hex 24` prints, or leave --host at 127.0.0.1."
+        )
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at an address.
+
+    Raises:
+        ShoalError: It is taken, or none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host.strip("[]"), port), family=family)
+        # asyncio sets it only where a socket names its protocol; each answer took 40 ms without.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
+    except OSError as error:
+        raise ShoalError(
+            f"Cannot listen at {host}:{port} ({error.strerror}): name another --port or --host."
+        ) from error
+
+
+def connect(settings: Settings) -> Client:
+    """Return a client whose workers, if it has some, do not learn the token.
+
+    Raises:
+        ConnectionLostError: Redis does not answer.
+    """
+    client = Client(settings=replace(settings, web_token=None))
+    try:
+        client.redis.ping()
+    except LOST as error:
+        client.close()
+        raise ConnectionLostError(
+            f"No Redis answers at {hide_password(client.url)} ({error}):"
+            " start it, or set SHOAL_REDIS_URL."
+        ) from error
+    return client
+
+
+def announce(host: str, port: int, settings: Settings) -> None:
+    """Say where the page is, and what is worth knowing about it."""
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Shoal is at http://{shown}:{port}/", err=True)
+    if settings.web_token and not settings.image_roots:
+        click.echo(
+            "Whoever has the token may have any image read: SHOAL_IMAGE_ROOTS limits that.",
+            err=True,
+        )
+
+
+def make_server(site: Site) -> Server:
+    """Return what answers requests at the sockets that it is run with."""
+    config = uvicorn.Config(
+        make_gated_app(site),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=END_SECONDS,
+    )
+    return Server(config, site)
+
+
+@contextmanager
+def look_after(site: Site) -> Iterator[None]:
+    """Look after lost work, and for workers on the embedded server, meanwhile."""
+    thread = Thread(target=sweep_often, args=[site], daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        site.closing.set()
+        thread.join(END_SECONDS)
+
+
+def sweep_often(site: Site) -> None:
+    """Do what ``shoal status`` does for a job's sake, every few seconds."""
+    client = site.client
+    while not site.closing.wait(client.settings.sweep_seconds):
+        try:
+            client.sweeper.sweep()
+            if client.is_embedded and client.registry.active_jobs():
+                with site.changing:
+                    client.employ()
+        except (*LOST, ShoalError) as error:
+            logger.warning("could not look after the jobs: %s", error)

@@ -1,0 +1,116 @@
+"""The site: what all routes work with."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from threading import BoundedSemaphore, Event, Lock
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from producer.catalogue import Catalogue
+from producer.client import Client
+from producer.job import Job
+from producer.web.access import Access
+from producer.web.problems import BusyError
+from producer.web.rates import Rate
+from producer.web.thumbnails import Thumbnails
+from shared.jobs import Status
+
+# A catalogue of a million images takes some 50 MB.
+CATALOGUES_KEPT = 4
+# Folders listed at once; a large one takes seconds.
+WALKS = 2
+
+
+@dataclass
+class Site:
+    """One Redis, and what is kept of it between two requests.
+
+    Attributes:
+        client: Of the Redis.
+        access: Who may ask.
+        thumbnails: Of the images of all jobs.
+        submits: How often jobs may be made or changed.
+        estimates: How often a folder may be looked at.
+        logins: How often a wrong token may be tried, by address.
+        walks: Held by who lists a folder.
+        changing: Held by who sends work: two who start workers would start them twice.
+        closing: Set when the server ends, so that streams end too.
+    """
+
+    client: Client
+    access: Access
+    thumbnails: Thumbnails
+    submits: Rate = field(default_factory=lambda: Rate(burst=20, seconds=2))
+    estimates: Rate = field(default_factory=lambda: Rate(burst=20, seconds=1))
+    logins: Rate = field(default_factory=lambda: Rate(burst=5, seconds=10))
+    walks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(WALKS))
+    changing: Lock = field(default_factory=Lock)
+    closing: Event = field(default_factory=Event)
+    catalogues: OrderedDict[tuple[str, float | None], Catalogue] = field(
+        default_factory=OrderedDict
+    )
+    catalogues_lock: Lock = field(default_factory=Lock)
+
+    def catalogue(self, job: Job) -> Catalogue:
+        """Return the images of a finished job.
+
+        Raises:
+            NotFinishedError: It has not finished yet.
+        """
+        # A job that was retried ends at another time, with other labels.
+        key = (job.id, job.status().finished_at)
+        with self.catalogues_lock:
+            if key in self.catalogues:
+                self.catalogues.move_to_end(key)
+                return self.catalogues[key]
+        made = job.catalogue()
+        with self.catalogues_lock:
+            self.catalogues[key] = made
+            if len(self.catalogues) > CATALOGUES_KEPT:
+                self.catalogues.popitem(last=False)
+        return made
+
+
+# Those that ask nothing of Redis are async: each other one takes a turn of a thread.
+async def find_site(request: Request) -> Site:
+    """Return the site that a request is made to."""
+    site: Site = request.app.state.site
+    return site
+
+
+TheSite = Annotated[Site, Depends(find_site)]
+
+
+async def find_job(job_id: str, site: TheSite) -> Job:
+    """Return the job that a path names.
+
+    Raises:
+        UnknownJobError: No job can have this id.
+    """
+    return site.client.job(job_id)
+
+
+TheJob = Annotated[Job, Depends(find_job)]
+
+
+def find_status(job: TheJob) -> Status:
+    """Return where the job that a path names stands.
+
+    Raises:
+        UnknownJobError: There is no such job.
+    """
+    return job.status()
+
+
+TheStatus = Annotated[Status, Depends(find_status)]
+
+
+def spend(rate: Rate, asker: str = "") -> None:
+    """Count what is asked for.
+
+    Raises:
+        BusyError: It was too often.
+    """
+    if wait := rate.take(asker):
+        raise BusyError(wait)

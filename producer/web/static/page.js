@@ -1,0 +1,66 @@
+// What a page does once it is there: shows what needs a script, follows jobs, sends what is asked.
+import { follow } from "./live.js";
+import { prepareForm } from "./submission.js";
+import { send } from "./request.js";
+
+let stop = () => {};
+
+export function start() {
+  for (const part of document.querySelectorAll("[data-script-only]")) part.hidden = false;
+  prepareForm(document.querySelector("#submit"));
+  stop();
+  const live = document.querySelector("[data-events]:not([data-still])");
+  stop = live ? follow(live, refresh) : () => {};
+}
+
+// Shows the page as it is now, without loading it anew.
+async function refresh(state) {
+  try {
+    const answer = await fetch(location.href);
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!answer.ok) return false;
+    document.title = fresh.title;
+    keepForm(document.querySelector("#submission"), fresh.querySelector("#submission"));
+    const old = document.querySelector("#main");
+    const hadFocus = old.contains(document.activeElement);
+    old.replaceWith(fresh.querySelector("#main"));
+    // Who works with a keyboard stays where the change is.
+    if (hadFocus) document.querySelector("#main").focus();
+    start();
+    if (state) announce(`The job is ${state}.`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// A form that somebody fills in stays as it is.
+function keepForm(old, fresh) {
+  if (old && fresh) fresh.replaceWith(old);
+}
+
+function announce(text) {
+  document.querySelector("#announcement").textContent = text;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-post]");
+  if (!button) return;
+  button.disabled = true;
+  try {
+    const status = await send(button.dataset.post, JSON.parse(button.dataset.body ?? "{}"));
+    await refresh(status.state);
+  } catch (problem) {
+    button.disabled = false;
+    announce(problem.message);
+    showProblem(button.parentElement, problem.message);
+  }
+});
+
+function showProblem(place, text) {
+  const shown = place.querySelector(".error") ?? place.appendChild(document.createElement("p"));
+  shown.className = "error";
+  shown.textContent = text;
+}
+
+start();

@@ -1,0 +1,56 @@
+// The form for a new job: first what it would come to, then the job.
+import { send } from "./request.js";
+
+const NUMBERS = ["image_size", "components", "random_state", "batch_size"];
+
+export function prepareForm(form) {
+  if (!form || form.dataset.ready) return;
+  form.dataset.ready = "yes";
+  // An estimate is of what was asked for, not of what stands there now.
+  form.addEventListener("input", () => { form.what[1].disabled = true; });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(form, event.submitter?.value === "submit");
+  });
+}
+
+async function ask(form, isFinal) {
+  const buttons = [...form.what];
+  const answer = form.querySelector("#answer");
+  for (const button of buttons) button.disabled = true;
+  say(answer, isFinal ? "Submitting …" : "Looking at the folder …", "hint");
+  try {
+    const found = await send(isFinal ? "/api/v1/jobs" : "/api/v1/estimate", read(form));
+    if (isFinal) location.assign(`/jobs/${found.job_id}`);
+    else say(answer, describe(found), "estimate");
+    buttons[1].disabled = isFinal;
+  } catch (problem) {
+    say(answer, problem.message, "error");
+  }
+  buttons[0].disabled = false;
+}
+
+function read(form) {
+  const values = {
+    source: form.source.value.trim(),
+    features: form.features.value.trim(),
+    algorithm: form.algorithm.value,
+    force: form.force.checked,
+  };
+  const clusters = form.clusters.value.trim();
+  if (clusters) values.clusters = clusters === "auto" ? clusters : Number(clusters);
+  for (const name of NUMBERS) if (form[name].value !== "") values[name] = Number(form[name].value);
+  return values;
+}
+
+function describe(found) {
+  const parts = [`${found.images.toLocaleString("en")} images in ${found.request.source}.`, found.message];
+  if (found.skipped) parts.push(`${found.skipped.toLocaleString("en")} other files are left out.`);
+  if (found.unreadable) parts.push(`${found.unreadable.toLocaleString("en")} directories or links cannot be read.`);
+  return parts.join(" ");
+}
+
+function say(place, text, kind) {
+  place.textContent = text;
+  place.className = `wide ${kind}`;
+}

@@ -1,0 +1,124 @@
+"""Thumbnails of a job's images, made when they are asked for and kept while there is room."""
+
+from collections import OrderedDict
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from threading import BoundedSemaphore, Lock
+from typing import TYPE_CHECKING
+
+from shared.errors import UnreadableImageError
+from shared.files import FORMATS, ImageLimits, read_file
+from shared.jobs import FailureReason
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SIDE_PIXELS = 240
+QUALITY = 80
+KEPT_BYTES = 64 * 2**20
+# A large image takes hundreds of megabytes while it is decoded.
+DECODED_AT_ONCE = 2
+# Sixteen bits as eight: Pillow itself would clip them.
+WIDE_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
+
+
+class Thumbnails:
+    """Thumbnails of images within the workers' limits, those asked for last in memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.limits = ImageLimits(
+            settings.max_image_bytes, settings.max_image_pixels, settings.image_roots
+        )
+        self.kept: OrderedDict[str, bytes] = OrderedDict()
+        self.kept_bytes = 0
+        self.lock = Lock()
+        self.decoding = BoundedSemaphore(DECODED_AT_ONCE)
+
+    def find(self, file: Path) -> tuple[bytes, str]:
+        """Return the thumbnail of an image as JPEG, and its name: another once the file changes.
+
+        Raises:
+            UnreadableImageError: There is no such image any more, or it cannot be read here.
+        """
+        name = name_version(file)
+        with self.lock:
+            if found := self.kept.get(name):
+                self.kept.move_to_end(name)
+                return found, name
+        with self.decoding:
+            made = make_thumbnail(file, self.limits)
+        self._keep(name, made)
+        return made, name
+
+    def _keep(self, name: str, thumbnail: bytes) -> None:
+        with self.lock:
+            self.kept_bytes += len(thumbnail) - len(self.kept.pop(name, b""))
+            self.kept[name] = thumbnail
+            while self.kept_bytes > KEPT_BYTES:
+                self.kept_bytes -= len(self.kept.popitem(last=False)[1])
+
+
+def name_version(file: Path) -> str:
+    """Return what names a file as it is now.
+
+    Raises:
+        UnreadableImageError: There is none.
+    """
+    try:
+        stat = file.stat()
+    except (OSError, ValueError) as error:
+        raise UnreadableImageError(FailureReason.MISSING, "not on this machine") from error
+    version = f"{file}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}"
+    return sha256(version.encode(errors="surrogateescape")).hexdigest()[:32]
+
+
+def make_thumbnail(file: Path, limits: ImageLimits) -> bytes:
+    """Return an image's thumbnail as JPEG.
+
+    Raises:
+        UnreadableImageError: It is outside the limits, or cannot be decoded here.
+    """
+    content = read_file(file, limits)
+    try:
+        return shrink(content, limits.max_pixels)
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # decoders raise nearly anything
+        raise UnreadableImageError(FailureReason.DAMAGED, "no thumbnail of it here") from error
+
+
+def shrink(content: bytes, max_pixels: int) -> bytes:
+    """Return an encoded image as a small JPEG; raises whatever its decoder raises."""
+    # Most commands need no images, and Pillow takes a while to import.
+    from PIL import Image, ImageOps
+
+    # While a file is opened, too: some plugins make the whole picture there.
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    with Image.open(BytesIO(content), formats=FORMATS) as picture:
+        if picture.width * picture.height > max_pixels:
+            raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, "too large for a thumbnail")
+        picture.draft("RGB", (SIDE_PIXELS, SIDE_PIXELS))
+        small = ImageOps.exif_transpose(make_eight_bits(picture))
+        small.thumbnail((SIDE_PIXELS, SIDE_PIXELS))
+        output = BytesIO()
+        flatten(small).save(output, "JPEG", quality=QUALITY)
+    return output.getvalue()
+
+
+def make_eight_bits(picture: "Image") -> "Image":
+    """Return a picture whose colours have eight bits each."""
+    if picture.mode in WIDE_MODES:
+        return picture.convert("I").point(lambda value: value / 256).convert("L")
+    return picture
+
+
+def flatten(picture: "Image") -> "Image":
+    """Return a picture as RGB, on white where it is transparent."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    from PIL import Image
+
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")

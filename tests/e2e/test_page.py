@@ -1,0 +1,197 @@
+"""The page as people use it: in a browser, with real folders, workers and interruptions."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from browser import WAIT_SECONDS, Window, open_browser
+from playwright.sync_api import Browser, Locator, ViewportSize, expect
+from polling import wait_until
+from redis_server import find_port
+from shoal_command import Shoal
+
+TOKEN = "a token of some length"  # noqa: S105  of this test only
+PHONE: ViewportSize = {"width": 390, "height": 844}
+STOP_SECONDS = 30
+
+
+@contextmanager
+def served(shoal: Shoal, port: int = 0) -> Iterator[str]:
+    """Serve the page meanwhile; yield where."""
+    pipe = {"stderr": subprocess.PIPE}
+    with shoal.start("serve", "--port", port, **pipe) as process:
+        try:
+            assert process.stderr
+            yield process.stderr.readline().split()[-1].rstrip("/")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(STOP_SECONDS)
+    assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Window]:
+    """A page that must have no fault, nor ask anybody else, by the end of the test."""
+    context = browser.new_context(locale="en")
+    window = Window(context.new_page())
+    yield window
+    context.close()
+    assert window.faults == []
+    assert len(window.asked) <= 1
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shoal]:
+    shoal = Shoal(tmp_path_factory.mktemp("page"))
+    yield shoal
+    shoal.kill_all()
+
+
+@pytest.fixture(scope="module")
+def address(home: Shoal) -> Iterator[str]:
+    with served(home) as address:
+        yield address
+
+
+def submit(window: Window, address: str, folder: Path) -> Locator:
+    """Submit a folder as a person does; return where its state stands."""
+    page = window.page
+    page.goto(address)
+    form = page.locator("#submit")
+    if not form.is_visible():
+        page.get_by_text("Cluster a folder").click()
+    page.get_by_label("Folder of images").fill(str(folder))
+    page.get_by_label("A new job").check()
+    expect(page.get_by_role("button", name="Submit")).to_be_disabled()
+    page.get_by_role("button", name="Estimate").click()
+    expect(page.get_by_text("in Redis")).to_be_visible()
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/jobs/*")
+    # Gone if anything loads the page anew.
+    page.evaluate("window.isSame = true")
+    return page.locator("#job .state")
+
+
+def test_a_folder_is_submitted_watched_and_looked_at(
+    window: Window, address: str, photographs: Path
+) -> None:
+    page = window.page
+    state = submit(window, address, photographs)
+    expect(state).to_have_text("finished")
+    assert page.evaluate("window.isSame")
+    expect(page.get_by_role("status")).to_have_text("The job is finished.")
+    page.get_by_role("link", name="Cluster 0").click()
+    first = page.locator(".gallery img").first
+    expect(first).to_be_visible()
+    page.wait_for_function("document.querySelector('.gallery img').naturalWidth > 0")
+    assert re.search(r"\.jpg$", first.get_attribute("alt") or "")
+
+
+def test_a_folder_that_is_not_there_is_told_in_the_form(window: Window, address: str) -> None:
+    page = window.page
+    page.goto(address)
+    if not page.locator("#submit").is_visible():
+        page.get_by_text("Cluster a folder").click()
+    page.get_by_label("Folder of images").fill("/no/such/folder")
+    page.get_by_label("Folder of images").press("Enter")
+    expect(page.locator("#answer")).to_contain_text("check the spelling after /")
+    expect(page.get_by_role("button", name="Submit")).to_be_disabled()
+    window.faults.clear()  # the browser notes each answer of 422
+
+
+def test_a_job_is_cancelled_and_goes_on(
+    window: Window, address: str, slow_photographs: Path
+) -> None:
+    state = submit(window, address, slow_photographs)
+    expect(state).to_have_text("loading")
+    window.page.get_by_role("button", name="Cancel").click()
+    expect(state).to_have_text("cancelled")
+    window.page.get_by_role("button", name="Go on with what is missing").click()
+    expect(state).to_have_text("finished")
+    assert window.page.evaluate("window.isSame")
+
+
+def test_a_page_goes_on_when_the_server_is_lost_and_back(
+    window: Window, home: Shoal, address: str, slow_photographs: Path
+) -> None:
+    port = find_port()
+    with served(home, port) as another:  # the workers are those of the first
+        state = submit(window, another, slow_photographs)
+    expect(window.page.locator("[data-part=away]")).to_be_visible()
+    with served(home, port):
+        expect(state).to_have_text("finished")
+        assert window.page.evaluate("window.isSame")
+
+
+def test_the_token_opens_the_page_and_nothing_else_does(
+    window: Window, home: Shoal, address: str
+) -> None:
+    page = window.page
+    with served(Shoal(home.home, SHOAL_WEB_TOKEN=TOKEN)) as private:
+        for token in ("not the token", TOKEN):
+            page.goto(private)
+            page.get_by_label("Token").fill(token)
+            page.get_by_label("Token").press("Enter")
+            expect(page.get_by_text("That is not the token.")).to_be_visible(visible=token != TOKEN)
+        expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+        page.get_by_role("button", name="Log out").click()
+        expect(page.get_by_label("Token")).to_be_visible()
+        window.faults.clear()  # the browser notes the answer of 403
+
+
+def test_pages_are_for_everybody_and_every_screen(
+    browser: Browser, address: str, home: Shoal
+) -> None:
+    job = home.json("jobs")[-1]["job_id"]
+    context = browser.new_context(viewport=PHONE, color_scheme="light")
+    window = Window(context.new_page())
+    for path in ("/", f"/jobs/{job}", f"/jobs/{job}/clusters/0", f"/jobs/{job}/failures", "/login"):
+        window.page.goto(address + path)
+        assert window.barriers() == [], path
+        assert window.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+    window.page.emulate_media(color_scheme="dark")
+    window.page.goto(f"{address}/jobs/{job}")
+    assert window.barriers() == []
+    context.close()
+
+
+def test_workers_that_were_lost_are_replaced(tmp_path: Path, photographs: Path) -> None:
+    shoal = Shoal(tmp_path, SHOAL_SWEEP_SECONDS=0.5, SHOAL_LEASE_SECONDS=3)
+    with served(shoal) as address, httpx.Client(base_url=f"{address}/api/v1") as http:
+        first = http.post("/jobs", json={"source": str(photographs)}).json()["job_id"]
+        wait_until(lambda: loaded(http, first), WAIT_SECONDS, "an image is loaded")
+        for process in shoal.processes():
+            if {"-m", "worker"} <= set(process.cmdline()):
+                process.kill()
+        wait_until(lambda: state(http, first) == "finished", WAIT_SECONDS, "the job is done")
+    shoal.kill_all()
+
+
+def state(http: httpx.Client, job_id: str) -> str:
+    return str(http.get(f"/jobs/{job_id}").json()["state"])
+
+
+def loaded(http: httpx.Client, job_id: str) -> int:
+    return int(http.get(f"/jobs/{job_id}").json()["images"]["loaded"])
+
+
+def test_a_page_can_be_read_without_a_script(browser: Browser, address: str, home: Shoal) -> None:
+    job = home.json("jobs")[-1]["job_id"]
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.locator(f"a[href='/jobs/{job}']").click()
+    expect(page.get_by_role("heading", name="5 clusters")).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
+    context.close()

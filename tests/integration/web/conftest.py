@@ -1,0 +1,64 @@
+"""One server of Redis and one page for each file of tests, and a job that has finished."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import Server
+from web_server import WebServer
+
+from producer import Client
+from producer.job import Job
+from shared.broker import make_app
+from shared.connection import connect
+from shared.settings import Settings
+from shared.store import Commit
+from worker.stages.finishing import finish_job
+from worker.stages.fitting import fit_job
+from worker.stages.labelling import label_batch
+from worker.stages.loading import load_batch
+from worker.workplace import Workplace
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory, server_directory: Path) -> Iterator[Server]:
+    directory = server_directory / tmp_path_factory.mktemp("page").name
+    directory.mkdir()
+    server = Server("embedded", directory)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def web(redis: Server) -> Iterator[WebServer]:
+    """The page as it is for who uses this machine."""
+    with WebServer(redis.url) as web:
+        yield web
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory, mixed: Path) -> Path:
+    """The mixed folder, where one image has a name as nobody gives it."""
+    directory = tmp_path_factory.mktemp("hostile")
+    for path in mixed.iterdir():
+        (directory / path.name).hardlink_to(path)
+    for name in ('<img src=x onerror="x()">.png', "caf\udce9\n.png"):
+        (directory / name).write_bytes((mixed / "140.png").read_bytes())
+    return directory
+
+
+@pytest.fixture(scope="module")
+def finished(redis: Server, hostile: Path) -> Job:
+    """A job of 45 images in batches of 10, three of which failed, in two clusters."""
+    workplace = Workplace(make_app(redis.url), Settings(), connect(redis.url))
+    with Client(redis.url, settings=Settings()) as client:
+        job = client.submit(hostile, clusters=2, batch_size=10)
+        batches = range(job.results.n_batches())
+        for batch in batches:
+            assert load_batch(workplace, job.id, batch, False) is Commit.COMMITTED
+        fit_job(workplace, job.id)
+        for batch in batches:
+            assert label_batch(workplace, job.id, batch, False) is Commit.COMMITTED
+        finish_job(workplace, job.id)
+        return job

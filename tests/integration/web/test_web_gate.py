@@ -1,0 +1,158 @@
+"""The gate: who may see and change what, whatever a browser is made to send."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from servers import Server
+from web_server import WebServer
+
+from producer.job import Job
+
+TOKEN = "correct horse battery staple €"  # noqa: S105  of this test only
+BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}
+
+
+@pytest.fixture(scope="module")
+def private(redis: Server) -> Iterator[WebServer]:
+    """The page with a token."""
+    with WebServer(redis.url, TOKEN) as private:
+        yield private
+
+
+def log_in(web: WebServer, token: str, onward: str = "/") -> httpx.Response:
+    form = {"token": token, "next": onward}
+    return httpx.post(f"{web.url}/login", data=form)
+
+
+def test_a_program_needs_the_token(private: WebServer) -> None:
+    for path in ("/api/v1/jobs", "/api/v1/openapi.json", "/metrics"):
+        refused = private.http.get(path)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        assert private.http.get(path, headers=BEARER).status_code == 200
+    for wrong in ("Bearer", "Bearer x", f"Basic {TOKEN[:-2]}", "Bearer \xff"):
+        headers = {b"authorization": wrong.encode("latin-1")}
+        assert private.http.get("/api/v1/jobs", headers=headers).status_code == 401
+    assert private.http.get("/healthz").status_code == 200
+
+
+def test_a_person_is_led_to_the_login_and_back(private: WebServer) -> None:
+    led = private.http.get("/jobs/0123456789ab")
+    assert (led.status_code, led.headers["location"]) == (303, "/login?next=/jobs/0123456789ab")
+    answer = log_in(private, TOKEN, "/jobs/0123456789ab")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/jobs/0123456789ab")
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    session = {"cookie": cookie.partition(";")[0]}
+    assert private.http.get("/", headers=session).status_code == 200
+
+
+def test_a_session_of_another_token_or_made_up_does_not_count(
+    redis: Server, private: WebServer
+) -> None:
+    session = log_in(private, TOKEN).headers["set-cookie"].partition(";")[0]
+    forged = session.replace("=1", "=9", 1)
+    with WebServer(redis.url, "another token of this length") as other:
+        assert other.http.get("/", headers={"cookie": session}).status_code == 303
+    for cookie in (forged, "shoal_session=", "shoal_session=..", "shoal_session=x.y.z"):
+        assert private.http.get("/", headers={"cookie": cookie}).status_code == 303
+
+
+def test_a_link_to_the_login_leads_nowhere_else(private: WebServer) -> None:
+    for onward in ("//evil.example", "https://evil.example", "/\\evil.example", "/\n/evil"):
+        private.site.logins.forgive("127.0.0.1")
+        assert log_in(private, TOKEN, onward).headers["location"] == "/"
+
+
+def test_guessing_the_token_is_slowed_down(private: WebServer) -> None:
+    answers = [log_in(private, "guess") for _ in range(8)]
+    assert [answer.status_code for answer in answers][:5] == [403] * 5
+    assert answers[-1].status_code == 429
+    assert "retry-after" in answers[-1].headers
+    private.site.logins.forgive("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "none"},
+    ],
+)
+def test_another_site_changes_nothing(
+    web: WebServer, private: WebServer, headers: dict[str, str]
+) -> None:
+    session = log_in(private, TOKEN).headers["set-cookie"].partition(";")[0]
+    for server in (web, private):
+        for path in ("/api/v1/jobs/0123456789ab/cancel", "/login", "/logout"):
+            sent = headers | {"cookie": session}
+            assert server.http.post(path, headers=sent).status_code == 403
+    bearer = BEARER | {name.encode(): value.encode() for name, value in headers.items()}
+    answer = private.http.post("/api/v1/jobs/0123456789ab/cancel", headers=bearer)
+    assert answer.status_code == 404
+
+
+def test_the_page_itself_may_change_things(web: WebServer) -> None:
+    for headers in ({"origin": web.url}, {"sec-fetch-site": "same-origin"}, {}):
+        path = "/api/v1/jobs/0123456789ab/cancel"
+        assert web.http.post(path, headers=headers).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example"])
+def test_a_name_that_was_bent_to_this_machine_gets_nothing(web: WebServer, host: str) -> None:
+    for path in ("/", "/api/v1/jobs", "/static/page.js", "/healthz"):
+        assert web.http.get(path, headers={"host": host}).status_code == 421
+
+
+@pytest.mark.parametrize("host", ["localhost:1", "127.0.0.1", "[::1]:8080"])
+def test_names_of_this_machine_are_answered(web: WebServer, host: str) -> None:
+    assert web.http.get("/", headers={"host": host}).status_code == 200
+
+
+def test_every_answer_makes_a_browser_careful(web: WebServer, private: WebServer) -> None:
+    answers = [web.http.get(path) for path in ("/", "/nowhere", "/static/page.js", "/api/v1/jobs")]
+    for answer in (*answers, private.http.get("/"), private.http.get("/api/v1/jobs")):
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; script-src 'self';")
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_pages_hold_no_script_and_no_style_of_their_own(web: WebServer, finished: Job) -> None:
+    paths = ["", "/clusters/0", "/clusters/1", "/failures"]
+    for page in [web.http.get(f"/jobs/{finished.id}{path}") for path in paths]:
+        assert page.status_code == 200
+        # What stands in quotes is a value.
+        tags = " ".join(re.findall(r"<[^>]*>", re.sub(r'"[^"]*"', '""', page.text)))
+        assert not re.search(r'<script(?! type="" src=)|<style|\sstyle=|\son\w+=', tags)
+
+
+def test_a_hostile_name_is_text(web: WebServer, finished: Job) -> None:
+    pages = [web.http.get(f"/jobs/{finished.id}/clusters/{label}").text for label in (0, 1)]
+    assert "&lt;img src=x onerror=&#34;x()&#34;&gt;.png" in "".join(pages)
+    assert "<img src=x" not in "".join(pages)
+    assert "caf?\n.png" in "".join(pages)
+
+
+def test_the_report_is_shown_as_of_no_site(web: WebServer, finished: Job) -> None:
+    policy = web.http.get(f"/jobs/{finished.id}/report").headers["content-security-policy"]
+    assert policy.startswith("sandbox allow-scripts")
+    assert "allow-same-origin" not in policy
+    assert "connect-src" not in policy
+
+
+def test_no_file_beside_the_static_ones_is_served(web: WebServer) -> None:
+    for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/"):
+        assert web.http.get(path).status_code == 404
+
+
+def test_a_fault_is_told_as_a_page_to_a_person(web: WebServer) -> None:
+    answer = web.http.get("/jobs/nosuch<b>")
+    assert answer.status_code == 404
+    assert "No job nosuch&lt;b&gt;" in answer.text
