@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from producer.catalogue import Catalogue
 from producer.job import Job
-from producer.web.downloads import REPORT_POLICY, FileName, write_report
+from producer.report import make_report
+from producer.web.downloads import REPORT_POLICY, FileName
 from producer.web.events import JOBS_A_PAGE
 from producer.web.rendering import Page
 from producer.web.results import Label
@@ -134,7 +135,7 @@ def show_failures(site: TheSite, job: TheJob, status: TheStatus, number: Number 
 def show_report(job: TheJob) -> Response:
     """The report, as of no site."""
     headers = {"Content-Security-Policy": REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return Response(write_report(job), headers=headers, media_type="text/html; charset=utf-8")
+    return Response(make_report(job), headers=headers, media_type="text/html; charset=utf-8")
 
 
 def common(site: Site) -> dict[str, Any]:
