@@ -3,7 +3,7 @@
 Plain frozen dataclasses: the same objects on the command line, in Python and over HTTP.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -163,11 +163,19 @@ class Assignment:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterSummary:
-    """One cluster: its size and its most typical images (paths, nearest to the centroid first)."""
+    """One cluster.
+
+    Attributes:
+        label: Number of the cluster.
+        size: Its images.
+        representatives: Paths of its most typical images, nearest to the centroid first.
+        outliers: Paths of others that are farthest from the centroid, farthest first.
+    """
 
     label: int
     size: int
     representatives: list[str]
+    outliers: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

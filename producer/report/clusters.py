@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from producer.report.map import find_largest
 from producer.report.text import show_count, show_name, show_share
@@ -25,13 +25,25 @@ class Picture:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as it is shown; ``pictures`` are its most typical images."""
+    """A cluster as it is shown.
+
+    Attributes:
+        label: Number of the cluster.
+        colour: Number of its colour on the map.
+        size: Its images, in words.
+        share: Of all images, in percent.
+        pictures: Its most typical images.
+        colours: The dominant colours of its images, as "#rrggbb".
+        outliers: Its images that are farthest from the centroid.
+    """
 
     label: int
     colour: int
     size: str
     share: str
     pictures: list[Picture]
+    colours: list[str]
+    outliers: list[Picture]
 
 
 @dataclass(frozen=True)
@@ -65,25 +77,39 @@ class Album:
         return Picture(show_name(path), f"data:image/jpeg;base64,{b64encode(jpeg).decode()}")
 
 
-def make_clusters(summary: Summary, pictures: Mapping[str, bytes]) -> Clusters:
+def make_clusters(
+    summary: Summary, pictures: Mapping[str, bytes], colours: Mapping[int, list[str]]
+) -> Clusters:
     """Return the clusters as a report shows them.
 
     Args:
         summary: What the job found.
         pictures: JPEG of some images, by path.
+        colours: Dominant colours of clusters, by label.
     """
     album = Album(pictures)
     total = summary.noise + sum(cluster.size for cluster in summary.clusters)
     largest = find_largest(summary.clusters)
     shown = {cluster.label for cluster in largest}
     others = [cluster for cluster in summary.clusters if cluster.label not in shown]
+    in_full = [show_cluster(c, total, album, c.representatives) for c in largest]
+    outliers = [album.take(path) for path in summary.outliers]
+    # What the room is for first has been taken.
+    in_full = [
+        replace(
+            cluster,
+            colours=colours.get(cluster.label, []),
+            outliers=[album.take(path) for path in known.outliers],
+        )
+        for cluster, known in zip(in_full, largest, strict=True)
+    ]
     return Clusters(
         total=len(summary.clusters),
         noise=f"{show_count(summary.noise, 'image')} · {show_share(summary.noise / total)}"
         if summary.noise
         else "",
-        shown=[show_cluster(c, total, album, c.representatives) for c in largest],
-        outliers=[album.take(path) for path in summary.outliers],
+        shown=in_full,
+        outliers=outliers,
         rows=[show_cluster(c, total, album, c.representatives[:1]) for c in others[:ROWS]],
         left_out=len(others[ROWS:]),
     )
@@ -99,4 +125,6 @@ def show_cluster(
         size=show_count(cluster.size, "image"),
         share=show_share(cluster.size / total if total else 0),
         pictures=[album.take(path) for path in paths],
+        colours=[],
+        outliers=[],
     )

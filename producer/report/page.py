@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from producer.job import Job
 from producer.report.clusters import make_clusters
+from producer.report.colours import find_colours
 from producer.report.command import repeat_command
 from producer.report.contents import Contents, read_contents
 from producer.report.failures import sum_up_failures
@@ -49,7 +50,9 @@ def make_parts(contents: Contents) -> dict[str, Any]:
         "status": status,
         "summary": summary,
         "map": make_map(contents.points, summary),
-        "clusters": make_clusters(summary, contents.pictures),
+        "clusters": make_clusters(
+            summary, contents.pictures, find_colours(contents.points, contents.pages)
+        ),
         "failures": sum_up_failures(contents.failures),
         "figures": make_figures(contents.plots),
         "parameters": list_parameters(status, summary),

@@ -367,6 +367,9 @@ def test_representatives_are_nearest_to_their_centroid_and_outliers_farthest(
     for cluster in summary.clusters:
         nearest = next(row.path for row in rows if row.label == cluster.label)
         assert cluster.representatives[0] == nearest
+        farthest = [row.path for row in reversed(rows) if row.label == cluster.label][:4]
+        near = set(cluster.representatives)
+        assert cluster.outliers == [path for path in farthest if path not in near]
     assert summary.outliers[0] == rows[-1].path
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import Counter
 from dataclasses import replace
 from html import unescape
@@ -15,6 +15,7 @@ import pytest
 
 from producer.report import Contents, render_report
 from producer.report.clusters import ROWS, make_clusters
+from producer.report.colours import find_colours
 from producer.report.command import repeat_command
 from producer.report.failures import FAILURES_SHOWN, sum_up_failures
 from producer.report.map import find_layers
@@ -34,6 +35,7 @@ from shared.jobs import (
     Summary,
 )
 from shared.palette import MAX_NAMED
+from worker.thumbnails import make_page
 
 HOSTILE = ["</script><script>alert(1)</script>.png", "\"'><img src=x>\n.png", "caf\udce9<!--.png"]
 STATUS = Status(
@@ -65,6 +67,10 @@ SUMMARY = Summary(
 )
 FAILURES = [Failure(f"{path}&.png", FailureReason.EMPTY, "0 bytes") for path in HOSTILE[:2]]
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (3).to_bytes(4) + (2).to_bytes(4)
+# Two tiles: one red, one half blue and a quarter green and black.
+TILES = np.zeros((2, 32, 32, 3), np.uint8)
+TILES[0, :, :, 0] = TILES[1, :, :16, 2] = TILES[1, :16, 16:, 1] = 255
+PAGE = make_page(TILES, total=1500)
 CONTENTS = Contents(
     status=STATUS,
     summary=SUMMARY,
@@ -72,7 +78,7 @@ CONTENTS = Contents(
     failures=FAILURES,
     plots={"sizes": PNG, "scatter": PNG},
     pictures={HOSTILE[0]: b"\xff\xd8small"},
-    pages=[b"\xff\xd8page", b""],
+    pages=[PAGE, b""],
 )
 
 
@@ -126,7 +132,7 @@ def test_the_map_has_every_name_and_place(report):
 
 def test_pictures_and_pages_are_inside(report):
     pages = re.findall(r'data-page="(\d+)">(.*?)<', report)
-    assert [(batch, b64decode(page)) for batch, page in pages] == [("0", b"\xff\xd8page")]
+    assert [(batch, b64decode(page)) for batch, page in pages] == [("0", PAGE)]
     pictures = [b64decode(p) for p in re.findall('data:image/jpeg;base64,([^"$]+)"', report)]
     assert pictures == [b"\xff\xd8small"] * 2  # typical and an outlier
     assert 'width="3" height="2" alt="Images in each cluster"' in report
@@ -173,7 +179,7 @@ def test_the_report_of_a_huge_folder_stays_below_its_limit():
     n_points, n_clusters = 18_000, 1_000
     names = [f"{rng.bytes(60).hex()}/{n:06}.jpg" for n in range(n_points)]
     labels = rng.integers(0, n_clusters, n_points).tolist()
-    points = Points(names, labels, *rng.normal(size=(2, n_points)).tolist(), [0, 9_000])
+    points = Points(names, labels, *rng.normal(size=(2, n_points)).tolist(), [0, 2])
     clusters = [replace(cluster(n), representatives=names[8 * n :][:8]) for n in range(n_clusters)]
     huge = replace(
         CONTENTS,
@@ -181,7 +187,7 @@ def test_the_report_of_a_huge_folder_stays_below_its_limit():
         points=points,
         failures=(Failure("x" * 4000, FailureReason.EMPTY, "y" * 4000) for _ in range(1_000)),
         pictures=dict.fromkeys(names, b"\xff" * 6000),
-        pages=[b"\xff" * 300_000] * 50,
+        pages=[PAGE, b"", *[b"\xff" * 300_000] * 49],
     )
     report = render_report(huge)
     assert 0.9 * MOST_BYTES < len(report) <= MOST_BYTES
@@ -200,7 +206,7 @@ def test_long_paths_keep_their_ends_within_their_bytes():
 
 def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     clusters = [cluster(n, size=n + 1) for n in range(MAX_NAMED + ROWS + 7)]
-    shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {})
+    shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {}, {})
     assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
     assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
     layers = find_layers(replace(SUMMARY, clusters=clusters))
@@ -208,12 +214,37 @@ def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
 
 
+def find_channels(colours):
+    """Which of red, green and blue are bright in each colour."""
+    return [
+        "".join("rgb"[n] for n, v in enumerate(bytes.fromhex(c[1:])) if v > 128) for c in colours
+    ]
+
+
+def test_a_cluster_shows_the_colours_of_its_images_the_commonest_first():
+    colours = find_colours(CONTENTS.points, CONTENTS.pages)
+    assert find_channels(colours[0]) == ["r"]
+    assert find_channels(colours[1])[0] == "b"
+    assert set(find_channels(colours[1])) == {"b", "g", ""}
+    shown = make_clusters(SUMMARY, {}, colours).shown
+    assert [cluster.colours for cluster in shown] == [colours[0], colours[1]]
+    assert find_colours(CONTENTS.points, [b"", b""]) == {}
+
+
+def test_a_cluster_shows_its_own_outliers_as_far_as_there_is_room():
+    far = replace(cluster(0), outliers=["far.png"])
+    pictures = {"0.png": b"near", "far.png": b"far"}
+    shown = make_clusters(replace(SUMMARY, clusters=[far], outliers=[]), pictures, {}).shown[0]
+    assert [picture.name for picture in shown.outliers] == ["far.png"]
+    assert shown.outliers[0].source.endswith(b64encode(b"far").decode())
+
+
 def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
     noisy = replace(SUMMARY, noise=500)
     assert [(layer.label, layer.size) for layer in find_layers(noisy)] == [
         *((-1, 500), (0, 1400), (1, 100))
     ]
-    shown = make_clusters(noisy, {})
+    shown = make_clusters(noisy, {}, {})
     assert (shown.noise, shown.shown[0].share) == ("500 images · 25 %", "70 %")
 
 

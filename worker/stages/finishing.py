@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from worker.representatives import find_outliers, find_representatives
 from worker.stages.callback import run_callback
 from worker.stages.copies import count_copies, find_copies
 from worker.stages.labelling import LABEL_DTYPE
-from worker.stages.plotting import Tiles, draw_plots
+from worker.stages.plotting import MOST_CLUSTERS_SHOWN, Tiles, draw_plots
 from worker.workplace import Workplace
 
 REPRESENTATIVES = 8
 OUTLIERS = 20
+CLUSTER_OUTLIERS = 4
 VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
 
 
@@ -36,7 +38,7 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         # A tile that kills the process costs the contact sheet its pictures, not the job.
         tiles = Tiles(source, workplace, keeper) if lease.attempt == 1 else None
         plots = draw_plots(findings, tiles)
-        pictures = tiles.pictures(findings.outliers) if tiles else {}
+        pictures = tiles.pictures(findings.all_outliers()) if tiles else {}
         keeper.check()
         duplicates = find_copies(findings, keeper)
         summary = findings.summary(count_copies(duplicates))
@@ -58,15 +60,21 @@ class Findings:
         self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
         self.rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
         self.batch_ends = np.cumsum([shape.rows for shape in results.shapes()])
-        labels = self.rows["label"]
+        labels, distances = self.rows["label"], self.rows["distance"]
         self.sizes = np.bincount(labels[labels != NOISE], minlength=len(model.centroids))
-        self.representatives = [
-            self.paths(rows)
-            for rows in find_representatives(
-                labels, self.rows["distance"], len(self.sizes), REPRESENTATIVES
-            )
+        n_clusters = len(self.sizes)
+        typical = find_representatives(labels, distances, n_clusters, REPRESENTATIVES)
+        self.representatives = [self.paths(rows) for rows in typical]
+        self.outliers = self.paths(find_outliers(distances, OUTLIERS))
+        farthest = find_representatives(labels, -distances, n_clusters, CLUSTER_OUTLIERS)
+        self.cluster_outliers = [
+            self.paths(np.setdiff1d(rows, near, assume_unique=True))
+            for rows, near in zip(farthest, typical, strict=True)
         ]
-        self.outliers = self.paths(find_outliers(self.rows["distance"], OUTLIERS))
+
+    def all_outliers(self) -> list[str]:
+        """Return the paths of the outliers of the job, and of each cluster that is shown."""
+        return [*self.outliers, *chain(*self.cluster_outliers[:MOST_CLUSTERS_SHOWN])]
 
     def paths(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the paths of the images in ``rows``."""
@@ -82,9 +90,9 @@ class Findings:
     def summary(self, duplicates: DuplicateCounts) -> Summary:
         """Return the findings in numbers and paths."""
         clusters = [
-            ClusterSummary(label=label, size=int(size), representatives=paths)
-            for label, (size, paths) in enumerate(
-                zip(self.sizes, self.representatives, strict=True)
+            ClusterSummary(label=label, size=int(size), representatives=near, outliers=far)
+            for label, (size, near, far) in enumerate(
+                zip(self.sizes, self.representatives, self.cluster_outliers, strict=True)
             )
         ]
         return Summary(

@@ -1,0 +1,59 @@
+"""The dominant colours of each cluster, from the thumbnails of its images."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from io import BytesIO
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from producer.report.points import Points
+from shared.thumbnails import TILE_PIXELS
+
+COLOURS_SHOWN = 6
+# Pixels of a tile, each way: a JPEG is decoded fastest at an eighth of its size.
+PIXELS = TILE_PIXELS // 8
+
+Pixels = NDArray[np.uint8]
+
+
+def find_colours(points: Points, pages: Sequence[bytes]) -> dict[int, list[str]]:
+    """Return the dominant colours of each cluster, the commonest first, as "#rrggbb".
+
+    By median cut (Heckbert 1982), in a few pixels of each thumbnail.
+
+    Args:
+        points: The images of the pages, each page's in its order.
+        pages: Thumbnails of each batch; empty where there are none.
+    """
+    parts: defaultdict[int, list[Pixels]] = defaultdict(list)
+    labels = np.array(points.labels, np.int64)
+    for page, (start, end) in zip(pages, pairwise([*points.starts, len(points)]), strict=False):
+        if page and end > start:
+            tiles, own = shrink_page(page, end - start), labels[start:end]
+            for label in np.unique(own).tolist():
+                parts[label].append(tiles[own == label])
+    return {label: quantize(np.concatenate(tiles)) for label, tiles in parts.items()}
+
+
+def shrink_page(page: bytes, n_tiles: int) -> Pixels:
+    """Return the tiles of a page with an eighth of their width, shape (n_tiles, 4, 4, 3)."""
+    picture = Image.open(BytesIO(page))
+    picture.draft("RGB", (picture.width // 8, picture.height // 8))
+    pixels = np.asarray(picture, np.uint8)
+    rows, columns = (side // PIXELS for side in pixels.shape[:2])
+    grid = pixels.reshape(rows, PIXELS, columns, PIXELS, 3).swapaxes(1, 2)
+    return grid.reshape(-1, PIXELS, PIXELS, 3)[:n_tiles]
+
+
+def quantize(tiles: Pixels) -> list[str]:
+    """Return the dominant colours of tiles of shape (n, 4, 4, 3)."""
+    picture = Image.fromarray(tiles.reshape(len(tiles), -1, 3))
+    few = picture.quantize(COLOURS_SHOWN, Image.Quantize.MEDIANCUT).convert("RGB")
+    counted = {
+        colour: count for count, colour in few.getcolors() or () if isinstance(colour, tuple)
+    }
+    by_count = sorted(counted, key=lambda colour: (-counted[colour], colour))
+    return [f"#{bytes(colour).hex()}" for colour in by_count]
