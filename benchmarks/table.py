@@ -80,6 +80,14 @@ def make_table() -> str:
         for row in read("report")
     ]
     report_line = f"A report of {', one of '.join(reports)}."
+    extractors = [
+        f"{percent(row['share'])} with `{features}` ({row['images_per_second']:,} images a second)"
+        for features, row in read("extractors").items()
+    ]
+    extractors_line = (
+        "Loading with other features, as a share of a pool that extracts the same:"
+        f" {', '.join(extractors)}."
+    )
     origin_line = (
         f"A job of {origin['images']:,} photographs takes"
         f" 1/{origin['times_the_origin']:.0f} of the tutorial's script, image by image."
@@ -89,6 +97,7 @@ def make_table() -> str:
             *heads,
             *rows,
             "",
+            extractors_line,
             origin_line,
             commands_line,
             report_line,
