@@ -4,10 +4,11 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil  # type: ignore[import-untyped]
 import pytest
 from browser import WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
@@ -172,8 +173,9 @@ def test_workers_that_were_lost_are_replaced(tmp_path: Path, photographs: Path) 
         first = http.post("/jobs", json={"source": str(photographs)}).json()["job_id"]
         wait_until(lambda: loaded(http, first), WAIT_SECONDS, "an image is loaded")
         for process in shoal.processes():
-            if {"-m", "worker"} <= set(process.cmdline()):
-                process.kill()
+            with suppress(psutil.Error):  # it has ended meanwhile
+                if {"-m", "worker"} <= set(process.cmdline()):
+                    process.kill()
         wait_until(lambda: state(http, first) == "finished", WAIT_SECONDS, "the job is done")
     shoal.kill_all()
 

@@ -125,8 +125,8 @@ def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
     shoal = Shoal(tmp_path, SHOAL_REDIS_URL=server.url, **BRIEF)
     used = server.client.info("memory")["used_memory"]
     try:
-        server.client.config_set("maxmemory", used + 2**22)
-        refused = shoal.run("submit", photographs, "--image-size", 128, "--json")
+        server.client.config_set("maxmemory", used + 2**23)
+        refused = shoal.run("submit", photographs, "--image-size", 256, "--json")
         told = shoal.run("submit", photographs, "--json")
     finally:
         server.client.config_set("maxmemory", 0)
