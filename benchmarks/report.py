@@ -4,6 +4,7 @@
 photographs as thumbnails and pictures as a job of so many images would have them, and opens each
 five times in the system's Chromium, from a file and without a graphics card. The fastest of five
 is written to ``benchmarks/figures/``: whatever else the machine does only makes it slower.
+Then its map is dragged, and the frames are counted.
 """
 
 import json
@@ -37,6 +38,12 @@ from worker.thumbnails import encode, make_page
 N_CLUSTERS = 20
 BATCH = 1024
 RUNS = 5
+DRAG_SECONDS = 2.0
+COUNT_FRAMES = """() => {
+  window.frames = 0;
+  const count = () => { window.frames += 1; requestAnimationFrame(count); };
+  requestAnimationFrame(count);
+}"""
 OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -135,6 +142,24 @@ def time_opening(browser: Browser, file: Path) -> tuple[float, float]:
     return seconds, next(m["value"] for m in metrics if m["name"] == "TaskDuration")
 
 
+def time_dragging(browser: Browser, file: Path) -> float:
+    """Return the frames a second while a report's map is dragged for two seconds."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(file.as_uri())
+    page.wait_for_selector(".map[data-ready]", timeout=60_000)
+    box = page.locator(".canvas").bounding_box() or {"x": 0, "y": 0}
+    page.mouse.move(box["x"] + 300, box["y"] + 300)
+    page.mouse.down()
+    page.evaluate(COUNT_FRAMES)
+    started = time.perf_counter()
+    while (passed := time.perf_counter() - started) < DRAG_SECONDS:
+        page.mouse.move(box["x"] + 300 + 100 * passed, box["y"] + 300 + 50 * passed)
+    frames = float(page.evaluate("frames"))
+    page.mouse.up()
+    page.close()
+    return frames / passed
+
+
 def measure(browser: Browser, n_points: int, directory: Path) -> dict[str, float]:
     """Return the figures of a report of ``n_points`` images."""
     contents = make_contents(n_points)
@@ -150,6 +175,7 @@ def measure(browser: Browser, n_points: int, directory: Path) -> dict[str, float
         "make_seconds": round(made, 1),
         "open_seconds": round(min(opened), 2),
         "busy_seconds": round(min(busy), 2),
+        "frames_per_second": round(max(time_dragging(browser, file) for _ in range(3))),
     }
 
 

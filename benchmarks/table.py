@@ -77,6 +77,7 @@ def make_table() -> str:
     )
     reports = [
         f"{row['points']:,} images ({row['megabytes']:.1f} MB) opens in {row['open_seconds']:.1f} s"
+        f" and follows the pointer at {row['frames_per_second']} frames a second"
         for row in read("report")
     ]
     report_line = f"A report of {', one of '.join(reports)}."

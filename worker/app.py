@@ -23,7 +23,7 @@ from worker.workplace import Workplace
 
 LOG_KEYS = {"at": "asctime", "level": "levelname", "process": "processName"}
 # What a callback needs, in the order of need; together 3 s to import.
-CALLBACK_MODULES = ("worker.fitting", "worker.plots")
+CALLBACK_MODULES = ("worker.fitting", "worker.plots", "worker.duplicates")
 
 # A child that ends waits until its results are read, which a main process that ends may do no
 # more: by default 30 s, every fourth time in a trial. Nothing is lost, the ledger has them.

@@ -1,6 +1,7 @@
 """Finishing: sizes, representatives, outliers and plots, once every batch is labelled."""
 
 import importlib.metadata
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
@@ -37,10 +38,13 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         source = Path(ledger.request.source)
         # A tile that kills the process costs the contact sheet its pictures, not the job.
         tiles = Tiles(source, workplace, keeper) if lease.attempt == 1 else None
-        plots = draw_plots(findings, tiles)
-        pictures = tiles.pictures(findings.all_outliers()) if tiles else {}
+        # Beside the plots, which keep one core busy for a second.
+        with ThreadPoolExecutor(1) as pool:
+            finding = pool.submit(find_copies, findings, keeper)
+            plots = draw_plots(findings, tiles)
+            pictures = tiles.pictures(findings.all_outliers()) if tiles else {}
+            duplicates = finding.result()
         keeper.check()
-        duplicates = find_copies(findings, keeper)
         summary = findings.summary(count_copies(duplicates))
         results.put_findings(lease.token, summary, plots, pictures, duplicates.tobytes())
         if not ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):

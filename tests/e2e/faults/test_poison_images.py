@@ -49,7 +49,7 @@ def test_each_kind_of_poison_is_one_failure_among_its_neighbours(
     end_with_poison(poison_site, images, tmp_path, list(REASONS))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_images_that_take_all_memory_cost_no_process(
     poison_site: Site, images: Path, tmp_path: Path
 ) -> None:
