@@ -225,7 +225,7 @@ def test_a_log_that_has_grown_long_is_begun_anew(tmp_path):
 def test_workers_take_their_children_with_them(settings):
     with hold_server(settings), LocalWorkers(settings, 1) as workers:
         lost = psutil.Process(workers.processes[0].pid)
-        [child] = wait_until_found(lost.children)
+        [child] = wait_until_found(lambda: find_pool(lost))
         child.suspend()  # or it would see by itself that it is alone
         lost.kill()
     wait_until(lambda: not is_alive(child))
@@ -252,8 +252,19 @@ def test_a_client_whose_own_workers_died_does_not_wait_for_ever(settings, digits
 
 
 def wait_until_found(find):
-    wait_until(find)
-    return find()
+    found = []
+    wait_until(lambda: found.extend(find()) or found)
+    return found
+
+
+def find_pool(worker):
+    """The processes of a worker's pool; what it starts for a moment is another program."""
+    found = []
+    for child in worker.children():
+        with suppress(psutil.NoSuchProcess):
+            if child.cmdline() == worker.cmdline():
+                found.append(child)
+    return found
 
 
 def is_alive(process):
