@@ -12,18 +12,17 @@ from weakref import finalize
 
 from redis import ResponseError
 
-from producer.admission import admit
-from producer.estimate import estimate_memory
 from producer.fingerprint import Tell, find_same, make_fingerprint
-from producer.folder import Folder, find_images, split_batches
+from producer.folder import Folder, find_images
 from producer.job import Job
 from producer.local import LocalWorkers
-from producer.request import choose_batch_size, make_request
+from producer.plan import Plan, make_plan
+from producer.request import make_request
 from shared.connection import LOST, QUICK_RETRIES, connect
 from shared.cores import count_cores
 from shared.embedded import hold_server
 from shared.errors import ConnectionLostError, StoreFullError, UnknownJobError
-from shared.jobs import Stage, Status
+from shared.jobs import JobRequest, Stage, Status
 from shared.settings import Settings, read_settings
 from shared.store import Ledger, Lifetimes, Registry
 from shared.sweeper import Sweeper
@@ -124,19 +123,25 @@ class Client:
         fingerprint = make_fingerprint(request, folder.paths)
         if not force and (found := self._find_job(folder, fingerprint, tell)):
             return found
-        size = choose_batch_size(request, len(folder.paths))
-        batches = split_batches(folder.paths, size, tapered=request.batch_size is None)
-        memory = self.registry.memory()
-        estimate = estimate_memory(request, batches, settings.fit_memory, memory)
-        tell(admit(estimate, memory, self.is_embedded))
+        plan = self.plan(folder, request)
+        tell(plan.message)
         # Of the submitter, whoever ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
         job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever is not sent.
-        self.registry.register(job_id, request, batches, lifetimes, fingerprint)
+        self.registry.register(job_id, request, plan.batches, lifetimes, fingerprint)
         with suppress(ConnectionLostError, StoreFullError):
-            self.messages.send_stage(job_id, Stage.LOADING, len(batches))
+            self.messages.send_stage(job_id, Stage.LOADING, len(plan.batches))
         return self.job(job_id)
+
+    def plan(self, folder: Folder, request: JobRequest) -> Plan:
+        """Return what a new job would come to; nothing is made.
+
+        Raises:
+            UsageError: The job would not fit into Redis, or its batches into one message.
+        """
+        fit_memory, memory = self.settings.fit_memory, self.registry.memory()
+        return make_plan(folder, request, fit_memory, memory, self.is_embedded)
 
     def _find_job(self, folder: Folder, fingerprint: str, tell: Tell) -> Job | None:
         statuses = self._statuses(self.registry.find(fingerprint))

@@ -1,5 +1,6 @@
 """The memory that a job will take, before it is submitted."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -23,6 +24,8 @@ LABEL_BYTES = 16
 HASH_BYTES = 16
 # Plots and pictures, for the most part: 1.5 to 2.6 MB.
 JOB_BYTES = 2_700_000
+# What is written is there three times for a moment: received, in a script, and stored.
+COPIES = 2
 # Batches whose manifests are packed to learn how well their paths can be.
 SAMPLES = 8
 
@@ -53,25 +56,26 @@ def estimate_memory(
     n_images = sum(map(len, batches))
     n_features = count_features(request.features, request.image_size)
     components = min(request.components or DEFAULT_COMPONENTS, n_images, n_features)
-    stored = [*batch_values(request, batches[0]), *batch_values(request, batches[-1])]
-    first, last = (sum(allocated(n, rounds) for n in part) for part in (stored[:4], stored[4:]))
+    sizes = Counter(map(len, batches))
+    stored = sum(
+        count * sum(allocated(value, rounds) for value in batch_values(request, size))
+        for size, count in sizes.items()
+    )
     model = (4 * components + 16) * n_features
     redis_bytes = (
-        (len(batches) - 1) * first
-        + last
+        stored
         + len(batches) * BATCH_BYTES
         + manifest_bytes(batches)
         + allocated(count_page_bytes(n_images) // len(batches), rounds) * len(batches)
-        + stored[0]  # a batch on its way
+        + COPIES * max(batch_values(request, max(sizes))[0], JOB_BYTES)
         + allocated(model, rounds)
         + JOB_BYTES
     )
     return Estimate(redis_bytes, fit_bytes(request, n_images, components, fit_memory))
 
 
-def batch_values(request: JobRequest, batch: Sequence[str]) -> list[int]:
-    """Return the bytes of a batch's features, statistics, hashes and labels."""
-    n_images = len(batch)
+def batch_values(request: JobRequest, n_images: int) -> list[int]:
+    """Return the bytes of the features, statistics, hashes and labels of a batch."""
     n_features = count_features(request.features, request.image_size)
     features = n_images * n_features * feature_bytes(request.features)
     hashes, labels = n_images * HASH_BYTES, n_images * LABEL_BYTES

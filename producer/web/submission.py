@@ -7,11 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from producer.admission import admit
-from producer.estimate import estimate_memory
-from producer.folder import Folder, find_images, resolve, split_batches
+from producer.folder import Folder, find_images, resolve
 from producer.job import Job
-from producer.request import choose_batch_size, make_request
+from producer.request import make_request
 from producer.web.problems import BusyError
 from producer.web.site import Site
 from shared.errors import SourceError
@@ -82,16 +80,14 @@ def preview(site: Site, submission: Submission) -> Preview:
     """
     folder = list_folder(site, submission.source)
     request = make_request(folder, submission.options())
-    batches = split_batches(folder.paths, choose_batch_size(request, len(folder.paths)))
-    memory = site.client.registry.memory()
-    estimate = estimate_memory(request, batches, site.client.settings.fit_memory, memory)
+    plan = site.client.plan(folder, request)
     return Preview(
         images=len(folder.paths),
         skipped=folder.skipped.total(),
         unreadable=len(folder.unreadable),
-        redis_bytes=estimate.redis_bytes,
-        fit_bytes=estimate.fit_bytes,
-        message=admit(estimate, memory, site.client.is_embedded),
+        redis_bytes=plan.estimate.redis_bytes,
+        fit_bytes=plan.estimate.fit_bytes,
+        message=plan.message,
         request=request,
     )
 

@@ -4,6 +4,7 @@ import pytest
 
 from producer.admission import admit, show_bytes
 from producer.estimate import Estimate, allocated, estimate_memory
+from producer.folder import split_batches
 from shared.errors import UsageError
 from shared.jobs import JobRequest
 
@@ -22,6 +23,21 @@ def test_features_are_most_of_what_a_job_needs():
     features = 100 * 512 * 3072
     assert features < needed < 1.2 * features
     assert estimate(n_batches=100, image_size=64).redis_bytes > 3.5 * needed
+
+
+def test_small_batches_at_a_jobs_end_count_as_what_they_are():
+    paths = [f"{n:06}.jpg" for n in range(4000)]
+    needed = [
+        estimate_memory(
+            JobRequest(source="/photographs"),
+            split_batches(paths, 250, tapered=tapered),
+            GIGABYTE,
+            {"mem_allocator": "libc"},
+        ).redis_bytes
+        for tapered in (False, True)
+    ]
+    # Six batches more, each with its own sums and keys.
+    assert needed[0] < needed[1] < 1.03 * needed[0]
 
 
 @pytest.mark.parametrize(
