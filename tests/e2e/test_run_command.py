@@ -163,6 +163,22 @@ def test_killed_run_leaves_no_process_and_a_worker_finishes_its_job(
     wait_until(lambda: worker.has_ended() and not embedded.processes(), END_SECONDS, "no process")
 
 
+def test_the_run_after_a_killed_one_goes_on_with_its_job(
+    embedded: Shoal,
+    interrupted_run: Callable[[signal.Signals], subprocess.Popen[str]],
+    slow_photographs: Path,
+) -> None:
+    interrupted_run(signal.SIGKILL)
+    wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
+    [job] = embedded.json("jobs")
+    again = embedded.run("run", slow_photographs, "--batch-size", 6)
+    assert again.returncode == 0, again.stderr
+    [finished] = embedded.json("jobs")
+    assert finished["job_id"] == job["job_id"]
+    assert finished["images"]["loaded"] == 120
+    assert job["images"]["loaded"] < 120
+
+
 def find_workers(shoal: Shoal) -> list[psutil.Process]:
     """Return the main processes of a run's own workers."""
     return [
