@@ -15,8 +15,8 @@ from producer.run import interruptible
 from producer.web.access import is_loopback
 from producer.web.app import make_gated_app, make_site
 from producer.web.site import Site
-from shared.connection import LOST, hide_password
-from shared.errors import ConnectionLostError, ShoalError, UsageError
+from shared.connection import LOST
+from shared.errors import ShoalError, UsageError
 from shared.settings import Settings, read_settings
 
 logger = logging.getLogger(__name__)
@@ -100,16 +100,7 @@ def connect(settings: Settings) -> Client:
     Raises:
         ConnectionLostError: Redis does not answer.
     """
-    client = Client(settings=replace(settings, web_token=None))
-    try:
-        client.redis.ping()
-    except LOST as error:
-        client.close()
-        raise ConnectionLostError(
-            f"No Redis answers at {hide_password(client.url)} ({error}):"
-            " start it, or set SHOAL_REDIS_URL."
-        ) from error
-    return client
+    return Client(settings=replace(settings, web_token=None)).check_connection()
 
 
 def announce(host: str, port: int, settings: Settings) -> None:
