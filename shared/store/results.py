@@ -1,66 +1,24 @@
 """What the stages of one job leave behind: features, labels, model, summary, plots."""
 
 import os
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.connection import Client
 from shared.errors import NotFinishedError
-from shared.jobs import Assignment, ClusterChoice, Duplicate, Failure, FailureReason, Summary
+from shared.jobs import Assignment, ClusterChoice, Duplicate, Failure, Summary
 from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths
+from shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Loaded, Shape
 from shared.wire import decode, encode
 
-# A label row, little-endian: label, distance, pc1, pc2.
-LABEL_ROW = struct.Struct("<ifff")
-# An image of a group of duplicates, little-endian: group, batch, place among the batch's loaded
-# images, number of its content, bits from the group's first image.
-DUPLICATE_ROW = struct.Struct("<IIIIB")
 # Batches read in one round trip.
 CHUNK = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
 # Pages of thumbnails read in one round trip, of some 300 KB each.
 PAGES = 32
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major.
-
-    ``widths`` are the columns of each extractor, side by side.
-    """
-
-    rows: int
-    columns: int
-    dtype: str
-    widths: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class FailedImage:
-    """An image of a batch that could not be used; ``position`` is its place in the batch."""
-
-    position: int
-    reason: FailureReason
-    detail: str
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A batch that was loaded: its raw features, their shape and hashes, and its failures.
-
-    ``thumbnails`` are a JPEG page of the images shown, in row order; empty where there is none.
-    """
-
-    shape: Shape
-    features: bytes
-    hashes: bytes
-    failures: list[FailedImage]
-    thumbnails: bytes = b""
 
 
 class Results:
@@ -235,8 +193,10 @@ class Results:
         """Yield the images that are copies of each other or look alike, group by group."""
         raw = self.client.get(self.keys.duplicates(self._token("findings_token")))
         paths = lru_cache(CHUNK)(self.loaded_paths)
-        for group, batch, place, *rest in DUPLICATE_ROW.iter_unpack(self._present(raw)):
-            yield Duplicate(group, paths(batch)[place], *rest)
+        for row in DUPLICATE_ROW.iter_unpack(self._present(raw)):
+            group, content, batch, place, like_batch, like_place, distance = row
+            path, like = paths(batch)[place], paths(like_batch)[like_place]
+            yield Duplicate(group, path, content, like, distance)
 
     def plots(self) -> dict[str, bytes]:
         """Return the plots as PNG, by name."""

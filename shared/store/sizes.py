@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from shared.store.results import CHUNK, FailedImage, Results
+from shared.store.results import CHUNK, Results
+from shared.store.rows import FailedImage
 from shared.wire import decode
 
 

@@ -10,7 +10,7 @@ from producer.catalogue import Catalogue, Member
 from shared.errors import UsageError
 from shared.jobs import FailureReason
 from shared.store import Ledger, Results
-from shared.store.results import LABEL_ROW, FailedImage, Shape
+from shared.store.rows import LABEL_ROW, FailedImage, Shape
 from shared.wire import encode
 
 # Batches as of a job whose last ones are smaller, and what failed of each, by position.

@@ -8,7 +8,7 @@ import numpy as np
 from shared.connection import Client
 from shared.jobs import Stage
 from shared.store import Commit, Results
-from shared.store.results import LABEL_ROW
+from shared.store.rows import LABEL_ROW
 from worker.model import Labels, Model
 from worker.stages.attempts import (
     MOST_ATTEMPTS,

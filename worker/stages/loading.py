@@ -14,7 +14,7 @@ from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.files import digest_content, read_file
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
-from shared.store.results import FailedImage
+from shared.store.rows import FailedImage
 from worker.extractors import Extractor, extract_blocks, find_extractors
 from worker.hashes import HASH_DTYPE, perceptual_hash
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.store import Commit, Ledger
-from shared.store.results import FailedImage, Shape
+from shared.store.rows import FailedImage, Shape
 from shared.thumbnails import sample_positions
 from worker.features import FeatureStatistics
 from worker.stages.remainder import BatchRows, Remainder

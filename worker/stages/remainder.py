@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.store import Results
-from shared.store.results import FailedImage
+from shared.store.rows import FailedImage
 from worker.hashes import HASH_DTYPE
 
 
