@@ -36,10 +36,10 @@ def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
 def plot(job: str, name: str, output: Path | None) -> None:
     """Write a plot of JOB as PNG; with `-o -` to standard output."""
-    from producer.output import write_plot
+    from producer.output import write_output
 
     with connect_client() as client:
-        write_plot(client.job(job).plot(name), output or Path(f"{name}.png"))
+        write_output(client.job(job).plot(name), output or Path(f"{name}.png"))
 
 
 @click.command()
@@ -54,10 +54,11 @@ def plot(job: str, name: str, output: Path | None) -> None:
 )
 def report(job: str, output: Path) -> None:
     """Write what JOB found as one HTML file that opens anywhere; with `-o -` print it."""
-    from producer.output import write_report
+    from producer.output import write_output
+    from producer.report import make_report
 
     with connect_client() as client:
-        write_report(client.job(job), output)
+        write_output(make_report(client.job(job)), output)
 
 
 @click.command()
