@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Thread
+from types import FrameType
 
 import click
 import uvicorn
@@ -32,10 +33,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.site = site
 
-    def handle_exit(self, sig: int, frame: object) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
         self.site.closing.set()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # a frame, as the signal's
+        super().handle_exit(sig, frame)
 
 
 def serve(host: str, port: int) -> None:

@@ -54,7 +54,7 @@ def test_page_wants_a_token_and_does_not_start_without() -> None:
     web = SERVICES["web"]
     assert web["environment"]["SHOAL_WEB_TOKEN"].startswith("${WEB_TOKEN:?")
     assert web["environment"].items() >= SERVICES["worker"]["environment"].items()
-    assert web["command"] == ["serve", "--host", "0.0.0.0"]  # noqa: S104
+    assert web["command"] == ["serve", "--host", "0.0.0.0"]
 
 
 def test_redis_keeps_what_it_is_given() -> None:
@@ -92,7 +92,7 @@ def test_images_are_mounted_read_only_and_are_all_that_is_read(name: str) -> Non
 @pytest.mark.parametrize("name", OURS)
 def test_process_may_change_nothing_but_tmp(name: str) -> None:
     service = SERVICES[name]
-    assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"])  # noqa: S108
+    assert (service["read_only"], service["tmpfs"]) == (True, ["/tmp"])
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 

@@ -10,7 +10,7 @@ from web_server import WebServer
 
 from producer.job import Job
 
-TOKEN = "correct horse battery staple €"  # noqa: S105  of this test only
+TOKEN = "correct horse battery staple €"
 BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}
 
 
