@@ -16,9 +16,9 @@ from producer.run import interruptible
 from producer.web.access import is_loopback
 from producer.web.app import make_gated_app, make_site
 from producer.web.site import Site
-from shared.connection import LOST
 from shared.errors import ShoalError, UsageError
 from shared.settings import Settings, read_settings
+from shared.store.refusals import PASSING
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def make_server(site: Site) -> Server:
 
 @contextmanager
 def look_after(site: Site) -> Iterator[None]:
-    """Look after lost work, and for workers on the embedded server, meanwhile."""
+    """Look after lost work, ended sessions, and workers on the embedded server, meanwhile."""
     thread = Thread(target=sweep_often, args=[site], daemon=True)
     thread.start()
     try:
@@ -140,7 +140,7 @@ def look_after(site: Site) -> Iterator[None]:
 
 
 def sweep_often(site: Site) -> None:
-    """Do what ``shoal status`` does for a job's sake, every few seconds."""
+    """Do what ``shoal status`` does for a job's sake, and share endings, every few seconds."""
     client = site.client
     while not site.closing.wait(client.settings.sweep_seconds):
         try:
@@ -148,5 +148,6 @@ def sweep_often(site: Site) -> None:
             if client.is_embedded and client.registry.active_jobs():
                 with site.changing:
                     client.employ()
-        except (*LOST, ShoalError) as error:
+            site.share_endings()
+        except (*PASSING, ShoalError) as error:
             logger.warning("could not look after the jobs: %s", error)
