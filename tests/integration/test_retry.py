@@ -124,7 +124,7 @@ def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(client, job, wo
     Expiry(client, job.id).drop_features()
     registry.retire(job.id)
     assert lives(client, job) == {-1}
-    assert job.results.loaded(0) is not None
+    assert job.results.batch(0)[1] is not None
     assert registry.active_jobs() == [job.id]
 
 
