@@ -7,6 +7,8 @@ from shared.jobs import Stage, State
 from shared.store import Commit, Ledger, Registry
 from shared.store.batches import SILENT_SECONDS
 
+pytestmark = pytest.mark.each_server
+
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 
 

@@ -22,6 +22,8 @@ from shared.jobs import (
 from shared.store import Expiry, Lifetimes, Registry, Results
 from shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
 
+pytestmark = pytest.mark.each_server
+
 LIFETIMES = Lifetimes(features_seconds=100, results_seconds=1000)
 NAMES = [["a\nb.png", "caf\udce9.png", "c\rd.png"], ["日本/🐟.png", "e,\"f'.png", " .png"]]
 PICTURES = {"caf\udce9.png": b"\xff\xd8"}

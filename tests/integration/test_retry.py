@@ -13,6 +13,8 @@ from worker.stages.fitting import fit_job
 from worker.stages.labelling import label_batch
 from worker.stages.loading import load_batch
 
+pytestmark = pytest.mark.each_server
+
 OPTIONS = {"batch_size": 10, "image_size": 8, "clusters": 3}
 N_BATCHES = 5
 
