@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from PIL import Image
 from polling import wait_until
@@ -100,7 +100,7 @@ def test_a_later_command_finds_the_job(embedded_run: FinishedRun, tmp_path: Path
 
 
 def test_labels_come_as_json_and_parquet_too(embedded_run: FinishedRun, tmp_path: Path) -> None:
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     shoal, job = embedded_run.shoal, embedded_run.job_id
     rows = json.loads(shoal.output("result", job, "--format", "json"))
