@@ -43,17 +43,17 @@ def lose_processes(ledger, count, stage=Stage.LOADING):
 
 
 @pytest.fixture
-def no_heartbeat(monkeypatch):
-    """Whether no sign of life is given any more: the work is known to be lost."""
-    signs = []
-    submit = heartbeat.THREADS.submit
+def is_lost(monkeypatch):
+    """Whether all work that has begun since is known to be lost."""
+    begun = []
+    enter = heartbeat.Heartbeat.__enter__
 
-    def note(give):
-        signs.append(submit(give))
-        return signs[-1]
+    def note(work):
+        begun.append(work)
+        return enter(work)
 
-    monkeypatch.setattr(heartbeat.THREADS, "submit", note)
-    return lambda: all(given.done() for given in signs)
+    monkeypatch.setattr(heartbeat.Heartbeat, "__enter__", note)
+    return lambda: all(work.lost.is_set() for work in begun)
 
 
 def raise_always(error):
@@ -104,13 +104,13 @@ def test_a_batch_without_any_readable_image_is_a_batch_of_failures(workplace, su
     assert ledger.status().images.failed == 2
 
 
-def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypatch, no_heartbeat):
+def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypatch, is_lost):
     loaded = []
 
     def load_and_cancel(path, image_size, limits):
         loaded.append(path)
         mixed_job.cancel()
-        wait_until(no_heartbeat)
+        wait_until(is_lost)
         return load_with_digest(path, image_size, limits)
 
     monkeypatch.setattr(loading, "load_with_digest", load_and_cancel)
@@ -416,14 +416,14 @@ def test_finishing_opens_no_image_after_it_has_lost_a_process(workplace, labelle
 
 
 def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(
-    workplace, labelled, monkeypatch, no_heartbeat
+    workplace, labelled, monkeypatch, is_lost
 ):
     opened = []
 
     def open_and_cancel(path, *_):
         opened.append(path)
         labelled.cancel()
-        wait_until(no_heartbeat)
+        wait_until(is_lost)
         return plotting.GREY
 
     monkeypatch.setattr(plotting, "load_image", open_and_cancel)
