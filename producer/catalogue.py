@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from shared.errors import UsageError
 from shared.store import Results
-from shared.store.results import LABEL_ROW
+from shared.store.rows import LABEL_ROW
 
 # Batches whose paths are kept: a page of a cluster takes its images from many.
 BATCHES_KEPT = 128

@@ -164,8 +164,16 @@ class Job:
         return self.results.failures()
 
     def duplicates(self) -> Iterator[Duplicate]:
-        """Yield the images that are copies of each other or look alike, group by group."""
-        self._check_finished()
+        """Yield the images that are copies of each other or look alike, group by group.
+
+        Raises:
+            UsageError: The search for them failed.
+        """
+        if self.summary().duplicates is None:
+            raise UsageError(
+                f"The search for duplicates of job {self.id} failed: the workers' log says why;"
+                " the same folder submitted with --force is searched anew."
+            )
         return self.results.duplicates()
 
     def summary(self) -> Summary:

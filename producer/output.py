@@ -203,16 +203,17 @@ def write_directory(job: "Job", directory: Path) -> None:
     """Write all that a finished job found to ``directory``; ``job.json`` comes last."""
     from producer.report import make_report
 
+    status, summary = job.status(), job.summary()
     with replacing(directory / "labels.csv") as file:
         write_rows(job.labels(), Assignment, file)
     with replacing(directory / "failures.csv") as file:
         write_rows(job.failures(), Failure, file)
-    with replacing(directory / "duplicates.csv") as file:
-        write_rows(job.duplicates(), Duplicate, file)
+    if summary.duplicates:
+        with replacing(directory / "duplicates.csv") as file:
+            write_rows(job.duplicates(), Duplicate, file)
     plots = job.plots()
     for name, png in plots.items():
         write_file(directory / "plots" / f"{name}.png", png)
-    status, summary = job.status(), job.summary()
     write_file(directory / "model.npz", job.model())
     write_file(directory / "report.html", make_report(job))
     write_file(directory / "job.json", encode({"status": status, "summary": summary}))

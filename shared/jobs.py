@@ -132,12 +132,14 @@ class Duplicate:
         group: Number of the group; groups are in the order of their first images.
         path: Relative to the job's source.
         content: Number of the file's content within the group: the same bytes, the same number.
-        distance: Bits of 63 in which its perceptual hash differs from that of the group's first.
+        like: The image of the group that it is nearest to, relative to the source.
+        distance: Bits of 63 in which the perceptual hashes of both differ.
     """
 
     group: int
     path: str
     content: int
+    like: str
     distance: int
 
 
@@ -228,7 +230,7 @@ class Summary:
         explained_variance_ratio: Share of the variance of each component.
         inertia: Sum of squared distances to the centroids, over the images fitted.
         versions: Of the packages that the result depends on.
-        duplicates: How many there are.
+        duplicates: How many there are; None where the search for them failed.
         noise: Images in no cluster.
         choice: How the number of clusters was chosen; None where it was given.
     """
@@ -240,6 +242,6 @@ class Summary:
     explained_variance_ratio: list[float]
     inertia: float
     versions: dict[str, str]
-    duplicates: DuplicateCounts
+    duplicates: DuplicateCounts | None
     noise: int = 0
     choice: ClusterChoice | None = None

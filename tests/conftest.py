@@ -54,9 +54,24 @@ def servers(server_directory: Path) -> Iterator[Callable[[str], Server]]:
         server.stop()
 
 
-@pytest.fixture(params=KINDS)
-def server_url(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> str:
-    return servers(request.param).url
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Try what is about the server on each kind; the rest on one, and in a soak on all."""
+    if "server_kind" in metafunc.fixturenames:
+        first, *others = KINDS
+        if not metafunc.definition.get_closest_marker("each_server"):
+            others = [pytest.param(kind, marks=pytest.mark.soak) for kind in others]
+        metafunc.parametrize("server_kind", [first, *others], indirect=True)
+
+
+@pytest.fixture
+def server_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def server_url(server_kind: str, servers: Callable[[str], Server]) -> str:
+    return servers(server_kind).url
 
 
 @pytest.fixture

@@ -27,18 +27,20 @@ Hashes = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
-class NearDuplicates:
-    """Which images look alike.
+class Duplicates:
+    """Images with the same content or nearly the same picture, one after the other by group.
 
     Attributes:
-        pairs: Row numbers, the lower first, sorted; shape (n_pairs, 2).
-        distances: Bits in which the hashes of each pair differ, shape (n_pairs,).
-        groups: Rows that pairs connect, ascending, by their first row.
+        rows: Their row numbers, ascending in each group, shape (n,).
+        groups: Number of each one's group, in the order of the groups' first rows, shape (n,).
+        partners: The row that each is nearest to, shape (n,).
+        distances: Bits in which the hashes of both differ, shape (n,).
     """
 
-    pairs: Rows
+    rows: Rows
+    groups: Rows
+    partners: Rows
     distances: NDArray[np.uint8]
-    groups: list[Rows]
 
 
 @dataclass(frozen=True)
@@ -55,22 +57,44 @@ class Part:
 
 def find_duplicates(
     contents: Hashes, hashes: Hashes, checkpoint: Callable[[], None] = lambda: None
-) -> list[Rows]:
-    """Find the groups of images with the same content or nearly the same picture.
+) -> Duplicates:
+    """Find the images with the same content or nearly the same picture.
 
     Of more than 200,000 images, only hashes in at most 3 bits apart count as near.
 
     Args:
         contents: Digests of the files, shape (n,).
-        hashes: As for ``find_near_duplicates``, shape (n,).
+        hashes: As for ``find_near_pairs``, shape (n,).
         checkpoint: Called between steps; may raise to stop.
-
-    Returns:
-        Row numbers of each group, ascending; groups by their first row.
     """
-    near = find_near_duplicates(hashes, NEAR if len(hashes) <= FEW else NEAR_OF_MANY, checkpoint)
+    near = find_near_pairs(hashes, NEAR if len(hashes) <= FEW else NEAR_OF_MANY, checkpoint)
     checkpoint()
-    return connect(np.concatenate([pair_equals(contents), near.pairs]), len(hashes))
+    pairs = np.concatenate([pair_equals(contents), near])
+    rows, partners = find_partners(pairs, count_bits(hashes, pairs))
+    groups = number_groups(pairs, rows, len(hashes))
+    order = np.argsort(groups, kind="stable")
+    rows, partners = rows[order], partners[order]
+    distances = count_bits(hashes, np.stack([rows, partners], axis=1))
+    return Duplicates(rows, groups[order], partners, distances)
+
+
+def find_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows]:
+    """Return the rows in ``pairs``, ascending, and the row that each is nearest to."""
+    rows, partners = np.concatenate([pairs, pairs[:, ::-1]]).T
+    order = np.lexsort((partners, np.tile(distances, 2), rows))
+    rows, first = np.unique(rows[order], return_index=True)
+    return rows, partners[order][first]
+
+
+def number_groups(pairs: Rows, rows: Rows, n_rows: int) -> Rows:
+    """Return the number of each row's group: what pairs connect, by its first row."""
+    graph = make_graph(pairs, np.ones(len(pairs)), n_rows)
+    _, first, group = np.unique(
+        connected_components(graph, directed=False)[1][rows],
+        return_index=True,
+        return_inverse=True,
+    )
+    return np.argsort(np.argsort(first))[group]
 
 
 def pair_equals(values: Hashes) -> Rows:
@@ -80,10 +104,10 @@ def pair_equals(values: Hashes) -> Rows:
     return np.stack([first[number[repeated]], repeated], axis=1)
 
 
-def find_near_duplicates(
+def find_near_pairs(
     hashes: Hashes, max_distance: int, checkpoint: Callable[[], None] = lambda: None
-) -> NearDuplicates:
-    """Find the images whose hashes differ in at most ``max_distance`` bits.
+) -> Rows:
+    """Find the pairs of images whose hashes differ in at most ``max_distance`` bits.
 
     Multi-index hashing (Norouzi, Punjani and Fleet 2012): the parts of two such hashes
     cannot all differ in more than their share of the bits, so that only hashes are compared that
@@ -97,6 +121,9 @@ def find_near_duplicates(
         max_distance: In bits, at most 11.
         checkpoint: Called between steps, of half a second; may raise to stop.
 
+    Returns:
+        Row numbers, the lower first, sorted; shape (n_pairs, 2).
+
     Raises:
         ValueError: ``max_distance`` is out of range.
     """
@@ -106,9 +133,8 @@ def find_near_duplicates(
     distinct, first = np.unique(hashes[rows], return_index=True)
     equal = pair_equals(hashes[rows])
     near = first[find_pairs(distinct, max_distance, checkpoint)]
-    pairs = rows[np.sort(np.concatenate([equal, near]), axis=1)]
-    pairs = pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
-    return NearDuplicates(pairs, count_bits(hashes, pairs), connect(pairs, len(hashes)))
+    pairs: Rows = rows[np.sort(np.concatenate([equal, near]), axis=1)]
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
 def find_pairs(distinct: Hashes, max_distance: int, checkpoint: Callable[[], None]) -> Rows:
@@ -186,21 +212,6 @@ def merge(hashes: Hashes, parts: list[Rows]) -> Rows:
     return np.stack(forest.nonzero(), axis=1).astype(np.intp)
 
 
-def connect(pairs: Rows, n_rows: int) -> list[Rows]:
-    """Return the groups of rows that pairs connect, by their first row."""
-    _, group_of_row = connected_components(make_graph(pairs, np.ones(len(pairs)), n_rows))
-    return split_groups(group_of_row)
-
-
 def make_graph(pairs: Rows, weights: NDArray[np.generic], n_rows: int) -> csr_array:
     """Return the pairs as a sparse matrix, of shape (n_rows, n_rows)."""
     return csr_array((weights, (pairs[:, 0], pairs[:, 1])), shape=(n_rows, n_rows))
-
-
-def split_groups(group_of_row: NDArray[np.integer]) -> list[Rows]:
-    """Return the rows of each group of two and more, by their first row."""
-    sizes = np.bincount(group_of_row)
-    rows = np.flatnonzero(sizes[group_of_row] > 1)
-    by_group = rows[np.argsort(group_of_row[rows], kind="stable")]
-    groups = np.split(by_group, np.flatnonzero(np.diff(group_of_row[by_group])) + 1)
-    return sorted((group for group in groups if len(group)), key=lambda group: int(group[0]))

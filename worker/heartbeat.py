@@ -47,13 +47,20 @@ class Heartbeat:
         self.ended = threading.Event()
         self.lost = threading.Event()
         self.signs: Future[None] | None = None
+        self.started = time.monotonic()
 
     def __enter__(self) -> Self:
+        self.started = time.monotonic()
         self.signs = THREADS.submit(self._give_signs)
         return self
 
     def __exit__(self, *error: object) -> None:
         self.ended.set()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the work began."""
+        return round(time.monotonic() - self.started, 3)
 
     def check(self) -> None:
         """Raise WorkLostError if the work does not count any more."""

@@ -14,7 +14,7 @@ from producer.report.failures import sum_up_failures
 from producer.report.figures import make_figures
 from producer.report.map import bokeh_script, make_map
 from producer.report.pages import choose_pages
-from producer.report.text import show_count, show_name, show_share, show_time
+from producer.report.text import show_count, show_duplicates, show_name, show_share, show_time
 from shared.jobs import Status, Summary
 from shared.palette import COLOURS
 
@@ -85,6 +85,7 @@ def list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
         ("Images fitted", f"{summary.rows_fitted:,}"),
         ("Inertia", f"{summary.inertia:,.1f}"),
         ("Images loaded", f"{status.images.loaded:,} of {status.images.total:,}"),
+        ("Duplicates", show_duplicates(summary.duplicates)),
     ]
 
 

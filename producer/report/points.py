@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from producer.report.text import show_name
 from shared.store import Results
-from shared.store.results import LABEL_ROW
+from shared.store.rows import LABEL_ROW
 from shared.thumbnails import sample_positions
 
 # Of all paths together, as they stand in the file.

@@ -2,6 +2,8 @@
 
 import time
 
+from shared.jobs import DuplicateCounts
+
 # Of one shown name; the end of a path tells more than its beginning.
 MOST_CHARACTERS = 300
 
@@ -28,3 +30,13 @@ def show_count(count: int, noun: str) -> str:
 def show_time(seconds: float) -> str:
     """Return a time since 1970 in words, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def show_duplicates(counts: DuplicateCounts | None) -> str:
+    """Return how many duplicates there are, in words."""
+    if counts is None:
+        return "not searched: see the workers' log"
+    if not counts.images:
+        return "none"
+    images, groups = show_count(counts.images, "image"), show_count(counts.groups, "group")
+    return f"{images} in {groups}, {counts.copies:,} of them copies of an earlier one"

@@ -79,7 +79,12 @@ class BatchLedger:
         return raw.decode() if raw else None
 
     def commit_loading(
-        self, batch: int, features: bytes, counts: tuple[int, int], notes: Mapping[str, bytes]
+        self,
+        batch: int,
+        features: bytes,
+        counts: tuple[int, int],
+        notes: Mapping[str, bytes],
+        seconds: float | None = None,
     ) -> Commit:
         """Store a loaded batch.
 
@@ -88,14 +93,20 @@ class BatchLedger:
             features: Raw rows of the images loaded.
             counts: Images loaded and images failed.
             notes: Value of the batch by key: shape, failures, statistics, hashes.
+            seconds: Time that it took, for the metrics.
         """
         keys = [*self._commit_keys(Stage.LOADING), self.keys.features(batch), *notes]
-        return self._commit(keys, Stage.LOADING, batch, *counts, features, "", *notes.values())
+        took = "" if seconds is None else seconds
+        values = (features, "", took, *notes.values())
+        return self._commit(keys, Stage.LOADING, batch, *counts, *values)
 
-    def commit_labelling(self, batch: int, labels: bytes, model_token: int | str = "") -> Commit:
+    def commit_labelling(
+        self, batch: int, labels: bytes, model_token: int | str = "", seconds: float | None = None
+    ) -> Commit:
         """Store the label rows of a batch; stale if they are of another model than the job's."""
         keys = [*self._commit_keys(Stage.LABELLING), self.keys.labels(batch)]
-        return self._commit(keys, Stage.LABELLING, batch, 0, 0, labels, model_token)
+        took = "" if seconds is None else seconds
+        return self._commit(keys, Stage.LABELLING, batch, 0, 0, labels, model_token, took)
 
     def _commit_keys(self, stage: Stage) -> list[str]:
         return [self.keys.job, *self.stage_keys(stage)]

@@ -118,8 +118,8 @@ class Ledger(BatchLedger):
         reply = scripts.run(self.client, "agree", [self.keys.job], f"digest:{name}", digest)
         return str(reply.decode()) if reply else digest
 
-    def note_seconds(self, state: State | Stage, seconds: float) -> None:
-        """Note how long one batch, or one callback, took in ``state``."""
+    def note_seconds(self, state: State, seconds: float) -> None:
+        """Note how long a callback took in ``state``; a batch's commit does that by itself."""
         scripts.run(self.client, "note_seconds", [self.keys.job], state, seconds)
 
     def has_lease(self) -> bool:

@@ -1,66 +1,24 @@
 """What the stages of one job leave behind: features, labels, model, summary, plots."""
 
 import os
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from shared.connection import Client
 from shared.errors import NotFinishedError
-from shared.jobs import Assignment, ClusterChoice, Duplicate, Failure, FailureReason, Summary
+from shared.jobs import Assignment, ClusterChoice, Duplicate, Failure, Summary
 from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths
+from shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Loaded, Shape
 from shared.wire import decode, encode
 
-# A label row, little-endian: label, distance, pc1, pc2.
-LABEL_ROW = struct.Struct("<ifff")
-# An image of a group of duplicates, little-endian: group, batch, place among the batch's loaded
-# images, number of its content, bits from the group's first image.
-DUPLICATE_ROW = struct.Struct("<IIIIB")
 # Batches read in one round trip.
 CHUNK = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
 # Pages of thumbnails read in one round trip, of some 300 KB each.
 PAGES = 32
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major.
-
-    ``widths`` are the columns of each extractor, side by side.
-    """
-
-    rows: int
-    columns: int
-    dtype: str
-    widths: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class FailedImage:
-    """An image of a batch that could not be used; ``position`` is its place in the batch."""
-
-    position: int
-    reason: FailureReason
-    detail: str
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A batch that was loaded: its raw features, their shape and hashes, and its failures.
-
-    ``thumbnails`` are a JPEG page of the images shown, in row order; empty where there is none.
-    """
-
-    shape: Shape
-    features: bytes
-    hashes: bytes
-    failures: list[FailedImage]
-    thumbnails: bytes = b""
 
 
 class Results:
@@ -82,19 +40,20 @@ class Results:
         """Return how many batches the manifest has."""
         return int(self.client.hlen(self.keys.manifest))
 
-    def loaded(self, batch: int) -> Loaded | None:
-        """Return what a batch left when it was loaded, also before its job was retried."""
+    def batch(self, batch: int) -> tuple[list[str], Loaded | None]:
+        """Return a batch's paths, and what it left when it was loaded before a retry, if so."""
+        keys = self.keys
+        # In one round trip: between two busy processes each takes a millisecond.
         with self.client.pipeline(transaction=False) as pipe:
-            pipe.hget(self.keys.shapes, str(batch))
-            pipe.hget(self.keys.failures, str(batch))
-            pipe.hget(self.keys.hashes, str(batch))
-            pipe.hget(self.keys.thumbnails, str(batch))
-            shape, failures, hashes, page = pipe.execute()
-        features = self.client.get(self.keys.features(batch)) if shape else None
+            for key in (keys.manifest, keys.shapes, keys.failures, keys.hashes, keys.thumbnails):
+                pipe.hget(key, str(batch))
+            manifest, shape, failures, hashes, page = pipe.execute()
+        paths = unpack_paths(self._present(manifest))
+        features = self.client.get(keys.features(batch)) if shape else None
         if features is None or hashes is None:
-            return None
+            return paths, None
         failed = decode(failures or b"[]", list[FailedImage])
-        return Loaded(decode(shape, Shape), features, hashes, failed, page or b"")
+        return paths, Loaded(decode(shape, Shape), features, hashes, failed, page or b"")
 
     def loading_notes(
         self,
@@ -235,8 +194,10 @@ class Results:
         """Yield the images that are copies of each other or look alike, group by group."""
         raw = self.client.get(self.keys.duplicates(self._token("findings_token")))
         paths = lru_cache(CHUNK)(self.loaded_paths)
-        for group, batch, place, *rest in DUPLICATE_ROW.iter_unpack(self._present(raw)):
-            yield Duplicate(group, paths(batch)[place], *rest)
+        for row in DUPLICATE_ROW.iter_unpack(self._present(raw)):
+            group, content, batch, place, like_batch, like_place, distance = row
+            path, like = paths(batch)[place], paths(like_batch)[like_place]
+            yield Duplicate(group, path, content, like, distance)
 
     def plots(self) -> dict[str, bytes]:
         """Return the plots as PNG, by name."""

@@ -7,6 +7,8 @@ from shared.jobs import Stage, State
 from shared.store import Commit, Ledger, Registry
 from shared.store.batches import SILENT_SECONDS
 
+pytestmark = pytest.mark.each_server
+
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 
 
@@ -297,3 +299,15 @@ def test_labels_are_committed_without_counting_images(client, register):
     assert client.get(ledger.keys.labels(0)) == b"rows"
     assert ledger.status().images == before
     assert ledger.status().progress == pytest.approx(0.915)
+
+
+def test_the_time_of_a_batch_counts_once_and_only_if_its_output_does(register):
+    ledger = register()
+    for seconds in (1.5, 7.0):
+        start(ledger)
+        ledger.commit_loading(0, b"", (1, 0), {}, seconds)
+    start(ledger, 1)
+    ledger.commit_loading(1, b"", (1, 0), {ledger.keys.shapes: b"{}"})
+    fields = ledger.fields()
+    assert (float(fields["loading_seconds"]), fields["loading_timed"]) == (1.5, "1")
+    assert ledger.client.hget(ledger.keys.shapes, "1") == b"{}"

@@ -7,7 +7,8 @@ from PIL import Image
 from skimage import data
 
 from producer.job import Job
-from shared.jobs import DuplicateCounts
+from shared.errors import UsageError
+from shared.jobs import DuplicateCounts, State
 from worker.stages import loading
 from worker.stages.finishing import finish_job
 from worker.stages.fitting import fit_job
@@ -58,6 +59,7 @@ def check_found(job):
     assert (first.path, copy.path, smaller.path) == ("b.png", "d-copy.png", "e-smaller.jpg")
     assert first.group == copy.group == smaller.group == 0
     assert (first.content, copy.content, smaller.content) == (0, 0, 1)
+    assert (first.like, copy.like, smaller.like) == ("d-copy.png", "b.png", "b.png")
     assert first.distance == copy.distance == 0
     assert smaller.distance <= 8
     assert job.summary().duplicates == DuplicateCounts(groups=1, images=3, copies=1)
@@ -82,3 +84,40 @@ def test_what_was_mended_is_compared_with_what_was_there(job, work, folder):
     job.retry(failed_only=True)
     work(job)
     check_found(job)
+
+
+def test_a_search_that_fails_costs_the_duplicates_and_not_the_job(job, work, monkeypatch, caplog):
+    def find(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("worker.duplicates.find_duplicates", find)
+    work(job)
+    check_left_out(job, caplog, "not enough memory")
+
+
+def test_hashes_that_another_version_did_not_store_cost_the_duplicates_only(
+    job, work, monkeypatch, caplog
+):
+    fit = fit_job
+
+    def fit_without_hashes(workplace, job_id):
+        workplace.client.hdel(job.results.keys.hashes, "1")
+        fit(workplace, job_id)
+
+    monkeypatch.setitem(globals(), "fit_job", fit_without_hashes)
+    work(job)
+    check_left_out(job, caplog, "another version")
+
+
+def test_a_search_that_costs_processes_is_left_out_in_the_end(job, work, monkeypatch, caplog):
+    monkeypatch.setattr("worker.stages.copies.MOST_ATTEMPTS", 0)
+    work(job)
+    check_left_out(job, caplog, "0 processes were lost")
+
+
+def check_left_out(job, caplog, why):
+    assert job.status().state is State.FINISHED
+    assert job.summary().duplicates is None
+    assert why in caplog.text
+    with pytest.raises(UsageError, match="The search for duplicates"):
+        job.duplicates()

@@ -6,6 +6,8 @@ import pytest
 
 from shared.connection import LOST, connect, find_faults
 
+pytestmark = pytest.mark.each_server
+
 
 @pytest.fixture
 def configured(client):

@@ -16,6 +16,8 @@ from worker.stages.labelling import label_batch
 from worker.stages.loading import load_batch
 from worker.workplace import Workplace
 
+pytestmark = pytest.mark.each_server
+
 
 @pytest.fixture
 def workplace(own_server):

@@ -6,6 +6,8 @@ from servers import wait_until
 from shared.jobs import Stage, State
 from shared.store import Ledger
 
+pytestmark = pytest.mark.each_server
+
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 
 

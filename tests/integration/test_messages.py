@@ -14,6 +14,8 @@ from shared.messages import Messages
 from shared.store.keys import CELERY, queue_keys
 from shared.tasks import BATCHES, CALLBACKS
 
+pytestmark = pytest.mark.each_server
+
 
 def read_queue(client, queue):
     """The messages of a queue, in the order of their delivery: headers and body."""

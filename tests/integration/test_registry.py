@@ -9,6 +9,8 @@ from shared.store import Ledger, Registry, Results
 from shared.store import registry as registry_module
 from shared.store.keys import JobKeys
 
+pytestmark = pytest.mark.each_server
+
 
 def test_a_registered_job_is_queued_with_its_counts(register):
     status = register([["a.png", "b.png"], ["c.png"]], clusters=2).status()

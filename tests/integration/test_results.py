@@ -20,7 +20,9 @@ from shared.jobs import (
     Summary,
 )
 from shared.store import Expiry, Lifetimes, Registry, Results
-from shared.store.results import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
+from shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
+
+pytestmark = pytest.mark.each_server
 
 LIFETIMES = Lifetimes(features_seconds=100, results_seconds=1000)
 NAMES = [["a\nb.png", "caf\udce9.png", "c\rd.png"], ["日本/🐟.png", "e,\"f'.png", " .png"]]
@@ -48,7 +50,7 @@ def ledger(register, results, workplace):
 
 
 # The last image of the first batch, then the last of the second, whose first has failed.
-COPIES = DUPLICATE_ROW.pack(0, 0, 1, 0, 0) + DUPLICATE_ROW.pack(0, 1, 1, 1, 5)
+COPIES = DUPLICATE_ROW.pack(0, 0, 0, 1, 1, 1, 5) + DUPLICATE_ROW.pack(0, 1, 1, 1, 0, 1, 5)
 
 
 def load(ledger, results, batch, failed_positions=()):
@@ -106,8 +108,8 @@ def test_failures_come_back_in_manifest_order(finished):
 
 def test_duplicates_come_back_by_group_with_the_paths_of_their_images(finished):
     assert list(finished.duplicates()) == [
-        Duplicate(0, "c\rd.png", content=0, distance=0),
-        Duplicate(0, " .png", content=1, distance=5),
+        Duplicate(0, "c\rd.png", content=0, like=" .png", distance=5),
+        Duplicate(0, " .png", content=1, like="c\rd.png", distance=5),
     ]
 
 

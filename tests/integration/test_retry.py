@@ -13,6 +13,8 @@ from worker.stages.fitting import fit_job
 from worker.stages.labelling import label_batch
 from worker.stages.loading import load_batch
 
+pytestmark = pytest.mark.each_server
+
 OPTIONS = {"batch_size": 10, "image_size": 8, "clusters": 3}
 N_BATCHES = 5
 
@@ -124,7 +126,7 @@ def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(client, job, wo
     Expiry(client, job.id).drop_features()
     registry.retire(job.id)
     assert lives(client, job) == {-1}
-    assert job.results.loaded(0) is not None
+    assert job.results.batch(0)[1] is not None
     assert registry.active_jobs() == [job.id]
 
 

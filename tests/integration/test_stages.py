@@ -13,7 +13,7 @@ from servers import wait_until
 from shared.jobs import FailureReason, Stage, State
 from shared.settings import Settings
 from shared.store import Commit
-from shared.store.results import LABEL_ROW
+from shared.store.rows import LABEL_ROW
 from worker import heartbeat
 from worker.features import FeatureStatistics
 from worker.images import load_image, load_with_digest

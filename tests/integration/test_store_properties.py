@@ -22,6 +22,8 @@ from hypothesis.stateful import (
 from shared.jobs import Stage, State
 from shared.store import Commit, Lease, Ledger
 
+pytestmark = pytest.mark.each_server
+
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 IN_STAGE = {State.QUEUED: LOADING, State.LOADING: LOADING, State.LABELLING: LABELLING}
 AFTER = {State.FITTING: State.LABELLING, State.FINISHING: State.FINISHED}

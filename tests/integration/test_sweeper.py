@@ -9,6 +9,8 @@ from shared.store import Ledger, Lifetimes
 from shared.store.keys import ACTIVE
 from shared.sweeper import Sweeper
 
+pytestmark = pytest.mark.each_server
+
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 LONG = sweeping.PATIENCE_SECONDS + 1
 

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from worker.duplicates import find_duplicates, find_near_duplicates
+from worker.duplicates import Duplicates, find_duplicates, find_near_pairs
 from worker.hashes import perceptual_hash
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina")
@@ -25,47 +25,58 @@ def make_hashes(n_hashes: int, planted: int) -> NDArray[np.uint64]:
     return hashes
 
 
+def split(found: Duplicates) -> list[list[int]]:
+    """The rows of each group."""
+    n_groups = len(np.unique(found.groups))
+    return [found.rows[found.groups == group].tolist() for group in range(n_groups)]
+
+
 def test_the_same_content_makes_a_group_also_where_there_is_no_hash() -> None:
     contents = np.array([3, 1, 2, 1, 3, 3, 9], np.uint64)
-    groups = find_duplicates(contents, np.zeros(7, np.uint64))
-    assert [group.tolist() for group in groups] == [[0, 4, 5], [1, 3]]
-    assert find_duplicates(contents[:0], contents[:0]) == []
+    found = find_duplicates(contents, np.zeros(7, np.uint64))
+    assert split(found) == [[0, 4, 5], [1, 3]]
+    assert found.partners.tolist() == [4, 0, 0, 3, 1]
+    assert not found.distances.any()
+    assert split(find_duplicates(contents[:0], contents[:0])) == []
 
 
 def test_copies_and_pictures_that_look_alike_are_one_group() -> None:
     contents, hashes = np.array([7, 8, 7, 9], np.uint64), np.array([1, 3, 1, 2**40 - 1], np.uint64)
-    assert [group.tolist() for group in find_duplicates(contents, hashes)] == [[0, 1, 2]]
+    assert split(find_duplicates(contents, hashes)) == [[0, 1, 2]]
+
+
+def test_each_image_comes_with_the_one_it_is_nearest_to_however_far_the_first_is() -> None:
+    # In steps of 5 bits, then of 8; the last is alone.
+    hashes = np.array([2**n - 1 for n in (3, 8, 13, 21, 60)], np.uint64)
+    found = find_duplicates(np.arange(5, dtype=np.uint64), hashes)
+    assert split(found) == [[0, 1, 2, 3]]
+    assert found.partners.tolist() == [1, 0, 1, 2]
+    assert found.distances.tolist() == [5, 5, 5, 8]
 
 
 @pytest.mark.parametrize("max_distance", [0, 3, 6, 8, 11])
 def test_all_pairs_are_found_as_by_comparing_all(max_distance: int) -> None:
     hashes = make_hashes(600, 200)
-    found = find_near_duplicates(hashes, max_distance)
     differ = np.bitwise_count(hashes[:, None] ^ hashes)
     expected = np.argwhere(np.triu(differ <= max_distance, 1))
-    np.testing.assert_array_equal(found.pairs, expected)
-    np.testing.assert_array_equal(found.distances, differ[tuple(expected.T)])
+    np.testing.assert_array_equal(find_near_pairs(hashes, max_distance), expected)
 
 
-def test_pairs_make_groups_and_equal_hashes_are_paired_with_the_first_only() -> None:
+def test_equal_hashes_are_paired_with_the_first_only() -> None:
     hashes = np.array([0, 7, 2**40, 7, 0, 5, 7, 2**60 - 1], np.uint64)
-    found = find_near_duplicates(hashes, 1)
-    assert [group.tolist() for group in found.groups] == [[1, 3, 5, 6]]
-    assert found.pairs.tolist() == [[1, 3], [1, 5], [1, 6]]
-    assert found.distances.tolist() == [0, 1, 0]
+    assert find_near_pairs(hashes, 1).tolist() == [[1, 3], [1, 5], [1, 6]]
 
 
 def test_crowded_hashes_are_one_group_in_few_pairs() -> None:
     crowd = np.arange(1, 4097, dtype=np.uint64)
-    found = find_near_duplicates(crowd, 6)
-    assert len(found.groups) == 1
-    assert len(found.pairs) < 100 * len(crowd)
+    assert len(find_near_pairs(crowd, 6)) < 100 * len(crowd)
+    assert len(split(find_duplicates(crowd, crowd))) == 1
 
 
 def test_no_images_have_no_duplicates_and_a_wrong_distance_is_refused() -> None:
-    assert find_near_duplicates(np.zeros(3, np.uint64), 6).groups == []
+    assert len(find_near_pairs(np.zeros(3, np.uint64), 6)) == 0
     with pytest.raises(ValueError, match="max_distance 12"):
-        find_near_duplicates(np.zeros(3, np.uint64), 12)
+        find_near_pairs(np.zeros(3, np.uint64), 12)
 
 
 def test_variants_of_a_photograph_are_near_and_other_photographs_are_far() -> None:
@@ -73,8 +84,8 @@ def test_variants_of_a_photograph_are_near_and_other_photographs_are_far() -> No
     halves = [image.resize((image.width // 2, image.height // 2)) for image in photographs]
     darker = [image.point(lambda value: value * 0.8) for image in photographs]
     images = [shrink(image) for image in photographs + halves + darker]
-    groups = find_near_duplicates(perceptual_hash(np.stack(images)), 8).groups
-    assert [group.tolist() for group in groups] == [[n, n + 5, n + 10] for n in range(5)]
+    found = find_duplicates(np.arange(15, dtype=np.uint64), perceptual_hash(np.stack(images)))
+    assert split(found) == [[n, n + 5, n + 10] for n in range(5)]
 
 
 def test_flat_images_have_no_hash_that_could_pair_them() -> None:

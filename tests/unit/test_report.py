@@ -102,6 +102,23 @@ def report():
     return render_report(CONTENTS).decode()
 
 
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (None, "not searched: see the workers&#39; log"),
+        (DuplicateCounts(groups=0, images=0, copies=0), "none"),
+        (
+            DuplicateCounts(groups=1, images=3, copies=1),
+            "3 images in 1 group, 1 of them copies of an earlier one",
+        ),
+    ],
+)
+def test_it_tells_how_many_duplicates_there_are(counts, words):
+    summary = replace(SUMMARY, duplicates=counts)
+    report = render_report(replace(CONTENTS, summary=summary)).decode()
+    assert re.search(rf"<th scope=.row.>Duplicates</th><td>{words}</td>", report)
+
+
 def test_it_tells_images_clusters_and_failures(report):
     assert "<h1>1,500 images in 2 clusters</h1>" in report
     assert "1,400 images · 93 %" in report

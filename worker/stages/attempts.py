@@ -1,14 +1,13 @@
 """An attempt at a batch: signs of life while it lasts, a reason if it fails, and the last one."""
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from redis import RedisError
 
 from shared.errors import ShoalError
-from shared.jobs import Stage, State
+from shared.jobs import Stage
 from shared.store import Commit, Ledger
 from shared.store.refusals import PASSING
 from worker.heartbeat import BatchHeartbeat, WorkLostError
@@ -42,27 +41,10 @@ def end_attempt(ledger: Ledger, stage: Stage, batch: int, error: str | None) -> 
         ledger.end_attempt(stage, batch, error)
 
 
-def log_batch(ledger: Ledger, stage: Stage, batch: int, started: float, **outcome: object) -> None:
-    """Log and note what became of an attempt.
-
-    Args:
-        ledger: Of the job.
-        stage: Stage that the batch belongs to.
-        batch: Number of the batch.
-        started: When it began, by the monotonic clock.
-        outcome: What to log beside; ``commit`` among it.
-    """
-    seconds = round(time.monotonic() - started, 2)
+def log_batch(ledger: Ledger, stage: Stage, batch: int, **outcome: object) -> None:
+    """Log what became of an attempt."""
     work = {"job": ledger.job_id, "stage": stage, "batch": batch}
-    logger.info("batch", extra={**work, **outcome, "seconds": seconds})
-    if outcome["commit"] in {Commit.COMMITTED, Commit.LAST}:
-        note_seconds(ledger, stage, seconds)
-
-
-def note_seconds(ledger: Ledger, state: State | Stage, seconds: float) -> None:
-    """Note for the metrics how long something took, as far as Redis lets us."""
-    with suppress(RedisError, ShoalError):
-        ledger.note_seconds(state, seconds)
+    logger.info("batch", extra={**work, **outcome})
 
 
 def describe_hopeless(ledger: Ledger, stage: Stage, batch: int) -> str:

@@ -1,7 +1,6 @@
 """What the two callbacks of a job have in common: a lease, and an end that is told."""
 
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -12,7 +11,6 @@ from shared.jobs import Stage, State
 from shared.store import Lease, Ledger
 from shared.store.refusals import PASSING
 from worker.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
-from worker.stages.attempts import note_seconds
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -34,14 +32,14 @@ def run_callback(workplace: Workplace, job_id: str, stage: Stage, work: Work) ->
     lease = ledger.acquire_lease(stage)
     if lease is None:
         return
-    started = time.monotonic()
     with LeaseKeeper(ledger, lease) as keeper:
         error = find_error(lease, keeper, work)
     if error:
         fail_job(workplace, ledger, lease, error)
-    seconds = round(time.monotonic() - started, 2)
+    seconds = keeper.seconds
     if not error:
-        note_seconds(ledger, lease.state, seconds)
+        with suppress(RedisError, ShoalError):
+            ledger.note_seconds(lease.state, seconds)
     logger.info(
         "callback",
         extra={

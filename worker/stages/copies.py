@@ -1,26 +1,55 @@
 """Copies: the images of a job that it has more than once, as rows of the store."""
 
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jobs import DuplicateCounts
-from shared.store.results import DUPLICATE_ROW
+from shared.errors import NotFinishedError
+from shared.jobs import DuplicateCounts, State
+from shared.store import Lease
+from shared.store.rows import DUPLICATE_ROW
 from worker.hashes import HASH_DTYPE
 from worker.heartbeat import LeaseKeeper
 
 if TYPE_CHECKING:
     from worker.stages.finishing import Findings
 
+logger = logging.getLogger(__name__)
+
+# Attempts to finish that may cost a process before duplicates are left out.
+MOST_ATTEMPTS = 2
+
 # A row of duplicates as the store keeps it.
 DUPLICATE_DTYPE = np.dtype(
     [
-        *(("group", "<u4"), ("batch", "<u4"), ("place", "<u4"), ("content", "<u4")),
-        ("distance", "u1"),
+        *(("group", "<u4"), ("content", "<u4"), ("batch", "<u4"), ("place", "<u4")),
+        *(("like_batch", "<u4"), ("like_place", "<u4"), ("distance", "u1")),
     ]
 )
 assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
+
+
+def search_copies(
+    findings: "Findings", lease: Lease, keeper: LeaseKeeper
+) -> NDArray[np.void] | None:
+    """Return what ``find_copies`` does; None, and why in the log, rather than lose the job.
+
+    Raises:
+        WorkLostError: The job was cancelled or taken over meanwhile.
+    """
+    try:
+        if lease.attempt <= MOST_ATTEMPTS:
+            return find_copies(findings, keeper)
+        why = f"{lease.attempt - 1} processes were lost while they finished the job"
+    except MemoryError:
+        why = "not enough memory"
+    except NotFinishedError:
+        why = "a worker of another version stored no hashes"
+    event = {"job": findings.results.job_id, "stage": State.FINISHING}
+    logger.error("duplicates are left out: %s", why, extra=event)
+    return None
 
 
 def find_copies(findings: "Findings", keeper: LeaseKeeper) -> NDArray[np.void]:
@@ -34,15 +63,13 @@ def find_copies(findings: "Findings", keeper: LeaseKeeper) -> NDArray[np.void]:
 
     hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
     contents, perceptual = (np.ascontiguousarray(hashes[name]) for name in HASH_DTYPE.names or ())
-    groups = find_duplicates(contents, perceptual, keeper.check)
-    rows = np.concatenate([*groups, np.empty(0, np.int64)]).astype(np.int64)
-    numbers = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
-    firsts = np.array([group[0] for group in groups], np.int64)[numbers]
-    copies = np.empty(len(rows), DUPLICATE_DTYPE)
-    copies["group"] = numbers
-    copies["batch"], copies["place"] = findings.places(rows)
-    copies["content"] = number_contents(contents[rows], numbers)
-    copies["distance"] = np.bitwise_count(perceptual[rows] ^ perceptual[firsts])
+    found = find_duplicates(contents, perceptual, keeper.check)
+    copies = np.empty(len(found.rows), DUPLICATE_DTYPE)
+    copies["group"] = found.groups
+    copies["content"] = number_contents(contents[found.rows], found.groups)
+    copies["batch"], copies["place"] = findings.places(found.rows)
+    copies["like_batch"], copies["like_place"] = findings.places(found.partners)
+    copies["distance"] = found.distances
     return copies
 
 

@@ -15,7 +15,7 @@ from worker.heartbeat import LeaseKeeper
 from worker.model import Model
 from worker.representatives import find_outliers, find_representatives
 from worker.stages.callback import run_callback
-from worker.stages.copies import count_copies, find_copies
+from worker.stages.copies import count_copies, search_copies
 from worker.stages.labelling import LABEL_DTYPE
 from worker.stages.plotting import MOST_CLUSTERS_SHOWN, Tiles, draw_plots
 from worker.workplace import Workplace
@@ -40,13 +40,14 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         tiles = Tiles(source, workplace, keeper) if lease.attempt == 1 else None
         # Beside the plots, which keep one core busy for a second.
         with ThreadPoolExecutor(1) as pool:
-            finding = pool.submit(find_copies, findings, keeper)
+            searching = pool.submit(search_copies, findings, lease, keeper)
             plots = draw_plots(findings, tiles)
             pictures = tiles.pictures(findings.all_outliers()) if tiles else {}
-            duplicates = finding.result()
+            copies = searching.result()
         keeper.check()
-        summary = findings.summary(count_copies(duplicates))
-        results.put_findings(lease.token, summary, plots, pictures, duplicates.tobytes())
+        summary = findings.summary(None if copies is None else count_copies(copies))
+        rows = b"" if copies is None else copies.tobytes()
+        results.put_findings(lease.token, summary, plots, pictures, rows)
         if not ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
             keeper.give_up()
         workplace.sweeper.end_job(job_id)
@@ -91,7 +92,7 @@ class Findings:
         batches = np.searchsorted(self.batch_ends, rows, side="right")
         return batches, rows - np.append(0, self.batch_ends)[batches]
 
-    def summary(self, duplicates: DuplicateCounts) -> Summary:
+    def summary(self, duplicates: DuplicateCounts | None) -> Summary:
         """Return the findings in numbers and paths."""
         clusters = [
             ClusterSummary(label=label, size=int(size), representatives=near, outliers=far)

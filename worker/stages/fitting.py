@@ -10,7 +10,7 @@ from shared.cores import count_cores
 from shared.errors import JobFailedError
 from shared.jobs import AUTO, ClusterChoice, JobRequest, Stage, State
 from shared.store import Lease, Results
-from shared.store.results import Shape
+from shared.store.rows import Shape
 from shared.wire import encode
 from worker.features import FeatureStatistics
 from worker.heartbeat import LeaseKeeper

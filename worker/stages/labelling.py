@@ -1,6 +1,5 @@
 """Labelling: scale, project and assign the images of one batch."""
 
-import time
 from functools import lru_cache
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from shared.connection import Client
 from shared.jobs import Stage
 from shared.store import Commit, Results
-from shared.store.results import LABEL_ROW
+from shared.store.rows import LABEL_ROW
 from worker.model import Labels, Model
 from worker.stages.attempts import (
     MOST_ATTEMPTS,
@@ -33,12 +32,14 @@ def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool
     if attempt > MOST_ATTEMPTS:
         detail = describe_hopeless(ledger, Stage.LABELLING, batch)
         return fail_hopeless(workplace, ledger, Stage.LABELLING, detail)
-    started = time.monotonic()
-    with keep_batch(ledger, Stage.LABELLING, batch):
+    with keep_batch(ledger, Stage.LABELLING, batch) as heartbeat:
         results = workplace.results(job_id)
         token = results.model_token()
-        commit = ledger.commit_labelling(batch, label_features(results, batch, token), token)
-    log_batch(ledger, Stage.LABELLING, batch, started, attempt=attempt, commit=commit)
+        labels = label_features(results, batch, token)
+        seconds = heartbeat.seconds
+        commit = ledger.commit_labelling(batch, labels, token, seconds)
+    outcome = {"attempt": attempt, "commit": commit, "seconds": seconds}
+    log_batch(ledger, Stage.LABELLING, batch, **outcome)
     return commit
 
 

@@ -1,7 +1,6 @@
 """Loading: decode, resize and flatten the images of one batch."""
 
 import logging
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.files import digest_content, read_file
 from shared.jobs import FailureReason, JobRequest, Stage
 from shared.store import Commit, Ledger
-from shared.store.results import FailedImage
+from shared.store.rows import FailedImage
 from worker.extractors import Extractor, extract_blocks, find_extractors
 from worker.hashes import HASH_DTYPE, perceptual_hash
 from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
@@ -52,13 +51,13 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
         return Commit.STALE
     if attempt > MOST_ATTEMPTS:
         return give_up(workplace, ledger, batch)
-    started = time.monotonic()
     try:
         with keep_batch(ledger, Stage.LOADING, batch) as heartbeat:
             part = Remainder.find(workplace.results(job_id), batch)
             images = read_images(workplace, ledger.request, part.paths, attempt, heartbeat)
-            rows, widths = extract_rows(workplace, ledger, images, heartbeat.check)
-            commit = commit_rows(workplace, ledger, part, rows, widths, images)
+            rows = extract_rows(workplace, ledger, images, heartbeat.check)
+            seconds = heartbeat.seconds
+            commit = commit_rows(workplace, ledger, part, rows, images, seconds)
     except UsageError as error:
         # Nor would any other attempt here have what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
@@ -66,7 +65,8 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
         logger.info(NOT_WANTED, extra={"job": job_id, "stage": Stage.LOADING, "batch": batch})
         return Commit.STALE
     counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
-    log_batch(ledger, Stage.LOADING, batch, started, attempt=attempt, **counts, commit=commit)
+    outcome = {"attempt": attempt, **counts, "commit": commit, "seconds": seconds}
+    log_batch(ledger, Stage.LOADING, batch, **outcome)
     return commit
 
 
@@ -79,8 +79,8 @@ def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
         part = Remainder.find(workplace.results(ledger.job_id), batch)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = collect_images(ledger.request, [], failures)
-        rows, widths = extract_rows(workplace, ledger, nothing, lambda: None)
-        commit = commit_rows(workplace, ledger, part, rows, widths, nothing)
+        rows = extract_rows(workplace, ledger, nothing, lambda: None)
+        commit = commit_rows(workplace, ledger, part, rows, nothing)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError):
         # Nothing can name these images any more, the request is of another version, or this
         # worker lacks what the job asks for.
@@ -166,8 +166,8 @@ def load_images(
 
 def extract_rows(
     workplace: Workplace, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
-) -> tuple[BatchRows, tuple[int, ...]]:
-    """Return the features and hashes of ``images``, and the columns of each extractor.
+) -> BatchRows:
+    """Return the features and hashes of ``images``.
 
     Raises:
         UsageError: This worker does not have what the job asks for.
@@ -185,7 +185,7 @@ def extract_rows(
         part, widths = extract_blocks(extractors, images.pixels[chunk])
         parts.append(part)
         hashes["perceptual"][chunk] = perceptual_hash(images.pixels[chunk])
-    return BatchRows(np.concatenate(parts), hashes), widths
+    return BatchRows(np.concatenate(parts), hashes, widths)
 
 
 def check_same(ledger: Ledger, extractor: Extractor) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.store import Commit, Ledger
-from shared.store.results import FailedImage, Shape
+from shared.store.rows import FailedImage, Shape
 from shared.thumbnails import sample_positions
 from worker.features import FeatureStatistics
 from worker.stages.remainder import BatchRows, Remainder
@@ -34,20 +34,20 @@ def commit_rows(
     ledger: Ledger,
     part: Remainder,
     rows: BatchRows,
-    widths: tuple[int, ...],
     images: LoadedImages,
+    seconds: float | None = None,
 ) -> Commit:
-    """Commit the rows of a batch, with those loaded before."""
+    """Commit the rows of a batch, with those loaded before, and the time that it took."""
     page = make_batch_page(part, images, ledger.total)
     rows, failures = part.merge(rows, images.failures)
     features = rows.features
-    shape = Shape(len(features), features.shape[1], features.dtype.str, widths)
+    shape = Shape(len(features), features.shape[1], features.dtype.str, rows.widths)
     statistics = FeatureStatistics.of(features).to_bytes()
     notes = workplace.results(ledger.job_id).loading_notes(
         shape, failures, statistics, rows.hashes.tobytes(), page
     )
     counts = (len(features), len(failures))
-    return ledger.commit_loading(part.batch, features.tobytes(), counts, notes)
+    return ledger.commit_loading(part.batch, features.tobytes(), counts, notes, seconds)
 
 
 def make_batch_page(part: Remainder, images: LoadedImages, total: int) -> bytes:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.store import Results
-from shared.store.results import FailedImage
+from shared.store.rows import FailedImage
 from worker.hashes import HASH_DTYPE
 
 
@@ -18,16 +18,19 @@ class BatchRows:
     Attributes:
         features: Shape (n_loaded, n_features).
         hashes: Of HASH_DTYPE, shape (n_loaded,).
+        widths: Columns of each extractor.
     """
 
     features: NDArray[Any]
     hashes: NDArray[np.void]
+    widths: tuple[int, ...]
 
     def join(self, other: Self, order: NDArray[np.intp]) -> Self:
         """Return these rows and then the others', in ``order``."""
         return type(self)(
             np.concatenate([self.features, other.features])[order],
             np.concatenate([self.hashes, other.hashes])[order],
+            other.widths,
         )
 
 
@@ -57,13 +60,13 @@ class Remainder:
             NotFinishedError: The manifest has no such batch.
             zlib.error: Its manifest is damaged.
         """
-        paths = results.paths(batch)
-        loaded = results.loaded(batch)
+        paths, loaded = results.batch(batch)
         if loaded is None or not loaded.shape.rows:
             return cls(batch, paths, list(range(len(paths))), None)
         features = np.frombuffer(loaded.features, loaded.shape.dtype)
         features = features.reshape(loaded.shape.rows, loaded.shape.columns)
-        rows = BatchRows(features, np.frombuffer(loaded.hashes, HASH_DTYPE))
+        hashes = np.frombuffer(loaded.hashes, HASH_DTYPE)
+        rows = BatchRows(features, hashes, loaded.shape.widths)
         positions = [failure.position for failure in loaded.failures]
         missing = [paths[position] for position in positions]
         return cls(batch, missing, positions, rows, loaded.thumbnails)

@@ -1,0 +1,48 @@
+"""The rows of the store: an image's labels and duplicates, and what a loaded batch is made of."""
+
+import struct
+from dataclasses import dataclass
+
+from shared.jobs import FailureReason
+
+# A label row, little-endian: label, distance, pc1, pc2.
+LABEL_ROW = struct.Struct("<ifff")
+# An image of a group of duplicates, little-endian: group, number of its content; its batch and its
+# place among the batch's loaded images; those of the image it is nearest to, and the bits between.
+DUPLICATE_ROW = struct.Struct("<6IB")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major.
+
+    ``widths`` are the columns of each extractor, side by side.
+    """
+
+    rows: int
+    columns: int
+    dtype: str
+    widths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class FailedImage:
+    """An image of a batch that could not be used; ``position`` is its place in the batch."""
+
+    position: int
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A batch that was loaded: its raw features, their shape and hashes, and its failures.
+
+    ``thumbnails`` are a JPEG page of the images shown, in row order; empty where there is none.
+    """
+
+    shape: Shape
+    features: bytes
+    hashes: bytes
+    failures: list[FailedImage]
+    thumbnails: bytes = b""
