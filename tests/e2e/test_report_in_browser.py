@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Window, open_browser
+from browser import UPPERMOST, Window, open_browser
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from polling import wait_until
@@ -16,16 +16,6 @@ from shoal_command import FinishedRun
 from benchmarks.report import make_points, make_status, make_summary
 from producer.report import Contents, render_report
 
-# The last point of the uppermost layer, which nothing covers: its number, and where it is.
-UPPERMOST = """() => {
-  const view = Bokeh.index.roots[0], source = view.model.renderers.at(-1).data_source;
-  const last = source.data.x.length - 1, corner = view.el.getBoundingClientRect();
-  return {
-    point: source.data.point[last],
-    x: corner.left + view.frame.x_scale.compute(source.data.x[last]),
-    y: corner.top + view.frame.y_scale.compute(source.data.y[last]),
-  };
-}"""
 MEAN = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const sums = [0, 0, 0];

@@ -179,4 +179,6 @@ async function showMap(root, picture) {
   colour();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colour);
   root.dataset.ready = "";
+  // Whoever shows it in a frame has a picture in its place until then.
+  if (parent !== window) parent.postMessage("ready", "*");
 }
