@@ -11,6 +11,7 @@ from itertools import accumulate
 from shared.errors import UsageError
 from shared.store import Results
 from shared.store.rows import LABEL_ROW
+from shared.store.sizes import batch_sizes
 
 # Batches whose paths are kept: a page of a cluster takes its images from many.
 BATCHES_KEPT = 128
@@ -49,14 +50,9 @@ class Catalogue:
         self._positions = lru_cache(BATCHES_KEPT)(self._loaded_positions)
 
     @cached_property
-    def n_batches(self) -> int:
-        """Batches of the manifest."""
-        return self.results.n_batches()
-
-    @cached_property
-    def batch_size(self) -> int:
-        """Images of each batch but the last."""
-        return len(self._paths(0))
+    def starts(self) -> list[int]:
+        """Number of each batch's first image, and at last how many images there are."""
+        return [0, *accumulate(batch_sizes(self.results))]
 
     def path(self, number: int) -> str:
         """Return the path of an image that was loaded, relative to the source.
@@ -64,8 +60,9 @@ class Catalogue:
         Raises:
             UsageError: There is none of this number, or it failed.
         """
-        batch, position = divmod(number, self.batch_size)
-        if batch < self.n_batches and position in self._positions(batch):
+        batch = bisect_right(self.starts, number) - 1
+        position = number - self.starts[batch]
+        if 0 <= number < self.starts[-1] and position in self._positions(batch):
             return self._paths(batch)[position]
         raise UsageError(f"Job {self.results.job_id} has no loaded image of number {number}.")
 
@@ -76,13 +73,13 @@ class Catalogue:
             UsageError: The job has no such image.
         """
         wanted = os.fsencode(path)
-        firsts = range(self.n_batches)
+        firsts = range(len(self.starts) - 1)
         batch = bisect_right(firsts, wanted, key=lambda b: os.fsencode(self._paths(b)[0])) - 1
         paths = self._paths(max(batch, 0))
         position = bisect_left(paths, wanted, key=os.fsencode)
         if position == len(paths) or paths[position] != path:
             raise UsageError(f"Job {self.results.job_id} has no image {path!r}.")
-        return max(batch, 0) * self.batch_size + position
+        return self.starts[max(batch, 0)] + position
 
     def rows(self, start: int, count: int) -> list[Member]:
         """Return ``count`` images from the ``start``-th that was loaded on, in manifest order."""
@@ -99,7 +96,7 @@ class Catalogue:
         position = self._positions(batch)[within]
         label, distance, pc1, pc2 = LABEL_ROW.unpack_from(self._labels, row * LABEL_ROW.size)
         return Member(
-            number=batch * self.batch_size + position,
+            number=self.starts[batch] + position,
             path=self._paths(batch)[position],
             label=label,
             distance=distance,

@@ -5,37 +5,14 @@ What takes long to import is imported by the command that needs it: ``shoal --he
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from producer.commands import Commands
+from producer.commands import Commands, connect_client
+from producer.findings import FINDINGS
 from producer.options import force_option, job_options, json_option, out_option, source_argument
-from shared.errors import ConnectionLostError, UsageError
-from shared.jobs import CHOICE_PLOT, PLOTS
-
-if TYPE_CHECKING:
-    from producer.client import Client
-
-
-def connect_client() -> "Client":
-    """Return a client of the Redis that is set, or of the embedded server.
-
-    Raises:
-        ConnectionLostError: Redis does not answer.
-    """
-    from producer.client import Client
-    from shared.connection import LOST, hide_password
-
-    client = Client(employs=False)
-    try:
-        client.redis.ping()
-    except LOST as error:
-        raise ConnectionLostError(
-            f"No Redis answers at {hide_password(client.url)} ({error}):"
-            " start it, or set SHOAL_REDIS_URL."
-        ) from error
-    return client
+from shared.errors import UsageError
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,7 +34,7 @@ def run(
     """Cluster the images in SOURCE here and now: everything in one command."""
     from producer.run import run_folder
 
-    run_folder(connect_client, source, options, out=out, concurrency=concurrency, as_json=as_json)
+    run_folder(source, options, out=out, concurrency=concurrency, as_json=as_json)
 
 
 @main.command()
@@ -124,94 +101,9 @@ def jobs(as_json: bool) -> None:
         print_jobs(list(client.jobs()), as_json)
 
 
-@main.command()
-@click.argument("job")
-@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: print]")
-@out_option
-def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
-    """Print the label of each image of JOB, or write all results as `shoal run` does."""
-    from producer.output import prepare_directory, write_directory, write_labels
-
-    with connect_client() as client:
-        known = client.job(job)
-        if out:
-            prepare_directory(out, Path(known.status().request.source))
-            write_directory(known, out)
-        if output or not out:
-            write_labels(known.labels(), form, output)
-
-
-@main.command()
-@click.argument("job")
-@click.argument("name", type=click.Choice((*PLOTS, CHOICE_PLOT)))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
-def plot(job: str, name: str, output: Path | None) -> None:
-    """Write a plot of JOB as PNG; with `-o -` to standard output."""
-    from producer.output import write_plot
-
-    with connect_client() as client:
-        write_plot(client.job(job).plot(name), output or Path(f"{name}.png"))
-
-
-@main.command()
-@click.argument("job")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("report.html"),
-    show_default=True,
-    help="File.",
-)
-def report(job: str, output: Path) -> None:
-    """Write what JOB found as one HTML file that opens anywhere; with `-o -` print it."""
-    from producer.output import write_report
-
-    with connect_client() as client:
-        write_report(client.job(job), output)
-
-
-@main.command()
-@click.argument("job")
-@json_option
-def failures(job: str, as_json: bool) -> None:
-    """List the images of JOB that could not be used, each with its cause."""
-    from producer.output import print_rows
-    from shared.jobs import Failure
-
-    with connect_client() as client:
-        print_rows(client.job(job).failures(), Failure, as_json)
-
-
-@main.command()
-@click.argument("job")
-@json_option
-def duplicates(job: str, as_json: bool) -> None:
-    """List the images of JOB that are copies of each other or look alike, by group."""
-    from producer.output import print_rows
-    from shared.jobs import Duplicate
-
-    with connect_client() as client:
-        print_rows(client.job(job).duplicates(), Duplicate, as_json)
-
-
-@main.command()
-@click.argument("job")
-@click.option(
-    "--labels",
-    "known",
-    required=True,
-    metavar="folders|CSV",
-    help="The folder that each image is in, or a table with the columns path and label.",
-)
-@json_option
-def evaluate(job: str, known: str, as_json: bool) -> None:
-    """Score the clusters of JOB against labels that are known."""
-    from producer.scores import print_evaluation, score_job
-
-    with connect_client() as client:
-        print_evaluation(score_job(client.job(job), known), as_json)
+# In the order of their use, as the others: `shoal --help` lists them so.
+for finding in FINDINGS:
+    main.add_command(finding)
 
 
 @main.command()

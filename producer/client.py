@@ -18,7 +18,7 @@ from producer.job import Job
 from producer.local import LocalWorkers
 from producer.plan import Plan, make_plan
 from producer.request import make_request
-from shared.connection import LOST, QUICK_RETRIES, connect
+from shared.connection import LOST, QUICK_RETRIES, connect, hide_password
 from shared.cores import count_cores
 from shared.embedded import hold_server
 from shared.errors import ConnectionLostError, StoreFullError, UnknownJobError
@@ -78,6 +78,22 @@ class Client:
         """Let go of Redis and of the embedded server, and end workers of its own."""
         self.redis.close()
         self.held.close()
+
+    def check_connection(self) -> "Client":
+        """Return this client if its Redis answers, and close it if not.
+
+        Raises:
+            ConnectionLostError: It does not.
+        """
+        try:
+            self.redis.ping()
+        except LOST as error:
+            self.close()
+            raise ConnectionLostError(
+                f"No Redis answers at {hide_password(self.url)} ({error}):"
+                " start it, or set SHOAL_REDIS_URL."
+            ) from error
+        return self
 
     @cached_property
     def messages(self) -> "Messages":

@@ -1,11 +1,14 @@
-"""The group of all commands: how they are listed, and how their errors end."""
+"""The group of all commands: how they are listed, connected to Redis, and end in errors."""
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shared.errors import ConnectionLostError, ShoalError, UsageError
+
+if TYPE_CHECKING:
+    from producer.client import Client
 
 
 class Commands(click.Group):
@@ -36,6 +39,17 @@ class Commands(click.Group):
             if not is_lost(error):
                 raise
             end(ConnectionLostError(f"Redis does not answer any more: {error}"), 1)
+
+
+def connect_client() -> "Client":
+    """Return a client of the Redis that is set, or of the embedded server; it starts no workers.
+
+    Raises:
+        ConnectionLostError: Redis does not answer.
+    """
+    from producer.client import Client  # loads redis-py, as below
+
+    return Client(employs=False).check_connection()
 
 
 def end(error: Exception, code: int) -> None:

@@ -58,8 +58,8 @@ class LocalWorkers:
     def stop(self) -> None:
         """End what still runs of them, also if some have ended before."""
         for process in self.processes:
-            assert process.stdin  # noqa: S101  asked for above
-            process.stdin.close()
+            if process.stdin:
+                process.stdin.close()
         for process in self.processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)

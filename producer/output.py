@@ -137,26 +137,13 @@ def print_labels(labels: Iterable[Assignment], form: str) -> None:
         copyfileobj(file, sys.stdout.buffer)
 
 
-def write_plot(png: bytes, path: Path) -> None:
-    """Write a plot to ``path`` and say so, or to standard output, which has the plot alone."""
+def write_output(content: bytes, path: Path) -> None:
+    """Write ``content`` to ``path`` and say so, or to standard output, which has it alone."""
     if path == DASH:
-        sys.stdout.buffer.write(png)
+        sys.stdout.buffer.write(content)
         sys.stdout.flush()
     else:
-        write_file(path, png)
-        click.echo(path)
-
-
-def write_report(job: "Job", path: Path) -> None:
-    """Write a job's report to ``path`` and say so, or to standard output."""
-    from producer.report import make_report
-
-    report = make_report(job)
-    if path == DASH:
-        sys.stdout.buffer.write(report)
-        sys.stdout.flush()
-    else:
-        write_file(path, report)
+        write_file(path, content)
         click.echo(path)
 
 

@@ -1,7 +1,7 @@
 """``shoal run``: submit, watch and write in one command, with workers of its own if need be."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_folder(
-    connect_client: Callable[[], Client],
     source: Path,
     options: dict[str, Any],
     *,
@@ -37,7 +36,7 @@ def run_folder(
     warn_about(folder)
     if out:
         prepare_directory(out, folder.source)
-    with interruptible(), connect_client() as client:
+    with interruptible(), Client(employs=False).check_connection() as client:
         start_workers(client, concurrency)
         job, status = submit_and_watch(client, folder, options, as_json)
         if out:

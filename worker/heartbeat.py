@@ -1,23 +1,31 @@
 """Signs of life of a batch or a lease, by a thread, and the end of a process that hangs."""
 
 import faulthandler
+import logging
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import NoReturn, Self
 
 from redis import RedisError
 
 from shared.errors import ShoalError
-from shared.jobs import Stage
+from shared.jobs import Stage, State
 from shared.store import Lease, Ledger
+
+logger = logging.getLogger(__name__)
 
 # Celery replaces sys.stderr by a logger, which a dying process cannot write to.
 STDERR = 2
 NOT_WANTED = "work is not wanted any more"
 # Between two signs of life.
 BEAT_SECONDS = 1.0
+# To stop, from when the work of a cancelled job is known to be lost: a fit's steps can take longer.
+STOP_SECONDS = 2.0
 # Threads that stay: to wait for a new one to start took 4 ms a batch on busy cores.
 THREADS = ThreadPoolExecutor(max_workers=1024, thread_name_prefix="heartbeat")
 
@@ -27,23 +35,31 @@ class WorkLostError(ShoalError):
 
 
 class Heartbeat:
-    """Gives signs of life by a thread while its caller computes.
+    """Gives signs of life by a thread while its caller computes; ends who will not be cancelled.
 
     Attributes:
         lost: Set once the work is not wanted any more.
     """
 
-    def __init__(self, give: Callable[[], bool], lease_seconds: float, work: str) -> None:
+    def __init__(
+        self,
+        give: Callable[[], bool],
+        lease_seconds: float,
+        work: str,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Prepare.
 
         Args:
             give: Gives a sign of life; returns whether the work is still wanted.
             lease_seconds: Without a sign for this long, the work counts as lost.
             work: What is worked on, for the message of WorkLostError.
+            is_cancelled: Tells whether the job was cancelled, of which this is a part.
         """
         self.give = give
         self.interval = min(lease_seconds / 3, BEAT_SECONDS)
         self.work = work
+        self.is_cancelled = is_cancelled
         self.ended = threading.Event()
         self.lost = threading.Event()
         self.signs: Future[None] | None = None
@@ -79,7 +95,16 @@ class Heartbeat:
                 continue  # an outage, or an image's hunger, must not end the signs for good
             if not wanted:
                 self.lost.set()
+                self._insist()
                 return
+
+    def _insist(self) -> None:
+        """End the process if it goes on with a cancelled job."""
+        with suppress(RedisError, ShoalError):
+            if not self.ended.wait(STOP_SECONDS) and self.is_cancelled():
+                logger.warning("the process ends: it did not stop: %s", self.work)
+                # The broker sees it die and delivers its work again, which is refused.
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 class BatchHeartbeat(Heartbeat):
@@ -87,7 +112,12 @@ class BatchHeartbeat(Heartbeat):
 
     def __init__(self, ledger: Ledger, stage: Stage, batch: int) -> None:
         work = f"job={ledger.job_id} stage={stage} batch={batch}"
-        super().__init__(lambda: ledger.beat_batch(stage, batch), ledger.lease_seconds, work)
+        super().__init__(
+            lambda: ledger.beat_batch(stage, batch),
+            ledger.lease_seconds,
+            work,
+            lambda: ledger.state() is State.CANCELLED,
+        )
 
 
 class LeaseKeeper(Heartbeat):
@@ -96,7 +126,12 @@ class LeaseKeeper(Heartbeat):
     def __init__(self, ledger: Ledger, lease: Lease) -> None:
         self.ledger = ledger
         work = f"job={ledger.job_id} state={lease.state}"
-        super().__init__(lambda: ledger.renew_lease(lease), ledger.lease_seconds, work)
+        super().__init__(
+            lambda: ledger.renew_lease(lease),
+            ledger.lease_seconds,
+            work,
+            lambda: ledger.state() is State.CANCELLED,
+        )
 
 
 class Watchdog:

@@ -1,10 +1,7 @@
 """The page: a report's parts, or its map alone, put together in one file of limited size."""
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from producer.job import Job
 from producer.report.clusters import make_clusters
@@ -16,10 +13,14 @@ from producer.report.figures import make_figures
 from producer.report.map import bokeh_script, make_map
 from producer.report.pages import choose_pages
 from producer.report.text import show_count, show_duplicates, show_name, show_share, show_time
+from producer.templates import load_templates
 from shared.jobs import Status, Summary
 from shared.palette import COLOURS
 
 MOST_BYTES = 15_000_000
+TEMPLATES = load_templates(
+    "producer.report", count=show_count, name=show_name, share=show_share, time=show_time
+)
 
 
 def make_report(job: Job) -> bytes:
@@ -52,7 +53,7 @@ def render_report(contents: Contents) -> bytes:
 
 def render(name: str, parts: Mapping[str, Any], pages: Sequence[bytes]) -> bytes:
     """Return a template as HTML; thumbnails have the room that the rest leaves."""
-    template = make_environment().get_template(name)
+    template = TEMPLATES.get_template(name)
     bare = len(template.render(parts, pages=[], pictured="").encode())
     chosen = choose_pages(pages, MOST_BYTES - bare)
     note = tell_pictured(len(chosen), sum(1 for page in pages if page), len(pages))
@@ -110,22 +111,3 @@ def list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
         ("Images loaded", f"{status.images.loaded:,} of {status.images.total:,}"),
         ("Duplicates", show_duplicates(summary.duplicates)),
     ]
-
-
-@cache
-def make_environment() -> Environment:
-    """Return the environment of the templates; whatever they are given is escaped."""
-    environment = Environment(
-        loader=PackageLoader("producer.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "count": show_count,
-        "name": show_name,
-        "share": show_share,
-        "time": show_time,
-    }
-    return environment

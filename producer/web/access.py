@@ -4,7 +4,7 @@ import hmac
 import ipaddress
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -21,13 +21,15 @@ class Access:
 
     Attributes:
         token: What who asks must know; None lets everybody on this machine in.
+        ended: Sessions that were ended before they expired.
     """
 
     token: str | None = None
+    ended: set[str] = field(default_factory=set)
 
     def admits(self, request: Request) -> bool:
         """Return whether a request comes from somebody who knows the token."""
-        return self.token is None or self.has_token(request) or self.has_session(request)
+        return self.token is None or self.has_token(request) or bool(self.find_session(request))
 
     def has_token(self, request: Request) -> bool:
         """Return whether a request carries the token, as a program's does."""
@@ -40,21 +42,27 @@ class Access:
         return self.token is not None and hmac.compare_digest(given, self.token.encode())
 
     def make_session(self) -> str:
-        """Return the value of a cookie that stands for the token until it expires."""
-        content = f"{int(time.time()) + SESSION_SECONDS}.{secrets.token_hex(8)}"
-        return f"{content}.{self._sign(content)}"
+        """Return a cookie's value: a session that stands for the token, and its signature."""
+        session = f"{int(time.time()) + SESSION_SECONDS}.{secrets.token_hex(8)}"
+        return f"{session}.{self._sign(session)}"
 
-    def has_session(self, request: Request) -> bool:
-        """Return whether a request carries a session's cookie that has not expired."""
-        content, _, signature = request.cookies.get(SESSION_COOKIE, "").rpartition(".")
-        if not hmac.compare_digest(signature.encode(), self._sign(content).encode()):
-            return False
-        return int(content.partition(".")[0]) > time.time()
+    def find_session(self, request: Request) -> str | None:
+        """Return the session of a request's cookie, unless it has expired or was ended."""
+        session, _, signature = request.cookies.get(SESSION_COOKIE, "").rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._sign(session).encode()):
+            return None
+        is_over = session in self.ended or find_expiry(session) <= time.time()
+        return None if is_over else session
 
-    def _sign(self, content: str) -> str:
+    def _sign(self, session: str) -> str:
         # Made from the token: a session outlives the server, and ends with the token.
         key = sha256(f"shoal session {self.token}".encode()).digest()
-        return hmac.new(key, content.encode(), sha256).hexdigest()
+        return hmac.new(key, session.encode(), sha256).hexdigest()
+
+
+def find_expiry(session: str) -> int:
+    """Return when a session expires, in seconds since 1970."""
+    return int(session.partition(".")[0])
 
 
 def is_loopback(host: str) -> bool:

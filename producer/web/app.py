@@ -35,7 +35,9 @@ PROBLEMS: Responses = {
 
 def make_site(client: Client, token: str | None) -> Site:
     """Return the site of a client's Redis."""
-    return Site(client, Access(token), Thumbnails(client.settings))
+    site = Site(client, Access(token), Thumbnails(client.settings))
+    site.share_endings()
+    return site
 
 
 def make_app(site: Site) -> FastAPI:

@@ -1,5 +1,6 @@
 """Login: where a person enters the token once."""
 
+from contextlib import suppress
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
@@ -8,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from producer.web.access import SESSION_COOKIE, SESSION_SECONDS
 from producer.web.rendering import Page
 from producer.web.site import TheSite, spend
+from shared.store.refusals import PASSING
 
 router = APIRouter(include_in_schema=False)
 
@@ -41,8 +43,13 @@ async def log_in(request: Request, site: TheSite) -> Response:
 
 
 @router.post("/logout")
-def log_out() -> Response:
-    """Drop the session's cookie."""
+def log_out(request: Request, site: TheSite) -> Response:
+    """End the session, whoever else has its cookie, and drop the cookie."""
+    if session := site.access.find_session(request):
+        site.access.ended.add(session)
+        # Those that Redis does not take now are told to the other pages later.
+        with suppress(*PASSING):
+            site.share_endings()
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer

@@ -3,9 +3,9 @@
 import time
 from typing import Any, TypeAlias
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from producer.templates import load_templates
 from shared.wire import encode
 
 # As the description of the API takes them.
@@ -43,17 +43,4 @@ def show_count(count: int) -> str:
     return f"{count:,}"
 
 
-def make_templates() -> Environment:
-    """Return the environment of all pages."""
-    environment = Environment(
-        loader=PackageLoader("producer.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(time=show_time, count=show_count)
-    return environment
-
-
-TEMPLATES = make_templates()
+TEMPLATES = load_templates("producer.web", time=show_time, count=show_count)

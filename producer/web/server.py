@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Thread
+from types import FrameType
 
 import click
 import uvicorn
@@ -15,9 +16,9 @@ from producer.run import interruptible
 from producer.web.access import is_loopback
 from producer.web.app import make_gated_app, make_site
 from producer.web.site import Site
-from shared.connection import LOST, hide_password
-from shared.errors import ConnectionLostError, ShoalError, UsageError
+from shared.errors import ShoalError, UsageError
 from shared.settings import Settings, read_settings
+from shared.store.refusals import PASSING
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,10 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.site = site
 
-    def handle_exit(self, sig: int, frame: object) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
         self.site.closing.set()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # a frame, as the signal's
+        super().handle_exit(sig, frame)
 
 
 def serve(host: str, port: int) -> None:
@@ -100,16 +101,7 @@ def connect(settings: Settings) -> Client:
     Raises:
         ConnectionLostError: Redis does not answer.
     """
-    client = Client(settings=replace(settings, web_token=None))
-    try:
-        client.redis.ping()
-    except LOST as error:
-        client.close()
-        raise ConnectionLostError(
-            f"No Redis answers at {hide_password(client.url)} ({error}):"
-            " start it, or set SHOAL_REDIS_URL."
-        ) from error
-    return client
+    return Client(settings=replace(settings, web_token=None)).check_connection()
 
 
 def announce(host: str, port: int, settings: Settings) -> None:
@@ -137,7 +129,7 @@ def make_server(site: Site) -> Server:
 
 @contextmanager
 def look_after(site: Site) -> Iterator[None]:
-    """Look after lost work, and for workers on the embedded server, meanwhile."""
+    """Look after lost work, ended sessions, and workers on the embedded server, meanwhile."""
     thread = Thread(target=sweep_often, args=[site], daemon=True)
     thread.start()
     try:
@@ -148,7 +140,7 @@ def look_after(site: Site) -> Iterator[None]:
 
 
 def sweep_often(site: Site) -> None:
-    """Do what ``shoal status`` does for a job's sake, every few seconds."""
+    """Do what ``shoal status`` does for a job's sake, and share endings, every few seconds."""
     client = site.client
     while not site.closing.wait(client.settings.sweep_seconds):
         try:
@@ -156,5 +148,6 @@ def sweep_often(site: Site) -> None:
             if client.is_embedded and client.registry.active_jobs():
                 with site.changing:
                     client.employ()
-        except (*LOST, ShoalError) as error:
+            site.share_endings()
+        except (*PASSING, ShoalError) as error:
             logger.warning("could not look after the jobs: %s", error)

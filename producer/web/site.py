@@ -1,5 +1,6 @@
 """The site: what all routes work with."""
 
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore, Event, Lock
@@ -10,11 +11,12 @@ from fastapi import Depends, Request
 from producer.catalogue import Catalogue
 from producer.client import Client
 from producer.job import Job
-from producer.web.access import Access
+from producer.web.access import Access, find_expiry
 from producer.web.problems import BusyError
 from producer.web.rates import Rate
 from producer.web.thumbnails import Thumbnails
 from shared.jobs import Status
+from shared.store import EndedSessions
 
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4
@@ -70,6 +72,17 @@ class Site:
             if len(self.catalogues) > CATALOGUES_KEPT:
                 self.catalogues.popitem(last=False)
         return made
+
+    def share_endings(self) -> None:
+        """Tell all pages of this Redis which sessions ended here, and learn which ended there."""
+        if self.access.token is None:
+            return
+        now, store = time.time(), EndedSessions(self.client.redis)
+        known = store.find(now)
+        for session in self.access.ended - known:
+            if (expiry := find_expiry(session)) > now:
+                store.add(session, expiry)
+        self.access.ended.update(known)
 
 
 # Those that ask nothing of Redis are async: each other one takes a turn of a thread.

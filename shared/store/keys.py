@@ -8,6 +8,7 @@ from shared.tasks import PRIORITIES
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
 ACTIVE = "shoal:active"  # ZSET of job ids the sweeper looks after
 WORKERS = "shoal:workers"  # ZSET of worker names by their last sign of life
+SESSIONS = "shoal:sessions"  # ZSET of the page's ended sessions by when they would have expired
 CLAIMS = "shoal:claim:"  # STRING with a short life: who may do a thing now
 CELERY = "shoal:celery:"  # prefix of all that Celery keeps
 

@@ -60,9 +60,10 @@ def test_an_unknown_setting_is_wrong_use(tmp_path: Path) -> None:
     assert "SHOAL_REDIS_URL" in error
 
 
-def test_a_redis_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["jobs"], ["serve", "--port", 0]])
+def test_a_redis_that_is_not_there_is_a_failure(tmp_path: Path, command: list[object]) -> None:
     shoal = Shoal(tmp_path / "home", SHOAL_REDIS_URL=f"unix://{tmp_path}/nowhere.sock")
-    code, error = fail(shoal, "jobs")
+    code, error = fail(shoal, *command)
     assert code == 1
     assert "start it, or set SHOAL_REDIS_URL" in error
 

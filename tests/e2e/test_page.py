@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from browser import UPPERMOST, WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
@@ -16,7 +16,7 @@ from polling import wait_until
 from redis_server import find_port
 from shoal_command import Shoal
 
-TOKEN = "a token of some length"  # noqa: S105  of this test only
+TOKEN = "a token of some length"
 PHONE: ViewportSize = {"width": 390, "height": 844}
 STOP_SECONDS = 30
 

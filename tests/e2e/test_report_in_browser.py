@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def read_labels(out: Path) -> list[dict[str, str]]:
 
 
 def mean_colour(path: Path) -> list[float]:
-    return np.asarray(Image.open(path).convert("RGB")).mean(axis=(0, 1)).tolist()  # type: ignore[no-any-return]
+    return list(np.asarray(Image.open(path).convert("RGB")).mean(axis=(0, 1)))
 
 
 def test_pointing_at_an_image_shows_its_thumbnail_path_and_cluster(
@@ -174,8 +175,10 @@ def test_each_picture_of_a_cluster_can_be_seen(report: Page) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_has_no_serious_fault_of_accessibility(report: Page, scheme: str) -> None:
-    report.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+def test_it_has_no_serious_fault_of_accessibility(
+    report: Page, scheme: Literal["light", "dark"]
+) -> None:
+    report.emulate_media(color_scheme=scheme)
     assert Window(report).barriers() == []
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from PIL import Image
 from polling import wait_until
@@ -100,7 +100,7 @@ def test_a_later_command_finds_the_job(embedded_run: FinishedRun, tmp_path: Path
 
 
 def test_labels_come_as_json_and_parquet_too(embedded_run: FinishedRun, tmp_path: Path) -> None:
-    from pyarrow import parquet  # type: ignore[import-untyped]
+    from pyarrow import parquet
 
     shoal, job = embedded_run.shoal, embedded_run.job_id
     rows = json.loads(shoal.output("result", job, "--format", "json"))
@@ -161,6 +161,22 @@ def test_killed_run_leaves_no_process_and_a_worker_finishes_its_job(
     finally:
         os.kill(worker.process.pid, signal.SIGTERM)
     wait_until(lambda: worker.has_ended() and not embedded.processes(), END_SECONDS, "no process")
+
+
+def test_the_run_after_a_killed_one_goes_on_with_its_job(
+    embedded: Shoal,
+    interrupted_run: Callable[[signal.Signals], subprocess.Popen[str]],
+    slow_photographs: Path,
+) -> None:
+    interrupted_run(signal.SIGKILL)
+    wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
+    [job] = embedded.json("jobs")
+    again = embedded.run("run", slow_photographs, "--batch-size", 6)
+    assert again.returncode == 0, again.stderr
+    [finished] = embedded.json("jobs")
+    assert finished["job_id"] == job["job_id"]
+    assert finished["images"]["loaded"] == 120
+    assert job["images"]["loaded"] < 120
 
 
 def find_workers(shoal: Shoal) -> list[psutil.Process]:

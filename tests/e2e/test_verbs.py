@@ -125,7 +125,7 @@ def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
     shoal = Shoal(tmp_path, SHOAL_REDIS_URL=server.url, **BRIEF)
     used = server.client.info("memory")["used_memory"]
     try:
-        server.client.config_set("maxmemory", used + 2**23)
+        server.client.config_set("maxmemory", used + 2**24)
         refused = shoal.run("submit", photographs, "--image-size", 256, "--json")
         told = shoal.run("submit", photographs, "--json")
     finally:

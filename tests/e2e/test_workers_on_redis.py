@@ -117,7 +117,7 @@ def test_cancelling_a_finished_job_changes_nothing(shoal: Shoal, job: str) -> No
 
 @pytest.fixture(scope="module")
 def guarded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("guarded"), password="dolphin7")  # noqa: S106
+    server = RedisServer(tmp_path_factory.mktemp("guarded"), password="dolphin7")
     yield server
     server.stop()
 

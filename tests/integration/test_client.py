@@ -9,7 +9,7 @@ from servers import Server
 from producer import Client
 from producer.folder import Folder
 from producer.request import make_request
-from shared.errors import SourceError, UnknownJobError, UsageError
+from shared.errors import ConnectionLostError, SourceError, UnknownJobError, UsageError
 from shared.jobs import Stage, State
 from shared.settings import Settings
 from shared.store import Results
@@ -42,6 +42,13 @@ def test_a_folder_may_be_named_by_a_string_and_by_any_bytes(shoal, tmp_path):
     (folder / "a.png").touch()
     job = shoal.submit(str(folder), clusters=1)
     assert Path(job.status().request.source).samefile(folder)
+
+
+def test_a_connection_is_checked_without_telling_its_password(shoal):
+    assert shoal.check_connection() is shoal
+    with pytest.raises(ConnectionLostError, match="//…@localhost:1 ") as refused:
+        Client("redis://:dolphin@localhost:1").check_connection()
+    assert "dolphin" not in str(refused.value)
 
 
 def test_jobs_are_found_again_newest_first(shoal, folder):

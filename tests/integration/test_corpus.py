@@ -8,7 +8,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from corpus import IMAGE_SIZE, LIMITS, outcome_of, outcomes_of, unpack_corpus
 

@@ -1,9 +1,11 @@
 """Signs of life, as long as there is life and not longer."""
 
+import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -138,3 +140,50 @@ def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
     with LeaseKeeper(brief, lease):
         assert threading.active_count() == threads
     assert brief.state() is State.FITTING
+
+
+STUBBORN = """
+import sys, threading
+from shared.connection import connect
+from shared.jobs import Stage
+from shared.store import Ledger
+from worker.heartbeat import BatchHeartbeat, LeaseKeeper
+ledger = Ledger(connect(sys.argv[1]), sys.argv[2], 0.3)
+heartbeats = {
+    "batch": lambda: BatchHeartbeat(ledger, Stage.LOADING, 0),
+    "callback": lambda: LeaseKeeper(ledger, ledger.acquire_lease(Stage.LOADING)),
+}
+with heartbeats[sys.argv[3]]():
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def stubborn(ledger, url, work):
+    """A process that works on a job and does not look up."""
+    command = [sys.executable, "-c", STUBBORN, url, ledger.job_id, work]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield process
+
+
+def test_a_callback_that_goes_on_with_a_cancelled_job_is_ended(brief, server_url):
+    with stubborn(brief, server_url, "callback") as process:
+        brief.cancel()
+        assert process.wait(5) == -signal.SIGKILL
+
+
+def test_a_batch_that_goes_on_with_a_cancelled_job_is_ended(running, server_url):
+    with stubborn(running, server_url, "batch") as process:
+        running.cancel()
+        assert process.wait(5) == -signal.SIGKILL
+
+
+def test_who_goes_on_with_what_another_took_over_is_left_to_end(brief, server_url):
+    with stubborn(brief, server_url, "callback") as process:
+        brief.client.hincrby(brief.keys.job, "fence", 1)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        process.stdin.close()
+        assert process.wait(5) == 0

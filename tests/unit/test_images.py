@@ -21,6 +21,7 @@ from shared.files import ImageLimits
 from shared.jobs import FailureReason
 from worker.images import load_image
 
+Colour = int | tuple[int, ...]
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
 WHITE, PINK, GREY = (255, 255, 255), (255, 127, 127), (90, 90, 90)
@@ -141,9 +142,9 @@ def test_damaged_exif_does_not_cost_the_photo(tmp_path: Path) -> None:
     ],
 )
 def test_every_mode_becomes_rgb_on_white(
-    tmp_path: Path, mode: str, colour: object, name: str, expected: tuple[int, ...]
+    tmp_path: Path, mode: str, colour: Colour, name: str, expected: tuple[int, ...]
 ) -> None:
-    Image.new(mode, (9, 9), colour).save(tmp_path / name)  # type: ignore[arg-type]
+    Image.new(mode, (9, 9), colour).save(tmp_path / name)
     assert colour_of(tmp_path / name) == expected
 
 
@@ -166,9 +167,9 @@ def test_lab_becomes_rgb(tmp_path: Path) -> None:
     [("RGB", RED, RED), ("L", 90, 90), ("1", 1, 1), ("P", 7, 7), ("P", 7, bytes(8))],
 )
 def test_a_colour_declared_transparent_becomes_white(
-    tmp_path: Path, mode: str, colour: object, transparency: object
+    tmp_path: Path, mode: str, colour: Colour, transparency: object
 ) -> None:
-    picture = Image.new(mode, (9, 9), colour)  # type: ignore[arg-type]
+    picture = Image.new(mode, (9, 9), colour)
     if mode == "P":
         picture.putpalette(bytes(range(60)))
     picture.save(tmp_path / "a.png", transparency=transparency)

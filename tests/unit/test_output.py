@@ -12,8 +12,8 @@ from producer.output import (
     write_file,
     write_json,
     write_labels,
+    write_output,
     write_parquet,
-    write_plot,
     write_rows,
 )
 from shared.errors import ShoalError, UsageError
@@ -150,9 +150,9 @@ def test_a_dash_is_standard_output(tmp_path, monkeypatch, capfdbinary, form):
 
 
 def test_a_plot_is_named_where_it_is_written_and_alone_where_it_is_printed(tmp_path, capfdbinary):
-    write_plot(b"\x89PNG", tmp_path / "plot.png")
+    write_output(b"\x89PNG", tmp_path / "plot.png")
     assert capfdbinary.readouterr().out == bytes(tmp_path / "plot.png") + b"\n"
-    write_plot(b"\x89PNG", Path("-"))
+    write_output(b"\x89PNG", Path("-"))
     assert capfdbinary.readouterr().out == b"\x89PNG"
 
 

@@ -3,6 +3,7 @@
 import os
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from shared.settings import Settings
 WHITE, GREY = 255, 128
 
 
-def show(file: Path, **settings: object) -> Image.Image:
-    found, _ = Thumbnails(Settings(**settings)).find(file)  # type: ignore[arg-type]
+def show(file: Path, **settings: Any) -> Image.Image:
+    found, _ = Thumbnails(Settings(**settings)).find(file)
     return Image.open(BytesIO(found))
 
 
@@ -62,16 +63,17 @@ def test_what_is_outside_the_limits_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "roots").mkdir()
     (tmp_path / "roots/link.png").symlink_to(file)
     os.mkfifo(tmp_path / "pipe.png")
-    for name, settings in {
+    cases: dict[str, dict[str, Any]] = {
         "a.png": {"max_image_pixels": 9_999},
         "./a.png": {"max_image_bytes": 10},
         "roots/link.png": {"image_roots": (tmp_path / "roots",)},
         "text.png": {},
         "pipe.png": {},
         "gone.png": {},
-    }.items():
+    }
+    for name, settings in cases.items():
         with pytest.raises(UnreadableImageError):
-            show(tmp_path / name, **settings)  # type: ignore[arg-type]
+            show(tmp_path / name, **settings)
 
 
 def test_a_file_that_changes_has_another_thumbnail(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def serve(*options: str) -> Result:
     return CliRunner().invoke(main, ["serve", *options])
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])  # noqa: S104
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
 def test_strangers_need_a_token(host: str) -> None:
     refused = serve("--host", host)
     assert refused.exit_code == 2
@@ -28,7 +28,7 @@ def test_strangers_need_a_token(host: str) -> None:
 
 def test_a_short_token_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOAL_WEB_TOKEN", "short")
-    refused = serve("--host", "0.0.0.0")  # noqa: S104
+    refused = serve("--host", "0.0.0.0")
     assert refused.exit_code == 2
     assert "SHOAL_WEB_TOKEN" in refused.output
 

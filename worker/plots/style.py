@@ -89,8 +89,8 @@ def make_font(size: float) -> dict[str, Any]:
 def to_png(figure: Figure) -> bytes:
     """Return a figure as PNG."""
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    canvas.draw()
+    pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())
     stream = BytesIO()
     # Higher levels take twice the time for a few percent of the bytes.
     Image.fromarray(pixels).convert("RGB").save(stream, "png", compress_level=1)

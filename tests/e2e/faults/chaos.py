@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Timer
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from fault_site import Site
 from redis import RedisError
 from tcp_proxy import TcpProxy

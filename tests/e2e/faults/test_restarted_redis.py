@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 from fault_site import Site
 from polling import wait_until

@@ -10,7 +10,7 @@ from web_server import WebServer
 
 from producer.job import Job
 
-TOKEN = "correct horse battery staple €"  # noqa: S105  of this test only
+TOKEN = "correct horse battery staple €"
 BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}
 
 
@@ -57,6 +57,33 @@ def test_a_session_of_another_token_or_made_up_does_not_count(
         assert other.http.get("/", headers={"cookie": session}).status_code == 303
     for cookie in (forged, "shoal_session=", "shoal_session=..", "shoal_session=x.y.z"):
         assert private.http.get("/", headers={"cookie": cookie}).status_code == 303
+
+
+def test_a_session_that_was_ended_counts_nowhere_any_more(
+    redis: Server, private: WebServer
+) -> None:
+    ended, other = ({"cookie": log_in(private, TOKEN).headers["set-cookie"]} for _ in range(2))
+    with WebServer(redis.url, TOKEN) as twin:
+        assert private.http.post("/logout", headers=ended).headers["location"] == "/login"
+        twin.site.share_endings()  # as it does every few seconds
+        with WebServer(redis.url, TOKEN) as later:
+            for web in (private, twin, later):
+                assert web.http.get("/", headers=ended).status_code == 303
+                assert web.http.get("/", headers=other).status_code == 200
+
+
+def test_a_session_ends_while_redis_is_away(own_server: Server) -> None:
+    own_server.start()
+    with WebServer(own_server.url, TOKEN) as web:
+        session = {"cookie": log_in(web, TOKEN).headers["set-cookie"]}
+        own_server.stop()
+        assert web.http.post("/logout", headers=session).headers["location"] == "/login"
+        assert web.http.get("/static/page.js", headers=session).status_code == 200
+        assert web.http.get("/", headers=session).status_code == 303
+        own_server.start()
+        web.site.share_endings()
+        with WebServer(own_server.url, TOKEN) as later:
+            assert later.http.get("/", headers=session).status_code == 303
 
 
 def test_a_link_to_the_login_leads_nowhere_else(private: WebServer) -> None:

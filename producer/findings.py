@@ -1,0 +1,106 @@
+"""The commands that show what a job found.
+
+As in ``cli``, what takes long to import is imported by the command that needs it.
+"""
+
+from pathlib import Path
+
+import click
+
+from producer.commands import connect_client
+from producer.options import json_option, out_option
+from shared.jobs import CHOICE_PLOT, PLOTS
+
+
+@click.command()
+@click.argument("job")
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: print]")
+@out_option
+def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
+    """Print the label of each image of JOB, or write all results as `shoal run` does."""
+    from producer.output import prepare_directory, write_directory, write_labels
+
+    with connect_client() as client:
+        known = client.job(job)
+        if out:
+            prepare_directory(out, Path(known.status().request.source))
+            write_directory(known, out)
+        if output or not out:
+            write_labels(known.labels(), form, output)
+
+
+@click.command()
+@click.argument("job")
+@click.argument("name", type=click.Choice((*PLOTS, CHOICE_PLOT)))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
+def plot(job: str, name: str, output: Path | None) -> None:
+    """Write a plot of JOB as PNG; with `-o -` to standard output."""
+    from producer.output import write_output
+
+    with connect_client() as client:
+        write_output(client.job(job).plot(name), output or Path(f"{name}.png"))
+
+
+@click.command()
+@click.argument("job")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("report.html"),
+    show_default=True,
+    help="File.",
+)
+def report(job: str, output: Path) -> None:
+    """Write what JOB found as one HTML file that opens anywhere; with `-o -` print it."""
+    from producer.output import write_output
+    from producer.report import make_report
+
+    with connect_client() as client:
+        write_output(make_report(client.job(job)), output)
+
+
+@click.command()
+@click.argument("job")
+@json_option
+def failures(job: str, as_json: bool) -> None:
+    """List the images of JOB that could not be used, each with its cause."""
+    from producer.output import print_rows
+    from shared.jobs import Failure
+
+    with connect_client() as client:
+        print_rows(client.job(job).failures(), Failure, as_json)
+
+
+@click.command()
+@click.argument("job")
+@json_option
+def duplicates(job: str, as_json: bool) -> None:
+    """List the images of JOB that are copies of each other or look alike, by group."""
+    from producer.output import print_rows
+    from shared.jobs import Duplicate
+
+    with connect_client() as client:
+        print_rows(client.job(job).duplicates(), Duplicate, as_json)
+
+
+@click.command()
+@click.argument("job")
+@click.option(
+    "--labels",
+    "known",
+    required=True,
+    metavar="folders|CSV",
+    help="The folder that each image is in, or a table with the columns path and label.",
+)
+@json_option
+def evaluate(job: str, known: str, as_json: bool) -> None:
+    """Score the clusters of JOB against labels that are known."""
+    from producer.scores import print_evaluation, score_job
+
+    with connect_client() as client:
+        print_evaluation(score_job(client.job(job), known), as_json)
+
+
+FINDINGS = (result, plot, report, failures, duplicates, evaluate)

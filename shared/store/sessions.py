@@ -1,0 +1,32 @@
+"""The sessions of the page that were ended before they expired."""
+
+from math import ceil
+
+from shared.connection import Client
+from shared.store import keys
+from shared.store.refusals import full_is_ours
+
+
+class EndedSessions:
+    """Names of sessions, each kept until it would have expired. Times are seconds since 1970."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def add(self, session: str, expires_at: float) -> None:
+        """Note that a session has ended.
+
+        Raises:
+            StoreFullError: Redis has no memory left.
+        """
+        with full_is_ours(), self.client.pipeline(transaction=True) as pipe:
+            pipe.zadd(keys.SESSIONS, {session: expires_at})
+            # With the last of them: set if it is not yet, then never set back.
+            pipe.expireat(keys.SESSIONS, ceil(expires_at), nx=True)
+            pipe.expireat(keys.SESSIONS, ceil(expires_at), gt=True)
+            pipe.execute()
+
+    def find(self, now: float) -> set[str]:
+        """Return those that would not have expired by ``now``."""
+        self.client.zremrangebyscore(keys.SESSIONS, "-inf", now)
+        return {raw.decode() for raw in self.client.zrange(keys.SESSIONS, 0, -1)}

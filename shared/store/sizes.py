@@ -1,0 +1,26 @@
+"""The sizes of a job's batches: no two need be equal."""
+
+from collections.abc import Iterator
+
+from shared.store.results import CHUNK, Results
+from shared.store.rows import FailedImage
+from shared.wire import decode
+
+
+def batch_sizes(results: Results) -> list[int]:
+    """Return how many images each batch has, by batch: those loaded and those that failed.
+
+    Raises:
+        NotFinishedError: Not all batches are loaded.
+    """
+    shapes = results.shapes()
+    failed = count_failed(results, len(shapes))
+    return [shape.rows + count for shape, count in zip(shapes, failed, strict=True)]
+
+
+def count_failed(results: Results, n_batches: int) -> Iterator[int]:
+    """Yield how many images of each batch failed, by batch."""
+    for start in range(0, n_batches, CHUNK):
+        batches = range(start, min(start + CHUNK, n_batches))
+        for raw in results.client.hmget(results.keys.failures, list(map(str, batches))):
+            yield len(decode(raw, list[FailedImage])) if raw else 0
