@@ -1,6 +1,7 @@
 """The map: the images by their first two components, drawn by Bokeh in the browser."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -32,6 +33,8 @@ QUIET, LINE = "#59636e", "#d9dee3"
 PADDING = 0.05
 # Points up to which they are drawn so wide, in pixels, and so opaque.
 LOOKS = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
+# Points that are drawn while a map of more moves: without a graphics card they take 10 ms.
+MOVED_POINTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def draw(points: Points, layers: Sequence[Layer], ratio: Sequence[float]) -> Any
     """Return Bokeh's document of the map."""
     xs, ys = np.array(points.xs, np.float32), np.array(points.ys, np.float32)
     plot = make_plot(find_range(xs), find_range(ys), ratio)
+    if len(xs) > MOVED_POINTS:
+        plot.update(lod_threshold=0, lod_factor=math.ceil(len(xs) / MOVED_POINTS))
     _, size, alpha = next(look for look in LOOKS if len(xs) <= look[0])
     labels = np.array(points.labels, np.int64)
     named = [layer.label for layer in layers]
@@ -137,6 +142,7 @@ def make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> fig
         y_range=y_range,
         output_backend="webgl",
         sizing_mode="stretch_both",
+        lod_threshold=None,
         toolbar_location=None,
         min_border=8,
         tools=[PanTool(), wheel, TapTool(), HoverTool(tooltips=None)],

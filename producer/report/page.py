@@ -1,5 +1,6 @@
-"""The page: a report's parts, put together in one file of limited size."""
+"""The page: a report's parts, or its map alone, put together in one file of limited size."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from producer.job import Job
@@ -33,24 +34,48 @@ def make_report(job: Job) -> bytes:
     return render_report(read_contents(job))
 
 
+def make_map_page(job: Job) -> bytes:
+    """Return the map of a finished job's report alone, as HTML that fills a frame.
+
+    Raises:
+        NotFinishedError: The job has no result yet, or none any more.
+        JobFailedError: The job failed.
+        JobCancelledError: The job was cancelled.
+    """
+    contents = read_contents(job)
+    return render("map.html", make_map_parts(contents), contents.pages)
+
+
 def render_report(contents: Contents) -> bytes:
-    """Return a report as HTML; thumbnails have the room that the rest leaves."""
-    parts = make_parts(contents)
-    template = TEMPLATES.get_template("report.html")
+    """Return a report as HTML."""
+    return render("report.html", make_parts(contents), contents.pages)
+
+
+def render(name: str, parts: Mapping[str, Any], pages: Sequence[bytes]) -> bytes:
+    """Return a template as HTML; thumbnails have the room that the rest leaves."""
+    template = TEMPLATES.get_template(name)
     bare = len(template.render(parts, pages=[], pictured="").encode())
-    pages = choose_pages(contents.pages, MOST_BYTES - bare)
-    present = sum(1 for page in contents.pages if page)
-    note = tell_pictured(len(pages), present, len(contents.pages))
-    return template.render(parts, pages=pages, pictured=note).encode()
+    chosen = choose_pages(pages, MOST_BYTES - bare)
+    note = tell_pictured(len(chosen), sum(1 for page in pages if page), len(pages))
+    return template.render(parts, pages=chosen, pictured=note).encode()
+
+
+def make_map_parts(contents: Contents) -> dict[str, Any]:
+    """Return what the template of a map shows, but for the pages of thumbnails."""
+    return {
+        "map": make_map(contents.points, contents.summary),
+        "n_images": contents.status.images.loaded,
+        "bokeh": bokeh_script(),
+        "colours": COLOURS,
+    }
 
 
 def make_parts(contents: Contents) -> dict[str, Any]:
-    """Return what the template shows, but for the pages of thumbnails."""
+    """Return what the template of a report shows, but for the pages of thumbnails."""
     status, summary = contents.status, contents.summary
-    return {
+    return make_map_parts(contents) | {
         "status": status,
         "summary": summary,
-        "map": make_map(contents.points, summary),
         "clusters": make_clusters(
             summary, contents.pictures, find_colours(contents.points, contents.pages)
         ),
@@ -58,8 +83,6 @@ def make_parts(contents: Contents) -> dict[str, Any]:
         "figures": make_figures(contents.plots),
         "parameters": list_parameters(status, summary),
         "command": repeat_command(status.request, summary),
-        "bokeh": bokeh_script(),
-        "colours": COLOURS,
     }
 
 

@@ -32,7 +32,7 @@ MEDIA_TYPES = {
 }
 CHUNK_BYTES = 2**16
 # The report has its script and its pictures within it: it is shown as of no site, where it can
-# ask for nothing and see nothing of ours.
+# ask for nothing and see nothing of ours. Bokeh's WebGL makes functions as it runs: 'unsafe-eval'.
 REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'"
     " 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:;"

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from producer.catalogue import Catalogue
 from producer.job import Job
-from producer.report import make_report
+from producer.report import make_map_page, make_report
 from producer.web.downloads import REPORT_POLICY, FileName
 from producer.web.events import JOBS_A_PAGE
+from producer.web.gate import POLICY
 from producer.web.rendering import Page
 from producer.web.results import Label
 from producer.web.site import Site, TheJob, TheSite, TheStatus
@@ -25,6 +26,9 @@ IMAGES_A_PAGE = 60
 FAILURES_A_PAGE = 100
 SHOWN_OF_CLUSTER = 8
 SHOWN_OUTLIERS = 16
+
+# The one page that has a frame: of the map.
+FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
 
 PLOTS = {
     "scatter": "Each image by the first two principal components, coloured by cluster",
@@ -106,7 +110,9 @@ def show_job(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) 
     """One job: where it stands, and what it found."""
     found = find_results(site, job, number) if status.state is State.FINISHED else None
     is_idle = is_waiting(site, status)
-    return Page("job.html", status=status, found=found, is_idle=is_idle, **common(site))
+    page = Page("job.html", status=status, found=found, is_idle=is_idle, **common(site))
+    page.headers["Content-Security-Policy"] = FRAMING_POLICY
+    return page
 
 
 @router.get("/jobs/{job_id}/clusters/{label}")
@@ -134,8 +140,19 @@ def show_failures(site: TheSite, job: TheJob, status: TheStatus, number: Number 
 @router.get("/jobs/{job_id}/report")
 def show_report(job: TheJob) -> Response:
     """The report, as of no site."""
+    return show_foreign(make_report(job))
+
+
+@router.get("/jobs/{job_id}/map")
+def show_map(job: TheJob) -> Response:
+    """The map alone, as of no site: what the job's page has in a frame."""
+    return show_foreign(make_map_page(job))
+
+
+def show_foreign(html: bytes) -> Response:
+    """Return a document with scripts of its own, which a page of ours may frame."""
     headers = {"Content-Security-Policy": REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
-    return Response(make_report(job), headers=headers, media_type="text/html; charset=utf-8")
+    return Response(html, headers=headers, media_type="text/html; charset=utf-8")
 
 
 def common(site: Site) -> dict[str, Any]:

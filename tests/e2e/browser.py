@@ -19,6 +19,16 @@ QUIET = (
 SOFTWARE = ("--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 WAIT_SECONDS = 40
 GRAVE = {"serious", "critical"}
+# The last point of the uppermost layer, which nothing covers: its number, and where it is.
+UPPERMOST = """() => {
+  const view = Bokeh.index.roots[0], source = view.model.renderers.at(-1).data_source;
+  const last = source.data.x.length - 1, corner = view.el.getBoundingClientRect();
+  return {
+    point: source.data.point[last],
+    x: corner.left + view.frame.x_scale.compute(source.data.x[last]),
+    y: corner.top + view.frame.y_scale.compute(source.data.y[last]),
+  };
+}"""
 
 
 def find_chromium() -> str:

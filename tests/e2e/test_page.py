@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from browser import WAIT_SECONDS, Window, open_browser
+from browser import UPPERMOST, WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from polling import wait_until
 from redis_server import find_port
@@ -99,6 +99,22 @@ def test_a_folder_is_submitted_watched_and_looked_at(
     assert re.search(r"\.jpg$", first.get_attribute("alt") or "")
 
 
+def test_pointing_at_the_map_in_a_page_shows_an_image(
+    window: Window, address: str, home: Shoal
+) -> None:
+    page = window.page
+    page.goto(f"{address}/jobs/{home.json('jobs')[-1]['job_id']}")
+    frame = page.frame_locator("iframe[title^='Map of the images']")
+    expect(frame.locator(".map[data-ready]")).to_be_visible()
+    page.locator(".map.ready").scroll_into_view_if_needed()
+    place = page.frames[-1].evaluate(UPPERMOST)
+    corner = page.locator("iframe").bounding_box()
+    assert corner
+    page.mouse.move(corner["x"] + place["x"], corner["y"] + place["y"])
+    expect(frame.locator(".card canvas")).to_have_attribute("data-drawn", str(place["point"]))
+    expect(frame.locator(".card .path")).to_contain_text(".jpg")
+
+
 def test_a_folder_that_is_not_there_is_told_in_the_form(window: Window, address: str) -> None:
     page = window.page
     page.goto(address)
@@ -157,13 +173,15 @@ def test_pages_are_for_everybody_and_every_screen(
     job = home.json("jobs")[-1]["job_id"]
     context = browser.new_context(viewport=PHONE, color_scheme="light")
     window = Window(context.new_page())
-    for path in ("/", f"/jobs/{job}", f"/jobs/{job}/clusters/0", f"/jobs/{job}/failures", "/login"):
+    of_job = [f"/jobs/{job}{part}" for part in ("", "/map", "/clusters/0", "/failures")]
+    for path in ("/", *of_job, "/login"):
         window.page.goto(address + path)
         assert window.barriers() == [], path
         assert window.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
     window.page.emulate_media(color_scheme="dark")
-    window.page.goto(f"{address}/jobs/{job}")
-    assert window.barriers() == []
+    for path in of_job[:2]:
+        window.page.goto(address + path)
+        assert window.barriers() == [], path
     context.close()
 
 
@@ -196,4 +214,5 @@ def test_a_page_can_be_read_without_a_script(browser: Browser, address: str, hom
     page.locator(f"a[href='/jobs/{job}']").click()
     expect(page.get_by_role("heading", name="5 clusters")).to_be_visible()
     expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.get_by_alt_text("Each image by the first two")).to_be_visible()
     context.close()

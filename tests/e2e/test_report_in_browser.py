@@ -8,27 +8,36 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from browser import Window, open_browser
+from browser import UPPERMOST, Window, open_browser
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from polling import wait_until
 from shoal_command import FinishedRun
 
-# The last point of the uppermost layer, which nothing covers: its number, and where it is.
-UPPERMOST = """() => {
-  const view = Bokeh.index.roots[0], source = view.model.renderers.at(-1).data_source;
-  const last = source.data.x.length - 1, corner = view.el.getBoundingClientRect();
-  return {
-    point: source.data.point[last],
-    x: corner.left + view.frame.x_scale.compute(source.data.x[last]),
-    y: corner.top + view.frame.y_scale.compute(source.data.y[last]),
-  };
-}"""
+from benchmarks.report import make_points, make_status, make_summary
+from producer.report import Contents, render_report
+
 MEAN = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const sums = [0, 0, 0];
   for (let i = 0; i < data.length; i++) if (i % 4 < 3) sums[i % 4] += data[i];
   return sums.map(sum => sum * 4 / data.length);
+}"""
+# Of the layers' canvas, the pixels that something is drawn on.
+INKED = """() => {
+  const { canvas } = Bokeh.index.roots[0].canvas_view.primary;
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((value, i) => i % 4 === 3 && value).length;
+}"""
+BACKEND = """() => {
+  const { model, webgl } = Bokeh.index.roots[0].canvas_view;
+  return [model.output_backend, webgl !== null];
+}"""
+CARD = """for (const gl of [WebGLRenderingContext, WebGL2RenderingContext]) {
+  const ask = gl.prototype.getParameter, name = 0x9246;
+  gl.prototype.getParameter = function (what) {
+    return what === name ? "A graphics card" : ask.call(this, what);
+  };
 }"""
 # Of 255, between a thumbnail and its image.
 CLOSE = 12
@@ -58,6 +67,17 @@ def report(embedded_run: FinishedRun, window: Window, page: Page) -> Page:
     page.goto((embedded_run.out / "report.html").as_uri())
     page.wait_for_selector(".map[data-ready]")
     return page
+
+
+@pytest.fixture(scope="module")
+def large_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of 5,000 points, of no images."""
+    points = make_points(5_000)
+    summary, status = make_summary(points, pictures_each=0), make_status(len(points))
+    report = render_report(Contents(status, summary, points, [], {}, {}, []))
+    file = tmp_path_factory.mktemp("large") / "report.html"
+    file.write_bytes(report)
+    return file
 
 
 def read_labels(out: Path) -> list[dict[str, str]]:
@@ -106,6 +126,45 @@ def test_the_map_zooms_and_comes_back(report: Page) -> None:
     assert report.evaluate(width) == pytest.approx(0.6 * whole)
     report.get_by_role("button", name="Reset").click()
     assert report.evaluate(width) == pytest.approx(whole)
+
+
+def test_without_a_graphics_card_a_canvas_is_drawn_on_and_webgl_with_one(
+    browser: Browser, report: Page
+) -> None:
+    assert report.evaluate(BACKEND) == ["canvas", False]
+    page = browser.new_page()
+    window = Window(page)
+    page.add_init_script(CARD)
+    page.goto(report.url)
+    page.wait_for_selector(".map[data-ready]")
+    assert page.evaluate(BACKEND) == ["webgl", True]
+    assert page.evaluate(INKED) > 0
+    page.close()
+    assert window.faults == []
+
+
+def test_a_map_that_is_dragged_moves_with_few_points_and_then_has_all_again(
+    browser: Browser, large_report: Path
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(large_report.as_uri())
+    page.wait_for_selector(".map[data-ready]")
+    start = "Bokeh.index.roots[0].model.x_range.start"
+    inked, left = page.evaluate(INKED), page.evaluate(start)
+    place = page.evaluate(UPPERMOST)
+    page.mouse.move(place["x"], place["y"])
+    expect(page.locator(".card")).to_be_visible()
+    page.mouse.down()
+    page.mouse.move(place["x"] + 20, place["y"])
+    page.mouse.move(place["x"] + 40, place["y"])
+    wait_until(lambda: page.evaluate(INKED) < 0.7 * inked, 5, "few points")
+    expect(page.locator(".card")).to_be_hidden()
+    page.mouse.up()
+    wait_until(lambda: page.evaluate(INKED) > 0.9 * inked, 5, "all points again")
+    assert page.evaluate(start) < left
+    page.mouse.move(place["x"] + 41, place["y"])
+    expect(page.locator(".card")).to_be_visible()
+    page.close()
 
 
 def test_each_picture_of_a_cluster_can_be_seen(report: Page) -> None:

@@ -19,7 +19,7 @@ from producer.report.colours import find_colours
 from producer.report.command import repeat_command
 from producer.report.failures import FAILURES_SHOWN, sum_up_failures
 from producer.report.map import find_layers
-from producer.report.page import MOST_BYTES
+from producer.report.page import MOST_BYTES, make_map_parts, render
 from producer.report.pages import choose_pages
 from producer.report.points import PATHS_BYTES, Points, pack_names
 from shared.jobs import (
@@ -293,6 +293,21 @@ def test_the_command_that_repeats_it_works_in_a_shell():
     }
 
 
+def test_the_map_alone_has_the_points_and_their_pictures_and_no_clusters():
+    page = render("map.html", make_map_parts(CONTENTS), [PAGE, b""]).decode()
+    assert 'data-layer="1"' in page
+    assert re.findall(r'data-page="(\d+)"', page) == ["0"]
+    assert "Typical of" not in page
+    assert "alert(1)</script>" not in page
+
+
 def test_the_templates_are_in_the_package():
     found = {file.name for file in (files("producer.report") / "templates").iterdir()}
-    assert found == {"report.html", "parts.html", "report.css", "map.js"}
+    assert found == {
+        "document.html",
+        "report.html",
+        "map.html",
+        "parts.html",
+        "report.css",
+        "map.js",
+    }

@@ -4,14 +4,26 @@
 async function showMap(root, picture) {
   const OTHERS = { "-1": "In no cluster", "-2": "In one of the other clusters" };
   const TILE = 32, COLUMNS = 32;
+  const OPAQUE = { value: 0.9 };
   const frame = root.querySelector(".canvas-frame"), card = root.querySelector(".card");
   const canvas = root.querySelector(".canvas"), thumbnail = card.querySelector("canvas");
   const read = name => JSON.parse(root.querySelector(`script[data-${name}]`).textContent);
-  const view = await Bokeh.embed.embed_item(read("item"), canvas);
-  const plot = (view.roots ? view.roots[0] : view).model;
+  const item = read("item");
+  if (!hasGraphicsCard()) item.doc.roots[0].attributes.output_backend = "canvas";
+  const view = (await Bokeh.embed.embed_item(item, canvas)).roots[0], plot = view.model;
   const layers = new Map(plot.renderers.map(layer => [layer.name, layer]));
   const pages = new Map();
   let points = null, shown = -1, pointer = { x: 0, y: 0, type: "mouse" };
+
+  /** Return whether a graphics card draws: in software, WebGL takes many times as long as a canvas. */
+  function hasGraphicsCard() {
+    const options = { failIfMajorPerformanceCaveat: true };
+    const gl = document.createElement("canvas").getContext("webgl", options);
+    if (!gl) return false;
+    const info = gl.getExtension("WEBGL_debug_renderer_info");
+    const name = gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+    return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+  }
 
   /** Return paths and batches of the points, unpacked when they are asked for first. */
   function findPoints() {
@@ -107,15 +119,26 @@ async function showMap(root, picture) {
     layers.get(button.dataset.layer).visible = on;
   }
 
+  /** Look for nothing while the map moves: it would take longer than to draw it. */
+  function move(isMoving) {
+    if (isMoving) hideCard();
+    for (const tool of plot.toolbar.inspectors) tool.active = !isMoving;
+  }
+
   /** Give the map the colours of the page, light or dark; it comes with the light ones. */
   function colour() {
     const style = getComputedStyle(root);
     const value = name => style.getPropertyValue(name).trim();
     for (const layer of plot.renderers) {
-      const colour = { value: value(`--c${layer.name % 8}`) };
+      const colour = { ...layer.glyph.fill_color, value: value(`--c${layer.name % 8}`) };
+      const colours = { fill_color: colour, line_color: colour };
       const glyphs = [layer.glyph, layer.selection_glyph, layer.nonselection_glyph];
-      for (const glyph of glyphs.filter(glyph => glyph && glyph.setv))
-        glyph.setv({ fill_color: colour, line_color: colour });
+      for (const glyph of glyphs.filter(glyph => glyph && glyph.setv)) glyph.setv(colours);
+      // The few points that are drawn while the map moves: Bokeh's own are grey.
+      const { decimated_glyph: few, all_indices } = view.views.find_one(layer);
+      // Not told: Bokeh would read all points anew.
+      few.model.setv({ ...colours, fill_alpha: OPAQUE, line_alpha: OPAQUE }, { silent: true });
+      few.set_visuals(layer.data_source, all_indices);
     }
     for (const axis of [...plot.below, ...plot.left])
       axis.setv({ axis_label_text_color: value("--quiet"), major_label_text_color: value("--quiet") });
@@ -150,8 +173,12 @@ async function showMap(root, picture) {
       }
     });
   root.querySelector("[data-reset]").addEventListener("click", () => plot.reset.emit());
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  if (dark.matches) colour();
-  dark.addEventListener("change", colour);
+  plot.document.event_manager.subscribed_models.add(plot);
+  plot.on_event("lodstart", () => move(true));
+  plot.on_event("lodend", () => move(false));
+  colour();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colour);
   root.dataset.ready = "";
+  // Whoever shows it in a frame has a picture in its place until then.
+  if (parent !== window) parent.postMessage("ready", "*");
 }

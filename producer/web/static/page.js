@@ -1,5 +1,6 @@
 // What a page does once it is there: shows what needs a script, follows jobs, sends what is asked.
 import { follow } from "./live.js";
+import { frameMap } from "./map.js";
 import { prepareForm } from "./submission.js";
 import { send } from "./request.js";
 
@@ -7,6 +8,7 @@ let stop = () => {};
 
 export function start() {
   for (const part of document.querySelectorAll("[data-script-only]")) part.hidden = false;
+  frameMap(document.querySelector("[data-map]"));
   prepareForm(document.querySelector("#submit"));
   stop();
   const live = document.querySelector("[data-events]:not([data-still])");

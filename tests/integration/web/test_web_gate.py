@@ -167,11 +167,29 @@ def test_a_hostile_name_is_text(web: WebServer, finished: Job) -> None:
     assert "caf?\n.png" in "".join(pages)
 
 
-def test_the_report_is_shown_as_of_no_site(web: WebServer, finished: Job) -> None:
-    policy = web.http.get(f"/jobs/{finished.id}/report").headers["content-security-policy"]
+@pytest.mark.parametrize("name", ["report", "map"])
+def test_what_has_its_own_script_is_shown_as_of_no_site(
+    web: WebServer, finished: Job, name: str
+) -> None:
+    answer = web.http.get(f"/jobs/{finished.id}/{name}")
+    policy = answer.headers["content-security-policy"]
     assert policy.startswith("sandbox allow-scripts")
     assert "allow-same-origin" not in policy
     assert "connect-src" not in policy
+    assert "frame-ancestors 'self'" in policy
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+
+
+def test_a_jobs_page_frames_the_map_and_no_other_page_frames_anything(
+    web: WebServer, finished: Job
+) -> None:
+    policies = [
+        web.http.get(path).headers["content-security-policy"]
+        for path in ("/", f"/jobs/{finished.id}/failures", f"/jobs/{finished.id}")
+    ]
+    assert [policy.partition("frame-src ")[2] for policy in policies] == ["", "", "'self'"]
+    assert "unsafe" not in policies[-1]
+    assert "frame-ancestors 'none'" in policies[-1]
 
 
 def test_no_file_beside_the_static_ones_is_served(web: WebServer) -> None:

@@ -1,0 +1,15 @@
+// Puts the map over its picture once it is there. It is a document of no site, in a frame: it can
+// do nothing here but say that it is ready.
+export function frameMap(place) {
+  if (!place || place.querySelector("iframe")) return;
+  const frame = document.createElement("iframe");
+  frame.sandbox = "allow-scripts";
+  frame.title = place.dataset.title;
+  frame.loading = "lazy";
+  frame.src = place.dataset.map;
+  window.addEventListener("message", (event) => {
+    if (event.source === frame.contentWindow) place.classList.add("ready");
+  });
+  place.classList.add("framed");
+  place.append(frame);
+}
