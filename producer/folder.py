@@ -17,9 +17,9 @@ MAX_BATCH_SIZE = 1024
 BATCHES = 16
 # From 512 images on, the cost beside them is 1 %.
 COMMON_BATCH_SIZE = 512
-# Factoring (Hummel, Schonberg and Flynn 1992): with the last two batches in pieces, workers end at
-# about the same time.
-TAIL = (2, 2, 4, 4, 4, 8, 8)
+# Factoring (Hummel, Schonberg and Flynn 1992): with the last batch in pieces, workers end at about
+# the same time. More pieces cost as much as they gain.
+TAIL = (2, 4, 4, 8)
 LEAST_PIECE = 16  # images
 # Of a huge job: each message is a kilobyte in Redis.
 MOST_COMMON_BATCHES = 2048
@@ -76,12 +76,14 @@ def batch_size_for(n_images: int) -> int:
 def split_batches(paths: list[str], batch_size: int, *, tapered: bool = False) -> list[list[str]]:
     """Return ``paths`` in batches of ``batch_size``, the last of which may be smaller.
 
-    If ``tapered``, large batches become smaller towards the end.
+    If ``tapered``, they are of one size up to it, and large ones become smaller towards the end.
     """
     tail = find_tail(len(paths), batch_size) if tapered else []
-    n_full, rest = divmod(len(paths) - sum(tail), batch_size)
+    n_before = len(paths) - sum(tail)
+    size = ceil(n_before / ceil(n_before / batch_size)) if tapered else batch_size
+    n_full, rest = divmod(n_before, size)
     left = iter(paths)
-    return [list(islice(left, size)) for size in (*[batch_size] * n_full, rest, *tail) if size]
+    return [list(islice(left, n)) for n in (*[size] * n_full, rest, *tail) if n]
 
 
 def find_tail(n_images: int, batch_size: int) -> list[int]:
