@@ -150,7 +150,7 @@ def serve(host: str, port: int) -> None:
         from producer.web.server import serve as serve_page
     except ImportError as error:
         raise UsageError(
-            "The page needs more packages: pip install fastapi uvicorn jinja2 prometheus-client."
+            "The page needs more packages: pip install fastapi uvicorn prometheus-client."
         ) from error
 
     serve_page(host, port)
