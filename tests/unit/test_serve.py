@@ -44,7 +44,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "producer.web.server", None)
     refused = serve()
     assert refused.exit_code == 2
-    assert "pip install fastapi uvicorn jinja2 prometheus-client" in refused.output
+    assert "pip install fastapi uvicorn prometheus-client" in refused.output
 
 
 @pytest.mark.parametrize(
