@@ -24,15 +24,8 @@ from benchmarks import FIGURES
 from benchmarks.photographs import crop, load_sources
 from producer.report import Contents, render_report
 from producer.report.points import Points
-from shared.jobs import (
-    ClusterSummary,
-    DuplicateCounts,
-    ImageCounts,
-    JobRequest,
-    State,
-    Status,
-    Summary,
-)
+from shared.findings import ClusterSummary, DuplicateCounts, Summary
+from shared.jobs import ImageCounts, JobRequest, State, Status
 from worker.thumbnails import encode, make_page
 
 N_CLUSTERS = 20

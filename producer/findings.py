@@ -9,7 +9,7 @@ import click
 
 from producer.commands import connect_client
 from producer.options import json_option, out_option
-from shared.jobs import CHOICE_PLOT, PLOTS
+from shared.findings import CHOICE_PLOT, PLOTS
 
 
 @click.command()
@@ -67,7 +67,7 @@ def report(job: str, output: Path) -> None:
 def failures(job: str, as_json: bool) -> None:
     """List the images of JOB that could not be used, each with its cause."""
     from producer.output import print_rows
-    from shared.jobs import Failure
+    from shared.findings import Failure
 
     with connect_client() as client:
         print_rows(client.job(job).failures(), Failure, as_json)
@@ -79,7 +79,7 @@ def failures(job: str, as_json: bool) -> None:
 def duplicates(job: str, as_json: bool) -> None:
     """List the images of JOB that are copies of each other or look alike, by group."""
     from producer.output import print_rows
-    from shared.jobs import Duplicate
+    from shared.findings import Duplicate
 
     with connect_client() as client:
         print_rows(client.job(job).duplicates(), Duplicate, as_json)

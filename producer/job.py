@@ -17,17 +17,8 @@ from shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shared.jobs import (
-    CHOICE_PLOT,
-    PLOTS,
-    Assignment,
-    Duplicate,
-    Failure,
-    Stage,
-    State,
-    Status,
-    Summary,
-)
+from shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure, Summary
+from shared.jobs import Stage, State, Status
 from shared.store import Expiry, Ledger, Results
 from shared.sweeper import Sweeper
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from shared.errors import ShoalError, UsageError
-from shared.jobs import Assignment, Duplicate, Failure
+from shared.findings import Assignment, Duplicate, Failure
 from shared.wire import encode
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ ShoalError
 └── UnreadableImageError    one image cannot be used; it becomes a failure, never a failed job
 """
 
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 
 
 class ShoalError(Exception):

@@ -10,7 +10,7 @@ from pathlib import Path
 import xxhash
 
 from shared.errors import UnreadableImageError
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 
 if sys.platform == "darwin":
     import fcntl

@@ -1,9 +1,9 @@
-"""Job models: what is asked for, where it stands, what failed.
+"""Job models: what is asked for, and where it stands.
 
 Plain frozen dataclasses: the same objects on the command line, in Python and over HTTP.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -35,32 +35,9 @@ class Stage(StrEnum):
     LABELLING = "labelling"
 
 
-class FailureReason(StrEnum):
-    """The class of the cause for which one image could not be used."""
-
-    MISSING = "missing"
-    NO_PERMISSION = "no-permission"
-    NOT_A_FILE = "not-a-file"
-    OUTSIDE_ROOTS = "outside-roots"
-    EMPTY = "empty"
-    TOO_MANY_BYTES = "too-many-bytes"
-    TOO_MANY_PIXELS = "too-many-pixels"
-    TOO_MUCH_MEMORY = "too-much-memory"
-    NOT_AN_IMAGE = "not-an-image"
-    TRUNCATED = "truncated"
-    DAMAGED = "damaged"
-    KILLED_DECODER = "killed-decoder"
-    TIMED_OUT = "timed-out"
-
-
-PLOTS = ("scatter", "contact-sheet", "sizes", "variance")
-# Of a job that chose its number of clusters, too.
-CHOICE_PLOT = "choice"
 AUTO: Literal["auto"] = "auto"
 ALGORITHMS = ("kmeans", "minibatch", "hdbscan")
 HDBSCAN = ALGORITHMS[2]
-# The label of an image that HDBSCAN finds in no cluster.
-NOISE = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,135 +90,3 @@ class Status:
     expires_at: float | None
     error: str | None
     request: JobRequest
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One image that could not be used, and why."""
-
-    path: str
-    reason: FailureReason
-    detail: str
-
-
-@dataclass(frozen=True)
-class Duplicate:
-    """One of a group of images that are copies of each other, or look alike.
-
-    Attributes:
-        group: Number of the group; groups are in the order of their first images.
-        path: Relative to the job's source.
-        content: Number of the file's content within the group: the same bytes, the same number.
-        like: The image of the group that it is nearest to, relative to the source.
-        distance: Bits of 63 in which the perceptual hashes of both differ.
-    """
-
-    group: int
-    path: str
-    content: int
-    like: str
-    distance: int
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One image and its cluster.
-
-    Attributes:
-        path: Relative to the job's source.
-        label: Number of the cluster; 0 is the largest, -1 is noise.
-        distance: To the cluster's centroid, of noise to the nearest one; in units of the
-            components' space.
-        pc1: First principal component.
-        pc2: Second principal component, 0 where only one was asked for.
-    """
-
-    path: str
-    label: int
-    distance: float
-    pc1: float
-    pc2: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterSummary:
-    """One cluster.
-
-    Attributes:
-        label: Number of the cluster.
-        size: Its images.
-        representatives: Paths of its most typical images, nearest to the centroid first.
-        outliers: Paths of others that are farthest from the centroid, farthest first.
-    """
-
-    label: int
-    size: int
-    representatives: list[str]
-    outliers: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClusterChoice:
-    """A number of clusters that a job chose, and what speaks for it.
-
-    Attributes:
-        n_clusters: The number chosen.
-        reason: Why, in words.
-        tried: Numbers of clusters that were tried, ascending.
-        silhouettes: Mean silhouette of each, -1 to 1.
-        stabilities: Mean adjusted Rand index of each between fits of different samples.
-        stable_runs: In how many runs each was stable.
-        runs: How many there were.
-    """
-
-    n_clusters: int
-    reason: str
-    tried: tuple[int, ...] = ()
-    silhouettes: tuple[float, ...] = ()
-    stabilities: tuple[float, ...] = ()
-    stable_runs: tuple[int, ...] = ()
-    runs: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class DuplicateCounts:
-    """How many duplicates a job has.
-
-    Attributes:
-        groups: Groups of images that are copies of each other, or look alike.
-        images: Images in these groups.
-        copies: Images whose bytes are those of an earlier image.
-    """
-
-    groups: int
-    images: int
-    copies: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Summary:
-    """What a finished job found.
-
-    Attributes:
-        clusters: By label.
-        outliers: Paths of the images farthest from every centroid, farthest first.
-        rows_fitted: Images that the model was fitted on.
-        n_components: Principal components kept.
-        explained_variance_ratio: Share of the variance of each component.
-        inertia: Sum of squared distances to the centroids, over the images fitted.
-        versions: Of the packages that the result depends on.
-        duplicates: How many there are; None where the search for them failed.
-        noise: Images in no cluster.
-        choice: How the number of clusters was chosen; None where it was given.
-    """
-
-    clusters: list[ClusterSummary]
-    outliers: list[str]
-    rows_fitted: int
-    n_components: int
-    explained_variance_ratio: list[float]
-    inertia: float
-    versions: dict[str, str]
-    duplicates: DuplicateCounts | None
-    noise: int = 0
-    choice: ClusterChoice | None = None

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from shared.errors import UnreadableImageError
 from shared.files import ImageLimits
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from worker.images import NO_MEMORY
 from worker.memory import limit_memory_for_good
 

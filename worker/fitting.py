@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from shared.cores import count_cores
-from shared.jobs import ClusterChoice
+from shared.findings import ClusterChoice
 from worker.algorithms import Clustering
 from worker.components import Float64, ScaledRows, fit_components
 from worker.model import Model

@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from shared.errors import UnreadableImageError
 from shared.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from worker.pixels import check_pixels, make_square
 from worker.tiff import TIFF_MAGICS, read_scientific_tiff
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from shared.errors import ShoalError, UnreadableImageError
 from shared.files import ImageLimits, StrPath
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from worker.decoder import DecoderOrder
 from worker.decoder_process import DEATH_SECONDS, DecoderProcess
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 from shared.errors import UnreadableImageError
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 
 # Modes whose values may be averaged as they are. Pillow weighs colour by alpha (LA, RGBA)
 # while it resizes, so that what is invisible does not bleed into what is visible.

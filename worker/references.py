@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jobs import NOISE
+from shared.findings import NOISE
 from worker.centroids import nearest
 
 BLOCK_ROWS = 1024

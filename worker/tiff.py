@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import UnreadableImageError
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from worker.pixels import MIN_IS_WHITE, check_pixels, make_eight_bits, make_upright
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from producer.report.map import find_largest
 from producer.report.text import show_count, show_name, show_share
-from shared.jobs import ClusterSummary, Summary
+from shared.findings import ClusterSummary, Summary
 from shared.palette import colour_number
 
 # Rows of the table of clusters that are not shown in full.

@@ -2,7 +2,8 @@
 
 from shlex import quote
 
-from shared.jobs import JobRequest, Summary
+from shared.findings import Summary
+from shared.jobs import JobRequest
 
 
 def repeat_command(request: JobRequest, summary: Summary) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from producer.job import Job
 from producer.report.points import Points, find_points
-from shared.jobs import Failure, Status, Summary
+from shared.findings import Failure, Summary
+from shared.jobs import Status
 
 
 @dataclass(frozen=True)

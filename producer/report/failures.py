@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from producer.report.text import show_name
-from shared.jobs import Failure
+from shared.findings import Failure
 
 FAILURES_SHOWN = 200
 

@@ -16,7 +16,7 @@ from bokeh.util.paths import bokehjs_path
 
 from producer.report.points import Points, pack_names
 from producer.report.text import show_share
-from shared.jobs import NOISE, ClusterSummary, Summary
+from shared.findings import NOISE, ClusterSummary, Summary
 from shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
 
 # In the order of the shapes in the plots.

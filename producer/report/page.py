@@ -14,7 +14,8 @@ from producer.report.map import bokeh_script, make_map
 from producer.report.pages import choose_pages
 from producer.report.text import show_count, show_duplicates, show_name, show_share, show_time
 from producer.templates import load_templates
-from shared.jobs import Status, Summary
+from shared.findings import Summary
+from shared.jobs import Status
 from shared.palette import COLOURS
 
 MOST_BYTES = 15_000_000

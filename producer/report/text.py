@@ -2,7 +2,7 @@
 
 import time
 
-from shared.jobs import DuplicateCounts
+from shared.findings import DuplicateCounts
 
 # Of one shown name; the end of a path tells more than its beginning.
 MOST_CHARACTERS = 300

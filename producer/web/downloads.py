@@ -12,7 +12,7 @@ from producer.output import write_form, write_rows
 from producer.report import make_report
 from producer.web.rendering import Responses
 from producer.web.site import TheJob
-from shared.jobs import Duplicate, Failure
+from shared.findings import Duplicate, Failure
 
 FileName = Literal[
     "labels.csv",

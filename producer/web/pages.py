@@ -19,7 +19,8 @@ from producer.web.results import Label
 from producer.web.site import Site, TheJob, TheSite, TheStatus
 from producer.web.submission import DEFAULTS
 from shared.features import list_features
-from shared.jobs import ALGORITHMS, NOISE, ClusterSummary, State, Status
+from shared.findings import NOISE, ClusterSummary
+from shared.jobs import ALGORITHMS, State, Status
 
 CLUSTERS_A_PAGE = 20
 IMAGES_A_PAGE = 60

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shared.errors import UnreadableImageError
 from shared.files import FORMATS, ImageLimits, read_file
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from shared.settings import Settings
 
 if TYPE_CHECKING:

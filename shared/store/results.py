@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from shared.connection import Client
 from shared.errors import NotFinishedError
-from shared.jobs import Assignment, ClusterChoice, Duplicate, Failure, Summary
+from shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
 from shared.store import scripts
 from shared.store.keys import JobKeys
 from shared.store.manifest import unpack_paths

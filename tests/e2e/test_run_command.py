@@ -15,7 +15,7 @@ from polling import wait_until
 from shoal_command import PYTHON, FinishedRun, Shoal
 from worker_process import Worker
 
-from shared.jobs import PLOTS
+from shared.findings import PLOTS
 
 END_SECONDS = 30
 

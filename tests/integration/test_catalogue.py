@@ -8,7 +8,7 @@ import pytest
 
 from producer.catalogue import Catalogue, Member
 from shared.errors import UsageError
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from shared.store import Ledger, Results
 from shared.store.rows import LABEL_ROW, FailedImage, Shape
 from shared.wire import encode

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.labelled_sets import make_set
 from producer.scores import print_evaluation, score_job
 from shared.errors import UsageError
-from shared.jobs import CHOICE_PLOT, PLOTS
+from shared.findings import CHOICE_PLOT, PLOTS
 from shared.store import Ledger
 
 

@@ -8,7 +8,8 @@ from skimage import data
 
 from producer.job import Job
 from shared.errors import UsageError
-from shared.jobs import DuplicateCounts, State
+from shared.findings import DuplicateCounts
+from shared.jobs import State
 from worker.stages import loading
 from worker.stages.finishing import finish_job
 from worker.stages.fitting import fit_job

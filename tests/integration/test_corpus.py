@@ -13,7 +13,7 @@ import pytest
 from corpus import IMAGE_SIZE, LIMITS, outcome_of, outcomes_of, unpack_corpus
 
 from shared.errors import UnreadableImageError
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from worker.isolation import IsolatedLoader
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Pillow, about what is odd in them

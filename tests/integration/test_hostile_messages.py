@@ -19,7 +19,8 @@ from servers import Server, wait_until
 from shared.broker import make_app
 from shared.connection import connect
 from shared.errors import NotFinishedError
-from shared.jobs import FailureReason, JobRequest, Stage, State
+from shared.findings import FailureReason
+from shared.jobs import JobRequest, Stage, State
 from shared.messages import Messages
 from shared.settings import Settings
 from shared.store import Commit, Ledger, Registry

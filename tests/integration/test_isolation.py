@@ -12,7 +12,7 @@ from PIL import Image
 
 from shared.errors import ShoalError, UnreadableImageError
 from shared.files import ImageLimits
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from worker.images import NO_MEMORY, load_image
 from worker.isolation import IsolatedLoader
 

@@ -8,17 +8,16 @@ import pytest
 
 from producer.output import replacing, write_json, write_rows
 from shared.errors import NotFinishedError
-from shared.jobs import (
+from shared.findings import (
     Assignment,
     ClusterSummary,
     Duplicate,
     DuplicateCounts,
     Failure,
     FailureReason,
-    Stage,
-    State,
     Summary,
 )
+from shared.jobs import Stage, State
 from shared.store import Expiry, Lifetimes, Registry, Results
 from shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
 

@@ -10,7 +10,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from servers import wait_until
 
-from shared.jobs import FailureReason, Stage, State
+from shared.findings import FailureReason
+from shared.jobs import Stage, State
 from shared.settings import Settings
 from shared.store import Commit
 from shared.store.rows import LABEL_ROW

@@ -18,7 +18,7 @@ from PIL import Image, ImageCms
 
 from shared.errors import UnreadableImageError
 from shared.files import ImageLimits
-from shared.jobs import FailureReason
+from shared.findings import FailureReason
 from worker.images import load_image
 
 Colour = int | tuple[int, ...]

@@ -5,7 +5,8 @@ import pytest
 
 from shared import errors
 from shared.errors import ShoalError, UnreadableImageError
-from shared.jobs import FailureReason, JobRequest, State
+from shared.findings import FailureReason
+from shared.jobs import JobRequest, State
 from shared.tasks import BATCH_TASK, CALLBACK_TASK
 
 

@@ -17,7 +17,7 @@ from producer.output import (
     write_rows,
 )
 from shared.errors import ShoalError, UsageError
-from shared.jobs import Assignment, Failure, FailureReason
+from shared.findings import Assignment, Failure, FailureReason
 
 NAMES = ["plain.png", "a\nb.png", "c\rd.png", 'e,"f".png', "caf\udce9.png", "日本.png", " g .png"]
 LABELS = [Assignment(name, i, i / 2, -1.5, 0.25) for i, name in enumerate(NAMES)]

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from shared.jobs import ClusterChoice
+from shared.findings import ClusterChoice
 from worker.algorithms.choosing import Trial, choose_trial
 from worker.plots.choice import make_choice_figure, plot_choice
 

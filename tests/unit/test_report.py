@@ -22,18 +22,15 @@ from producer.report.map import find_layers
 from producer.report.page import MOST_BYTES, make_map_parts, render
 from producer.report.pages import choose_pages
 from producer.report.points import PATHS_BYTES, Points, pack_names
-from shared.jobs import (
+from shared.findings import (
     ClusterChoice,
     ClusterSummary,
     DuplicateCounts,
     Failure,
     FailureReason,
-    ImageCounts,
-    JobRequest,
-    State,
-    Status,
     Summary,
 )
+from shared.jobs import ImageCounts, JobRequest, State, Status
 from shared.palette import MAX_NAMED
 from worker.thumbnails import make_page
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.jobs import Failure, FailureReason, JobRequest, State, Summary
+from shared.findings import Failure, FailureReason, Summary
+from shared.jobs import JobRequest, State
 from shared.wire import decode, encode
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from shared.jobs import ClusterChoice
+from shared.findings import ClusterChoice
 from worker.centroids import nearest
 from worker.sampling import choose_rows
 

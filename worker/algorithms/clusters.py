@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jobs import ClusterChoice
+from shared.findings import ClusterChoice
 from worker.references import References
 
 

@@ -8,7 +8,7 @@ from sklearn.cluster import HDBSCAN
 from sklearn.neighbors import NearestNeighbors
 
 from shared.errors import JobFailedError
-from shared.jobs import NOISE
+from shared.findings import NOISE
 from worker.algorithms.clusters import Clusters
 from worker.centroids import measure_inertia
 from worker.references import References

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from shared.jobs import ClusterChoice
+from shared.findings import ClusterChoice
 from worker.plots.panel import make_panels
 from worker.plots.style import BODY, INK, find_colour, make_font, to_png
 

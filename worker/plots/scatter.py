@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike, NDArray
 
-from shared.jobs import NOISE
+from shared.findings import NOISE
 from worker.plots.marks import draw_numbers, draw_points, find_look
 from worker.plots.points import Frame, Points, find_centroids, find_frame, sample_with_noise
 from worker.plots.style import (

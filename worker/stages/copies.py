@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import NotFinishedError
-from shared.jobs import DuplicateCounts, State
+from shared.findings import DuplicateCounts
+from shared.jobs import State
 from shared.store import Lease
 from shared.store.rows import DUPLICATE_ROW
 from worker.hashes import HASH_DTYPE

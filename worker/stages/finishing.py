@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.jobs import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Stage, State, Summary
+from shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
+from shared.jobs import Stage, State
 from shared.store import Lease, Results
 from worker.heartbeat import LeaseKeeper
 from worker.model import Model

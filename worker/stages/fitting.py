@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from shared.cores import count_cores
 from shared.errors import JobFailedError
-from shared.jobs import AUTO, ClusterChoice, JobRequest, Stage, State
+from shared.findings import ClusterChoice
+from shared.jobs import AUTO, JobRequest, Stage, State
 from shared.store import Lease, Results
 from shared.store.rows import Shape
 from shared.wire import encode

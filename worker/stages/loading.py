@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from shared.errors import NotFinishedError, UnreadableImageError, UsageError
 from shared.files import digest_content, read_file
-from shared.jobs import FailureReason, JobRequest, Stage
+from shared.findings import FailureReason
+from shared.jobs import JobRequest, Stage
 from shared.store import Commit, Ledger
 from shared.store.rows import FailedImage
 from worker.extractors import Extractor, extract_blocks, find_extractors

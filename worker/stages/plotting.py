@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shared.errors import UnreadableImageError
-from shared.jobs import CHOICE_PLOT
+from shared.findings import CHOICE_PLOT
 from worker.heartbeat import LeaseKeeper, Watchdog, WorkLostError
 from worker.images import load_image
 from worker.thumbnails import encode
