@@ -7,7 +7,17 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
 from producer.client import Client
-from producer.web import downloads, events, health, jobs, login, pages, problems, results
+from producer.web import (
+    downloads,
+    duplicates,
+    events,
+    health,
+    jobs,
+    login,
+    pages,
+    problems,
+    results,
+)
 from producer.web.access import Access
 from producer.web.gate import MOST_BODY_BYTES, Gate
 from producer.web.problems import Problem
@@ -59,7 +69,7 @@ def make_app(site: Site) -> FastAPI:
     for part in (jobs, results, downloads, events):
         api.include_router(part.router)
     app.include_router(api)
-    for part in (pages, login, health):
+    for part in (pages, duplicates, login, health):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     problems.install(app)

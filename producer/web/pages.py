@@ -1,11 +1,10 @@
 """The pages: jobs, a job, a cluster, failures, as HTML that can be read without a script."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from producer.catalogue import Catalogue
@@ -13,6 +12,7 @@ from producer.job import Job
 from producer.report import make_map_page, make_report
 from producer.web.downloads import REPORT_POLICY, FileName
 from producer.web.events import JOBS_A_PAGE
+from producer.web.gallery import Number, Picture, Slice, show_images
 from producer.web.gate import POLICY
 from producer.web.rendering import Page
 from producer.web.results import Label
@@ -46,47 +46,8 @@ DOWNLOADS: dict[FileName, str] = {
     "duplicates.csv": "Duplicates, CSV",
     "model.npz": "Model",
 }
-Number = Annotated[int, Query(alias="page", ge=1, le=10**9)]
 
 router = APIRouter(include_in_schema=False)
-
-
-@dataclass(frozen=True)
-class Slice:
-    """One page of many things.
-
-    Attributes:
-        number: From 1.
-        size: Things a page.
-        total: Things in all.
-    """
-
-    number: int
-    size: int
-    total: int
-
-    @property
-    def start(self) -> int:
-        """The first thing of the page, from 0."""
-        return (self.number - 1) * self.size
-
-    @property
-    def end(self) -> int:
-        """The thing after the last of the page."""
-        return min(self.start + self.size, self.total)
-
-    @property
-    def last(self) -> int:
-        """The number of the last page."""
-        return max(-(-self.total // self.size), 1)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image of a job as a page shows it."""
-
-    number: int
-    path: str
 
 
 @router.get("/")
@@ -187,8 +148,3 @@ def show_clusters(
     """Yield clusters with the images that speak for them."""
     for cluster in clusters:
         yield cluster, show_images(catalogue, cluster.representatives[:SHOWN_OF_CLUSTER])
-
-
-def show_images(catalogue: Catalogue, paths: Sequence[str]) -> list[Picture]:
-    """Return images by their paths."""
-    return [Picture(catalogue.number(path), path) for path in paths]

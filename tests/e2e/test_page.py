@@ -173,7 +173,9 @@ def test_pages_are_for_everybody_and_every_screen(
     job = home.json("jobs")[-1]["job_id"]
     context = browser.new_context(viewport=PHONE, color_scheme="light")
     window = Window(context.new_page())
-    of_job = [f"/jobs/{job}{part}" for part in ("", "/map", "/clusters/0", "/failures")]
+    of_job = [
+        f"/jobs/{job}{part}" for part in ("", "/map", "/clusters/0", "/duplicates", "/failures")
+    ]
     for path in ("/", *of_job, "/login"):
         window.page.goto(address + path)
         assert window.barriers() == [], path

@@ -1,0 +1,55 @@
+"""The page of duplicates: images that are copies of each other or look alike, side by side."""
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from operator import attrgetter
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from producer.catalogue import Catalogue
+from producer.web.gallery import Number, Picture, Slice
+from producer.web.pages import common
+from producer.web.rendering import Page
+from producer.web.site import TheJob, TheSite, TheStatus
+from shared.findings import Duplicate
+
+GROUPS_A_PAGE = 20
+SHOWN_OF_GROUP = 12
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/jobs/{job_id}/duplicates")
+def show_duplicates(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) -> Response:
+    """The duplicates of a job, group by group."""
+    counts = job.summary().duplicates
+    part = Slice(number, GROUPS_A_PAGE, counts.groups if counts else 0)
+    found = islice(by_group(job.duplicates()), part.start, part.end) if counts else iter(())
+    groups = [(len(group), find_pictures(site.catalogue(job), group)) for group in found]
+    return Page(
+        "duplicates.html", status=status, counts=counts, groups=groups, part=part, **common(site)
+    )
+
+
+def by_group(duplicates: Iterable[Duplicate]) -> Iterator[list[Duplicate]]:
+    """Yield the duplicates of each group."""
+    for _, group in groupby(duplicates, key=attrgetter("group")):
+        yield list(group)
+
+
+def find_pictures(catalogue: Catalogue, group: list[Duplicate]) -> list[Picture]:
+    """Return the first images of a group, each with what it has to do with the others."""
+    firsts: dict[int, str] = {}
+    return [
+        Picture(catalogue.number(image.path), image.path, describe(image, firsts))
+        for image in group[:SHOWN_OF_GROUP]
+    ]
+
+
+def describe(image: Duplicate, firsts: dict[int, str]) -> str:
+    """Return what an image has to do with others; ``firsts`` is the first of each content."""
+    first = firsts.setdefault(image.content, image.path)
+    if first != image.path:
+        return f"a copy of {first}"
+    return "" if len(firsts) == 1 else f"looks like {image.like}"

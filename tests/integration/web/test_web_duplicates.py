@@ -1,0 +1,73 @@
+"""The page of duplicates, of images of which three are one file."""
+
+import re
+from html import unescape
+
+import pytest
+from web_server import WebServer
+
+from producer.job import Job
+from producer.web import duplicates as pages
+from shared.findings import Duplicate
+
+
+def read(web: WebServer, job: Job, number: int = 1) -> str:
+    answer = web.http.get(f"/jobs/{job.id}/duplicates?page={number}")
+    assert answer.status_code == 200
+    return answer.text
+
+
+def find_captions(page: str) -> list[tuple[str, str]]:
+    """The path of each image shown, and its note."""
+    found = re.findall(r"<bdi>([^<]*)</bdi>(?:<small title=\"[^\"]*\">([^<]*))?", page)
+    return [(unescape(path), unescape(note)) for path, note in found]
+
+
+def test_copies_stand_side_by_side_and_name_the_first(web: WebServer, finished: Job) -> None:
+    captions = find_captions(read(web, finished))
+    copies = [path for path, note in captions if note.endswith(" 140.png")]
+    assert len(copies) == 2
+    assert '<img src=x onerror="x()">.png' in copies
+    assert ("140.png", "") in captions
+
+
+def test_each_group_is_on_one_page(
+    web: WebServer, finished: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "GROUPS_A_PAGE", 1)
+    groups = list(pages.by_group(finished.duplicates()))
+    for number, group in enumerate(groups, start=1):
+        page = read(web, finished, number)
+        assert f"{len(group)} images" in page
+        assert len(re.findall("/thumbnail", page)) == min(len(group), pages.SHOWN_OF_GROUP)
+    assert "None here." in read(web, finished, len(groups) + 1)
+
+
+def test_a_job_leads_to_its_duplicates(web: WebServer, finished: Job) -> None:
+    page = web.http.get(f"/jobs/{finished.id}").text
+    counts = finished.summary().duplicates
+    assert counts
+    assert f'"/jobs/{finished.id}/duplicates">{counts.images} images' in page
+
+
+def test_a_search_that_failed_is_told(
+    web: WebServer, finished: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = finished.summary()
+    object.__setattr__(summary, "duplicates", None)
+    monkeypatch.setattr(Job, "summary", lambda _: summary)
+    assert "The search for them failed" in read(web, finished)
+    answer = web.http.get(f"/api/v1/jobs/{finished.id}/downloads/duplicates.csv")
+    assert (answer.status_code, "failed" in answer.json()["error"]) == (422, True)
+
+
+def test_a_note_says_what_an_image_is_to_the_others() -> None:
+    group = [
+        Duplicate(0, "a", 0, like="c", distance=2),
+        Duplicate(0, "b", 0, like="a", distance=0),
+        Duplicate(0, "c", 1, like="a", distance=2),
+        Duplicate(0, "d", 1, like="c", distance=0),
+    ]
+    firsts: dict[int, str] = {}
+    notes = [pages.describe(image, firsts) for image in group]
+    assert notes == ["", "a copy of a", "looks like a", "a copy of c"]
