@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from polling import wait_until
@@ -148,9 +147,11 @@ class Site:
             client.zadd(f"{UNACKED}_index", dict.fromkeys(tags, 1), xx=True)
             # Whoever restores holds it for a moment, and for 5 minutes if it is killed just then.
             client.delete(f"{UNACKED}_mutex")
-        with suppress(AssertionError):
+        try:
             wait_until(lambda: not self.remains(job), QUIET_SECONDS, "nothing is left")
-        assert not (left := self.remains(job)), self.describe(left)
+        except AssertionError as error:
+            error.add_note(self.describe(self.remains(job)))
+            raise
 
     def describe(self, left: list[str]) -> str:
         """Return what is left, since when, and what the workers said last."""
@@ -162,13 +163,15 @@ class Site:
 
     def remains(self, job: str) -> list[str]:
         """Return the keys that say that something waits or runs."""
-        client, keys = self.server.client, self.ledger(job).keys
+        keys = self.ledger(job).keys
         running = [keys.running(stage) for stage in Stage]
         transient = [UNACKED, f"{UNACKED}_index", keys.lease, *running, "shoal:active"]
-        queues = [key for name in (BATCHES, CALLBACKS) for key in find_queues(self, name)]
-        return [key for key in [*transient, *queues] if client.exists(key)]
-
-
-def find_queues(site: Site, name: str) -> list[str]:
-    """Return the lists of a queue, one a priority."""
-    return [key.decode() for key in site.server.client.scan_iter(f"{CELERY}{name}*", count=1000)]
+        # In one step: key by key, a message that moves meanwhile is seen twice or not at all.
+        with self.server.client.pipeline(transaction=True) as pipe:
+            for key in transient:
+                pipe.exists(key)
+            for name in (BATCHES, CALLBACKS):  # lists, one a priority
+                pipe.keys(f"{CELERY}{name}*")
+            *found, batches, callbacks = pipe.execute()
+        queues = [key.decode() for key in [*batches, *callbacks]]
+        return [*(key for key, there in zip(transient, found, strict=True) if there), *queues]
