@@ -92,7 +92,9 @@ def test_run_and_submit_find_the_finished_job(embedded_run: FinishedRun, tmp_pat
     labels = (tmp_path / "out" / "labels.csv").read_bytes()
     assert labels == (embedded_run.out / "labels.csv").read_bytes()
     assert shoal.output("submit", embedded_run.source).strip() == job
-    assert shoal.submit(embedded_run.source) != job
+    another = shoal.submit(embedded_run.source)
+    assert another != job
+    shoal.output("cancel", another)
 
 
 def test_run_that_is_stopped_leaves_a_job_that_it_found(
