@@ -148,6 +148,7 @@ def test_interrupted_run_cancels_its_job_and_leaves_no_process(
     assert job["state"] == "cancelled"
 
 
+@pytest.mark.soak
 def test_killed_run_leaves_no_process_and_a_worker_finishes_its_job(
     embedded: Shoal, interrupted_run: Callable[[signal.Signals], subprocess.Popen[str]]
 ) -> None:

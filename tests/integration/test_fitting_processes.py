@@ -33,8 +33,16 @@ def hash_model() -> str:
     return hashlib.sha256(fit(make_crops(3000), n_components=10).to_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("process", ["plain", "one core", "forked"])
-@pytest.mark.parametrize("threads", ["1", "4"])
+REST = (("plain", "1"), ("one core", "4"), ("forked", "1"))
+
+
+@pytest.mark.parametrize(
+    ("process", "threads"),
+    [
+        *(("plain", "4"), ("one core", "1"), ("forked", "4")),
+        *(pytest.param(*rest, marks=pytest.mark.soak) for rest in REST),
+    ],
+)
 def test_the_model_is_the_same_whatever_the_threads_and_cores(process: str, threads: str) -> None:
     here = Path(__file__).parent
     done = subprocess.run(
