@@ -12,7 +12,10 @@ IDLE_SECONDS = 5
 
 def has_ended(process: psutil.Process) -> bool:
     """Whether it does nothing any more; Celery may take seconds to bury it."""
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.parametrize(
