@@ -23,6 +23,7 @@ from producer.client import Client
 from shared.files import ImageLimits
 from shared.settings import Settings
 from worker.images import load_image
+from worker.memory import keep_freed_memory
 
 PROCESSES = 2
 IMAGE_SIZE = 32
@@ -95,7 +96,7 @@ def main() -> None:
     figures = []
     with (
         tempfile.TemporaryDirectory() as home,
-        get_context("spawn").Pool(PROCESSES) as pool,
+        get_context("spawn").Pool(PROCESSES, keep_freed_memory) as pool,
         started_workers(Path(home)) as client,
     ):
         for count in options.images:
