@@ -24,7 +24,8 @@ LABEL_BYTES = 16
 HASH_BYTES = 16
 # Plots and pictures, for the most part: 1.5 to 2.6 MB.
 JOB_BYTES = 2_700_000
-# What is written is there three times for a moment: received, in a script, and stored.
+# What is written is there three times for a moment: received or in a script, on its way to the
+# append-only file, and stored.
 COPIES = 2
 # Batches whose manifests are packed to learn how well their paths can be.
 SAMPLES = 8

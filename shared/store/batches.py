@@ -1,6 +1,7 @@
 """The batches of one job in the ledger: begun, given signs of life, committed, lost."""
 
 import logging
+import secrets
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -95,24 +96,29 @@ class BatchLedger:
             notes: Value of the batch by key: shape, failures, statistics, hashes.
             seconds: Time that it took, for the metrics.
         """
-        keys = [*self._commit_keys(Stage.LOADING), self.keys.features(batch), *notes]
+        output = (self.keys.features(batch), features)
         took = "" if seconds is None else seconds
-        values = (features, "", took, *notes.values())
-        return self._commit(keys, Stage.LOADING, batch, *counts, *values)
+        arguments = (Stage.LOADING, batch, *counts, "", took, *notes.values())
+        return self._commit(Stage.LOADING, output, list(notes), *arguments)
 
     def commit_labelling(
         self, batch: int, labels: bytes, model_token: int | str = "", seconds: float | None = None
     ) -> Commit:
         """Store the label rows of a batch; stale if they are of another model than the job's."""
-        keys = [*self._commit_keys(Stage.LABELLING), self.keys.labels(batch)]
+        output = (self.keys.labels(batch), labels)
         took = "" if seconds is None else seconds
-        return self._commit(keys, Stage.LABELLING, batch, 0, 0, labels, model_token, took)
+        arguments = (Stage.LABELLING, batch, 0, 0, model_token, took)
+        return self._commit(Stage.LABELLING, output, [], *arguments)
 
-    def _commit_keys(self, stage: Stage) -> list[str]:
-        return [self.keys.job, *self.stage_keys(stage)]
-
-    def _commit(self, keys: list[str], *arguments: object) -> Commit:
-        return Commit(scripts.run(self.client, "commit_batch", keys, *arguments).decode())
+    def _commit(
+        self, stage: Stage, output: tuple[str, bytes], noted: list[str], *arguments: object
+    ) -> Commit:
+        name, content = output
+        # Of this call alone: a second holder of the batch may commit at the same time.
+        staged = self.keys.staged(secrets.token_hex(8))
+        keys = [self.keys.job, *self.stage_keys(stage), name, staged, *noted]
+        reply = scripts.run_with(self.client, (staged, content), "commit_batch", keys, *arguments)
+        return Commit(reply.decode())
 
     def missing_batches(self, stage: Stage) -> list[int]:
         """Return the batches that are neither committed nor running."""

@@ -92,6 +92,10 @@ class JobKeys:
         """STRING: the batch's label rows, raw."""
         return self.name("labels", batch)
 
+    def staged(self, name: str) -> str:
+        """STRING with a short life: a batch's output, until it is committed."""
+        return self.name("staged", name)
+
     def model(self, token: int) -> str:
         """STRING: the model written under a lease's token."""
         return self.name("model", token)

@@ -6,6 +6,7 @@ from servers import wait_until
 from shared.jobs import Stage, State
 from shared.store import Commit, Ledger, Registry
 from shared.store.batches import SILENT_SECONDS
+from shared.store.scripts import STAGED_SECONDS
 
 pytestmark = pytest.mark.each_server
 
@@ -182,6 +183,55 @@ def test_a_commit_stores_output_and_counts_in_one_step(client, register):
     assert client.hgetall(ledger.keys.shapes) == {b"0": b"{}"}
     assert not ledger.has_running(LOADING)
     assert ledger.missing_batches(LOADING) == [1]
+
+
+def test_what_is_staged_for_a_commit_is_gone_after_it_whatever_it_said(client, register):
+    ledger = register()
+    start(ledger)
+    assert [commit(ledger), commit(ledger)] == [Commit.COMMITTED, Commit.DUPLICATE]
+    ledger.cancel()
+    assert commit(ledger, 1) is Commit.STALE
+    assert not client.keys(ledger.keys.staged("*"))
+    assert client.ttl(ledger.keys.features(0)) == -1
+
+
+def test_what_is_staged_expires_if_its_process_dies_before_the_commit(
+    client, register, monkeypatch
+):
+    ledger = register()
+    start(ledger)
+
+    def die_after(pipe, *_):
+        pipe.execute()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("redis.client.Pipeline.evalsha", die_after)
+    with pytest.raises(KeyboardInterrupt):
+        commit(ledger)
+    (staged,) = client.keys(ledger.keys.staged("*"))
+    assert 0 < client.ttl(staged) <= STAGED_SECONDS
+    assert ledger.missing_batches(LOADING) == [1]  # 0 is still taken for running
+
+
+def test_a_commit_whose_output_was_lost_with_redis_is_refused_and_the_batch_stays(
+    client, register, monkeypatch
+):
+    ledger = register()
+    start(ledger)
+    before = ledger.fields()
+    monkeypatch.setattr("redis.client.Pipeline.set", lambda pipe, *_, **__: pipe.ping())
+    assert commit(ledger) is Commit.STALE
+    assert ledger.fields() == before
+    monkeypatch.undo()
+    assert commit(ledger) is Commit.COMMITTED
+
+
+def test_a_commit_is_whole_on_a_redis_that_forgot_its_scripts(client, register):
+    ledger = register()
+    start(ledger)
+    client.script_flush()
+    assert commit(ledger) is Commit.COMMITTED
+    assert client.get(ledger.keys.features(0)) == b"features"
 
 
 @pytest.mark.parametrize("work", [start, commit])

@@ -4,8 +4,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from redis.exceptions import NoScriptError
+
 from shared.connection import Client
 from shared.store.refusals import full_is_ours
+
+# What is staged by a process that dies before its script ran is gone after this time.
+STAGED_SECONDS = 600
 
 
 @cache
@@ -22,3 +27,31 @@ def run(client: Client, name: str, keys: list[str], *arguments: Any) -> Any:
     """
     with full_is_ours():
         return client.register_script(source_of(name))(keys=keys, args=list(arguments))
+
+
+def run_with(
+    client: Client, staged: tuple[str, bytes], name: str, keys: list[str], *arguments: Any
+) -> Any:
+    """Set a key for a while and run a script that takes it over, in one round trip.
+
+    What a script gets as an argument, Lua copies twice and hashes byte by byte: of a batch's
+    features that took the server longer than to store them.
+
+    Args:
+        client: Of one Redis.
+        staged: The key, and what to store there.
+        name: Of the script.
+        keys: Of the script; the staged one is among them.
+        arguments: Of the script.
+
+    Raises:
+        StoreFullError: Redis has no memory left for what is staged or would be written.
+    """
+    script = client.register_script(source_of(name))
+    with full_is_ours(), client.pipeline(transaction=False) as pipe:
+        pipe.set(*staged, ex=STAGED_SECONDS)
+        pipe.evalsha(script.sha, len(keys), *keys, *arguments)
+        try:
+            return pipe.execute()[-1]
+        except NoScriptError:
+            return script(keys=keys, args=list(arguments))

@@ -1,20 +1,30 @@
 -- Store a batch's output, its number and its counts in one step.
--- KEYS: job, done, running, output, hashes…
--- ARGV: stage, batch, loaded, failed, output, token of the model or nothing, seconds that it took or
+-- KEYS: job, done, running, output, staged output, hashes…
+-- ARGV: stage, batch, loaded, failed, token of the model or nothing, seconds that it took or
 -- nothing, values of the hashes…
-if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 'stale' end
+local function refuse(why)
+  redis.call('UNLINK', KEYS[5])
+  return why
+end
+if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return refuse('stale') end
 -- A job that was retried has another model.
-if ARGV[6] ~= '' and ARGV[6] ~= redis.call('HGET', KEYS[1], 'model_token') then return 'stale' end
-if redis.call('SADD', KEYS[2], ARGV[2]) == 0 then return 'duplicate' end
-redis.call('SET', KEYS[4], ARGV[5])
-for i = 5, #KEYS do
-  redis.call('HSET', KEYS[i], ARGV[2], ARGV[i + 3])
+if ARGV[5] ~= '' and ARGV[5] ~= redis.call('HGET', KEYS[1], 'model_token') then
+  return refuse('stale')
+end
+if redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 1 then return refuse('duplicate') end
+-- It can be gone: Redis lost it when it was killed between the two, or much time went by.
+if redis.call('EXISTS', KEYS[5]) == 0 then return 'stale' end
+redis.call('SADD', KEYS[2], ARGV[2])
+redis.call('RENAME', KEYS[5], KEYS[4])
+redis.call('PERSIST', KEYS[4])
+for i = 6, #KEYS do
+  redis.call('HSET', KEYS[i], ARGV[2], ARGV[i + 1])
 end
 redis.call('HINCRBY', KEYS[1], 'loaded', ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'failed', ARGV[4])
 redis.call('ZREM', KEYS[3], ARGV[2])
-if ARGV[7] ~= '' then
-  redis.call('HINCRBYFLOAT', KEYS[1], ARGV[1] .. '_seconds', ARGV[7])
+if ARGV[6] ~= '' then
+  redis.call('HINCRBYFLOAT', KEYS[1], ARGV[1] .. '_seconds', ARGV[6])
   redis.call('HINCRBY', KEYS[1], ARGV[1] .. '_timed', 1)
 end
 local time = redis.call('TIME')
