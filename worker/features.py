@@ -28,8 +28,13 @@ class FeatureStatistics:
     @classmethod
     def of(cls, features: NDArray[Any]) -> Self:
         """Return the statistics of features of shape (n_samples, n_features)."""
-        # Both widen the numbers in small pieces, where a float64 copy of the batch would
-        # take eight times its memory.
+        if features.dtype == np.uint8:
+            # As integers, exact too, in half the time.
+            sums = np.uint32 if len(features) * 255**2 < 2**32 else np.uint64
+            total = features.sum(axis=0, dtype=sums)
+            squares = np.square(features, dtype=np.uint16).sum(axis=0, dtype=sums)
+            return cls(len(features), total.astype(np.float64), squares.astype(np.float64))
+        # Both widen the numbers in small pieces: a copy as float64 takes twice the memory.
         total = features.sum(axis=0, dtype=np.float64)
         squares = np.einsum("ij,ij->j", features, features, dtype=np.float64)
         return cls(len(features), total, squares)

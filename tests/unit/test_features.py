@@ -65,6 +65,13 @@ def test_batches_add_up_to_exactly_the_whole() -> None:
     assert np.array_equal(added.total_of_squares, whole.total_of_squares)
 
 
+@pytest.mark.parametrize("n_samples", [66_051, 66_052])
+def test_sums_of_white_images_do_not_overflow(n_samples: int) -> None:
+    statistics = FeatureStatistics.of(np.full((n_samples, 1), 255, np.uint8))
+    assert statistics.total.tolist() == [255 * n_samples]
+    assert statistics.total_of_squares.tolist() == [255**2 * n_samples]
+
+
 def test_statistics_survive_as_bytes() -> None:
     statistics = FeatureStatistics.of(random_features(50))
     content = statistics.to_bytes()
