@@ -1,19 +1,17 @@
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
-from PIL import Image
 
-from worker.plots import plot_contact_sheet, plot_scatter, plot_sizes, plot_variance
+from worker.plots import encode_png, plot_contact_sheet, plot_scatter, plot_sizes, plot_variance
 from worker.plots.contact_sheet import make_contact_sheet_figure
 from worker.plots.marks import UNNAMED_COLOUR, choose_marks
 from worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
 from worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from worker.plots.sizes import make_sizes_figure
-from worker.plots.style import COLOURS, describe_share, find_colour, find_marker, to_png
+from worker.plots.style import COLOURS, describe_share, draw, find_colour, find_marker
 from worker.plots.variance import describe_variance, make_variance_figure
 
 
@@ -29,12 +27,6 @@ def make_points(n_clusters, n_samples=2_000, tail=1e9):
 
 def make_tiles(n_clusters, count=8):
     return [[np.full((32, 32, 3), label % 200, np.uint8)] * count for label in range(n_clusters)]
-
-
-def decode(png):
-    with Image.open(BytesIO(png)) as image:
-        assert image.format == "PNG"
-        return np.asarray(image.convert("RGB"))
 
 
 def read_texts(figure):
@@ -58,7 +50,7 @@ def make_all_figures(n_clusters):
 @pytest.mark.parametrize("n_clusters", [1, 5, 13, 300])
 def test_no_text_is_cut_no_two_collide_and_no_plot_grows_without_bounds(n_clusters):
     for figure in make_all_figures(n_clusters):
-        height, width, _ = decode(to_png(figure)).shape
+        height, width, _ = np.asarray(draw(figure)).shape
         assert width == 1500
         assert height <= 2200
         drawn = figure.get_tightbbox()
@@ -73,7 +65,7 @@ def test_no_text_is_cut_no_two_collide_and_no_plot_grows_without_bounds(n_cluste
 @pytest.mark.parametrize("n_clusters", [1, 8])
 def test_a_scatter_shows_the_colour_of_every_cluster_in_its_plane(n_clusters):
     points, labels, sizes, variance = make_points(n_clusters)
-    plane = decode(plot_scatter(points, labels, sizes, variance))[140:1000, 160:1150]
+    plane = np.asarray(plot_scatter(points, labels, sizes, variance))[140:1000, 160:1150]
     opacity = choose_marks(len(points), 1e6)[1]
     for label in range(n_clusters):
         over_white = 255 * (opacity * np.array(to_rgb(find_colour(label))) + 1 - opacity)
@@ -174,7 +166,7 @@ def test_a_single_component_is_spread_out_and_says_so():
     figure = make_scatter_figure(points, labels, sizes, variance[:1])
     assert "first principal component" in read_words(figure)
     assert "at random" in figure.axes[0].get_ylabel()
-    assert plot_scatter(points, labels, sizes, variance[:1]) == to_png(figure)
+    assert plot_scatter(points, labels, sizes, variance[:1]) == draw(figure)
 
 
 @pytest.mark.parametrize("sizes", [[3], [2, 1, 0], [1, 1, 1]])
@@ -187,13 +179,13 @@ def test_few_images_empty_clusters_and_images_all_alike_are_drawn(sizes):
         plot_sizes(np.array(sizes)),
         plot_variance([np.nan, np.nan]),
     ]
-    assert all(decode(png).std() > 0 for png in pictures)
+    assert all(np.asarray(picture).std() > 0 for picture in pictures)
 
 
 def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
     tiles = [[np.full((16, 16, 3), colour, np.uint8) for colour in colours], [None]]
-    sheet = decode(plot_contact_sheet(tiles, np.array([3, 1])))
+    sheet = np.asarray(plot_contact_sheet(tiles, np.array([3, 1])))
     areas = [(sheet == colour).all(axis=2).sum() for colour in [*colours, (225, 225, 225)]]
     assert areas == [150 * 150] * 4
 
@@ -202,7 +194,7 @@ def test_a_contact_sheet_ends_with_the_outliers():
     far = np.full((16, 16, 3), (250, 0, 0), np.uint8)
     figure = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]), [far])
     assert "Outliers | far from all" in read_words(figure)
-    red = (decode(to_png(figure)) == (250, 0, 0)).all(axis=2)
+    red = (np.asarray(draw(figure)) == (250, 0, 0)).all(axis=2)
     assert red[-200:].sum() == red.sum() == 142 * 142
     without = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]))
     assert "Outliers" not in read_words(without)
@@ -212,7 +204,7 @@ def test_a_contact_sheet_ends_with_the_outliers():
 def test_a_contact_sheet_takes_any_number_of_tiles(count):
     for n_clusters in (2, 40):
         figure = make_contact_sheet_figure(make_tiles(n_clusters, count), np.ones(n_clusters, int))
-        assert decode(to_png(figure)).shape[1] == 1500
+        assert np.asarray(draw(figure)).shape[1] == 1500
 
 
 def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
@@ -237,13 +229,13 @@ def test_images_in_no_cluster_are_grey_and_counted():
     )
     assert f"none | {2_000 - sizes[0]:,}" in read_words(figure)
     grey = np.rint(255 * np.array(to_rgb(UNNAMED_COLOUR)))
-    assert (decode(to_png(figure)) == grey).all(axis=2).sum() > 100
+    assert (np.asarray(draw(figure)) == grey).all(axis=2).sum() > 100
 
 
 def test_sizes_are_printed_with_their_share_and_drawn_to_scale():
     figure = make_sizes_figure(np.array([3_000, 1_000]))
     assert "3,000  (75 %)" in read_words(figure)
-    pixels = decode(to_png(figure))
+    pixels = np.asarray(draw(figure))
     lengths = [
         (pixels == np.rint(255 * np.array(to_rgb(colour)))).all(axis=2).sum(axis=1).max()
         for colour in COLOURS[:2]
@@ -274,5 +266,5 @@ def test_thousands_of_components_are_drawn_as_fast_as_a_few():
 def test_the_same_input_gives_the_same_bytes_in_every_thread():
     job = make_points(5, n_samples=25_000, tail=2)
     with ThreadPoolExecutor(4) as threads:
-        pictures = set(threads.map(lambda _: plot_scatter(*job), range(4)))
-    assert pictures == {plot_scatter(*job)}
+        pictures = set(threads.map(lambda _: encode_png(plot_scatter(*job)), range(4)))
+    assert pictures == {encode_png(plot_scatter(*job))}

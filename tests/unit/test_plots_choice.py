@@ -7,7 +7,8 @@ from PIL import Image
 
 from shared.findings import ClusterChoice
 from worker.algorithms.choosing import Trial, choose_trial
-from worker.plots.choice import make_choice_figure, plot_choice
+from worker.plots import encode_png, plot_choice
+from worker.plots.choice import make_choice_figure
 
 
 def make_choice(most: int) -> ClusterChoice:
@@ -39,5 +40,5 @@ def test_the_reason_and_the_chosen_values_are_written() -> None:
 
 
 def test_the_plot_is_a_png_of_the_common_width() -> None:
-    with Image.open(BytesIO(plot_choice(make_choice(20)))) as image:
+    with Image.open(BytesIO(encode_png(plot_choice(make_choice(20))))) as image:
         assert (image.format, image.width) == ("PNG", 1500)

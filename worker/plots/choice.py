@@ -4,17 +4,18 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from shared.findings import ClusterChoice
 from worker.plots.panel import make_panels
-from worker.plots.style import BODY, INK, find_colour, make_font, to_png
+from worker.plots.style import BODY, INK, draw, find_colour, make_font
 
 BLUE, ORANGE = find_colour(0), find_colour(3)
 
 
-def plot_choice(choice: ClusterChoice) -> bytes:
-    """Return a PNG of silhouette and stability against the number of clusters."""
-    return to_png(make_choice_figure(choice))
+def plot_choice(choice: ClusterChoice) -> Image.Image:
+    """Return a picture of silhouette and stability against the number of clusters."""
+    return draw(make_choice_figure(choice))
 
 
 def make_choice_figure(choice: ClusterChoice) -> Figure:

@@ -21,9 +21,9 @@ from worker.plots.style import (
     WIDTH_PIXELS,
     describe_clusters,
     describe_count,
+    draw,
     find_colour,
     make_figure,
-    to_png,
     write,
 )
 
@@ -94,8 +94,8 @@ class Picture(Artist):
 
 def plot_contact_sheet(
     tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile] = ()
-) -> bytes:
-    """Return a PNG with a row for each cluster: its number, its size, its typical images.
+) -> Image.Image:
+    """Return a picture with a row for each cluster: its number, its size, its typical images.
 
     Args:
         tiles: For each cluster, images of shape (size, size, 3), most typical first; ``None``
@@ -103,7 +103,7 @@ def plot_contact_sheet(
         sizes: Images of each cluster, shape (n_clusters,).
         outliers: Images far from every centroid, farthest first: the last row.
     """
-    return to_png(make_contact_sheet_figure(tiles, sizes, outliers))
+    return draw(make_contact_sheet_figure(tiles, sizes, outliers))
 
 
 def make_contact_sheet_figure(

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, ScalarFormatter
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from shared.findings import NOISE
 from worker.plots.marks import draw_numbers, draw_points, find_look
@@ -23,11 +24,11 @@ from worker.plots.style import (
     WIDTH_PIXELS,
     describe_clusters,
     describe_share,
+    draw,
     make_figure,
     make_font,
     make_markers,
     place_axes,
-    to_png,
     write,
 )
 
@@ -72,8 +73,8 @@ def plot_scatter(
     labels: NDArray[np.int32],
     sizes: NDArray[np.intp],
     explained_variance_ratio: ArrayLike,
-) -> bytes:
-    """Return a PNG of the images' first two principal components, coloured by cluster.
+) -> Image.Image:
+    """Return a picture of the images' first two principal components, coloured by cluster.
 
     Above 20,000 images an even sample is drawn; points far from all others are drawn at the edge.
     Both are said in the plot.
@@ -85,7 +86,7 @@ def plot_scatter(
         sizes: Images of each cluster, shape (n_clusters,).
         explained_variance_ratio: Share of the variance of each component, shape (n_components,).
     """
-    return to_png(make_scatter_figure(coordinates, labels, sizes, explained_variance_ratio))
+    return draw(make_scatter_figure(coordinates, labels, sizes, explained_variance_ratio))
 
 
 def make_scatter_figure(

@@ -4,15 +4,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 from worker.plots.style import (
     HEADER_PIXELS,
     MAX_NAMED,
     describe_clusters,
     describe_share,
+    draw,
     find_colour,
     make_figure,
-    to_png,
     write,
 )
 
@@ -21,13 +22,13 @@ BAR_PIXELS = 1040
 BOTTOM_PIXELS = 30
 
 
-def plot_sizes(sizes: NDArray[np.intp]) -> bytes:
-    """Return a PNG with a bar for each cluster, its count and its share.
+def plot_sizes(sizes: NDArray[np.intp]) -> Image.Image:
+    """Return a picture with a bar for each cluster, its count and its share.
 
     Args:
         sizes: Images of each cluster, shape (n_clusters,).
     """
-    return to_png(make_sizes_figure(sizes))
+    return draw(make_sizes_figure(sizes))
 
 
 def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:

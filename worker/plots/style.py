@@ -86,14 +86,19 @@ def make_font(size: float) -> dict[str, Any]:
     return {"fontsize": size, "fontfamily": "DejaVu Sans", "color": INK, "parse_math": False}
 
 
-def to_png(figure: Figure) -> bytes:
-    """Return a figure as PNG."""
+def draw(figure: Figure) -> Image.Image:
+    """Return a figure as an RGB picture."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels: NDArray[np.uint8] = np.asarray(canvas.buffer_rgba())
+    return Image.fromarray(pixels).convert("RGB")
+
+
+def encode_png(picture: Image.Image) -> bytes:
+    """Return a picture as PNG; other threads go on meanwhile, as they do not while one draws."""
     stream = BytesIO()
     # Higher levels take twice the time for a few percent of the bytes.
-    Image.fromarray(pixels).convert("RGB").save(stream, "png", compress_level=1)
+    picture.save(stream, "png", compress_level=1)
     return stream.getvalue()
 
 

@@ -6,20 +6,21 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
 from worker.plots.panel import make_panels
-from worker.plots.style import GREY, describe_count, describe_share, find_colour, to_png
+from worker.plots.style import GREY, describe_count, describe_share, draw, find_colour
 
 BLUE = find_colour(0)
 
 
-def plot_variance(explained_variance_ratio: ArrayLike) -> bytes:
-    """Return a PNG of the variance that each component explains, alone and added up.
+def plot_variance(explained_variance_ratio: ArrayLike) -> Image.Image:
+    """Return a picture of the variance that each component explains, alone and added up.
 
     Args:
         explained_variance_ratio: Shares of the whole variance, shape (n_components,).
     """
-    return to_png(make_variance_figure(explained_variance_ratio))
+    return draw(make_variance_figure(explained_variance_ratio))
 
 
 def make_variance_figure(explained_variance_ratio: ArrayLike) -> Figure:

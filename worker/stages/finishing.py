@@ -18,12 +18,16 @@ from worker.representatives import find_outliers, find_representatives
 from worker.stages.callback import run_callback
 from worker.stages.copies import count_copies, search_copies
 from worker.stages.labelling import LABEL_DTYPE
-from worker.stages.plotting import MOST_CLUSTERS_SHOWN, Tiles, draw_plots
+from worker.stages.plotting import draw_plots, encode_tiles, load_tiles
 from worker.workplace import Workplace
 
 REPRESENTATIVES = 8
 OUTLIERS = 20
 CLUSTER_OUTLIERS = 4
+# Clusters in the contact sheet: each costs the decoding of its representatives.
+MOST_CLUSTERS_SHOWN = 40
+# Beside the one that draws: to search for copies, and to encode plots.
+THREADS = 2
 VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
 
 
@@ -36,19 +40,17 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         choice = results.choice()
         findings = Findings(results, Model.from_bytes(results.model()), choice)
         keeper.check()
-        source = Path(ledger.request.source)
         # A tile that kills the process costs the contact sheet its pictures, not the job.
-        tiles = Tiles(source, workplace, keeper) if lease.attempt == 1 else None
-        # Beside the plots, which keep one core busy for a second.
-        with ThreadPoolExecutor(1) as pool:
+        shown = findings.shown_paths() if lease.attempt == 1 else []
+        with ThreadPoolExecutor(THREADS) as pool:
             searching = pool.submit(search_copies, findings, lease, keeper)
-            plots = draw_plots(findings, tiles)
-            pictures = tiles.pictures(findings.all_outliers()) if tiles else {}
+            tiles = load_tiles(shown, Path(ledger.request.source), workplace, keeper)
+            plots = draw_plots(findings, tiles, pool)
             copies = searching.result()
         keeper.check()
         summary = findings.summary(None if copies is None else count_copies(copies))
         rows = b"" if copies is None else copies.tobytes()
-        results.put_findings(lease.token, summary, plots, pictures, rows)
+        results.put_findings(lease.token, summary, plots, encode_tiles(tiles), rows)
         if not ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
             keeper.give_up()
         workplace.sweeper.end_job(job_id)
@@ -78,9 +80,14 @@ class Findings:
             for rows, near in zip(farthest, typical, strict=True)
         ]
 
-    def all_outliers(self) -> list[str]:
-        """Return the paths of the outliers of the job, and of each cluster that is shown."""
-        return [*self.outliers, *chain(*self.cluster_outliers[:MOST_CLUSTERS_SHOWN])]
+    def shown_representatives(self) -> list[list[str]]:
+        """Return the paths of the representatives of each cluster in the contact sheet."""
+        return self.representatives[:MOST_CLUSTERS_SHOWN]
+
+    def shown_paths(self) -> list[str]:
+        """Return the paths of the images that are shown: those of the sheet, and all outliers."""
+        outliers = self.cluster_outliers[:MOST_CLUSTERS_SHOWN]
+        return [*chain(*self.shown_representatives(), self.outliers, *outliers)]
 
     def paths(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the paths of the images in ``rows``."""
