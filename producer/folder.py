@@ -1,28 +1,12 @@
-"""What images a folder has: found, sorted, and split into batches."""
+"""What images a folder has: found and sorted."""
 
 import os
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
-from math import ceil
 from pathlib import Path
 
 from producer.walk import EXTENSIONS, Walk, by_bytes
 from shared.errors import SourceError
-
-MIN_BATCH_SIZE = 32
-MAX_BATCH_SIZE = 1024
-# Of a small job. Fewer batches cost less beside their images (with 32 instead of 16, 4,000
-# images loaded a tenth slower); more end more evenly, and let more processes take part.
-BATCHES = 16
-# From 512 images on, the cost beside them is 1 %.
-COMMON_BATCH_SIZE = 512
-# Factoring (Hummel, Schonberg and Flynn 1992): with the last batch in pieces, workers end at about
-# the same time. More pieces cost as much as they gain.
-TAIL = (2, 4, 4, 8)
-LEAST_PIECE = 16  # images
-# Of a huge job: each message is a kilobyte in Redis.
-MOST_COMMON_BATCHES = 2048
 
 
 @dataclass(frozen=True)
@@ -60,36 +44,6 @@ def find_images(source: Path) -> Folder:
     folder = Folder(root, by_bytes(walk.paths), walk.skipped, by_bytes(walk.unreadable))
     check_has_images(folder)
     return folder
-
-
-def batch_size_for(n_images: int) -> int:
-    """Return the images a batch should have.
-
-    By the number of images only, never of the workers: a job must not depend on the machines
-    that work on it. Small jobs spread over all workers, large ones stay at thousands of messages.
-    """
-    small = min(max(ceil(n_images / BATCHES), MIN_BATCH_SIZE), COMMON_BATCH_SIZE)
-    huge = min(ceil(n_images / MOST_COMMON_BATCHES), MAX_BATCH_SIZE)
-    return max(small, huge)
-
-
-def split_batches(paths: list[str], batch_size: int, *, tapered: bool = False) -> list[list[str]]:
-    """Return ``paths`` in batches of ``batch_size``, the last of which may be smaller.
-
-    If ``tapered``, they are of one size up to it, and large ones become smaller towards the end.
-    """
-    tail = find_tail(len(paths), batch_size) if tapered else []
-    n_before = len(paths) - sum(tail)
-    size = ceil(n_before / ceil(n_before / batch_size)) if tapered else batch_size
-    n_full, rest = divmod(n_before, size)
-    left = iter(paths)
-    return [list(islice(left, n)) for n in (*[size] * n_full, rest, *tail) if n]
-
-
-def find_tail(n_images: int, batch_size: int) -> list[int]:
-    """Return the sizes of the last batches; none where they would be too small to pay."""
-    tail = [batch_size // share for share in TAIL]
-    return tail if min(tail) >= LEAST_PIECE and n_images > 2 * sum(tail) else []
 
 
 def resolve(source: Path) -> Path:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from producer.admission import admit
+from producer.batches import measure_image_bytes, split_batches
 from producer.estimate import Estimate, estimate_memory
-from producer.folder import Folder, split_batches
+from producer.folder import Folder
 from producer.request import choose_batch_size
 from shared.jobs import JobRequest
 
@@ -44,7 +45,7 @@ def make_plan(
     Raises:
         UsageError: The job would not fit into Redis, or its batches into one message.
     """
-    size = choose_batch_size(request, len(folder.paths))
+    size = choose_batch_size(request, len(folder.paths), measure_image_bytes(folder))
     batches = split_batches(folder.paths, size, tapered=request.batch_size is None)
     estimate = estimate_memory(request, batches, fit_memory, memory)
     return Plan(batches, estimate, admit(estimate, memory, is_embedded))

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from producer.folder import Folder, batch_size_for
+from producer.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
+from producer.folder import Folder
 from shared.errors import UsageError
 from shared.features import choose_image_size, count_features, feature_bytes
 from shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest
@@ -82,8 +83,13 @@ def check_model_size(request: JobRequest) -> None:
         )
 
 
-def choose_batch_size(request: JobRequest, n_images: int) -> int:
-    """Return the images a task loads, as asked or by the number of images.
+def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) -> int:
+    """Return the images a task loads, as asked or by the images and what is made of them.
+
+    Args:
+        request: What is asked for.
+        n_images: Images of the job.
+        image_bytes: Size of their files, on average.
 
     Raises:
         UsageError: A batch of that size would not fit into one command to Redis.
@@ -96,4 +102,5 @@ def choose_batch_size(request: JobRequest, n_images: int) -> int:
             f"--batch-size {request.batch_size} of {n_features} features is too much for"
             f" one message: use {most} or less."
         )
-    return request.batch_size or min(batch_size_for(n_images), most)
+    batches = BATCHES if request.features == "pixels" else BATCHES_OF_SLOW_FEATURES
+    return request.batch_size or min(batch_size_for(n_images, image_bytes, batches), most)

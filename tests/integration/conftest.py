@@ -11,7 +11,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from producer import Client
-from producer.folder import Folder, batch_size_for, find_images, split_batches
+from producer.batches import batch_size_for, split_batches
+from producer.folder import Folder, find_images
 from shared.settings import Settings
 from shared.store import Commit, Ledger
 from worker.stages.finishing import finish_job

@@ -3,8 +3,8 @@
 import pytest
 
 from producer.admission import admit, show_bytes
+from producer.batches import split_batches
 from producer.estimate import Estimate, allocated, estimate_memory
-from producer.folder import split_batches
 from shared.errors import UsageError
 from shared.jobs import JobRequest
 

@@ -3,10 +3,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from producer.folder import batch_size_for, describe_skipped, find_images, split_batches
+from producer.folder import describe_skipped, find_images
 from producer.walk import EXTENSIONS
 from shared.errors import SourceError
 
@@ -199,40 +197,3 @@ def test_only_the_commonest_extensions_are_named() -> None:
     assert describe_skipped(skipped) == (
         "other files: 17 (5 without extension, 4 .a, 3 .b, 2 .c, 1 .d, 2 more extensions)"
     )
-
-
-@pytest.mark.parametrize(
-    ("n_images", "size"),
-    [
-        *((1, 32), (512, 32), (513, 33), (4_000, 250), (8_192, 512), (10_000, 512)),
-        *((1_048_576, 512), (1_600_000, 782), (30_000_000, 1024)),
-    ],
-)
-def test_batch_size_grows_with_the_images(n_images: int, size: int) -> None:
-    assert batch_size_for(n_images) == size
-
-
-@given(st.integers(1, 10**8), st.integers(0, 10**6))
-def test_batch_size_stays_within_its_bounds_and_never_shrinks(n_images: int, more: int) -> None:
-    assert 32 <= batch_size_for(n_images) <= batch_size_for(n_images + more) <= 1024
-
-
-@given(st.integers(0, 5_000), st.integers(1, 4096), st.booleans())
-def test_batches_together_are_the_paths(n_images: int, batch_size: int, tapered: bool) -> None:
-    paths = [f"{number}.jpg" for number in range(n_images)]
-    batches = split_batches(paths, batch_size, tapered=tapered)
-    assert [path for batch in batches for path in batch] == paths
-    assert all(1 <= len(batch) <= batch_size for batch in batches)
-
-
-@given(st.integers(1, 5_000), st.integers(1, 4096))
-def test_every_batch_but_the_last_is_full(n_images: int, batch_size: int) -> None:
-    sizes = [len(batch) for batch in split_batches(["a.jpg"] * n_images, batch_size)]
-    assert set(sizes[:-1]) <= {batch_size}
-
-
-def test_tapered_batches_become_smaller_towards_the_end() -> None:
-    sizes = [len(batch) for batch in split_batches(["a.jpg"] * 4000, 250, tapered=True)]
-    assert sizes == [248] * 15 + [125, 62, 62, 31]
-    small = [len(batch) for batch in split_batches(["a.jpg"] * 500, 32, tapered=True)]
-    assert small == [32] * 15 + [20]  # too small for pieces

@@ -1,0 +1,87 @@
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer.batches import batch_size_for, measure_image_bytes, split_batches
+from producer.folder import Folder
+from producer.request import choose_batch_size
+from shared.jobs import JobRequest
+
+PHOTOGRAPH, CAMERA = 33_000.0, 4e6  # bytes of a file
+
+
+@pytest.mark.parametrize(
+    ("n_images", "size"),
+    [
+        *((1, 32), (256, 32), (257, 33), (4_000, 500), (4_096, 512), (10_000, 512)),
+        *((1_048_576, 512), (1_600_000, 782), (30_000_000, 1024)),
+    ],
+)
+def test_batch_size_grows_with_the_images(n_images: int, size: int) -> None:
+    assert batch_size_for(n_images) == size
+
+
+@given(st.integers(1, 10**8), st.integers(0, 10**6), st.floats(0, 1e9))
+def test_batch_size_stays_within_its_bounds_and_never_shrinks(
+    n_images: int, more: int, image_bytes: float
+) -> None:
+    sizes = [batch_size_for(n, image_bytes) for n in (n_images, n_images + more)]
+    assert 32 <= sizes[0] <= sizes[1] <= 1024
+
+
+@pytest.mark.parametrize(
+    ("features", "image_bytes", "size"),
+    [
+        ("pixels", PHOTOGRAPH, 500),
+        ("pixels", 4 * PHOTOGRAPH, 127),
+        ("pixels", CAMERA, 32),
+        ("embedding", PHOTOGRAPH, 250),
+        ("hog+color", CAMERA, 32),
+    ],
+)
+def test_images_that_take_long_make_small_batches(
+    features: str, image_bytes: float, size: int
+) -> None:
+    request = JobRequest(source="/photographs", features=features)
+    assert choose_batch_size(request, 4_000, image_bytes) == size
+
+
+def test_files_are_measured_without_those_that_are_gone(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(bytes(3_000))
+    (tmp_path / "b.jpg").symlink_to("a.jpg")
+    folder = Folder(tmp_path, ["a.jpg", "b.jpg", "gone.jpg", "\0.jpg"], Counter(), [])
+    assert measure_image_bytes(folder) == 3_000
+    assert measure_image_bytes(Folder(tmp_path, ["gone.jpg"], Counter(), [])) == 0
+
+
+def test_of_many_files_some_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr("producer.batches.file_bytes", lambda path: seen.append(path) or 7)
+    paths = [f"{number:06}.jpg" for number in range(100_000)]
+    assert measure_image_bytes(Folder(tmp_path, paths, Counter(), [])) == 7
+    assert len(seen) == 64
+    assert seen[-1] > f"{tmp_path}/098"
+
+
+@given(st.integers(0, 5_000), st.integers(1, 4096), st.booleans())
+def test_batches_together_are_the_paths(n_images: int, batch_size: int, tapered: bool) -> None:
+    paths = [f"{number}.jpg" for number in range(n_images)]
+    batches = split_batches(paths, batch_size, tapered=tapered)
+    assert [path for batch in batches for path in batch] == paths
+    assert all(1 <= len(batch) <= batch_size for batch in batches)
+
+
+@given(st.integers(1, 5_000), st.integers(1, 4096))
+def test_every_batch_but_the_last_is_full(n_images: int, batch_size: int) -> None:
+    sizes = [len(batch) for batch in split_batches(["a.jpg"] * n_images, batch_size)]
+    assert set(sizes[:-1]) <= {batch_size}
+
+
+def test_tapered_batches_become_smaller_towards_the_end() -> None:
+    sizes = [len(batch) for batch in split_batches(["a.jpg"] * 4000, 500, tapered=True)]
+    assert sizes == [496] * 6 + [494, 250, 125, 62, 62, 31]
+    small = [len(batch) for batch in split_batches(["a.jpg"] * 500, 32, tapered=True)]
+    assert small == [31] * 15 + [19, 16]  # smaller pieces would not pay
