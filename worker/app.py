@@ -6,7 +6,12 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 import billiard.pool
-from celery.signals import after_setup_logger, celeryd_after_setup, worker_shutdown
+from celery.signals import (
+    after_setup_logger,
+    celeryd_after_setup,
+    worker_shutdown,
+    worker_shutting_down,
+)
 from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
@@ -36,7 +41,8 @@ settings = read_settings()
 url = settings.redis_url or server_url(settings)
 app = make_app(url)
 app.steps["worker"].add(SweeperStep)
-add_tasks(app, Workplace(app, settings, connect(url)))
+workplace = Workplace(app, settings, connect(url))
+add_tasks(app, workplace)
 held = ExitStack()
 
 
@@ -80,6 +86,12 @@ def set_up_log(logger: logging.Logger, **_: object) -> None:
     # Celery's own two lines for each message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@worker_shutting_down.connect
+def give_sign(**_: object) -> None:
+    """Let the pool hand back what would take long to end."""
+    workplace.stop_sign.give()
 
 
 @worker_shutdown.connect

@@ -16,6 +16,7 @@ from redis import RedisError
 from shared.errors import ShoalError
 from shared.jobs import Stage, State
 from shared.store import Lease, Ledger
+from worker.stop_sign import StopSign
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,10 @@ THREADS = ThreadPoolExecutor(max_workers=1024, thread_name_prefix="heartbeat")
 
 class WorkLostError(ShoalError):
     """The job was cancelled, or another process has taken this work over."""
+
+
+class WorkReturnedError(WorkLostError):
+    """This worker is to end, and hands its work back."""
 
 
 class Heartbeat:
@@ -108,9 +113,12 @@ class Heartbeat:
 
 
 class BatchHeartbeat(Heartbeat):
-    """Keeps a batch for its process."""
+    """Keeps a batch for its process, until that is to end."""
 
-    def __init__(self, ledger: Ledger, stage: Stage, batch: int) -> None:
+    def __init__(
+        self, ledger: Ledger, stage: Stage, batch: int, stop_sign: StopSign | None = None
+    ) -> None:
+        self.stop_sign = stop_sign or StopSign()
         work = f"job={ledger.job_id} stage={stage} batch={batch}"
         super().__init__(
             lambda: ledger.beat_batch(stage, batch),
@@ -118,6 +126,12 @@ class BatchHeartbeat(Heartbeat):
             work,
             lambda: ledger.state() is State.CANCELLED,
         )
+
+    def check(self) -> None:
+        """Raise WorkLostError if the work does not count any more, or is to be handed back."""
+        super().check()
+        if self.stop_sign.is_due():
+            raise WorkReturnedError(f"{self.work}: this worker is to end")
 
 
 class LeaseKeeper(Heartbeat):

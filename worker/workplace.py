@@ -1,7 +1,7 @@
 """What a worker's process works with: settings, store, messages."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from celery import Celery
@@ -12,6 +12,7 @@ from shared.messages import Messages
 from shared.settings import Settings
 from shared.store import Ledger, Registry, Results
 from shared.sweeper import Sweeper
+from worker.stop_sign import StopSign
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Workplace:
     app: Celery
     settings: Settings
     client: Client
+    stop_sign: StopSign = field(default_factory=StopSign)
 
     def ledger(self, job_id: str) -> Ledger:
         """Return the ledger of one job; those used last are kept, with what was asked for."""

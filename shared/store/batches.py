@@ -74,6 +74,11 @@ class BatchLedger:
         keys = [self.keys.job, *(key(stage) for key in of_stage)]
         scripts.run(self.client, "end_attempt", keys, stage, batch, error or "")
 
+    def return_batch(self, stage: Stage, batch: int) -> None:
+        """Give back a batch that was begun, for another process to begin anew."""
+        keys = [self.keys.job, self.keys.running(stage), self.keys.attempts(stage)]
+        scripts.run(self.client, "return_batch", keys, stage, batch)
+
     def last_error(self, stage: Stage, batch: int) -> str | None:
         """Return what an attempt at a batch raised last; None if it only lost processes."""
         raw = self.client.hget(self.keys.errors(stage), str(batch))

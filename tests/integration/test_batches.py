@@ -321,6 +321,28 @@ def test_an_attempt_that_redis_was_to_blame_for_does_not_count(register):
     assert ledger.last_error(LOADING, 0) is None
 
 
+def test_a_batch_that_is_handed_back_is_begun_anew_at_once_and_was_no_attempt(register):
+    ledger = register()
+    start(ledger)
+    ledger.return_batch(LOADING, 0)
+    assert is_broken(ledger)
+    assert ledger.take_lost_batches(LOADING) == [0]
+    assert start(ledger) == 1
+
+
+def test_a_batch_that_was_given_away_or_ended_is_not_handed_back(client, register):
+    ledger = register()
+    start(ledger)
+    silence(ledger)
+    ledger.take_lost_batches(LOADING)
+    ledger.return_batch(LOADING, 0)
+    assert not ledger.has_running(LOADING)
+    assert start(ledger) == 2
+    ledger.cancel()
+    ledger.return_batch(LOADING, 0)
+    assert client.hgetall(ledger.keys.attempts(LOADING)) == {b"0": b"2"}
+
+
 def test_an_attempt_that_ends_after_its_job_leaves_nothing(client, register):
     ledger = register()
     start(ledger)

@@ -2,6 +2,7 @@
 
 import logging
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from worker.stages.finishing import finish_job
 from worker.stages.fitting import fit_job
 from worker.stages.labelling import LABEL_DTYPE, label_batch
 from worker.stages.loading import load_batch
+from worker.stop_sign import StopSign
 from worker.workplace import Workplace
 
 SMALL = {"image_size": 8, "clusters": 3}
@@ -118,6 +120,31 @@ def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypat
     assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
     assert mixed_job.status().images.loaded == 0
+
+
+def test_a_worker_that_is_to_end_hands_its_batch_back_between_two_images(
+    workplace, mixed_job, monkeypatch
+):
+    loaded = []
+
+    def load_and_be_told(path, image_size, limits):
+        loaded.append(path)
+        workplace.stop_sign.give(grace_seconds=0)
+        return load_with_digest(path, image_size, limits)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "load_with_digest", load_and_be_told)
+        assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
+    assert len(loaded) == 1
+    assert mixed_job.take_lost_batches(Stage.LOADING) == [1]
+    other = replace(workplace, stop_sign=StopSign())
+    assert load_batch(other, mixed_job.job_id, 1, False) is Commit.COMMITTED
+    assert mixed_job.client.hget(mixed_job.keys.attempts(Stage.LOADING), "1") == b"1"
+
+
+def test_a_worker_that_is_to_end_has_some_time_for_what_it_has(workplace, mixed_job):
+    workplace.stop_sign.give(grace_seconds=60)
+    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
 
 
 def test_a_batch_that_cost_two_processes_is_decoded_in_a_sub_process(

@@ -10,7 +10,12 @@ from shared.errors import ShoalError
 from shared.jobs import Stage
 from shared.store import Commit, Ledger
 from shared.store.refusals import PASSING
-from worker.heartbeat import BatchHeartbeat, WorkLostError
+from worker.heartbeat import (
+    NOT_WANTED,
+    BatchHeartbeat,
+    WorkLostError,
+    WorkReturnedError,
+)
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
@@ -20,12 +25,21 @@ MOST_ATTEMPTS = 8
 
 
 @contextmanager
-def keep_batch(ledger: Ledger, stage: Stage, batch: int) -> Iterator[BatchHeartbeat]:
+def keep_batch(
+    workplace: Workplace, ledger: Ledger, stage: Stage, batch: int
+) -> Iterator[BatchHeartbeat]:
     """Keep a batch while it is worked on; note in the ledger why that failed, if it does."""
+    work = {"job": ledger.job_id, "stage": stage, "batch": batch}
     try:
-        with BatchHeartbeat(ledger, stage, batch) as heartbeat:
+        with BatchHeartbeat(ledger, stage, batch, workplace.stop_sign) as heartbeat:
             yield heartbeat
+    except WorkReturnedError:
+        logger.info("handed back: the worker is to end", extra=work)
+        with suppress(RedisError, ShoalError):  # its lease runs out
+            ledger.return_batch(stage, batch)
+        raise
     except WorkLostError:
+        logger.info(NOT_WANTED, extra=work)
         raise
     except PASSING:
         end_attempt(ledger, stage, batch, None)

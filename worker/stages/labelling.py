@@ -32,7 +32,7 @@ def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool
     if attempt > MOST_ATTEMPTS:
         detail = describe_hopeless(ledger, Stage.LABELLING, batch)
         return fail_hopeless(workplace, ledger, Stage.LABELLING, detail)
-    with keep_batch(ledger, Stage.LABELLING, batch) as heartbeat:
+    with keep_batch(workplace, ledger, Stage.LABELLING, batch) as heartbeat:
         results = workplace.results(job_id)
         token = results.model_token()
         labels = label_features(results, batch, token)

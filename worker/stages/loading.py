@@ -17,7 +17,7 @@ from shared.store import Commit, Ledger
 from shared.store.rows import FailedImage
 from worker.extractors import Extractor, extract_blocks, find_extractors
 from worker.hashes import HASH_DTYPE, perceptual_hash
-from worker.heartbeat import NOT_WANTED, BatchHeartbeat, Watchdog, WorkLostError
+from worker.heartbeat import BatchHeartbeat, Watchdog, WorkLostError
 from worker.images import load_with_digest
 from worker.isolation import IsolatedLoader
 from worker.memory import limit_memory
@@ -53,7 +53,7 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     if attempt > MOST_ATTEMPTS:
         return give_up(workplace, ledger, batch)
     try:
-        with keep_batch(ledger, Stage.LOADING, batch) as heartbeat:
+        with keep_batch(workplace, ledger, Stage.LOADING, batch) as heartbeat:
             part = Remainder.find(workplace.results(job_id), batch)
             images = read_images(workplace, ledger.request, part.paths, attempt, heartbeat)
             rows = extract_rows(workplace, ledger, images, heartbeat.check)
@@ -63,7 +63,6 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
         # Nor would any other attempt here have what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
     except WorkLostError:
-        logger.info(NOT_WANTED, extra={"job": job_id, "stage": Stage.LOADING, "batch": batch})
         return Commit.STALE
     counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
     outcome = {"attempt": attempt, **counts, "commit": commit, "seconds": seconds}

@@ -80,9 +80,12 @@ class Site:
         (self.faults / point).write_text(fault)
         return self.faults / f"{point}.taken"
 
-    def keep_pace(self, seconds: float) -> None:
-        """Let each batch take longer to load, so that a job lasts on any machine."""
-        (self.faults / "pace").write_text(str(seconds))
+    def keep_pace(self, seconds: float, of: str = "pace") -> None:
+        """Let each batch, or ``of`` "image-pace" each image, take longer to load.
+
+        So that a job lasts on any machine.
+        """
+        (self.faults / of).write_text(str(seconds))
 
     def disarm(self) -> None:
         """Forget all faults; whoever is held goes on."""

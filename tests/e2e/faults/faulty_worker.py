@@ -26,8 +26,8 @@ from worker.stages import loading
 
 FAULTS = Path(os.environ["FAULTS"])
 TAKEN = ".taken"
-# Has the seconds that each batch is to take longer.
-PACE = FAULTS / "pace"
+# Have the seconds that each batch and each image is to take longer.
+PACE, IMAGE_PACE = FAULTS / "pace", FAULTS / "image-pace"
 # So that what a lost worker had is seen to leave, once its visibility has been ended by hand.
 app.conf.broker_transport_options["unacked_restore_interval"] = 1
 
@@ -117,14 +117,26 @@ def count_published(sender: str, headers: dict[str, Any], **_: object) -> None:
         suffer("labelling-half-sent")
 
 
-def keep_pace(*_: object, **__: object) -> str:
+def keep_pace(*_: object, pace: Path = PACE, **__: object) -> str:
     """Take as long as the test wants; return the point that follows."""
-    if PACE.exists():
-        time.sleep(float(PACE.read_text()))
+    if pace.exists():
+        time.sleep(float(pace.read_text()))
     return "loading-paced"
 
 
+def keep_pace_of_images() -> None:
+    """Let each image take as long as the test wants."""
+    load = loading.load_with_digest
+
+    def load_slowly(*args: Any, **kwargs: Any) -> Any:
+        keep_pace(pace=IMAGE_PACE)
+        return load(*args, **kwargs)
+
+    loading.load_with_digest = load_slowly  # type: ignore[attr-defined]
+
+
 note_advances()
+keep_pace_of_images()
 deliver_unreliably(FAULTS)
 before(Ledger, "commit_loading", keep_pace)
 for stage in ("loading", "labelling"):

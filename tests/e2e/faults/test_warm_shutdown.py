@@ -51,6 +51,25 @@ def test_worker_that_leaves_while_loading_costs_no_attempt(
     site.check(job, undisturbed)
 
 
+@pytest.mark.slow
+def test_worker_that_leaves_hands_back_a_batch_that_would_take_long(
+    patient_site: Site, images: Path
+) -> None:
+    site = patient_site
+    site.staff(1)
+    site.keep_pace(1, of="image-pace")  # two minutes
+    options = ("--batch-size", 120, "--image-size", 16)
+    job = site.submit(images, *options)
+    ledger = site.ledger(job)
+    wait_until(lambda: ledger.has_running(Stage.LOADING), 30, "the batch has begun")
+    stop(site)
+    site.disarm()
+    site.staff(1)
+    assert site.shoal.run("wait", job, "--timeout", SOON_SECONDS).returncode == 0
+    assert site.server.client.hvals(ledger.keys.attempts(Stage.LOADING)) == [b"1"]
+    site.check(site.submit(images, *options), site.shoal.output("result", job))
+
+
 @pytest.mark.parametrize("state", ["fitting", "finishing"])
 @pytest.mark.soak
 def test_worker_that_leaves_during_a_callback_ends_it(
