@@ -1,6 +1,8 @@
 """The stages, one by one, on real images against a real server."""
 
 import logging
+import subprocess
+import sys
 import zlib
 from dataclasses import replace
 
@@ -36,6 +38,27 @@ SMALL = {"image_size": 8, "clusters": 3}
 @pytest.fixture
 def mixed_job(submit, mixed):
     return submit(mixed, batch_size=22, **SMALL)
+
+
+HANG = """
+import sys
+from types import SimpleNamespace
+from shared.jobs import JobRequest
+from shared.settings import Settings
+from worker.extractors import Extractor
+from worker.stages import loading
+from worker.stages.outcome import LoadedImages
+
+def hang(images):
+    print("extracting", flush=True)
+    sys.stdin.read()
+
+workplace = SimpleNamespace(settings=Settings(image_seconds=0.01))
+ledger = SimpleNamespace(request=JobRequest(source="/photographs"))
+loading.find_extractors = lambda *_: (Extractor("hangs", 32, hang),)
+images = LoadedImages(*loading.make_room(ledger.request, 1), [])
+loading.extract_rows(workplace, ledger, images, lambda: None)
+"""
 
 
 def lose_processes(ledger, count, stage=Stage.LOADING):
@@ -105,6 +128,15 @@ def test_a_batch_without_any_readable_image_is_a_batch_of_failures(workplace, su
     assert load_batch(workplace, ledger.job_id, 0, False) is Commit.COMMITTED
     assert workplace.results(ledger.job_id).shape(0).rows == 0
     assert ledger.status().images.failed == 2
+
+
+def test_an_extractor_that_hangs_ends_its_process():
+    command = [sys.executable, "-c", HANG]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.wait(60) == 1
+        assert process.stdout.read() == b"extracting\n"
 
 
 def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypatch, is_lost):

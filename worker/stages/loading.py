@@ -161,7 +161,7 @@ def make_room(request: JobRequest, n_images: int) -> tuple[NDArray[np.uint8], ND
 def extract_rows(
     workplace: Workplace, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
 ) -> BatchRows:
-    """Return the features and hashes of ``images``.
+    """Return the features and hashes of ``images``; end the process if an extractor hangs.
 
     Raises:
         UsageError: This worker does not have what the job asks for.
@@ -173,12 +173,14 @@ def extract_rows(
     parts = []
     hashes = np.empty(len(images.digests), HASH_DTYPE)
     hashes["content"] = images.digests
-    for start in range(0, max(len(images.pixels), 1), CHUNK):
-        check()
-        chunk = slice(start, start + CHUNK)
-        part, widths = extract_blocks(extractors, images.pixels[chunk])
-        parts.append(part)
-        hashes["perceptual"][chunk] = perceptual_hash(images.pixels[chunk])
+    with Watchdog(workplace.settings.image_seconds * CHUNK) as watchdog:
+        for start in range(0, max(len(images.pixels), 1), CHUNK):
+            check()
+            watchdog.watch()
+            chunk = slice(start, start + CHUNK)
+            part, widths = extract_blocks(extractors, images.pixels[chunk])
+            parts.append(part)
+            hashes["perceptual"][chunk] = perceptual_hash(images.pixels[chunk])
     return BatchRows(np.concatenate(parts), hashes, widths)
 
 
