@@ -87,13 +87,19 @@ def test_what_was_mended_is_compared_with_what_was_there(job, work, folder):
     check_found(job)
 
 
-def test_a_search_that_fails_costs_the_duplicates_and_not_the_job(job, work, monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(MemoryError, "not enough memory"), (IndexError("odd"), "unexpected IndexError")],
+)
+def test_a_search_that_fails_costs_the_duplicates_and_not_the_job(
+    job, work, monkeypatch, caplog, error, why
+):
     def find(*_):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("worker.duplicates.find_duplicates", find)
     work(job)
-    check_left_out(job, caplog, "not enough memory")
+    check_left_out(job, caplog, why)
 
 
 def test_hashes_that_another_version_did_not_store_cost_the_duplicates_only(

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from redis import RedisError
 
 from shared.errors import NotFinishedError
 from shared.findings import DuplicateCounts
 from shared.jobs import State
 from shared.store import Lease
+from shared.store.refusals import PASSING
 from shared.store.rows import DUPLICATE_ROW
 from worker.hashes import HASH_DTYPE
-from worker.heartbeat import LeaseKeeper
+from worker.heartbeat import LeaseKeeper, WorkLostError
 
 if TYPE_CHECKING:
     from worker.stages.finishing import Findings
@@ -48,6 +50,11 @@ def search_copies(
         why = "not enough memory"
     except NotFinishedError:
         why = "a worker of another version stored no hashes"
+    except (WorkLostError, RedisError, *PASSING):
+        raise
+    except Exception as error:
+        logger.exception("the search for duplicates failed")
+        why = f"unexpected {type(error).__name__}"
     event = {"job": findings.results.job_id, "stage": State.FINISHING}
     logger.error("duplicates are left out: %s", why, extra=event)
     return None
