@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from shared.errors import ShoalError, UsageError
-from shared.findings import Assignment, Duplicate, Failure
+from shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure
 from shared.wire import encode
 
 if TYPE_CHECKING:
@@ -51,6 +51,18 @@ def write_file(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path``, all of it or nothing."""
     with replacing(path) as file:
         file.write(content)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        ShoalError: It is there to stay.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise ShoalError(f"{path} cannot be removed: {error.strerror or error}.") from error
 
 
 class UnixLines:
@@ -187,10 +199,22 @@ def prepare_directory(directory: Path, source: Path) -> None:
 
 
 def write_directory(job: "Job", directory: Path) -> None:
-    """Write all that a finished job found to ``directory``; ``job.json`` comes last."""
+    """Write all that a finished job found to ``directory``; ``job.json`` comes last.
+
+    What another job left there is replaced, and removed where this one has nothing of the kind.
+
+    Raises:
+        ShoalError: A file cannot be written or removed.
+    """
     from producer.report import make_report
 
-    status, summary = job.status(), job.summary()
+    status, summary, plots = job.status(), job.summary(), job.plots()
+    absent = {*PLOTS, CHOICE_PLOT} - plots.keys()
+    remove(directory / "job.json")
+    for name in absent:
+        remove(directory / "plots" / f"{name}.png")
+    if not summary.duplicates:
+        remove(directory / "duplicates.csv")
     with replacing(directory / "labels.csv") as file:
         write_rows(job.labels(), Assignment, file)
     with replacing(directory / "failures.csv") as file:
@@ -198,7 +222,6 @@ def write_directory(job: "Job", directory: Path) -> None:
     if summary.duplicates:
         with replacing(directory / "duplicates.csv") as file:
             write_rows(job.duplicates(), Duplicate, file)
-    plots = job.plots()
     for name, png in plots.items():
         write_file(directory / "plots" / f"{name}.png", png)
     write_file(directory / "model.npz", job.model())
