@@ -18,10 +18,10 @@ from producer.job import Job
 from producer.local import LocalWorkers
 from producer.plan import Plan, make_plan
 from producer.request import make_request
-from shared.connection import LOST, QUICK_RETRIES, connect, hide_password
+from shared.connection import LOST, QUICK_RETRIES, connect, find_age, hide_password
 from shared.cores import count_cores
 from shared.embedded import hold_server
-from shared.errors import ConnectionLostError, StoreFullError, UnknownJobError
+from shared.errors import ConnectionLostError, StoreFullError, UnknownJobError, UsageError
 from shared.jobs import JobRequest, Stage, Status
 from shared.settings import Settings, read_settings
 from shared.store import Ledger, Lifetimes, Registry
@@ -80,19 +80,23 @@ class Client:
         self.held.close()
 
     def check_connection(self) -> "Client":
-        """Return this client if its Redis answers, and close it if not.
+        """Return this client if its Redis answers and is new enough, and close it if not.
 
         Raises:
-            ConnectionLostError: It does not.
+            ConnectionLostError: It does not answer.
+            UsageError: It is too old.
         """
         try:
-            self.redis.ping()
+            faults = find_age(self.redis)
         except LOST as error:
             self.close()
             raise ConnectionLostError(
                 f"No Redis answers at {hide_password(self.url)} ({error}):"
                 " start it, or set SHOAL_REDIS_URL."
             ) from error
+        if faults:
+            self.close()
+            raise UsageError(f"{faults[0]}.")
         return self
 
     @cached_property

@@ -20,6 +20,8 @@ LOST = (RedisConnectionError, RedisTimeoutError)
 # 0.05 + 0.1 + … + 1 s each: a Redis that restarts is waited for.
 PATIENT_RETRIES = 60
 QUICK_RETRIES = 5
+# Older ones do not know the first line of our scripts.
+LEAST_VERSION = 7
 
 
 def connect(url: str, retries: int = PATIENT_RETRIES) -> Client:
@@ -102,18 +104,29 @@ def take_credentials(query: dict[str, str]) -> str:
     return f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
 
 
+def find_age(client: Client) -> list[str]:
+    """Return what is wrong with the server's version, with the remedy, if anything is."""
+    try:
+        version = str(client.info("server").get("redis_version", LEAST_VERSION))
+    except ResponseError:
+        return []  # a managed Redis hides that, too
+    if int(version.partition(".")[0]) >= LEAST_VERSION:
+        return []
+    return [f"Redis {version} is too old: use Redis {LEAST_VERSION} or newer, or Valkey"]
+
+
 def find_faults(client: Client) -> list[str]:
-    """Return what is wrong with the server's settings, each with its remedy.
+    """Return what is wrong with the server, each fault with its remedy.
 
     An evicting policy was seen to drop the queue itself; without the append-only file a
     restart loses every job.
     """
+    faults = find_age(client)
     try:
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
         aof = client.config_get("appendonly").get("appendonly", "yes")
     except ResponseError:
-        return []  # a managed Redis hides its settings
-    faults = []
+        return faults  # a managed Redis hides its settings
     if policy != "noeviction":
         remedy = "CONFIG SET maxmemory-policy noeviction"
         faults.append(f"Redis may evict queued work (maxmemory-policy {policy}): {remedy}")

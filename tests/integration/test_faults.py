@@ -4,7 +4,9 @@ import threading
 
 import pytest
 
+from producer.client import Client
 from shared.connection import LOST, connect, find_faults
+from shared.errors import UsageError
 
 pytestmark = pytest.mark.each_server
 
@@ -43,9 +45,38 @@ def test_all_faults_are_named_at_once(client, configured):
     assert len(find_faults(client)) == 2
 
 
+@pytest.fixture
+def aged(client, monkeypatch):
+    """Lets the server say that it is of another version."""
+
+    def age(version):
+        monkeypatch.setattr(type(client), "info", lambda *_: {"redis_version": version})
+
+    return age
+
+
+@pytest.mark.parametrize("version", ["6.0.16", "5.0.14", "6.2.7-rc1"])
+def test_a_server_that_is_too_old_is_named_with_its_remedy(client, server_url, aged, version):
+    aged(version)
+    (fault,) = find_faults(client)
+    assert f"Redis {version} is too old: use Redis 7" in fault
+    with pytest.raises(UsageError, match="Redis 7 or newer, or Valkey"):
+        Client(server_url).check_connection()
+
+
+@pytest.mark.parametrize("version", ["7.0.0", "8.2.1", "10.0.0"])
+def test_a_server_that_is_new_enough_is_none(client, aged, version):
+    aged(version)
+    assert find_faults(client) == []
+
+
 def test_a_server_that_hides_its_settings_is_trusted(client, server_url):
     client.acl_setuser(
-        "guest", enabled=True, passwords=["+secret"], commands=["+@all", "-config"], keys=["*"]
+        "guest",
+        enabled=True,
+        passwords=["+secret"],
+        commands=["+@all", "-config", "-info"],
+        keys=["*"],
     )
     guest = connect(server_url)
     try:
