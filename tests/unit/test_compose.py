@@ -32,7 +32,7 @@ def test_worker_and_producer_differ_only_in_how_they_are_started() -> None:
 
 
 def test_worker_consumes_and_producer_starts_only_when_asked() -> None:
-    assert SERVICES["worker"]["command"] == ["worker"]
+    assert SERVICES["worker"]["command"] == ["worker", "--concurrency", "${WORKER_PROCESSES:-2}"]
     assert "profiles" not in SERVICES["worker"]
     assert SERVICES["producer"]["profiles"] == ["producer"]
 
