@@ -15,7 +15,9 @@ from polling import wait_until
 from shoal_command import PYTHON, FinishedRun, Shoal
 from worker_process import Worker
 
+from shared.cores import count_cores
 from shared.findings import PLOTS
+from shared.tasks import BATCHES
 
 END_SECONDS = 30
 
@@ -130,6 +132,12 @@ def test_the_last_command_takes_the_server_with_it(embedded_run: FinishedRun) ->
     wait_until(lambda: not embedded_run.shoal.processes(), 5, "the server has ended")
 
 
+def count_pool(shoal: Shoal, queue: str) -> int:
+    """Return how many processes a worker's main process has for a queue."""
+    alike = [p for p in shoal.processes() if queue in p.cmdline()]
+    return sum(process.ppid() in {p.pid for p in alike} for process in alike)
+
+
 @pytest.fixture
 def interrupted_run(
     embedded: Shoal, slow_photographs: Path
@@ -141,7 +149,7 @@ def interrupted_run(
         with log.open("w") as errors:
             run = embedded.start("run", slow_photographs, "--batch-size", 6, stderr=errors)
         wait_until(lambda: "loading: " in log.read_text(), 60, "images are loaded")
-        assert len(embedded.processes()) > 5  # command, supervisor, server, workers, children
+        assert count_pool(embedded, BATCHES) == count_cores()
         run.send_signal(number)
         run.wait(END_SECONDS)
         assert "Traceback" not in log.read_text()

@@ -10,6 +10,7 @@ from celery.worker import state
 from servers import wait_until
 
 from shared.connection import connect
+from shared.tasks import BATCHES, CALLBACKS
 from worker.sweep import SweeperStep
 
 COMMAND = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", "solo"]
@@ -36,6 +37,30 @@ def test_a_worker_ends_with_a_message_where_it_cannot_work(own_server, name, val
     )
     assert done.returncode != 0
     assert message in done.stderr
+
+
+PREPARE = """
+import sys
+from types import SimpleNamespace
+from worker.app import app, prepare
+app.amqp.queues.select([sys.argv[1]])
+prepare(SimpleNamespace(app=app))
+print("worker.fitting" in sys.modules, "sklearn" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("queue", "is_ready"), [(CALLBACKS, True), (BATCHES, False)])
+def test_who_fits_has_imported_scikit_learn_before_and_who_loads_has_not(
+    server_url, queue, is_ready
+):
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE, queue],
+        env={**os.environ, "SHOAL_REDIS_URL": server_url},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert done.stdout.split() == [str(is_ready)] * 2
 
 
 @pytest.fixture

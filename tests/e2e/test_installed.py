@@ -1,0 +1,66 @@
+"""What a newcomer does first: the first command of the README, and the package by itself."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from shoal_command import Shoal
+
+ROOT = Path(__file__).parents[2]
+UV = Path(sys.executable).with_name("uv")
+
+# A virtual environment takes its time, and so may PyPI.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def call(*command: object, home: Path, directory: Path = ROOT) -> str:
+    """Run a command as from a shell that knows nothing of these tests; return its output."""
+    inherited = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=directory,
+        env=inherited | {"SHOAL_HOME": str(home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def read_labels(out: Path) -> list[dict[str, str]]:
+    with (out / "labels.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_make_run_ends_by_saying_where_the_results_are(tmp_path: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "out"
+    output = call("make", "run", f"OUT={out}", home=home)
+    assert output.splitlines()[-2:] == [f"Report: {out}/report.html", f"Plots:  {out}/plots"]
+    assert (out / "report.html").stat().st_size > 100_000
+    assert len(list((out / "plots").glob("*.png"))) == 4
+    assert len(read_labels(out)) == 1_208
+    assert not Shoal(home).processes()
+
+
+def test_the_package_works_where_the_checkout_is_not(tmp_path: Path, photographs: Path) -> None:
+    if not UV.exists():
+        pytest.fail("no uv") if os.environ.get("CI") else pytest.skip("no uv beside this Python")
+    home, out = tmp_path / "home", tmp_path / "out"
+    wheels, pins, venv = tmp_path / "wheels", tmp_path / "pins.txt", tmp_path / "venv"
+    call(UV, "build", "--quiet", "--wheel", "--out-dir", wheels, home=home)
+    locked = ("--locked", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
+    call(UV, "export", *locked, "--output-file", pins, home=home)
+    call(UV, "venv", "--quiet", "--python", sys.executable, venv, home=home)
+    (wheel,) = wheels.glob("*.whl")
+    install = ("pip", "install", "--quiet", "--python", venv / "bin" / "python")
+    call(UV, *install, "--requirements", pins, wheel, home=home)
+    shoal = venv / "bin" / "shoal"
+    assert "Usage: shoal" in call(shoal, "--help", home=home, directory=tmp_path)
+    call(shoal, "run", photographs, "--out", out, home=home, directory=tmp_path)
+    assert len(read_labels(out)) == 120
+    assert (out / "report.html").stat().st_size > 100_000
