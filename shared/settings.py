@@ -54,7 +54,9 @@ class Settings:
     )
     max_image_bytes: Count = setting(2**29, "A larger file is a failure, not decoded.")
     max_image_pixels: Count = setting(250_000_000, "An image of more pixels is a failure.")
-    image_memory: ImageMemory = setting(2**32, "An image that takes more memory is a failure.")
+    image_memory: ImageMemory = setting(
+        2**32, "An image that takes more memory is a failure (Linux)."
+    )
     image_seconds: ImageSeconds = setting(60.0, "An image that takes longer is a failure.")
     features_seconds: KeptSeconds = setting(
         86_400.0, "Features are kept this long after the job's end."

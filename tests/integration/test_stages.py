@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -473,6 +474,16 @@ def test_finishing_opens_no_image_after_it_has_lost_a_process(workplace, labelle
     labelled.client.delete(labelled.keys.lease)
     finish_job(workplace, labelled.job_id)
     assert "contact-sheet" in workplace.results(labelled.job_id).plots()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="knows no such limit")
+def test_a_tile_that_takes_too_much_memory_is_left_out(workplace, tmp_path):
+    for name, side in (("large.png", 6000), ("small.png", 60)):
+        Image.new("RGB", (side, side), "teal").save(tmp_path / name)
+    narrow = replace(workplace, settings=replace(workplace.settings, image_memory=2**25))
+    keeper = SimpleNamespace(check=lambda: None)
+    tiles = plotting.load_tiles(["large.png", "small.png"], tmp_path, narrow, keeper)
+    assert list(tiles) == ["small.png"]
 
 
 def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(

@@ -15,6 +15,7 @@ from shared.errors import UnreadableImageError
 from shared.findings import CHOICE_PLOT
 from worker.heartbeat import LeaseKeeper, Watchdog
 from worker.images import load_image
+from worker.memory import limit_memory
 from worker.thumbnails import encode
 from worker.workplace import Workplace
 
@@ -35,13 +36,13 @@ GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
 def load_tiles(
     paths: Iterable[str], source: Path, workplace: Workplace, keeper: LeaseKeeper
 ) -> Tiles:
-    """Return small pictures of images, without those that are gone since they were loaded.
+    """Return small pictures of images, without those that cannot be loaded any more.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
-    tiles = {}
-    with Watchdog(workplace.settings.image_seconds) as watchdog:
+    tiles, settings = {}, workplace.settings
+    with Watchdog(settings.image_seconds) as watchdog, limit_memory(settings.image_memory):
         for path in dict.fromkeys(paths):
             keeper.check()
             watchdog.watch()
