@@ -50,7 +50,7 @@ def main() -> None:
         run_origin(f"{few}/*/*.jpg")
         for number in range(options.rounds):
             origin = run_origin(f"{few}/*/*.jpg") / options.origin_images
-            job = time_job(client, many, number)["finished"] / options.images
+            job = time_job(client, many, random_state=number)["finished"] / options.images
             ratios.append(origin / job)
             print(f"origin {origin * 1e3:.2f} ms an image, job {job * 1e3:.2f}", flush=True)
     figures = {"images": options.images, "times_the_origin": round(statistics.median(ratios), 1)}
