@@ -110,8 +110,16 @@ def test_pointing_at_the_map_in_a_page_shows_an_image(
     place = page.frames[-1].evaluate(UPPERMOST)
     corner = page.locator("iframe").bounding_box()
     assert corner
-    page.mouse.move(corner["x"] + place["x"], corner["y"] + place["y"])
-    expect(frame.locator(".card canvas")).to_have_attribute("data-drawn", str(place["point"]))
+    x, y = corner["x"] + place["x"], corner["y"] + place["y"]
+    canvas = frame.locator(".card canvas")
+
+    def is_shown() -> bool:
+        # A hand is never still: the map may not listen yet to a single move.
+        page.mouse.move(x + 1, y)
+        page.mouse.move(x, y)
+        return canvas.get_attribute("data-drawn") == str(place["point"])
+
+    wait_until(is_shown, WAIT_SECONDS, "the image under the pointer is shown")
     expect(frame.locator(".card .path")).to_contain_text(".jpg")
 
 
