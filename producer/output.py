@@ -60,7 +60,9 @@ def remove(path: Path) -> None:
         ShoalError: It is there to stay.
     """
     try:
-        path.unlink(missing_ok=True)
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return
     except OSError as error:
         raise ShoalError(f"{path} cannot be removed: {error.strerror or error}.") from error
 
