@@ -11,6 +11,8 @@ from shoal_command import Shoal
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
+# What these tests, or the make that runs them, tell their children.
+TOLD = ("PYTHONPATH", "VIRTUAL_ENV", "MAKE", "MFLAGS")
 
 # A virtual environment takes its time, and so may PyPI.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -18,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 def call(*command: object, home: Path, directory: Path = ROOT) -> str:
     """Run a command as from a shell that knows nothing of these tests; return its output."""
-    inherited = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(TOLD)}
     done = subprocess.run(
         [*map(str, command)],
         cwd=directory,
