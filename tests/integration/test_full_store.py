@@ -1,6 +1,7 @@
 """A Redis without memory left: jobs pause, can be asked and cancelled, and go on by themselves."""
 
 import pytest
+from redis.client import Pipeline
 
 from producer.job import Job
 from shared.broker import make_app
@@ -80,6 +81,25 @@ def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
     set_full(False)
     assert workplace.client.hget(job.ledger.keys.attempts(Stage.LOADING), "1") == b"0"
     assert job.status().images.loaded == 10
+
+
+def test_an_output_for_whose_commit_there_is_no_room_does_not_stay(
+    workplace, job, set_full, monkeypatch
+):
+    ledger, evalsha = job.ledger, Pipeline.evalsha
+    ledger.start_batch(Stage.LOADING, 1, redelivered=False)
+
+    def fill_before(pipe, *arguments):
+        pipe.config_set("maxmemory", 1)
+        return evalsha(pipe, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "evalsha", fill_before)
+        with pytest.raises(StoreFullError):
+            ledger.commit_loading(1, b"features", (10, 0), {})
+    assert not workplace.client.keys(ledger.keys.staged("*"))
+    set_full(False)
+    assert ledger.commit_loading(1, b"features", (10, 0), {}) is Commit.COMMITTED
 
 
 def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from shared.connection import Client
 from shared.store.refusals import full_is_ours
@@ -55,3 +55,7 @@ def run_with(
             return pipe.execute()[-1]
         except NoScriptError:
             return script(keys=keys, args=list(arguments))
+        except OutOfMemoryError:
+            # What filled it, if it did, must not keep it full.
+            client.unlink(staged[0])
+            raise
