@@ -14,6 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from servers import wait_until
 
+from shared.errors import UnreadableImageError
 from shared.findings import FailureReason
 from shared.jobs import Stage, State
 from shared.settings import Settings
@@ -484,6 +485,24 @@ def test_a_tile_that_takes_too_much_memory_is_left_out(workplace, tmp_path):
     keeper = SimpleNamespace(check=lambda: None)
     tiles = plotting.load_tiles(["large.png", "small.png"], tmp_path, narrow, keeper)
     assert list(tiles) == ["small.png"]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), UnreadableImageError(FailureReason.EMPTY, "")])
+def test_a_tile_that_cannot_be_loaded_costs_only_itself(workplace, labelled, monkeypatch, error):
+    monkeypatch.setattr(plotting, "load_image", raise_always(error))
+    finish_job(workplace, labelled.job_id)
+    assert labelled.state() is State.FINISHED
+
+
+def test_the_search_for_copies_is_not_held_to_the_memory_of_an_image(
+    workplace, labelled, monkeypatch
+):
+    begun = []
+    monkeypatch.setattr(plotting, "load_image", lambda *_: begun.append("tile") or plotting.GREY)
+    monkeypatch.setattr("worker.stages.finishing.search_copies", lambda *_: begun.append("search"))
+    finish_job(workplace, labelled.job_id)
+    assert begun == ["tile"] * (len(begun) - 1) + ["search"]
+    assert len(begun) > 1
 
 
 def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(

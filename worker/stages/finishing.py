@@ -42,9 +42,10 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         keeper.check()
         # A tile that kills the process costs the contact sheet its pictures, not the job.
         shown = findings.shown_paths() if lease.attempt == 1 else []
+        # Before the search begins: it would be held to the memory of an image, too.
+        tiles = load_tiles(shown, Path(ledger.request.source), workplace, keeper)
         with ThreadPoolExecutor(THREADS) as pool:
             searching = pool.submit(search_copies, findings, lease, keeper)
-            tiles = load_tiles(shown, Path(ledger.request.source), workplace, keeper)
             plots = draw_plots(findings, tiles, pool)
             copies = searching.result()
         keeper.check()

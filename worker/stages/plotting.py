@@ -38,6 +38,8 @@ def load_tiles(
 ) -> Tiles:
     """Return small pictures of images, without those that cannot be loaded any more.
 
+    No other thread may need much memory meanwhile: that of images is limited for all of them.
+
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
@@ -46,7 +48,8 @@ def load_tiles(
         for path in dict.fromkeys(paths):
             keeper.check()
             watchdog.watch()
-            with suppress(UnreadableImageError):
+            # A file that has grown since may be too much even to be read.
+            with suppress(UnreadableImageError, MemoryError):
                 tiles[path] = load_image(source / path, TILE_PIXELS, workplace.limits)
     return tiles
 
