@@ -107,10 +107,12 @@ def take_credentials(query: dict[str, str]) -> str:
 def find_age(client: Client) -> list[str]:
     """Return what is wrong with the server's version, with the remedy, if anything is."""
     try:
-        version = str(client.info("server").get("redis_version", LEAST_VERSION))
+        version = str(client.info("server").get("redis_version"))
     except ResponseError:
         return []  # a managed Redis hides that, too
-    if int(version.partition(".")[0]) >= LEAST_VERSION:
+    major = version.partition(".")[0]
+    # What does not say how old it is, is trusted.
+    if not major.isdecimal() or int(major) >= LEAST_VERSION:
         return []
     return [f"Redis {version} is too old: use Redis {LEAST_VERSION} or newer, or Valkey"]
 
