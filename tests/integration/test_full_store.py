@@ -83,14 +83,17 @@ def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
     assert job.status().images.loaded == 10
 
 
+@pytest.mark.parametrize("forgets", [False, True])
 def test_an_output_for_whose_commit_there_is_no_room_does_not_stay(
-    workplace, job, set_full, monkeypatch
+    workplace, job, set_full, monkeypatch, forgets
 ):
     ledger, evalsha = job.ledger, Pipeline.evalsha
     ledger.start_batch(Stage.LOADING, 1, redelivered=False)
 
     def fill_before(pipe, *arguments):
         pipe.config_set("maxmemory", 1)
+        if forgets:
+            pipe.execute_command("SCRIPT FLUSH")
         return evalsha(pipe, *arguments)
 
     with monkeypatch.context() as patch:

@@ -52,9 +52,10 @@ def run_with(
         pipe.set(*staged, ex=STAGED_SECONDS)
         pipe.evalsha(script.sha, len(keys), *keys, *arguments)
         try:
-            return pipe.execute()[-1]
-        except NoScriptError:
-            return script(keys=keys, args=list(arguments))
+            try:
+                return pipe.execute()[-1]
+            except NoScriptError:
+                return script(keys=keys, args=list(arguments))
         except OutOfMemoryError:
             # What filled it, if it did, must not keep it full.
             client.unlink(staged[0])
