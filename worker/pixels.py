@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
+from shared.depth import SIXTEEN, find_depth
 from shared.errors import UnreadableImageError
 from shared.findings import FailureReason
 
@@ -15,7 +16,7 @@ from shared.findings import FailureReason
 INTERPOLABLE = {"RGB", "L", "RGBA", "LA", "CMYK", "YCbCr", "LAB"}
 WIDE = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
-BITS_TAG, PHOTOMETRIC_TAG = 258, 262
+PHOTOMETRIC_TAG = 262
 MIN_IS_WHITE = 0
 
 # Reading EXIF costs more than it brings where no such block is.
@@ -61,17 +62,11 @@ def make_square(picture: Image.Image, image_size: int) -> NDArray[np.uint8]:
 def make_interpolable(picture: Image.Image) -> Image.Image:
     """Return the picture in a mode whose values may be averaged."""
     if picture.mode in WIDE:
-        values = make_eight_bits(np.asarray(picture), count_bits(picture))
+        values = make_eight_bits(np.asarray(picture), find_depth(picture))
         return Image.fromarray(~values if is_inverted(picture) else values)
     if picture.mode in INTERPOLABLE and "transparency" not in picture.info:
         return picture
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-
-
-def count_bits(picture: Image.Image) -> int:
-    """Return how many bits of 16 a picture's values use: 12 in some TIFF, else all."""
-    (bits, *_) = getattr(picture, "tag_v2", {}).get(BITS_TAG, (16,))
-    return int(bits) if 8 < bits < 16 else 16
 
 
 def is_inverted(picture: Image.Image) -> bool:
@@ -115,21 +110,21 @@ def make_upright(picture: Image.Image, orientation: int) -> Image.Image:
     return picture.transpose(UPRIGHT[orientation])
 
 
-def make_eight_bits(values: NDArray[Any], bits: int = 16) -> NDArray[np.uint8]:
+def make_eight_bits(values: NDArray[Any], depth: int = SIXTEEN) -> NDArray[np.uint8]:
     """Scale values of any type to 0-255: by the range of short types, else by their own.
 
     Sixteen bits that Pillow holds in 32 (mode I) count as sixteen.
 
     Args:
         values: Of any shape.
-        bits: How many of 16 are used.
+        depth: How many bits of sixteen are in use, 9 to 16.
     """
     if values.dtype == np.uint8:
         return values.astype(np.uint8, copy=False)
     if values.dtype == np.int32 and values.min() >= 0 and values.max() <= 0xFFFF:
         values = values.astype(np.uint16)
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        values = np.right_shift(values, bits - 8)
+        values = np.right_shift(values, depth - 8)
         return values.astype(np.uint8)
     return stretch(values)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING
 
+from shared.depth import find_depth
 from shared.errors import UnreadableImageError
 from shared.files import FORMATS, ImageLimits, read_file
 from shared.findings import FailureReason
@@ -20,7 +21,7 @@ QUALITY = 80
 KEPT_BYTES = 64 * 2**20
 # A large image takes hundreds of megabytes while it is decoded.
 DECODED_AT_ONCE = 2
-# Sixteen bits as eight: Pillow itself would clip them.
+# Up to sixteen bits, to be made eight: Pillow itself would clip them.
 WIDE_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
 
 
@@ -110,7 +111,8 @@ def shrink(content: bytes, max_pixels: int) -> bytes:
 def make_eight_bits(picture: "Image") -> "Image":
     """Return a picture whose colours have eight bits each."""
     if picture.mode in WIDE_MODES:
-        return picture.convert("I").point(lambda value: value / 256).convert("L")
+        step = 2 ** (find_depth(picture) - 8)
+        return picture.convert("I").point(lambda value: value / step).convert("L")
     return picture
 
 

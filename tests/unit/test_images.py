@@ -2,7 +2,6 @@ import lzma
 import os
 import resource
 import socket
-import struct
 import subprocess
 import sys
 import warnings
@@ -16,6 +15,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from twelve_bits import make_twelve_bit_tiff
 
 from shared.errors import UnreadableImageError
 from shared.files import ImageLimits
@@ -235,18 +235,9 @@ def test_scientific_tiff_is_scaled_to_eight_bits(
     assert colour_of(tmp_path / "a.tif") == expected
 
 
-def make_12_bit_tiff(value: int) -> bytes:
-    """Return a greyscale TIFF of 4 × 1 pixels of one value, twelve bits each."""
-    tags = {256: 4, 257: 1, 258: 12, 259: 1, 262: 1, 273: 122, 277: 1, 278: 1, 279: 6}
-    entries = b"".join(struct.pack("<HHII", tag, 4, 1, number) for tag, number in tags.items())
-    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
-    packed = (value << 12 | value).to_bytes(3) * 2
-    return b"II*\0" + struct.pack("<I", 8) + directory + packed
-
-
 @pytest.mark.parametrize(("value", "level"), [(0, 0), (2048, 128), (4095, 255)])
 def test_twelve_bits_are_scaled_by_their_own_range(tmp_path: Path, value: int, level: int) -> None:
-    (tmp_path / "a.tif").write_bytes(make_12_bit_tiff(value))
+    (tmp_path / "a.tif").write_bytes(make_twelve_bit_tiff(value))
     assert colour_of(tmp_path / "a.tif", 1) == (level,) * 3
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from twelve_bits import make_twelve_bit_tiff
 
 from producer.web import thumbnails
 from producer.web.thumbnails import SIDE_PIXELS, Thumbnails
@@ -53,6 +54,11 @@ def test_a_photograph_is_upright(tmp_path: Path) -> None:
 def test_any_mode_is_shown_as_it_looks(tmp_path: Path, picture: Image.Image, expected: int) -> None:
     picture.save(tmp_path / "a.png")
     assert abs(middle(show(tmp_path / "a.png")) - expected) <= 2
+
+
+def test_white_of_twelve_bits_is_shown_as_white(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(make_twelve_bit_tiff(4095))
+    assert middle(show(tmp_path / "a.tif")) == WHITE
 
 
 @pytest.mark.filterwarnings("ignore:Image size")
