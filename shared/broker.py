@@ -9,6 +9,7 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import retry_over_time
 from redis.exceptions import OutOfMemoryError
 
+from shared.channel import use_channel
 from shared.connection import LOST, broker_url, check_url
 from shared.store.keys import CELERY
 from shared.tasks import BATCHES, CALLBACKS, PRIORITIES
@@ -60,6 +61,7 @@ def make_app(redis_url: str) -> Celery:
         SettingsError: The URL is not one of Redis.
     """
     check_url(redis_url)
+    use_channel()
     broker = broker_url(redis_url)
     app = Celery("shoal", broker=broker, backend=backend_url(broker))
     app.conf.update(CONFIGURATION, shoal_redis_url=redis_url)

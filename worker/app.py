@@ -21,7 +21,6 @@ from shared.connection import LOST, QUICK_RETRIES, connect, find_faults
 from shared.embedded import hold_server, server_url
 from shared.settings import read_settings
 from shared.tasks import CALLBACKS
-from worker.channel import use_lost_channels
 from worker.memory import keep_freed_memory
 from worker.sweep import SweeperStep
 from worker.tasks import add_tasks
@@ -34,7 +33,6 @@ CALLBACK_MODULES = ("worker.fitting", "worker.plots", "worker.duplicates")
 # A child that ends waits until its results are read, which a main process that ends may do no
 # more: by default 30 s, every fourth time in a trial. Nothing is lost, the ledger has them.
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
-use_lost_channels()
 keep_freed_memory()
 
 settings = read_settings()

@@ -7,7 +7,6 @@ from servers import Server
 from shared.broker import make_app
 from shared.connection import LOST
 from shared.tasks import BATCHES
-from worker.channel import use_lost_channels
 
 
 def receive_one(connection: Connection, queue: Queue) -> Any:
@@ -28,10 +27,9 @@ def receive_one(connection: Connection, queue: Queue) -> Any:
     return channel
 
 
-def test_lost_channel_with_a_message_at_hand_is_closed_at_the_first_call(
+def test_a_lost_channel_with_a_message_at_hand_is_closed_at_the_first_call(
     own_server: Server,
 ) -> None:
-    use_lost_channels()
     own_server.start()
     with make_app(own_server.url) as app:
         connection = app.connection_for_read()
@@ -41,3 +39,16 @@ def test_lost_channel_with_a_message_at_hand_is_closed_at_the_first_call(
             channel.close()
         # Closed later, without its transport, it would end the worker.
         assert channel.closed
+
+
+def test_a_channel_keeps_its_client_as_long_as_its_connections(own_server: Server) -> None:
+    own_server.start()
+    with make_app(own_server.url) as app, app.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        with channel.conn_or_acquire() as client, channel.conn_or_acquire() as again:
+            assert again is client
+            assert client is not channel.client  # which waits for messages
+        channel._disconnect_pools()
+        with channel.conn_or_acquire() as client:
+            assert client is not again
+            assert client.ping()
