@@ -40,8 +40,9 @@ def perceptual_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     flat = images.reshape(n_images, size, 3 * size).astype(np.float32)
     spectra = (rows @ flat @ columns).reshape(n_images, SIDE**2)[:, 1:]
     # They are 63: the last bit is always 0.
-    above = spectra > np.partition(spectra, MIDDLE, axis=1)[:, MIDDLE, None]
-    packed = np.packbits(np.pad(above, ((0, 0), (0, 1))), axis=1, bitorder="little")
+    above = np.zeros((n_images, SIDE**2), np.bool_)
+    above[:, :-1] = spectra > np.partition(spectra, MIDDLE, axis=1)[:, MIDDLE, None]
+    packed = np.packbits(above, axis=1, bitorder="little")
     hashes = packed.view("<u8").ravel().astype(np.uint64)
     contrast = np.sqrt((spectra.astype(np.float64) ** 2).sum(axis=1)) / size
     return np.where(contrast < FLAT_LEVELS, np.uint64(FLAT), hashes)

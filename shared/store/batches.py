@@ -2,7 +2,8 @@
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.connection import Client
@@ -25,6 +26,19 @@ class Commit(StrEnum):
     STALE = "stale"
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A batch that was begun.
+
+    Attributes:
+        number: How often it was begun, this time included.
+        notes: Its values in the hashes that were asked for; None where there is none.
+    """
+
+    number: int
+    notes: tuple[bytes | None, ...]
+
+
 class BatchLedger:
     """What is done and running of one job's batches."""
 
@@ -34,24 +48,27 @@ class BatchLedger:
         self.keys = JobKeys(job_id)
         self.lease_seconds = lease_seconds
 
-    def start_batch(self, stage: Stage, batch: int, redelivered: bool) -> int | None:
-        """Begin a batch; return the number of the attempt, or None if it is not to be done.
+    def start_batch(
+        self, stage: Stage, batch: int, redelivered: bool, noted: Sequence[str] = ()
+    ) -> Attempt | None:
+        """Begin a batch; return the attempt, or None if it is not to be done.
 
         Args:
             stage: Stage that the batch belongs to.
             batch: Number of the batch.
             redelivered: Whether the broker lost its connection to the batch's holder.
+            noted: Hashes whose values of this batch are to be returned, with no further round trip.
         """
         reply = scripts.run(
             self.client,
             "start_batch",
-            [self.keys.job, *self.stage_keys(stage), self.keys.attempts(stage)],
+            [self.keys.job, *self.stage_keys(stage), self.keys.attempts(stage), *noted],
             *(stage, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
         )
         if reply == b"unknown":
             fields = {"job": self.job_id, "stage": stage, "batch": batch}
             logger.warning("no such batch", extra=fields)
-        return reply if isinstance(reply, int) else None
+        return Attempt(reply[0], tuple(reply[1:])) if isinstance(reply, list) else None
 
     def stage_keys(self, stage: Stage) -> list[str]:
         """Return the keys that say what is done and running."""

@@ -40,17 +40,23 @@ class Results:
         """Return how many batches the manifest has."""
         return int(self.client.hlen(self.keys.manifest))
 
-    def batch(self, batch: int) -> tuple[list[str], Loaded | None]:
-        """Return a batch's paths, and what it left when it was loaded before a retry, if so."""
+    @property
+    def batch_keys(self) -> list[str]:
+        """The hashes that say what a batch has to load, and what it left before a retry."""
         keys = self.keys
-        # In one round trip: between two busy processes each takes a millisecond.
-        with self.client.pipeline(transaction=False) as pipe:
-            for key in (keys.manifest, keys.shapes, keys.failures, keys.hashes, keys.thumbnails):
-                pipe.hget(key, str(batch))
-            manifest, shape, failures, hashes, page = pipe.execute()
+        return [keys.manifest, keys.shapes, keys.failures, keys.hashes, keys.thumbnails]
+
+    def batch(self, batch: int, notes: Sequence[bytes | None]) -> tuple[list[str], Loaded | None]:
+        """Return a batch's paths, and what it left when it was loaded before a retry, if so.
+
+        Args:
+            batch: Number of the batch.
+            notes: Values of ``batch_keys``.
+        """
+        manifest, shape, failures, hashes, page = notes
         paths = unpack_paths(self._present(manifest))
-        features = self.client.get(keys.features(batch)) if shape else None
-        if features is None or hashes is None:
+        features = self.client.get(self.keys.features(batch)) if shape else None
+        if shape is None or features is None or hashes is None:
             return paths, None
         failed = decode(failures or b"[]", list[FailedImage])
         return paths, Loaded(decode(shape, Shape), features, hashes, failed, page or b"")

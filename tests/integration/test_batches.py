@@ -14,7 +14,9 @@ LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 
 
 def start(ledger, batch=0, stage=LOADING, *, redelivered=False):
-    return ledger.start_batch(stage, batch, redelivered)
+    """Begin a batch; return the number of the attempt, or None."""
+    attempt = ledger.start_batch(stage, batch, redelivered)
+    return attempt and attempt.number
 
 
 def commit(ledger, batch=0, loaded=3, failed=1):
@@ -77,6 +79,16 @@ def test_a_batch_that_the_job_does_not_have_is_not_begun(register, batch):
     ledger = register(2)
     assert ledger.start_batch(LOADING, batch, redelivered=False) is None
     assert ledger.state() is State.QUEUED
+
+
+def test_what_is_noted_of_a_batch_comes_with_its_beginning(register):
+    ledger = register()
+    keys = [ledger.keys.manifest, ledger.keys.shapes]
+    paths = ledger.client.hget(ledger.keys.manifest, "0")
+    assert ledger.start_batch(LOADING, 0, redelivered=False, noted=keys).notes == (paths, None)
+    silence(ledger)
+    enter_labelling(ledger)
+    assert ledger.start_batch(LABELLING, 0, redelivered=False, noted=keys[1:]).notes == (b"{}",)
 
 
 def test_a_batch_of_a_cancelled_job_is_not_begun(register):

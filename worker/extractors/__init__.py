@@ -6,7 +6,13 @@ features, to the last bit, whatever the images beside it: jobs are split into ba
 that must not show.
 """
 
-from worker.extractors.extractor import Extract, Extractor, Features, Images
+from worker.extractors.extractor import (
+    Extract,
+    Extractor,
+    Features,
+    Images,
+    extract_in_chunks,
+)
 from worker.extractors.registry import extract_blocks, find_extractor, find_extractors
 
 __all__ = [
@@ -15,6 +21,7 @@ __all__ = [
     "Features",
     "Images",
     "extract_blocks",
+    "extract_in_chunks",
     "find_extractor",
     "find_extractors",
 ]

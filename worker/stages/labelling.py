@@ -29,7 +29,7 @@ def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool
     attempt = ledger.start_batch(Stage.LABELLING, batch, redelivered)
     if attempt is None:
         return Commit.STALE
-    if attempt > MOST_ATTEMPTS:
+    if attempt.number > MOST_ATTEMPTS:
         detail = describe_hopeless(ledger, Stage.LABELLING, batch)
         return fail_hopeless(workplace, ledger, Stage.LABELLING, detail)
     with keep_batch(workplace, ledger, Stage.LABELLING, batch) as heartbeat:
@@ -38,7 +38,7 @@ def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool
         labels = label_features(results, batch, token)
         seconds = heartbeat.seconds
         commit = ledger.commit_labelling(batch, labels, token, seconds)
-    outcome = {"attempt": attempt, "commit": commit, "seconds": seconds}
+    outcome = {"attempt": attempt.number, "commit": commit, "seconds": seconds}
     log_batch(ledger, Stage.LABELLING, batch, **outcome)
     return commit
 

@@ -14,8 +14,9 @@ from shared.files import digest_content, read_file
 from shared.findings import FailureReason
 from shared.jobs import JobRequest, Stage
 from shared.store import Commit, Ledger
+from shared.store.batches import Attempt
 from shared.store.rows import FailedImage
-from worker.extractors import Extractor, extract_blocks, find_extractors
+from worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from worker.hashes import HASH_DTYPE, perceptual_hash
 from worker.heartbeat import BatchHeartbeat, Watchdog, WorkLostError
 from worker.images import load_with_digest
@@ -47,15 +48,16 @@ Load = Callable[[str], tuple[NDArray[np.uint8], int]]
 def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
     """Load one batch and commit its features and failures."""
     ledger = workplace.ledger(job_id)
-    attempt = ledger.start_batch(Stage.LOADING, batch, redelivered)
+    results = workplace.results(job_id)
+    attempt = ledger.start_batch(Stage.LOADING, batch, redelivered, results.batch_keys)
     if attempt is None:
         return Commit.STALE
-    if attempt > MOST_ATTEMPTS:
-        return give_up(workplace, ledger, batch)
+    if attempt.number > MOST_ATTEMPTS:
+        return give_up(workplace, ledger, batch, attempt)
     try:
         with keep_batch(workplace, ledger, Stage.LOADING, batch) as heartbeat:
-            part = Remainder.find(workplace.results(job_id), batch)
-            images = read_images(workplace, ledger.request, part.paths, attempt, heartbeat)
+            part = Remainder.find(results, batch, attempt.notes)
+            images = read_images(workplace, ledger.request, part.paths, attempt.number, heartbeat)
             rows = extract_rows(workplace, ledger, images, heartbeat.check)
             seconds = heartbeat.seconds
             commit = commit_rows(workplace, ledger, part, rows, images, seconds)
@@ -65,18 +67,18 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     except WorkLostError:
         return Commit.STALE
     counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
-    outcome = {"attempt": attempt, **counts, "commit": commit, "seconds": seconds}
+    outcome = {"attempt": attempt.number, **counts, "commit": commit, "seconds": seconds}
     log_batch(ledger, Stage.LOADING, batch, **outcome)
     return commit
 
 
-def give_up(workplace: Workplace, ledger: Ledger, batch: int) -> Commit:
+def give_up(workplace: Workplace, ledger: Ledger, batch: int, attempt: Attempt) -> Commit:
     """Commit a hopeless batch: each image to be loaded is a failure that says why."""
     detail = describe_hopeless(ledger, Stage.LOADING, batch)
     raised = ledger.last_error(Stage.LOADING, batch)
     reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
     try:
-        part = Remainder.find(workplace.results(ledger.job_id), batch)
+        part = Remainder.find(workplace.results(ledger.job_id), batch, attempt.notes)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
         rows = extract_rows(workplace, ledger, nothing, lambda: None)
@@ -177,10 +179,9 @@ def extract_rows(
         for start in range(0, max(len(images.pixels), 1), CHUNK):
             check()
             watchdog.watch()
-            chunk = slice(start, start + CHUNK)
-            part, widths = extract_blocks(extractors, images.pixels[chunk])
+            part, widths = extract_blocks(extractors, images.pixels[start : start + CHUNK])
             parts.append(part)
-            hashes["perceptual"][chunk] = perceptual_hash(images.pixels[chunk])
+    hashes["perceptual"] = extract_in_chunks(perceptual_hash, images.pixels)
     return BatchRows(np.concatenate(parts), hashes, widths)
 
 

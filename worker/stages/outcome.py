@@ -1,6 +1,7 @@
 """What a batch leaves when it is loaded: features, failures, and a page of thumbnails."""
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,14 +56,14 @@ def make_batch_page(part: Remainder, images: LoadedImages, total: int) -> bytes:
 
     A batch that was loaded before there were thumbnails has none.
     """
-    shown = sample_positions(part.batch, part.n_images, total)
+    shown = set(sample_positions(part.batch, part.n_images, total))
+    before = sorted(shown.difference(part.positions))
     loaded = part.loaded_positions(images.failures)
-    before = np.setdiff1d(shown, part.positions)
-    now = np.isin(loaded, shown)
+    now = [place in shown for place in loaded]
     tiles = make_tiles(images.pixels[now])
-    if len(before) and not part.page:
+    if before and not part.page:
         return b""
-    if len(before):
-        order = np.argsort([*before, *np.extract(now, loaded)])
+    if before:
+        order = np.argsort([*before, *compress(loaded, now)])
         tiles = np.concatenate([cut_page(part.page, len(before)), tiles])[order]
     return make_page(tiles, total)

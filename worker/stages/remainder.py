@@ -1,5 +1,6 @@
 """The images of a batch that are still to be loaded: all, or those that failed before a retry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -53,14 +54,14 @@ class Remainder:
     page: bytes = b""
 
     @classmethod
-    def find(cls, results: Results, batch: int) -> Self:
-        """Return what is to be loaded of a batch.
+    def find(cls, results: Results, batch: int, notes: Sequence[bytes | None]) -> Self:
+        """Return what is to be loaded of a batch, by what the store notes of it.
 
         Raises:
             NotFinishedError: The manifest has no such batch.
             zlib.error: Its manifest is damaged.
         """
-        paths, loaded = results.batch(batch)
+        paths, loaded = results.batch(batch, notes)
         if loaded is None or not loaded.shape.rows:
             return cls(batch, paths, list(range(len(paths))), None)
         features = np.frombuffer(loaded.features, loaded.shape.dtype)

@@ -1,5 +1,5 @@
--- Begin a batch: returns the number of the attempt, or why not to.
--- KEYS: job, done, running, attempts
+-- Begin a batch: returns the number of the attempt and what hashes say of it, or why not to.
+-- KEYS: job, done, running, attempts, hashes…
 -- ARGV: stage, batch, lease seconds, redelivered, seconds to prove that its holder lives
 local batch, batches = tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[1], 'batches') or 0)
 if batch < 0 or batch >= batches then return 'unknown' end
@@ -24,4 +24,8 @@ if deadline > now and (ARGV[4] == '0' or silent < tonumber(ARGV[5])) then
 end
 redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[2])
 redis.call('HSET', KEYS[1], 'active_at', now)
-return redis.call('HINCRBY', KEYS[4], ARGV[2], 1)
+local started = {redis.call('HINCRBY', KEYS[4], ARGV[2], 1)}
+for i = 5, #KEYS do
+  started[i - 3] = redis.call('HGET', KEYS[i], ARGV[2])
+end
+return started
