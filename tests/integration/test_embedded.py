@@ -163,6 +163,18 @@ def test_the_server_loses_no_work(settings):
         assert client.config_get("port") == {"port": "0"}
 
 
+def test_the_file_is_rewritten_without_compressing_it(settings):
+    with hold_server(settings) as url, connect(url) as client:
+        client.set("key", bytes(10**6))
+        client.bgrewriteaof()
+        wait_until(lambda: size_of_base(client) > 10**6, seconds=10)
+
+
+def size_of_base(client):
+    """Return the bytes of the append-only file as of its last rewriting."""
+    return client.info("persistence")["aof_base_size"]
+
+
 def test_only_its_user_may_enter_the_directory(settings):
     with hold_server(settings):
         assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700

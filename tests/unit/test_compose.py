@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from producer.cli import main
+from shared.embedded import SERVER_CONFIGURATION
 from shared.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -71,8 +72,8 @@ def test_nothing_is_asked_of_those_who_start_no_page_for_its_sake() -> None:
 
 def test_redis_keeps_what_it_is_given() -> None:
     command = " ".join(SERVICES["redis"]["command"])
-    assert "--appendonly yes --appendfsync everysec" in command
-    assert "--maxmemory-policy noeviction" in command
+    for name, value in SERVER_CONFIGURATION.items():  # as the embedded server does
+        assert f"--{name} {value}" in command
     [volume] = SERVICES["redis"]["volumes"]
     name, target = volume.split(":")
     assert (target, name in COMPOSE["volumes"]) == ("/data", True)
