@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.table import make_tables
 from producer.cli import main
+from shared.jobs import JobRequest
 from shared.settings import PREFIX, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -26,6 +27,18 @@ def test_readme_names_every_setting_and_no_other() -> None:
 
 def test_readme_shows_every_command_and_no_other() -> None:
     assert set(COMMAND.findall(find_code())) == set(main.commands)
+
+
+def test_readme_has_a_row_for_every_option_of_a_job_with_its_default() -> None:
+    _, _, table = README.partition("| option of `run` and `submit` |")
+    rows = re.findall(r"^\| `(--[a-z-]+)` \| .* \| (.*) \|$", table, re.MULTILINE)
+    described = {name: default.split(",")[0].strip("` ") for name, default in rows}
+    command = main.commands["submit"]
+    options = {option.opts[0]: option for option in command.params if option.opts[0][0] == "-"}
+    assert described.keys() == options.keys() - {"--json"}
+    defaults = JobRequest(source="")
+    for name in ("--features", "--image-size", "--clusters", "--algorithm", "--random-state"):
+        assert described[name] == str(getattr(defaults, name[2:].replace("-", "_"))), name
 
 
 def test_figures_are_those_that_the_benchmarks_wrote() -> None:
