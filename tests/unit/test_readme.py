@@ -30,7 +30,7 @@ def test_readme_shows_every_command_and_no_other() -> None:
 
 
 def test_readme_has_a_row_for_every_option_of_a_job_with_its_default() -> None:
-    _, _, table = README.partition("| option of `run` and `submit` |")
+    table = README.partition("| option of `run` and `submit` |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| `(--[a-z-]+)` \| .* \| (.*) \|$", table, re.MULTILINE)
     described = {name: default.split(",")[0].strip("` ") for name, default in rows}
     command = main.commands["submit"]
