@@ -41,6 +41,12 @@ SERVER_CONFIGURATION = {
     # Pixels hardly become smaller, and compressing took nine tenths of rewriting them.
     "rdbcompression": "no",
 }
+# Let glibc keep freed buffers for the next features, as the workers do: to hand them back and have
+# them cleared anew took a fifth of the server's time. Elsewhere they mean nothing.
+SERVER_ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**26),
+}
 
 
 def home_of(settings: Settings) -> Path:
@@ -227,7 +233,11 @@ def start_server(home: Path) -> "subprocess.Popen[bytes]":
         **SERVER_CONFIGURATION,
     }
     arguments = [word for key, value in options.items() for word in (f"--{key}", value)]
-    return subprocess.Popen([str(get_binary_path()), *arguments], stdin=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [str(get_binary_path()), *arguments],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **SERVER_ENVIRONMENT},
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The embedded server: there while anybody uses it, and never without its data."""
 
+import resource
 import signal
 import socket
 import stat
@@ -168,6 +169,23 @@ def test_the_file_is_rewritten_without_compressing_it(settings):
         client.set("key", bytes(10**6))
         client.bgrewriteaof()
         wait_until(lambda: size_of_base(client) > 10**6, seconds=10)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the faults of Linux")
+def test_the_server_keeps_freed_memory_for_the_next_features(settings):
+    with hold_server(settings) as url, connect(url) as client:
+        server = Path(f"/proc/{client.info('server')['process_id']}/stat")
+
+        def store(times):
+            """Store 4 MB this often; return the pages that the kernel had to clear for it."""
+            before = int(server.read_text().rpartition(")")[2].split()[7])
+            for _ in range(times):
+                client.set("features", bytes(2**22))
+            return int(server.read_text().rpartition(")")[2].split()[7]) - before
+
+        store(10)
+        pages = 20 * 2**22 // resource.getpagesize()
+        assert store(20) < pages / 4
 
 
 def size_of_base(client):
