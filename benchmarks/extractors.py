@@ -24,6 +24,7 @@ from producer.client import Client
 from shared.features import choose_image_size
 from worker.extractors import Extractor, extract_blocks, find_extractors
 from worker.images import load_image
+from worker.memory import keep_freed_memory
 from worker.stages.loading import CHUNK
 
 # Photographs for each: some seconds a run.
@@ -82,7 +83,7 @@ def main() -> None:
     figures = {}
     with (
         tempfile.TemporaryDirectory() as home,
-        get_context("spawn").Pool(PROCESSES) as pool,
+        get_context("spawn").Pool(PROCESSES, keep_freed_memory) as pool,
         started_workers(Path(home)) as client,
     ):
         for features in options.features:

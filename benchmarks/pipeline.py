@@ -90,7 +90,7 @@ def main() -> None:
     """Compare at each number of images and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, nargs="+", default=[4000, 20_000])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--photographs", type=Path, default=Path(".benchmarks"))
     options = parser.parse_args()
     figures = []
