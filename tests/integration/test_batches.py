@@ -342,6 +342,22 @@ def test_a_batch_that_is_handed_back_is_begun_anew_at_once_and_was_no_attempt(re
     assert start(ledger) == 1
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda ledger: ledger.return_batch(LOADING, 0),
+        lambda ledger: ledger.end_attempt(LOADING, 0, "ValueError: odd"),
+    ],
+    ids=["returned", "failed"],
+)
+def test_a_sign_of_life_that_comes_late_does_not_keep_a_batch_for_nobody(register, end):
+    ledger = register()
+    start(ledger)
+    end(ledger)
+    ledger.beat_batch(LOADING, 0)
+    assert ledger.take_lost_batches(LOADING) == [0]
+
+
 def test_a_batch_that_was_given_away_or_ended_is_not_handed_back(client, register):
     ledger = register()
     start(ledger)
