@@ -43,7 +43,7 @@ def sum_up(accounts: list[dict[str, Any]], failed: int) -> dict[str, Any]:
         "faults": dict(faults),
         "images": jobs * images[0]["total"],
         "images_accounted_for": sum(image["loaded"] + image["failed"] for image in images),
-        "seconds_median": statistics.median(account["seconds"] for account in accounts),
+        "seconds_median": round(statistics.median(account["seconds"] for account in accounts), 2),
     }
 
 
