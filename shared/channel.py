@@ -1,5 +1,7 @@
 """The channel of all messages: it keeps its client, and closes whole also without Redis."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from kombu.transport import redis
@@ -24,18 +26,20 @@ class Channel(redis.Channel):
         except LOST:
             super().close()  # it waits for nothing any more
 
-    def _create_client(self, asynchronous: bool = False) -> Any:
-        """Return a client on the channel's pool of connections.
+    @contextmanager
+    def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:
+        """Yield ``client``, or else one on the channel's pool of connections.
 
         kombu 5.7 makes one for each message that is sent, received or acknowledged, which takes
-        a fifth of the time of sending it.
+        a sixth of the time of sending it.
         """
-        create: Any = super()._create_client  # type: ignore[misc]
-        if asynchronous:
-            return create(asynchronous=True)
+        if client:
+            yield client
+            return
         if self._kept is None or self._kept.connection_pool is not self.pool:
-            self._kept = create()
-        return self._kept
+            with super().conn_or_acquire() as self._kept:
+                pass  # the pool has the connections: leaving closes nothing
+        yield self._kept
 
 
 def use_channel() -> None:

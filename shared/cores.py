@@ -1,4 +1,7 @@
-"""The processor cores of this machine, or of the container that this is."""
+"""The processor cores of this machine, or of the container that this is.
+
+joblib can count them too, but imports numpy, for which no command of the producer has the time.
+"""
 
 import os
 from math import ceil

@@ -2,7 +2,7 @@
 
 import logging
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -14,7 +14,6 @@ from shared.files import digest_content, read_file
 from shared.findings import FailureReason
 from shared.jobs import JobRequest, Stage
 from shared.store import Commit, Ledger
-from shared.store.batches import Attempt
 from shared.store.rows import FailedImage
 from worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from worker.hashes import HASH_DTYPE, perceptual_hash
@@ -53,7 +52,7 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     if attempt is None:
         return Commit.STALE
     if attempt.number > MOST_ATTEMPTS:
-        return give_up(workplace, ledger, batch, attempt)
+        return give_up(workplace, ledger, batch, attempt.notes)
     try:
         with keep_batch(workplace, ledger, Stage.LOADING, batch) as heartbeat:
             part = Remainder.find(results, batch, attempt.notes)
@@ -72,13 +71,15 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
     return commit
 
 
-def give_up(workplace: Workplace, ledger: Ledger, batch: int, attempt: Attempt) -> Commit:
+def give_up(
+    workplace: Workplace, ledger: Ledger, batch: int, notes: Sequence[bytes | None]
+) -> Commit:
     """Commit a hopeless batch: each image to be loaded is a failure that says why."""
     detail = describe_hopeless(ledger, Stage.LOADING, batch)
     raised = ledger.last_error(Stage.LOADING, batch)
     reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
     try:
-        part = Remainder.find(workplace.results(ledger.job_id), batch, attempt.notes)
+        part = Remainder.find(workplace.results(ledger.job_id), batch, notes)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
         rows = extract_rows(workplace, ledger, nothing, lambda: None)
