@@ -53,7 +53,7 @@ def check_request(request: JobRequest, n_images: int) -> None:
     """Raise UsageError if ``n_images`` images cannot be enough for ``request``."""
     if request.clusters != AUTO and request.clusters > n_images:
         raise UsageError(
-            f"{n_images} images cannot make {request.clusters} clusters:"
+            f"{request.clusters} clusters need as many images, not {n_images}:"
             f" use --clusters {n_images} or less."
         )
     n_features = count_features(request.features, request.image_size)

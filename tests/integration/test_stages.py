@@ -330,7 +330,7 @@ def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, client, submit, digit
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        ({"clusters": 3}, "2 images could be read, too few for 3 clusters: use --clusters 2"),
+        ({"clusters": 3}, "3 clusters need as many images, and 2 could be read: use --clusters 2"),
         (
             {"clusters": 1, "components": 3},
             "have 2 principal components, not 3: use --components 2",

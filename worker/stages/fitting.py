@@ -101,7 +101,7 @@ def check_enough(n_rows: int, request: JobRequest) -> None:
         )
     if n_rows < least_rows(request):
         raise JobFailedError(
-            f"{n_rows} images could be read, too few for {request.clusters} clusters:"
+            f"{request.clusters} clusters need as many images, and {n_rows} could be read:"
             f" use --clusters {n_rows} or less."
         )
 
