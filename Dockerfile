@@ -17,8 +17,8 @@ COPY producer producer
 RUN uv sync --locked --no-dev --extra embedding --extra web --no-editable
 
 FROM python:3.12-slim
-RUN groupadd --system --gid 10001 shoal \
-    && useradd --system --uid 10001 --gid shoal --no-create-home --home-dir /tmp shoal
+RUN groupadd --gid 10001 shoal \
+    && useradd --uid 10001 --gid shoal --no-create-home --home-dir /tmp shoal
 COPY --from=build /opt/shoal /opt/shoal
 # /tmp is all that the container may write to.
 ENV PATH=/opt/shoal/bin:$PATH \
