@@ -10,7 +10,7 @@ from producer.job import Job
 from shared.errors import UsageError
 from shared.findings import DuplicateCounts
 from shared.jobs import State
-from worker.stages import loading
+from worker.stages import reading
 from worker.stages.finishing import finish_job
 from worker.stages.fitting import fit_job
 from worker.stages.labelling import label_batch
@@ -72,7 +72,7 @@ def test_a_copy_and_a_smaller_version_are_found_in_other_batches(job, work):
 
 
 def test_images_decoded_in_a_sub_process_are_compared_as_well(job, work, monkeypatch):
-    monkeypatch.setattr(loading, "LOST_PROCESSES", 0)
+    monkeypatch.setattr(reading, "LOST_PROCESSES", 0)
     work(job)
     check_found(job)
 

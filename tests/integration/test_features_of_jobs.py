@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from benchmarks.labelled_sets import make_set
 from shared.jobs import Stage, State
 from shared.store import Commit
+from worker.heartbeat import BatchHeartbeat, WorkLostError
 from worker.model import Model
 from worker.stages import loading
 from worker.stages.attempts import MOST_ATTEMPTS
@@ -122,14 +123,14 @@ def test_extracting_stops_once_the_job_is_cancelled(workplace, submit, faces, mo
         return extract(extractors, images)
 
     monkeypatch.setattr(loading, "extract_blocks", extract_and_cancel)
-    monkeypatch.setattr(loading.BatchHeartbeat, "check", lambda _: raise_if(seen))
+    monkeypatch.setattr(BatchHeartbeat, "check", lambda _: raise_if(seen))
     assert load_batch(workplace, ledger.job_id, 0, False) is Commit.STALE
     assert seen == [loading.CHUNK]
 
 
 def raise_if(seen):
     if seen:
-        raise loading.WorkLostError("cancelled")
+        raise WorkLostError("cancelled")
 
 
 def test_the_shipped_model_sees_what_pixels_do_not(workplace, submit, run, faces):

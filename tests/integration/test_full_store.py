@@ -10,7 +10,7 @@ from shared.errors import StoreFullError, WaitTimeoutError
 from shared.jobs import JobRequest, Stage, State
 from shared.settings import Settings
 from shared.store import Commit, Ledger, Lifetimes, Registry
-from worker.stages import loading
+from worker.stages import reading
 from worker.stages.finishing import finish_job
 from worker.stages.fitting import fit_job
 from worker.stages.labelling import label_batch
@@ -67,14 +67,14 @@ def test_a_job_pauses_while_redis_is_full_and_then_finishes(workplace, job, set_
 def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
     workplace, job, set_full, monkeypatch
 ):
-    load_images = loading.load_images
+    load_images = reading.load_images
 
     def load_and_fill(*arguments):
         set_full(True)
         return load_images(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "load_images", load_and_fill)
+        patch.setattr(reading, "load_images", load_and_fill)
         with pytest.raises(StoreFullError):
             load_batch(workplace, job.id, 1, False)
     assert job.ledger.beat_batch(Stage.LOADING, 1)

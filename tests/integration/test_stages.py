@@ -24,7 +24,7 @@ from worker import heartbeat
 from worker.features import FeatureStatistics
 from worker.images import load_image, load_with_digest
 from worker.model import Model
-from worker.stages import labelling, loading, plotting
+from worker.stages import labelling, plotting, reading
 from worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
 from worker.stages.callback import MOST_ATTEMPTS
 from worker.stages.finishing import finish_job
@@ -48,8 +48,8 @@ from types import SimpleNamespace
 from shared.jobs import JobRequest
 from shared.settings import Settings
 from worker.extractors import Extractor
-from worker.stages import loading
-from worker.stages.outcome import LoadedImages
+from worker.stages import loading, reading
+from worker.stages.reading import LoadedImages
 
 def hang(images):
     print("extracting", flush=True)
@@ -58,7 +58,7 @@ def hang(images):
 workplace = SimpleNamespace(settings=Settings(image_seconds=0.01))
 ledger = SimpleNamespace(request=JobRequest(source="/photographs"))
 loading.find_extractors = lambda *_: (Extractor("hangs", 32, hang),)
-images = LoadedImages(*loading.make_room(ledger.request, 1), [])
+images = LoadedImages(*reading.make_room(ledger.request, 1), [])
 loading.extract_rows(workplace, ledger, images, lambda: None)
 """
 
@@ -150,7 +150,7 @@ def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypat
         wait_until(is_lost)
         return load_with_digest(path, image_size, limits)
 
-    monkeypatch.setattr(loading, "load_with_digest", load_and_cancel)
+    monkeypatch.setattr(reading, "load_with_digest", load_and_cancel)
     assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
     assert mixed_job.status().images.loaded == 0
@@ -167,7 +167,7 @@ def test_a_worker_that_is_to_end_hands_its_batch_back_between_two_images(
         return load_with_digest(path, image_size, limits)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "load_with_digest", load_and_be_told)
+        patch.setattr(reading, "load_with_digest", load_and_be_told)
         assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
     assert mixed_job.take_lost_batches(Stage.LOADING) == [1]
@@ -187,8 +187,8 @@ def test_a_batch_that_cost_two_processes_is_decoded_in_a_sub_process(
     def refuse(path, image_size, limits):
         raise AssertionError("decoded in this process")
 
-    monkeypatch.setattr(loading, "load_with_digest", refuse)
-    lose_processes(mixed_job, loading.LOST_PROCESSES)
+    monkeypatch.setattr(reading, "load_with_digest", refuse)
+    lose_processes(mixed_job, reading.LOST_PROCESSES)
     assert load_batch(workplace, mixed_job.job_id, 0, True) is Commit.COMMITTED
     images = mixed_job.status().images
     assert (images.loaded, images.failed) == (20, 2)
@@ -205,7 +205,7 @@ def fail_until_given_up(work, workplace, ledger):
 def test_a_batch_that_always_raises_becomes_failures_that_say_why(
     workplace, mixed_job, monkeypatch
 ):
-    monkeypatch.setattr(loading, "load_images", raise_always(ValueError("odd")))
+    monkeypatch.setattr(reading, "load_images", raise_always(ValueError("odd")))
     assert fail_until_given_up(load_batch, workplace, mixed_job) is Commit.COMMITTED
     failures = list(workplace.results(mixed_job.job_id).failures())
     assert len(failures) == mixed_job.status().images.failed == 22
@@ -235,7 +235,7 @@ def test_a_batch_whose_paths_are_damaged_fails_the_job(workplace, mixed_job):
 
 
 def test_an_outage_of_redis_never_makes_a_batch_hopeless(workplace, mixed_job, monkeypatch):
-    monkeypatch.setattr(loading, "load_images", raise_always(RedisConnectionError("away")))
+    monkeypatch.setattr(reading, "load_images", raise_always(RedisConnectionError("away")))
     for _ in range(2 * MOST_BATCH_ATTEMPTS):
         with pytest.raises(RedisConnectionError):
             load_batch(workplace, mixed_job.job_id, 0, False)
@@ -266,7 +266,7 @@ def test_a_batch_that_cannot_be_labelled_fails_the_job(
 def test_an_isolated_batch_has_the_same_features(workplace, submit, mixed):
     plain, isolated = (submit(mixed, batch_size=43, **SMALL) for _ in range(2))
     load_batch(workplace, plain.job_id, 0, False)
-    lose_processes(isolated, loading.LOST_PROCESSES)
+    lose_processes(isolated, reading.LOST_PROCESSES)
     load_batch(workplace, isolated.job_id, 0, True)
     first, second = (workplace.results(ledger.job_id) for ledger in (plain, isolated))
     assert first.features(0) == second.features(0)

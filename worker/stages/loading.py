@@ -1,26 +1,19 @@
-"""Loading: decode, resize and flatten the images of one batch."""
+"""Loading: the images of one batch become rows of features."""
 
 import logging
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shared.errors import NotFinishedError, UnreadableImageError, UsageError
-from shared.files import digest_content, read_file
+from shared.errors import NotFinishedError, UsageError
 from shared.findings import FailureReason
-from shared.jobs import JobRequest, Stage
+from shared.jobs import Stage
 from shared.store import Commit, Ledger
 from shared.store.rows import FailedImage
 from worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from worker.hashes import HASH_DTYPE, perceptual_hash
-from worker.heartbeat import BatchHeartbeat, Watchdog, WorkLostError
-from worker.images import load_with_digest
-from worker.isolation import IsolatedLoader
-from worker.memory import limit_memory
+from worker.heartbeat import Watchdog, WorkLostError
 from worker.stages.attempts import (
     MOST_ATTEMPTS,
     describe_hopeless,
@@ -28,20 +21,15 @@ from worker.stages.attempts import (
     keep_batch,
     log_batch,
 )
-from worker.stages.outcome import LoadedImages, commit_rows
+from worker.stages.outcome import commit_rows
+from worker.stages.reading import LoadedImages, make_room, read_images
 from worker.stages.remainder import BatchRows, Remainder
 from worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 
-# Processes that a batch may cost before its images are decoded in a sub-process.
-LOST_PROCESSES = 2
-
 # Images between two looks at whether the work is still wanted: an embedding takes 10 ms for each.
 CHUNK = 64
-
-# Pixels of an image, and the digest of its file.
-Load = Callable[[str], tuple[NDArray[np.uint8], int]]
 
 
 def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
@@ -90,75 +78,6 @@ def give_up(
         return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
     logger.error(detail, extra={"job": ledger.job_id, "stage": Stage.LOADING})
     return commit
-
-
-def read_images(
-    workplace: Workplace,
-    request: JobRequest,
-    paths: list[str],
-    attempt: int,
-    heartbeat: BatchHeartbeat,
-) -> LoadedImages:
-    """Load ``paths``; end the process if an image hangs."""
-    settings = workplace.settings
-    # Beside what the batch keeps: its images, square and RGB.
-    kept_bytes = len(paths) * request.image_size**2 * 3
-    memory = limit_memory(settings.image_memory + kept_bytes)
-    with Watchdog(settings.image_seconds) as watchdog, memory:
-
-        def check() -> None:
-            heartbeat.check()
-            watchdog.watch()
-
-        with choose_loader(workplace, request, attempt, check) as load:
-            return load_images(request, paths, load, check)
-
-
-@contextmanager
-def choose_loader(
-    workplace: Workplace, request: JobRequest, attempt: int, check: Callable[[], None]
-) -> Iterator[Load]:
-    """Yield what loads an image: here, or in a sub-process once the batch has cost processes."""
-    if attempt <= LOST_PROCESSES:
-        yield partial(load_with_digest, image_size=request.image_size, limits=workplace.limits)
-        return
-    settings = workplace.settings
-    isolated = IsolatedLoader(
-        request.image_size,
-        workplace.limits,
-        settings.image_seconds,
-        settings.image_memory,
-        on_wait=check,
-    )
-    with isolated:
-        yield lambda path: (
-            isolated.load(path),
-            digest_content(read_file(path, workplace.limits)),
-        )
-
-
-def load_images(
-    request: JobRequest, paths: list[str], load: Load, check: Callable[[], None]
-) -> LoadedImages:
-    """Load images, each with its digest; those that cannot be used cost only themselves."""
-    pixels, digests = make_room(request, len(paths))
-    loaded, failures = 0, list[FailedImage]()
-    # Joined as text: with pathlib it takes 5 µs an image.
-    for position, path in enumerate(paths):
-        check()
-        try:
-            pixels[loaded], digests[loaded] = load(f"{request.source}/{path}")
-        except UnreadableImageError as error:
-            failures.append(FailedImage(position, error.reason, error.detail))
-        else:
-            loaded += 1
-    return LoadedImages(pixels[:loaded], digests[:loaded], failures)
-
-
-def make_room(request: JobRequest, n_images: int) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
-    """Return arrays that hold the pixels and the digests of ``n_images``, not filled yet."""
-    shape = (n_images, request.image_size, request.image_size, 3)
-    return np.empty(shape, np.uint8), np.empty(n_images, np.uint64)
 
 
 def extract_rows(

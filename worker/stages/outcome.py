@@ -1,33 +1,17 @@
 """What a batch leaves when it is loaded: features, failures, and a page of thumbnails."""
 
-from dataclasses import dataclass
 from itertools import compress
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.store import Commit, Ledger
-from shared.store.rows import FailedImage, Shape
+from shared.store.rows import Shape
 from shared.thumbnails import sample_positions
 from worker.features import FeatureStatistics
+from worker.stages.reading import LoadedImages
 from worker.stages.remainder import BatchRows, Remainder
 from worker.thumbnails import cut_page, make_page, make_tiles
 from worker.workplace import Workplace
-
-
-@dataclass(frozen=True)
-class LoadedImages:
-    """The images of a batch that could be loaded, and the failures.
-
-    Attributes:
-        pixels: Shape (n_loaded, image_size, image_size, 3).
-        digests: Of their files, shape (n_loaded,).
-        failures: The others.
-    """
-
-    pixels: NDArray[np.uint8]
-    digests: NDArray[np.uint64]
-    failures: list[FailedImage]
 
 
 def commit_rows(

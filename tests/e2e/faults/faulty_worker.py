@@ -22,7 +22,7 @@ from shared.store import Lease, Ledger, Results
 from shared.tasks import LABEL_BATCH
 from worker.app import app
 from worker.isolation import IsolatedLoader
-from worker.stages import loading
+from worker.stages import reading
 
 FAULTS = Path(os.environ["FAULTS"])
 TAKEN = ".taken"
@@ -126,13 +126,13 @@ def keep_pace(*_: object, pace: Path = PACE, **__: object) -> str:
 
 def keep_pace_of_images() -> None:
     """Let each image take as long as the test wants."""
-    load = loading.load_with_digest
+    load = reading.load_with_digest
 
     def load_slowly(*args: Any, **kwargs: Any) -> Any:
         keep_pace(pace=IMAGE_PACE)
         return load(*args, **kwargs)
 
-    loading.load_with_digest = load_slowly  # type: ignore[attr-defined]
+    reading.load_with_digest = load_slowly  # type: ignore[attr-defined]
 
 
 note_advances()
@@ -152,4 +152,4 @@ before(RedisBackend, "_chord_publish_claim_expires", lambda *_: "callback-claime
 after_task_publish.connect(count_published)
 # The sub-process decodes as this process does: with a fault where an image asks for it.
 isolated = partial(IsolatedLoader, function=f"{poison_decoder.__name__}:load_image")
-loading.IsolatedLoader = isolated  # type: ignore[assignment, attr-defined]
+reading.IsolatedLoader = isolated  # type: ignore[assignment, attr-defined]
