@@ -124,6 +124,15 @@ def explain_opening(
     return UnreadableImageError(reason, error.strerror or str(error))
 
 
+def is_bare(folder: StrPath) -> bool:
+    """Return whether a folder is missing or empty, as where nothing is mounted."""
+    try:
+        with os.scandir(folder) as entries:
+            return next(entries, None) is None
+    except OSError as error:
+        return OPEN_REASONS.get(error.errno or 0) is FailureReason.MISSING
+
+
 def digest_content(content: bytes) -> int:
     """Return 64 bits that tell a file's content from any other's (XXH3).
 

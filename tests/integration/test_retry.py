@@ -1,9 +1,13 @@
 """Retrying a job: what was loaded is kept, and the end is that of a fresh job."""
 
+import shutil
+from socket import gethostname
+
 import pytest
 
 from producer.job import Job
 from shared.errors import UnknownJobError, UsageError
+from shared.findings import FailureReason
 from shared.jobs import Stage, State
 from shared.store import Commit, Expiry, Lifetimes
 from shared.store.keys import ACTIVE
@@ -22,9 +26,7 @@ N_BATCHES = 5
 @pytest.fixture
 def folder(mixed, tmp_path):
     """A copy of the mixed folder: 40 digits and 3 broken files."""
-    for path in mixed.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    return tmp_path
+    return shutil.copytree(mixed, tmp_path / "folder")
 
 
 @pytest.fixture
@@ -162,6 +164,46 @@ def test_a_job_whose_features_were_dropped_is_loaded_anew(client, job, work, fre
     assert (images.loaded, images.failed) == (0, 0)
     work(job)
     assert outcome(job) == fresh()
+
+
+@pytest.mark.parametrize("mounted", ["nothing", "an empty folder"])
+def test_a_machine_without_the_folder_fails_the_job_and_none_of_its_images(
+    job, work, folder, fresh, workplace, mounted
+):
+    work(job, State.LOADING)
+    images = job.status().images
+    away = folder.rename(folder.with_name("away"))
+    if mounted == "an empty folder":
+        folder.mkdir()
+    assert load_batch(workplace, job.id, N_BATCHES - 1, False) is Commit.STALE
+    status = job.status()
+    assert (status.state, status.images) == (State.FAILED, images)
+    assert f"{folder} is missing or empty on {gethostname()}" in status.error
+    assert f"then `shoal retry {job.id}`" in status.error
+    away.rename(folder)
+    job.retry()
+    work(job)
+    assert outcome(job) == fresh()
+
+
+def test_a_folder_that_lost_all_its_images_is_not_taken_for_a_missing_one(job, work, folder):
+    (folder / "notes.txt").touch()
+    for path in folder.glob("*.png"):
+        path.unlink()
+    work(job)
+    assert job.status().images.failed == 43
+    assert {failure.reason for failure in job.failures()} == {FailureReason.MISSING}
+
+
+def test_trying_failures_again_without_the_folder_costs_a_job_nothing(job, work, folder):
+    work(job)
+    before = outcome(job)[0]
+    folder.rename(folder.with_name("away"))
+    job.retry(failed_only=True)
+    work(job)
+    labels, _, failures, images = outcome(job)
+    assert (labels, images.loaded) == (before, 40)
+    assert {failure.reason for failure in failures} == {FailureReason.MISSING}
 
 
 def test_attempts_begin_anew(client, job, workplace):

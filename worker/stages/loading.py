@@ -3,10 +3,12 @@
 import logging
 import zlib
 from collections.abc import Callable, Sequence
+from socket import gethostname
 
 import numpy as np
 
 from shared.errors import NotFinishedError, UsageError
+from shared.files import is_bare
 from shared.findings import FailureReason
 from shared.jobs import Stage
 from shared.store import Commit, Ledger
@@ -45,6 +47,8 @@ def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool)
         with keep_batch(workplace, ledger, Stage.LOADING, batch) as heartbeat:
             part = Remainder.find(results, batch, attempt.notes)
             images = read_images(workplace, ledger.request, part.paths, attempt.number, heartbeat)
+            if not part.is_retry:  # that must not cost a finished job its results
+                check_source(ledger, images.failures)
             rows = extract_rows(workplace, ledger, images, heartbeat.check)
             seconds = heartbeat.seconds
             commit = commit_rows(workplace, ledger, part, rows, images, seconds)
@@ -103,6 +107,20 @@ def extract_rows(
             parts.append(part)
     hashes["perceptual"] = extract_in_chunks(perceptual_hash, images.pixels)
     return BatchRows(np.concatenate(parts), hashes, widths)
+
+
+def check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
+    """Check that images are not missing because this machine has nothing of their folder.
+
+    Raises:
+        UsageError: It has nothing: here, all images of all batches would be failures.
+    """
+    source = ledger.request.source
+    if any(failure.reason is FailureReason.MISSING for failure in failures) and is_bare(source):
+        raise UsageError(
+            f"{source} is missing or empty on {gethostname()}: mount it there at this path, or stop"
+            f" the workers there, then `shoal retry {ledger.job_id}`"
+        )
 
 
 def check_same(ledger: Ledger, extractor: Extractor) -> None:

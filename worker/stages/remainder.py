@@ -45,6 +45,7 @@ class Remainder:
         positions: Their places in the batch, ascending.
         rows: Of those loaded before; None if there are none.
         page: Thumbnails made before; empty if there are none.
+        is_retry: Whether the batch was loaded before.
     """
 
     batch: int
@@ -52,6 +53,7 @@ class Remainder:
     positions: list[int]
     rows: BatchRows | None
     page: bytes = b""
+    is_retry: bool = False
 
     @classmethod
     def find(cls, results: Results, batch: int, notes: Sequence[bytes | None]) -> Self:
@@ -63,14 +65,14 @@ class Remainder:
         """
         paths, loaded = results.batch(batch, notes)
         if loaded is None or not loaded.shape.rows:
-            return cls(batch, paths, list(range(len(paths))), None)
+            return cls(batch, paths, list(range(len(paths))), None, is_retry=loaded is not None)
         features = np.frombuffer(loaded.features, loaded.shape.dtype)
         features = features.reshape(loaded.shape.rows, loaded.shape.columns)
         hashes = np.frombuffer(loaded.hashes, HASH_DTYPE)
         rows = BatchRows(features, hashes, loaded.shape.widths)
         positions = [failure.position for failure in loaded.failures]
         missing = [paths[position] for position in positions]
-        return cls(batch, missing, positions, rows, loaded.thumbnails)
+        return cls(batch, missing, positions, rows, loaded.thumbnails, is_retry=True)
 
     @property
     def n_images(self) -> int:
