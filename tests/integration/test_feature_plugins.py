@@ -83,6 +83,17 @@ def test_a_function_with_an_image_size_will_do(install_source: Callable[..., Non
     assert features[:, 0].tolist() == [0, 10, 255]
 
 
+def test_what_else_decides_about_a_package_s_features_has_its_digest(
+    install: Install, tmp_path: Path
+) -> None:
+    (tmp_path / "plugin_model.py").write_text(
+        "from worker.extractors.extractor import Extractor\n"
+        "extractor = Extractor('model', 8, lambda images: images[:, 0, 0], 'of its model')\n"
+    )
+    install("plugin_model", {"model": "plugin_model:extractor"})
+    assert find_extractor("model").digest == "of its model"
+
+
 def test_ours_win_over_a_package_s_features_of_the_same_name(
     install_source: Callable[..., None],
 ) -> None:

@@ -199,6 +199,17 @@ def test_the_digest_tells_models_and_their_notes_apart(model: Path) -> None:
     assert check_model(model) == digests[-1]
 
 
+def test_the_digest_is_of_the_model_that_runs_and_not_of_what_replaced_its_file(
+    model: Path,
+) -> None:
+    write_mean_color(model, FLOAT, ["n", 3, 4, 4])
+    write_notes(model, output="mean", **HALVES)
+    before, rows = make_embedding(model).digest, embed(model, paint())
+    write_notes(model, output="mean", **HALVES, scale=1)
+    assert check_model(model) != before
+    assert (make_embedding(model).digest, embed(model, paint())) == (before, rows)
+
+
 def test_without_onnxruntime_the_remedy_is_named(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

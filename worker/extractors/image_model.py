@@ -29,6 +29,8 @@ class ImageModel:
         input: What the graph takes.
         output: Name of the output that is the embedding.
         pooling: How tokens become one row: ``first``, ``mean``, or None where there are none.
+        digest: SHA-256 of the model and its notes, in hex: others may give other features. Of
+            what was loaded, whatever becomes of the file.
     """
 
     path: Path
@@ -36,6 +38,7 @@ class ImageModel:
     input: ModelInput
     output: str
     pooling: str | None
+    digest: str
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -47,17 +50,8 @@ class ImageModel:
         """
         session, notes = open_session(path), read_notes(path)
         taken = ModelInput.read(path, session.get_inputs(), notes)
-        return cls(path, session, taken, choose_output(path, session, notes), notes.pooling)
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the model and its notes, in hex: others may give other features."""
-        weights = (self.path.with_name(self.path.name + suffix) for suffix in WEIGHTS)
-        digest = hashlib.sha256()
-        for path in (self.path, *weights, find_notes(self.path)):
-            content = path.read_bytes() if path.is_file() else b""
-            digest.update(hashlib.sha256(content).digest())
-        return digest.hexdigest()
+        output = choose_output(path, session, notes)
+        return cls(path, session, taken, output, notes.pooling, digest_model(path))
 
     def embed(self, images: Images) -> Features:
         """Return what the network makes of images.
@@ -102,6 +96,16 @@ class ImageModel:
                 f" {find_notes(self.path).name}."
             )
         return rows.reshape(-1)
+
+
+def digest_model(path: Path) -> str:
+    """Return the SHA-256 of a model's file, its weights and its notes, in hex."""
+    weights = (path.with_name(path.name + suffix) for suffix in WEIGHTS)
+    digest = hashlib.sha256()
+    for part in (path, *weights, find_notes(path)):
+        content = part.read_bytes() if part.is_file() else b""
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()
 
 
 def open_session(path: Path) -> Any:

@@ -5,7 +5,8 @@ A package registers an extractor under its name, in its ``pyproject.toml``:
     [project.entry-points."shoal.features"]
     brightness = "brightness:extract"
 
-It is an ``Extractor``, or a function with an attribute ``image_size``.
+It is an ``Extractor``, or a function with an attribute ``image_size``, and ``digest`` where
+something else than its code decides about the features.
 """
 
 from functools import partial
@@ -31,14 +32,14 @@ def load_plugin(name: str) -> Extractor:
     """
     plugin = find_plugins()[name]
     loaded = import_plugin(plugin)
-    image_size = getattr(loaded, "image_size", None)
+    image_size, digest = getattr(loaded, "image_size", None), getattr(loaded, "digest", "")
     extract = loaded.extract if isinstance(loaded, Extractor) else loaded
     if not callable(extract) or not isinstance(image_size, int) or image_size < 1:
         raise UsageError(
             f"{describe(plugin)} is neither an Extractor nor a function with an attribute"
             " image_size, in pixels."
         )
-    return Extractor(name, image_size, partial(extract_checked, plugin, extract))
+    return Extractor(name, image_size, partial(extract_checked, plugin, extract), str(digest))
 
 
 def import_plugin(plugin: EntryPoint) -> Any:

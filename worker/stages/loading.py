@@ -132,5 +132,5 @@ def check_same(ledger: Ledger, extractor: Extractor) -> None:
     if extractor.digest and ledger.agree(extractor.name, extractor.digest) != extractor.digest:
         raise UsageError(
             f"The workers' models for {extractor.name} differ: set SHOAL_EMBEDDING_MODEL to the"
-            f" same file on all of them, then `shoal retry {ledger.job_id}` or submit anew"
+            " same file on all of them, then submit anew with --force"
         )
