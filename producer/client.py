@@ -140,7 +140,7 @@ class Client:
             options: As of ``submit``.
         """
         request, settings = make_request(folder, options), self.settings
-        fingerprint = make_fingerprint(request, folder.paths)
+        fingerprint = make_fingerprint(request, folder, settings)
         if not force and (found := self._find_job(folder, fingerprint, tell)):
             return found
         plan = self.plan(folder, request)

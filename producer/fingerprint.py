@@ -2,10 +2,12 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Iterator
 
 from producer.folder import Folder
 from shared.jobs import JobRequest, State, Status
+from shared.settings import Settings
 from shared.wire import encode
 
 # A job found must still be there when its result is read.
@@ -14,10 +16,39 @@ SOON_SECONDS = 60.0
 Tell = Callable[[str], None]
 
 
-def make_fingerprint(request: JobRequest, paths: Sequence[str]) -> str:
-    """Return what two submissions have in common if their options and paths are the same."""
-    content = b"\0".join([encode(request), *map(os.fsencode, paths)])
-    return hashlib.sha256(content).hexdigest()
+def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) -> str:
+    """Return what two submissions have in common if the same labels are to be expected of both.
+
+    That is their options, paths and directories, and the submitter's settings that show in labels.
+    """
+    digest = hashlib.sha256(encode(request))
+    for part in (str(settings.fit_memory), *describe_model(request, settings), *folder.paths):
+        digest.update(b"\0" + os.fsencode(part))
+    for inode in find_inodes(folder):
+        digest.update(b"\0%d" % inode)
+    return digest.hexdigest()
+
+
+def describe_model(request: JobRequest, settings: Settings) -> Iterator[str]:
+    """Yield what tells a model of the user's own from another; nothing for the shipped one."""
+    path = settings.embedding_model
+    if path and "embedding" in request.features:
+        yield os.fspath(path)
+        if path.is_file():
+            yield str(path.stat().st_mtime_ns)
+
+
+def find_inodes(folder: Folder) -> Iterator[int]:
+    """Yield the inode of each directory that has images: another one may have its name now.
+
+    Neither the names nor the times of the images tell, where directories were renamed.
+    """
+    root = os.fspath(folder.source)
+    for directory in sorted({path.rpartition("/")[0] for path in folder.paths}):
+        try:
+            yield os.stat(f"{root}/{directory}").st_ino  # noqa: PTH116  as below
+        except OSError:
+            yield 0
 
 
 def find_same(statuses: Iterable[Status], folder: Folder, now: float, tell: Tell) -> Status | None:
@@ -55,16 +86,20 @@ def any_changed(folder: Folder, since: float) -> bool:
     try:
         for path in folder.paths:
             # Not with pathlib, which takes three times as long for 100,000 files.
-            if is_newer(os.stat(f"{root}/{path}"), since):  # noqa: PTH116
+            name = f"{root}/{path}"
+            status = os.lstat(name)
+            if is_newer(status, since):
+                return True
+            if stat.S_ISLNK(status.st_mode) and is_newer(os.stat(name), since):  # noqa: PTH116
                 return True
     except OSError:
         return True
     return False
 
 
-def is_newer(stat: os.stat_result, since: float) -> bool:
+def is_newer(status: os.stat_result, since: float) -> bool:
     """Return whether a file was changed after ``since``, in seconds since 1970."""
-    return max(stat.st_mtime, stat.st_ctime) > since
+    return max(status.st_mtime, status.st_ctime) > since
 
 
 def describe_found(status: Status) -> str:

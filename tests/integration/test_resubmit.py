@@ -1,7 +1,9 @@
 """The same folder and options again: the job that is there, while it is of any use."""
 
 import os
+import shutil
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -99,6 +101,58 @@ def test_an_older_file_that_was_put_in_an_images_place_makes_another_job(client,
     old.write_bytes(b"old")
     os.utime(old, (0, 0))
     old.rename(folder / "b.png")
+    assert submit() != first
+
+
+def age(client, job_id):
+    """Let a job have been submitted an hour later than its images were last touched."""
+    client.hincrbyfloat(f"shoal:{{{job_id}}}:job", "created_at", 3600)
+
+
+@pytest.mark.parametrize("directory", [".", "trip", "linked"])
+def test_another_directory_in_the_place_of_one_makes_another_job(
+    client, submit, folder, tmp_path_factory, directory
+):
+    outside = tmp_path_factory.mktemp("outside")
+    for parent in (folder / "trip", outside / "album"):
+        parent.mkdir()
+        (parent / "e.jpg").touch()
+    (folder / "linked").symlink_to(outside / "album")
+    place = (folder / directory).resolve()
+    first = submit()
+    age(client, first)
+    assert submit() == first
+    away = place.with_name("away")
+    place.rename(away)
+    shutil.copytree(away, place, symlinks=True)
+    second = submit()
+    assert second != first
+    shutil.rmtree(place)
+    away.rename(place)
+    assert submit() == first
+
+
+def test_a_link_that_leads_to_another_image_makes_another_job(submit, folder, tmp_path_factory):
+    outside = tmp_path_factory.mktemp("outside")
+    for name in ("old.jpg", "older.jpg"):
+        (outside / name).touch()
+    (folder / "link.jpg").symlink_to(outside / "old.jpg")
+    first = submit()
+    (folder / "link.jpg").unlink()
+    (folder / "link.jpg").symlink_to(outside / "older.jpg")
+    assert submit() != first
+
+
+def test_settings_that_show_in_the_labels_make_another_job(submit, shoal, tmp_path_factory):
+    first, model = submit(), tmp_path_factory.mktemp("models") / "own.onnx"
+    embedding = submit(features="embedding")
+    shoal.settings = replace(shoal.settings, embedding_model=model)
+    assert submit() == first
+    assert submit(features="embedding") != embedding
+    embedding = submit(features="embedding")
+    model.touch()
+    assert submit(features="embedding") != embedding
+    shoal.settings = replace(shoal.settings, fit_memory=2**20)
     assert submit() != first
 
 
