@@ -1,5 +1,6 @@
 """The channel of all messages: it keeps its client, and closes whole also without Redis."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,9 +9,14 @@ from kombu.transport import redis
 
 from shared.connection import LOST
 
+logger = logging.getLogger(__name__)
+
+# What kombu meets in a message that is not its own: no JSON, or no envelope.
+NO_MESSAGE = (AttributeError, LookupError, TypeError, ValueError)
+
 
 class Channel(redis.Channel):
-    """kombu's channel to Redis, mended in two places."""
+    """kombu's channel to Redis, mended in three places."""
 
     _kept: Any = None
 
@@ -25,6 +31,18 @@ class Channel(redis.Channel):
             super().close()
         except LOST:
             super().close()  # it waits for nothing any more
+
+    def _brpop_read(self, **options: Any) -> Any:
+        """Receive a message; what is none is dropped.
+
+        kombu 5.7 lets the error pass, which ended the worker.
+        """
+        channel: Any = super()
+        try:
+            return channel._brpop_read(**options)
+        except NO_MESSAGE as error:
+            logger.error("message dropped", extra={"cause": repr(error)})
+            return None
 
     @contextmanager
     def conn_or_acquire(self, client: Any = None) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from servers import Server, wait_until
 
 from shared.broker import make_app
 from shared.connection import connect
-from shared.errors import NotFinishedError
+from shared.errors import DamagedJobError, NotFinishedError
 from shared.findings import FailureReason
 from shared.jobs import JobRequest, Stage, State
 from shared.messages import Messages
@@ -121,6 +121,12 @@ def dropped(worker: Worker, send: Any) -> str:
     lines = worker.log()[before:].splitlines()
     (line,) = [line for line in lines if "level=INFO" not in line]
     return line
+
+
+@pytest.mark.parametrize("text", ["garbage", "[1]", "1", '{"a": 1}', '{"properties": 1}', b"\xff"])
+def test_what_is_no_message_at_all_is_dropped(worker: Worker, text: str | bytes) -> None:
+    line = dropped(worker, lambda: worker.client.lpush(CELERY + BATCHES, text))
+    assert "message dropped" in line
 
 
 @pytest.mark.parametrize("kind", [PICKLE, "json"])
@@ -237,7 +243,7 @@ def test_a_request_of_another_version_ends_the_job(
     ledger = register(1)
     ledger.client.hset(ledger.keys.job, "request", request_fields)
     for _ in range(MOST_ATTEMPTS + 1):
-        with suppress(ValueError, LookupError, NotFinishedError):
+        with suppress(DamagedJobError, NotFinishedError):
             load_batch(workplace, ledger.job_id, 0, False)
     assert ledger.state() is State.FAILED
     assert error in ledger.fields()["error"]
