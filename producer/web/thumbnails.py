@@ -5,7 +5,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shared.depth import find_depth
 from shared.errors import UnreadableImageError
@@ -113,7 +113,19 @@ def make_eight_bits(picture: "Image") -> "Image":
     if picture.mode in WIDE_MODES:
         step = 2 ** (find_depth(picture) - 8)
         return picture.convert("I").point(lambda value: value / step).convert("L")
+    if picture.mode == "I":
+        return stretch(picture)
     return picture
+
+
+def stretch(picture: "Image") -> "Image":
+    """Return a picture of 32 bits as the workers see it: of sixteen, or by its own range."""
+    extrema: Any = picture.getextrema()
+    low, high = extrema
+    if low >= 0 and high <= 0xFFFF:
+        low, high = 0, 0xFFFF
+    scale = 255 / max(high - low, 1)
+    return picture.point(lambda value: value * scale - low * scale).convert("L")
 
 
 def flatten(picture: "Image") -> "Image":

@@ -13,9 +13,12 @@ from twelve_bits import make_twelve_bit_tiff
 from producer.web import thumbnails
 from producer.web.thumbnails import SIDE_PIXELS, Thumbnails
 from shared.errors import UnreadableImageError
+from shared.files import ImageLimits
 from shared.settings import Settings
+from worker.images import load_image
 
 WHITE, GREY = 255, 128
+LIMITS = ImageLimits(2**20, 2**20)
 
 
 def show(file: Path, **settings: Any) -> Image.Image:
@@ -54,6 +57,17 @@ def test_a_photograph_is_upright(tmp_path: Path) -> None:
 def test_any_mode_is_shown_as_it_looks(tmp_path: Path, picture: Image.Image, expected: int) -> None:
     picture.save(tmp_path / "a.png")
     assert abs(middle(show(tmp_path / "a.png")) - expected) <= 2
+
+
+@pytest.mark.parametrize(("values", "expected"), [([0, 65_535, 32_768], GREY), ([-9, 9, 0], 127)])
+def test_thirty_two_bits_are_shown_as_the_workers_see_them(
+    tmp_path: Path, values: list[int], expected: int
+) -> None:
+    pixels = np.full((33, 33), values[2], np.int32)
+    pixels[0, :2] = values[:2]
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    assert abs(middle(show(tmp_path / "a.tif")) - expected) <= 1
+    assert abs(load_image(tmp_path / "a.tif", 33, LIMITS)[16, 16, 0] - expected) <= 1
 
 
 def test_white_of_twelve_bits_is_shown_as_white(tmp_path: Path) -> None:
