@@ -125,7 +125,8 @@ def parse(name: str, text: str) -> object:
         return parse_bytes(text)
     if name == "image_roots":
         return parse_roots(text)
-    return Path(text).expanduser().absolute() if name in PATHS else text
+    # What comes from a file often ends in a newline.
+    return Path(text).expanduser().absolute() if name in PATHS else text.strip()
 
 
 def parse_roots(text: str) -> tuple[Path, ...]:
@@ -134,7 +135,8 @@ def parse_roots(text: str) -> tuple[Path, ...]:
     Raises:
         SettingsError: It lists none, which must not come to mean anywhere.
     """
-    roots = tuple(Path(root).resolve() for root in text.split(os.pathsep) if root.strip())
+    listed = (Path(root).expanduser() for root in text.split(os.pathsep) if root.strip())
+    roots = tuple(root.resolve() for root in listed)
     if not roots:
         raise SettingsError(f"{PREFIX}IMAGE_ROOTS: no directory in {text!r}.")
     return roots

@@ -47,6 +47,15 @@ def test_home_is_absolute_and_knows_the_tilde():
     assert read_settings({"SHOAL_HOME": "fish"}).home == Path.cwd() / "fish"
 
 
+def test_roots_know_the_tilde():
+    roots = read_settings({"SHOAL_IMAGE_ROOTS": "~/Pictures:/srv"}).image_roots
+    assert roots == ((Path.home() / "Pictures").resolve(), Path("/srv"))
+
+
+def test_a_token_from_a_file_has_no_newline_at_its_end():
+    assert read_settings({"SHOAL_WEB_TOKEN": "abcdefghijklmnop\n"}).web_token == "abcdefghijklmnop"
+
+
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
