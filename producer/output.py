@@ -29,22 +29,37 @@ DASH = Path("-")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that becomes ``path`` once it is whole.
+    """Yield a file that becomes ``path``, or what it links to, once it is whole.
+
+    What is there and no file, as a pipe or a device, is written to.
 
     Raises:
         ShoalError: It cannot be written.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with writing(path), path.open("wb") as file:
+            yield file
+        return
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            yield file
-        partial.replace(path)
-    except OSError as error:
-        raise ShoalError(f"{path} cannot be written: {error.strerror or error}.") from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                yield file
+            partial.replace(path)
     finally:
         with suppress(OSError):
             partial.unlink()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise ShoalError where ``path`` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise ShoalError(f"{path} cannot be written: {error.strerror or error}.") from error
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -1,6 +1,8 @@
 import csv
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -113,6 +115,24 @@ def test_a_file_appears_once_it_is_whole(tmp_path):
         file.flush()
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    write_file(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_a_pipe_or_a_device_is_written_to_and_stays(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit((tmp_path / "pipe").read_bytes)
+        write_file(tmp_path / "pipe", b"plot")
+        assert read.result(timeout=10) == b"plot"
+    assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
+    write_file(Path(os.devnull), b"plot")
+    assert Path(os.devnull).is_char_device()
 
 
 def test_a_file_that_cannot_be_made_leaves_the_old_one_and_no_rest(tmp_path):
