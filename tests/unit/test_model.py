@@ -2,6 +2,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import fields, replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -117,6 +118,14 @@ def test_bytes_that_are_not_a_model_are_refused() -> None:
     for rubbish in (b"", b"rubbish", whole[:100], whole[:-100], whole.replace(b"scale", b"other")):
         with pytest.raises(ValueError, match="not a model"):
             Model.from_bytes(rubbish)
+
+
+def test_a_pickle_in_a_model_is_not_loaded() -> None:
+    arrays = {f.name: getattr(line_model(), f.name) for f in fields(Model)}
+    file = BytesIO()
+    np.savez(file, **arrays | {"centroids": np.array([object()])})
+    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        Model.from_bytes(file.getvalue())
 
 
 @settings(max_examples=50)

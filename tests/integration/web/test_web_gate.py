@@ -1,14 +1,17 @@
 """The gate: who may see and change what, whatever a browser is made to send."""
 
 import re
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from servers import Server
+from starlette.requests import Request
 from web_server import WebServer
 
 from producer.job import Job
+from producer.web.access import SESSION_COOKIE, Access
 
 TOKEN = "correct horse battery staple €"
 BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}
@@ -57,6 +60,15 @@ def test_a_session_of_another_token_or_made_up_does_not_count(
         assert other.http.get("/", headers={"cookie": session}).status_code == 303
     for cookie in (forged, "shoal_session=", "shoal_session=..", "shoal_session=x.y.z"):
         assert private.http.get("/", headers={"cookie": cookie}).status_code == 303
+
+
+def test_a_session_counts_for_a_week_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    access, now = Access(TOKEN), time.time()
+    cookie = f"{SESSION_COOKIE}={access.make_session()}"
+    scope = {"type": "http", "headers": [(b"cookie", cookie.encode())]}
+    for days, counts in ((6.9, True), (7.1, False)):
+        monkeypatch.setattr(time, "time", lambda days=days: now + days * 86_400)
+        assert access.admits(Request(scope)) is counts
 
 
 def test_a_session_that_was_ended_counts_nowhere_any_more(
