@@ -5,11 +5,10 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from shared.connection import check_url
 from shared.cores import count_cores
-from shared.embedded import home_of
+from shared.embedded import home_of, shorten
 from shared.errors import ShoalError
 from shared.jobs import Status
 from shared.settings import Settings, make_environment, read_settings
@@ -17,8 +16,6 @@ from shared.tasks import BATCHES, CALLBACKS
 
 # A worker that is told to end may first finish the images it is at.
 END_SECONDS = 15.0
-# A longer log is begun anew: nobody else ever shortens it.
-MAX_LOG_BYTES = 10_000_000
 # Workers know of each other through the ledger; Celery's ways cost a second at the start.
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
@@ -106,12 +103,6 @@ def become_worker(concurrency: int | None) -> None:
     code = "import worker.app; from celery.__main__ import main; main()"
     command = [sys.executable, "-P", "-c", code, "-A", "worker.app", "worker", *options]
     os.execv(sys.executable, command)  # noqa: S606  no shell is wanted
-
-
-def shorten(log: Path) -> None:
-    """Empty a log that has grown long."""
-    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-        os.truncate(log, 0)
 
 
 def worker_command(queue: str, concurrency: int) -> list[str]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from shared.errors import ConnectionLostError
+from shared.errors import ConnectionLostError, SettingsError
 from shared.settings import Settings
 from shared.valkey import answers, end_orphan, is_ready, socket_path, start_server
 
@@ -25,6 +25,8 @@ POLL_SECONDS = 0.05
 # A server that dies sooner is crashing; it is started again ever more slowly.
 STEADY_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 5.0
+# A longer log is begun anew: nobody else ever shortens it.
+MAX_LOG_BYTES = 2**20
 
 
 def home_of(settings: Settings) -> Path:
@@ -54,6 +56,7 @@ def hold_server(settings: Settings) -> Iterator[str]:
         if not is_serving(home):
             start_supervisor(home)
         yield server_url(settings)
+    end_abandoned(home)
 
 
 def make_private(directory: Path) -> Path:
@@ -61,9 +64,16 @@ def make_private(directory: Path) -> Path:
 
     Raises:
         ConnectionLostError: It belongs to somebody else.
+        SettingsError: It cannot be made.
     """
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if directory.stat().st_uid != os.getuid():
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = directory.stat().st_uid
+    except OSError as error:
+        raise SettingsError(
+            f"{directory} cannot be made ({error.strerror}): set SHOAL_HOME to another directory."
+        ) from error
+    if owner != os.getuid():
         raise ConnectionLostError(f"{directory} belongs to another user: set SHOAL_HOME.")
     return directory
 
@@ -94,6 +104,7 @@ def is_serving(home: Path) -> bool:
 def start_supervisor(home: Path) -> None:
     """Start the server's supervisor and wait until the server answers."""
     log = home / "server.log"
+    shorten(log)
     with locked(home / "start.lock", fcntl.LOCK_EX), log.open("ab") as output:
         if is_serving(home):
             return  # another command was quicker
@@ -114,6 +125,20 @@ def start_supervisor(home: Path) -> None:
             if supervisor.poll() is not None or late:
                 raise ConnectionLostError(f"The embedded server does not start: see {log}.")
             time.sleep(POLL_SECONDS)
+
+
+def end_abandoned(home: Path) -> None:
+    """End a server whose supervisor was killed, if nobody uses it any more."""
+    start, users = home / "start.lock", home / "users.lock"
+    with locked(start, fcntl.LOCK_EX), users.open("ab") as file:
+        if not is_locked(home / "supervisor.lock") and try_lock(file):
+            end_orphan(home)
+
+
+def shorten(log: Path) -> None:
+    """Empty a log that has grown long."""
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        os.truncate(log, 0)
 
 
 def supervise(home: Path) -> None:

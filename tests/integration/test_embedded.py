@@ -15,17 +15,19 @@ import pytest
 from servers import wait_until
 
 from producer import Client
-from producer.local import MAX_LOG_BYTES, LocalWorkers, shorten
+from producer.local import LocalWorkers
 from shared.broker import make_app
 from shared.connection import connect, find_faults
 from shared.embedded import (
+    MAX_LOG_BYTES,
     MAX_PAUSE_SECONDS,
     STEADY_SECONDS,
     hold_server,
     pause_before_restart,
     server_url,
+    shorten,
 )
-from shared.errors import ConnectionLostError, ShoalError
+from shared.errors import ConnectionLostError, SettingsError, ShoalError
 from shared.settings import Settings
 from shared.valkey import SOCKET_PATH_BYTES, is_ready, socket_path
 
@@ -208,6 +210,44 @@ def test_a_home_of_any_length_has_a_socket_that_the_kernel_accepts(tmp_path, len
     assert len(bytes(path)) <= SOCKET_PATH_BYTES
     assert path == socket_path(home)
     assert path != socket_path(tmp_path / ("i" * length))
+
+
+def test_the_socket_of_a_home_is_the_same_for_every_temporary_directory(tmp_path, monkeypatch):
+    home = tmp_path / "with space"
+    before = socket_path(home)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert socket_path(home) == before
+
+
+@pytest.mark.parametrize("name", ["file/home", "h" * 300])
+def test_a_home_that_cannot_be_made_is_told(tmp_path, name):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(SettingsError, match=r"cannot be made .*: set SHOAL_HOME"),
+        hold_server(Settings(home=tmp_path / name)),
+    ):
+        pass
+
+
+def test_a_home_of_somebody_else_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.getuid", lambda: tmp_path.stat().st_uid + 1)
+    with (
+        pytest.raises(ConnectionLostError, match="belongs to another user"),
+        hold_server(Settings(home=tmp_path / "home")),
+    ):
+        pass
+
+
+def test_a_server_whose_supervisor_was_killed_ends_with_its_last_user(settings):
+    with hold_server(settings) as url:
+        server = connect(url).info("server")["process_id"]
+        for process in find_processes(settings):
+            if process.pid != server:
+                process.kill()
+                process.wait()
+        assert connect(url).ping()
+    wait_until(lambda: not find_processes(settings))
 
 
 def test_a_home_with_a_long_path_works_and_its_socket_is_private(tmp_path):
