@@ -1,6 +1,7 @@
 """The Python client: submit a folder, and get its job."""
 
 import logging
+import os
 import re
 import secrets
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,14 @@ from producer.request import make_request
 from shared.connection import LOST, QUICK_RETRIES, connect, find_age, hide_password
 from shared.cores import count_cores
 from shared.embedded import hold_server
-from shared.errors import ConnectionLostError, StoreFullError, UnknownJobError, UsageError
+from shared.errors import (
+    ConnectionLostError,
+    DamagedJobError,
+    SourceError,
+    StoreFullError,
+    UnknownJobError,
+    UsageError,
+)
 from shared.jobs import JobRequest, Stage, Status
 from shared.settings import Settings, read_settings
 from shared.store import Ledger, Lifetimes, Registry
@@ -124,6 +132,8 @@ class Client:
             UsageError: An option is unknown or cannot work with this folder, or the job would
                 not fit into Redis.
         """
+        if not os.fspath(source):
+            raise SourceError("No folder is named: '' would be the current one, which is '.'.")
         job = self.submit_folder(find_images(Path(source)), force=force, **options)
         self.employ()
         return job
@@ -228,7 +238,7 @@ class Client:
         for job_id in job_ids:
             try:
                 yield self.job(job_id).status()
-            except (ArithmeticError, LookupError, ValueError, ResponseError) as error:
+            except (DamagedJobError, ResponseError) as error:
                 logger.warning("Left out job %s, which is damaged: %r", job_id, error)
             except UnknownJobError:
                 continue  # it has expired since

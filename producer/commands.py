@@ -1,5 +1,7 @@
 """The group of all commands: how they are listed, connected to Redis, and end in errors."""
 
+import errno
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
     from producer.client import Client
 
 
+# Its file descriptor, whatever ``sys.stdout`` is.
+STDOUT = 1
+
+
 class Commands(click.Group):
     """Commands in the order of their use, whose errors end in a message and an exit code."""
 
@@ -20,6 +26,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; file names that are not UTF-8 are printed as they are."""
+        open_closed_streams()
         # Standard error needs no such care: what it cannot print, it escapes.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="surrogateescape")
@@ -33,12 +40,37 @@ class Commands(click.Group):
             end(error, 2)
         except ShoalError as error:
             end(error, 1)
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # click knows what to do
+            # What could not be printed must not be tried again when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+            end(error, 1)
         except Exception as error:
-            from shared.connection import is_lost  # loads redis-py, which --help does without
+            end(explain(error), 1)
 
-            if not is_lost(error):
-                raise
-            end(ConnectionLostError(f"Redis does not answer any more: {error}"), 1)
+
+def open_closed_streams() -> None:
+    """Let standard streams that a shell closed lead nowhere, and be no other file's number."""
+    for number, (name, mode) in enumerate([("stdin", "r"), ("stdout", "w"), ("stderr", "w")]):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            setattr(sys, name, open(number, mode))  # noqa: SIM115, PTH123  to the end
+
+
+def explain(error: Exception) -> ShoalError:
+    """Return what Redis has to do with ``error``; raise it if nothing."""
+    from redis import RedisError  # --help does without
+
+    from shared.connection import is_lost
+
+    if is_lost(error):
+        return ConnectionLostError(f"Redis does not answer any more: {error}")
+    if isinstance(error, RedisError):
+        return ShoalError(f"Redis refuses: {error}")
+    raise error
 
 
 def connect_client() -> "Client":

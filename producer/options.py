@@ -75,7 +75,19 @@ force_option = click.option(
     "--force", is_flag=True, help="A new job, though there is one of these images and options."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
-source_argument = click.argument("source", type=click.Path(path_type=Path))
+
+
+class NamedPath(click.Path):
+    """A path that is not empty, as a shell makes of a variable that is not set."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the path; fail if there is none."""
+        if value == "":
+            self.fail("it is empty; the current directory is '.'", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+source_argument = click.argument("source", type=NamedPath(path_type=Path))
 out_option = click.option(
-    "--out", type=click.Path(path_type=Path), help="Directory to write all results to."
+    "--out", type=NamedPath(path_type=Path), help="Directory to write all results to."
 )

@@ -5,8 +5,9 @@ ShoalError
 │   ├── SettingsError       an environment variable does not parse
 │   ├── SourceError         the folder is missing, unreadable, or has no images
 │   └── UnknownJobError     no such job (any more)
+├── DamagedJobError         what Redis has of the job is damaged, or of another version
 ├── ConnectionLostError     Redis does not answer
-├── StoreFullError          Redis has no memory left; the work goes on once it has
+├── StoreFullError          Redis has no memory or disk left; the work goes on once it has
 ├── JobFailedError          the job ended without a result; the message is the job's own
 ├── JobCancelledError       the job was cancelled
 ├── NotFinishedError        the result does not exist yet
@@ -37,12 +38,16 @@ class UnknownJobError(UsageError):
     """No job has this id, or it has expired."""
 
 
+class DamagedJobError(ShoalError):
+    """What Redis has of the job is damaged, or of another version of Shoal."""
+
+
 class ConnectionLostError(ShoalError):
     """Redis does not answer."""
 
 
 class StoreFullError(ShoalError):
-    """Redis has no memory left; the work goes on by itself once it has."""
+    """Redis has no memory left, or no room on its disk; the work goes on once it has."""
 
 
 class JobFailedError(ShoalError):

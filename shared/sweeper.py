@@ -48,6 +48,7 @@ class Sweeper:
         self.settings = settings
         # Called only when there is something to send: Celery is slow to import.
         self.connect_messages = connect_messages
+        self.refusal = ""  # that was told: whoever waits sweeps several times a second
 
     def sweep(self) -> None:
         """Look after every active job once, unless somebody else does so now.
@@ -63,9 +64,12 @@ class Sweeper:
                 is_drained = self._is_drained()
                 for job_id in self.registry.active_jobs():
                     self._try_job(job_id, is_drained)
+            self.refusal = ""
         except StoreFullError as error:
-            # In the text: whoever waits at a terminal sees no more than that.
-            logger.warning("could not sweep: %s", error)
+            if str(error) != self.refusal:
+                # In the text: whoever waits at a terminal sees no more than that.
+                logger.warning("could not sweep: %s", error)
+            self.refusal = str(error)
 
     def _try_job(self, job_id: str, is_drained: bool) -> None:
         try:

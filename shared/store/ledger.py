@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from shared.errors import UnknownJobError, UsageError
+from shared.errors import DamagedJobError, UnknownJobError, UsageError
 from shared.jobs import JobRequest, Stage, State, Status
 from shared.status import make_status
 from shared.store import scripts
@@ -51,10 +51,17 @@ class Ledger(BatchLedger):
 
         Raises:
             UnknownJobError: No job has this id, or it has expired.
+            DamagedJobError: What Redis has of it cannot be read.
         """
         with self.client.pipeline(transaction=False) as pipe:
             raw, (seconds, microseconds) = pipe.hgetall(self.keys.job).time().execute()
-        return make_status(self.job_id, self._known(raw), seconds + microseconds / 1e6)
+        try:
+            return make_status(self.job_id, self._known(raw), seconds + microseconds / 1e6)
+        except ValueError as error:
+            raise DamagedJobError(
+                f"Job {self.job_id} is damaged or of another version ({error}): submit its folder"
+                " anew with --force."
+            ) from error
 
     def state(self) -> State | None:
         """Return the job's state, or None if there is no such job."""

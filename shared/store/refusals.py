@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from shared.connection import LOST
 from shared.errors import ConnectionLostError, StoreFullError
@@ -11,14 +11,26 @@ from shared.errors import ConnectionLostError, StoreFullError
 # Work that meets one of these is done again later; it was not to blame.
 PASSING = (*LOST, OutOfMemoryError, ReadOnlyError, ConnectionLostError, StoreFullError)
 
+# Before the cause, where Redis refuses to be changed because it could not keep the change.
+UNWRITABLE = "MISCONF"
+
 
 @contextmanager
 def full_is_ours() -> Iterator[None]:
-    """Raise StoreFullError where Redis has no memory left."""
+    """Raise StoreFullError where Redis has no memory left, or no room on its disk."""
     try:
         yield
     except OutOfMemoryError as error:
         raise StoreFullError(
             "Redis is full: raise its maxmemory, or shorten SHOAL_FEATURES_SECONDS for the jobs"
             " to come. What waits then goes on by itself."
+        ) from error
+    except ResponseError as error:
+        # A pipeline puts the command before what Redis says.
+        _, is_unwritable, cause = str(error).partition(UNWRITABLE)
+        if not is_unwritable:
+            raise
+        raise StoreFullError(
+            f"Redis cannot write its file: make room on its disk ({cause.strip()})."
+            " What waits then goes on by itself."
         ) from error

@@ -4,12 +4,19 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from redis import ResponseError
 from servers import Server
 
 from producer import Client
 from producer.folder import Folder
 from producer.request import make_request
-from shared.errors import ConnectionLostError, SourceError, UnknownJobError, UsageError
+from shared.errors import (
+    ConnectionLostError,
+    DamagedJobError,
+    SourceError,
+    UnknownJobError,
+    UsageError,
+)
 from shared.jobs import Stage, State
 from shared.settings import Settings
 from shared.store import Results
@@ -114,6 +121,8 @@ def test_a_folder_that_is_missing_or_has_no_images_leaves_nothing(client, shoal,
         shoal.submit(tmp_path)
     with pytest.raises(SourceError, match="does not exist; check the spelling"):
         shoal.submit(tmp_path / "missing")
+    with pytest.raises(SourceError, match="No folder is named"):
+        shoal.submit("")
     assert client.keys("*") == []
 
 
@@ -144,6 +153,16 @@ def test_cancelling_ends_the_job_and_lets_it_expire(client, shoal, folder, regis
     assert registry.active_jobs() == []
     assert job.status().expires_at is not None
     assert job.ledger.start_batch(Stage.LOADING, 0, redelivered=False) is None
+
+
+def test_cancelling_a_job_that_has_ended_changes_nothing(client, shoal, folder):
+    job = shoal.submit(folder, clusters=2)
+    job.cancel()
+    client.set(job.ledger.keys.features(0), b"features", px=50_000)
+    before = client.hgetall(job.ledger.keys.job)
+    assert job.cancel() is State.CANCELLED
+    assert client.hgetall(job.ledger.keys.job) == before
+    assert client.pttl(job.ledger.keys.features(0)) <= 50_000
 
 
 def test_workers_are_there_while_they_give_signs_of_life(client, shoal, registry):
@@ -181,6 +200,8 @@ def test_a_damaged_job_does_not_hide_the_others(client, shoal, folder, caplog, d
     client.hset("shoal:{odd}:job", "state", "queued")
     assert [status.job_id for status in shoal.jobs()] == [whole.id]
     assert f"Left out job {damaged.id}, which is damaged" in caplog.text
+    with pytest.raises((DamagedJobError, ResponseError), match=r"damaged|WRONGTYPE"):
+        damaged.status()
 
 
 def test_a_client_of_a_redis_that_is_set_starts_no_workers(shoal, folder):

@@ -1,7 +1,10 @@
 """A Redis without memory left: jobs pause, can be asked and cancelled, and go on by themselves."""
 
+from pathlib import Path
+
 import pytest
 from redis.client import Pipeline
+from servers import wait_until
 
 from producer.job import Job
 from shared.broker import make_app
@@ -153,6 +156,40 @@ def test_statistics_are_read_a_limited_number_of_bytes_at_a_time(workplace, job,
     assert list(results.statistics()) == together
     # One for the shapes, and one for each batch.
     assert workplace.client.info("commandstats")["cmdstat_hmget"]["calls"] == calls + 4
+
+
+@pytest.fixture
+def set_unwritable(workplace):
+    """Lets Redis have no room on its disk, as far as it tells, or have it again."""
+    client = workplace.client
+    place = Path(client.config_get("dir")["dir"]) / client.config_get("dbfilename")["dbfilename"]
+
+    def set_unwritable(unwritable):
+        if unwritable:
+            place.mkdir()  # nothing can be saved under this name
+        else:
+            place.rmdir()
+        client.config_set("save", "3600 1")
+        client.bgsave()
+        wait_until(lambda: not client.info("persistence")["rdb_bgsave_in_progress"])
+
+    return set_unwritable
+
+
+def test_a_disk_without_room_is_told_once_and_the_job_goes_on_after(
+    workplace, job, set_unwritable, caplog
+):
+    set_unwritable(True)
+    with pytest.raises(StoreFullError, match="make room on its disk"):
+        Registry(workplace.client).register("new", JobRequest(source="/"), [["a.png"]])
+    with pytest.raises(WaitTimeoutError):
+        job.wait(timeout_seconds=1)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "could not sweep: Redis cannot write its file" in caplog.text
+    set_unwritable(False)
+    for batch in (1, 2):
+        load_batch(workplace, job.id, batch, False)
+    assert job.status().images.loaded == 30
 
 
 def test_status_reads_the_servers_clock(job, monkeypatch):

@@ -96,9 +96,7 @@ def least_rows(request: JobRequest) -> int:
 def check_enough(n_rows: int, request: JobRequest) -> None:
     """Raise JobFailedError unless there are as many images as clusters."""
     if not n_rows:
-        raise JobFailedError(
-            "No image could be read: `shoal failures JOB` lists each with its cause."
-        )
+        raise JobFailedError("No image could be read: `shoal failures` lists each with its cause.")
     if n_rows < least_rows(request):
         raise JobFailedError(
             f"{request.clusters} clusters need as many images, and {n_rows} could be read:"

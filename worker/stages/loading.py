@@ -7,7 +7,7 @@ from socket import gethostname
 
 import numpy as np
 
-from shared.errors import NotFinishedError, UsageError
+from shared.errors import DamagedJobError, NotFinishedError, UsageError
 from shared.files import is_bare
 from shared.findings import FailureReason
 from shared.jobs import Stage
@@ -76,7 +76,7 @@ def give_up(
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
         rows = extract_rows(workplace, ledger, nothing, lambda: None)
         commit = commit_rows(workplace, ledger, part, rows, nothing)
-    except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError):
+    except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError, DamagedJobError):
         # Nothing can name these images any more, the request is of another version, or this
         # worker lacks what the job asks for.
         return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
