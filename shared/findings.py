@@ -65,7 +65,7 @@ class Assignment:
 
     Attributes:
         path: Relative to the job's source.
-        label: Number of the cluster; 0 is the largest, -1 is noise.
+        label: Number of the cluster; 0 has the most of the images fitted, -1 is noise.
         distance: To the cluster's centroid, of noise to the nearest one; in units of the
             components' space.
         pc1: First principal component.

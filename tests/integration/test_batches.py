@@ -323,6 +323,15 @@ def test_an_attempt_that_failed_is_counted_and_the_batch_is_sent_again_soon(regi
     assert start(ledger) == 2
 
 
+def test_an_attempt_that_fails_after_another_is_done_does_not_begin_it_anew(register):
+    ledger = register(2)
+    start(ledger)
+    commit(ledger)
+    ledger.end_attempt(LOADING, 0, "ValueError: odd")
+    assert not ledger.has_running(LOADING)
+    assert ledger.take_lost_batches(LOADING) == []
+
+
 def test_an_attempt_that_redis_was_to_blame_for_does_not_count(register):
     ledger = register()
     for _ in range(3):
