@@ -43,6 +43,9 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
         raise UsageError(f"--{name.replace('_', '-')}: {message}.") from error
     # Also checks the names.
     image_size = choose_image_size(request.features)
+    # Spelled in one way: it is compared as text.
+    features = "+".join(name.strip() for name in request.features.split("+"))
+    request = replace(request, features=features)
     if "image_size" not in given:
         request = replace(request, image_size=image_size)
     check_request(request, len(folder.paths))

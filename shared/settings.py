@@ -142,7 +142,13 @@ def parse_roots(text: str) -> tuple[Path, ...]:
     return roots
 
 
-def parse_bytes(text: str) -> object:
-    """Return the bytes that ``1048576``, ``512K``, ``500M``, ``2G`` or ``2GiB`` stand for."""
+def parse_bytes(text: str) -> int:
+    """Return the bytes that ``1048576``, ``512K``, ``500M``, ``2G`` or ``2GiB`` stand for.
+
+    Raises:
+        ValueError: ``text`` is of another form.
+    """
     match = re.fullmatch(r"\s*(\d+)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    return int(match[1]) * UNITS[match[2].upper()] if match else text
+    if not match:
+        raise ValueError(f"{text!r} is no number of bytes as 1048576, 500M or 2G are")
+    return int(match[1]) * UNITS[match[2].upper()]

@@ -36,6 +36,11 @@ def test_bytes_have_units(text, expected):
     assert read_settings({"SHOAL_MAX_IMAGE_BYTES": text}).max_image_bytes == expected
 
 
+def test_bytes_of_another_form_are_refused_with_an_example():
+    with pytest.raises(SettingsError, match=r"SHOAL_FIT_MEMORY: '1.5G' is no number .* 500M"):
+        read_settings({"SHOAL_FIT_MEMORY": "1.5G"})
+
+
 def test_roots_are_absolute_and_resolved(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path)
     roots = read_settings({"SHOAL_IMAGE_ROOTS": f"{tmp_path / 'link'}::relative"}).image_roots
