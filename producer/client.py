@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-from redis import ResponseError
+from redis import AuthenticationError, ResponseError
 
 from producer.fingerprint import Tell, find_same, make_fingerprint
 from producer.folder import Folder, find_images
@@ -19,7 +19,14 @@ from producer.job import Job
 from producer.local import LocalWorkers
 from producer.plan import Plan, make_plan
 from producer.request import make_request
-from shared.connection import LOST, QUICK_RETRIES, connect, find_age, hide_password
+from shared.connection import (
+    GREETING_SECONDS,
+    LOST,
+    QUICK_RETRIES,
+    connect,
+    find_age,
+    hide_password,
+)
 from shared.cores import count_cores
 from shared.embedded import hold_server
 from shared.errors import (
@@ -95,7 +102,14 @@ class Client:
             UsageError: It is too old.
         """
         try:
-            faults = find_age(self.redis)
+            with connect(self.url, QUICK_RETRIES, GREETING_SECONDS) as stranger:
+                faults = find_age(stranger)
+        except AuthenticationError as error:
+            self.close()
+            raise ConnectionLostError(
+                f"{hide_password(self.url)} wants another password, or one at all ({error}):"
+                " set SHOAL_REDIS_URL to redis://:PASSWORD@HOST:PORT/DB."
+            ) from error
         except LOST as error:
             self.close()
             raise ConnectionLostError(

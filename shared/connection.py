@@ -20,14 +20,25 @@ LOST = (RedisConnectionError, RedisTimeoutError)
 # 0.05 + 0.1 + … + 1 s each: a Redis that restarts is waited for.
 PATIENT_RETRIES = 60
 QUICK_RETRIES = 5
+# A script on a large job, or a disk that is slow, may take its time.
+REPLY_SECONDS = 60.0
+# For the first reply of a server, or of what is none and never says a word.
+GREETING_SECONDS = 5.0
 # Older ones do not know the first line of our scripts.
 LEAST_VERSION = 7
 
 
-def connect(url: str, retries: int = PATIENT_RETRIES) -> Client:
+def connect(
+    url: str, retries: int = PATIENT_RETRIES, timeout_seconds: float = REPLY_SECONDS
+) -> Client:
     """Return a client that tries each command again while Redis restarts.
 
     Nothing is sent before the first command.
+
+    Args:
+        url: Of the server.
+        retries: How often each command is tried again.
+        timeout_seconds: Longest time to wait for a reply, or for TLS to be agreed upon.
 
     Raises:
         SettingsError: The URL is not one of Redis.
@@ -37,7 +48,7 @@ def connect(url: str, retries: int = PATIENT_RETRIES) -> Client:
         url,
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries),
         retry_on_error=list(LOST),
-        socket_timeout=60,
+        socket_timeout=timeout_seconds,
         health_check_interval=25,
         # A batch of features in one read: the default is 64 KiB, and took up to four times as long.
         socket_read_size=2**22,

@@ -123,13 +123,19 @@ def start_supervisor(home: Path) -> None:
             # A server that listens may read gigabytes before it is of use: there is no deadline.
             late = time.monotonic() > deadline and not answers(socket_path(home))
             if supervisor.poll() is not None or late:
-                raise ConnectionLostError(f"The embedded server does not start: see {log}.")
+                raise ConnectionLostError(
+                    f"The embedded server does not start: see {log}, and whether its disk has room."
+                    f" If its data cannot be read any more, delete {home / 'data'} to begin anew,"
+                    " without the jobs there."
+                )
             time.sleep(POLL_SECONDS)
 
 
 def end_abandoned(home: Path) -> None:
     """End a server whose supervisor was killed, if nobody uses it any more."""
     start, users = home / "start.lock", home / "users.lock"
+    if not home.is_dir():
+        return  # somebody has deleted it meanwhile
     with locked(start, fcntl.LOCK_EX), users.open("ab") as file:
         if not is_locked(home / "supervisor.lock") and try_lock(file):
             end_orphan(home)
@@ -142,13 +148,20 @@ def shorten(log: Path) -> None:
 
 
 def supervise(home: Path) -> None:
-    """Run the server until no command uses it, starting it again should it die."""
+    """Run the server until no command uses it, starting it again should it die.
+
+    One that gives up before it has ever answered would do so again: nothing goes on then.
+    """
     with locked(home / "supervisor.lock", fcntl.LOCK_EX), (home / "users.lock").open("ab") as users:
         end_orphan(home)
         server, started, pause = start_server(home), time.monotonic(), 0.0
+        has_answered = False
         try:
             while not try_lock(users):
+                has_answered = has_answered or answers(socket_path(home))
                 if server.poll() is not None:
+                    if server.returncode > 0 and not has_answered:
+                        return
                     pause = pause_before_restart(pause, time.monotonic() - started)
                     time.sleep(pause)
                     server, started = start_server(home), time.monotonic()

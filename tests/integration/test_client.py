@@ -1,5 +1,6 @@
 """The Python client: what it submits, and what it refuses."""
 
+import socket
 from collections import Counter
 from pathlib import Path
 
@@ -144,6 +145,23 @@ def test_lifetimes_of_a_job_are_those_of_who_submitted_it(client, server_url, fo
     with Client(settings=Settings(redis_url=server_url)) as other:
         other.job(job.id).cancel()
     assert 100_000 < client.pttl(job.ledger.keys.job) <= 120_000
+
+
+def test_what_takes_a_connection_and_never_says_a_word_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("producer.client.GREETING_SECONDS", 0.1)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+        with pytest.raises(ConnectionLostError, match="No Redis answers"):
+            Client(f"unix://{tmp_path}/silent").check_connection()
+
+
+def test_features_are_spelled_in_one_way(shoal, folder):
+    job = shoal.submit(folder, clusters=1, features=" pixels")
+    assert job.status().request.features == "pixels"
+    assert shoal.submit(folder, clusters=1).id == job.id
+    job = shoal.submit(folder, clusters=1, features="hog + color")
+    assert job.status().request.features == "hog+color"
 
 
 def test_cancelling_ends_the_job_and_lets_it_expire(client, shoal, folder, registry):

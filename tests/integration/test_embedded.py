@@ -1,6 +1,7 @@
 """The embedded server: there while anybody uses it, and never without its data."""
 
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -228,6 +229,21 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path, name):
         hold_server(Settings(home=tmp_path / name)),
     ):
         pass
+
+
+def test_data_that_cannot_be_read_is_told_at_once_with_the_remedy(settings, monkeypatch):
+    monkeypatch.setattr("shared.embedded.START_SECONDS", 600)
+    with hold_server(settings) as url, connect(url) as client:
+        client.set("key", bytes(10_000))
+    wait_until(lambda: not find_processes(settings))
+    (file,) = settings.home.glob("data/appendonlydir/*.incr.aof")
+    file.write_bytes(file.read_bytes().replace(b"\r\n$", b"\r\n?"))
+    remedy = f"delete {settings.home / 'data'} to begin anew"
+    with pytest.raises(ConnectionLostError, match=remedy), hold_server(settings):
+        pass
+    shutil.rmtree(settings.home / "data")
+    with hold_server(settings) as url, connect(url) as client:
+        assert client.ping()
 
 
 def test_a_home_of_somebody_else_is_refused(tmp_path, monkeypatch):
