@@ -133,11 +133,11 @@ def start_supervisor(home: Path) -> None:
 
 def end_abandoned(home: Path) -> None:
     """End a server whose supervisor was killed, if nobody uses it any more."""
-    start, users = home / "start.lock", home / "users.lock"
     if not home.is_dir():
         return  # somebody has deleted it meanwhile
-    with locked(start, fcntl.LOCK_EX), users.open("ab") as file:
-        if not is_locked(home / "supervisor.lock") and try_lock(file):
+    with (home / "start.lock").open("ab") as start, (home / "users.lock").open("ab") as users:
+        is_idle = try_lock(start) and not is_locked(home / "supervisor.lock") and try_lock(users)
+        if is_idle:
             end_orphan(home)
 
 
