@@ -26,7 +26,7 @@ POLL_SECONDS = 0.05
 STEADY_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 5.0
 # A longer log is begun anew: nobody else ever shortens it.
-MAX_LOG_BYTES = 2**20
+MAX_LOG_BYTES = 10_000_000
 
 
 def home_of(settings: Settings) -> Path:
