@@ -194,6 +194,8 @@ class Client:
             return None
         job = self.job(found.job_id)
         job.is_found = True
+        with suppress(ResponseError):  # a Redis that cannot note it has more to say later
+            job.ledger.share()
         return job
 
     def start_workers(self, concurrency: int | None = None) -> None:

@@ -85,7 +85,7 @@ def submit_and_watch(
 ) -> tuple[Job, Status]:
     """Submit a folder and show its job's progress; cancel it if this command is told to stop.
 
-    A job that was there before is not cancelled.
+    A job that others asked for, before or since, is not cancelled.
     """
     job = None
     try:
@@ -97,7 +97,7 @@ def submit_and_watch(
     except KeyboardInterrupt:
         if job is None:
             raise
-        if job.is_found:  # somebody else's, who did not ask for its end
+        if job.is_found or job.ledger.is_shared():  # by others, who did not ask for its end
             raise ShoalError(
                 f"Job {job.id} goes on where there are workers: see `shoal wait {job.id}`."
             ) from None

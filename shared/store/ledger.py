@@ -125,6 +125,14 @@ class Ledger(BatchLedger):
         reply = scripts.run(self.client, "agree", [self.keys.job], f"digest:{name}", digest)
         return str(reply.decode()) if reply else digest
 
+    def share(self) -> None:
+        """Note that somebody else asked for the job, too."""
+        scripts.run(self.client, "share", [self.keys.job])
+
+    def is_shared(self) -> bool:
+        """Return whether the job was asked for more than once."""
+        return bool(self.client.hexists(self.keys.job, "shared"))
+
     def note_seconds(self, state: State, seconds: float) -> None:
         """Note how long a callback took in ``state``; a batch's commit does that by itself."""
         scripts.run(self.client, "note_seconds", [self.keys.job], state, seconds)

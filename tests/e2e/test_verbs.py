@@ -111,6 +111,21 @@ def test_run_that_is_stopped_leaves_a_job_that_it_found(
     assert shoal.json("cancel", job)["state"] in {"cancelled", "finished"}
 
 
+def test_run_that_is_stopped_leaves_a_job_that_another_has_found_since(
+    shoal: Shoal, workers: list[Worker], slow_photographs: Path
+) -> None:
+    options = ("--batch-size", 7, "--random-state", 3)
+    run = shoal.start("run", slow_photographs, *options, stderr=subprocess.PIPE)
+    assert run.stderr
+    job = ""
+    for line in run.stderr:
+        if line.startswith("loading") and not job:
+            job = shoal.output("submit", slow_photographs, *options).strip()
+            run.terminate()
+    assert run.wait(30) == 1
+    assert shoal.json("wait", job)["state"] == "finished"
+
+
 def test_python_retries_on_the_embedded_server_with_workers_of_its_own(
     embedded: Shoal, photographs: Path
 ) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from servers import wait_until
 
 from producer.folder import find_images
 from shared.jobs import State
@@ -54,6 +55,16 @@ def test_a_job_at_work_is_found_and_nothing_is_sent_again(shoal, submit, told, q
         f"Job {first} has these images and options already (queued); --force runs anew."
     )
     assert shoal.submit(shoal.job(first).status().request.source, clusters=2).is_found
+
+
+def test_a_job_knows_that_it_was_asked_for_twice(client, shoal, submit):
+    ledger = shoal.job(submit()).ledger
+    assert not ledger.is_shared()
+    submit()
+    assert ledger.is_shared()
+    client.delete(ledger.keys.job)
+    ledger.share()
+    assert not client.exists(ledger.keys.job)
 
 
 def test_a_finished_job_is_found_and_its_failures_are_told(submit, end, told):
@@ -132,14 +143,22 @@ def test_another_directory_in_the_place_of_one_makes_another_job(
     assert submit() == first
 
 
-def test_a_link_that_leads_to_another_image_makes_another_job(submit, folder, tmp_path_factory):
+def test_a_link_that_leads_to_another_image_makes_another_job(
+    shoal, submit, folder, tmp_path_factory
+):
     outside = tmp_path_factory.mktemp("outside")
     for name in ("old.jpg", "older.jpg"):
         (outside / name).touch()
-    (folder / "link.jpg").symlink_to(outside / "old.jpg")
+    link = folder / "link.jpg"
+    link.symlink_to(outside / "old.jpg")
     first = submit()
-    (folder / "link.jpg").unlink()
-    (folder / "link.jpg").symlink_to(outside / "older.jpg")
+
+    def lead_elsewhere():
+        link.unlink()
+        link.symlink_to(outside / "older.jpg")
+        return link.lstat().st_ctime > shoal.job(first).status().created_at
+
+    wait_until(lead_elsewhere)  # the kernel's clock of files ticks every few milliseconds
     assert submit() != first
 
 
