@@ -13,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 # What kombu meets in a message that is not its own: no JSON, or no envelope.
 NO_MESSAGE = (AttributeError, LookupError, TypeError, ValueError)
+MOST_CHARACTERS = 200  # of a cause in the log
 
 
 class Channel(redis.Channel):
@@ -41,7 +42,8 @@ class Channel(redis.Channel):
         try:
             return channel._brpop_read(**options)
         except NO_MESSAGE as error:
-            logger.error("message dropped", extra={"cause": repr(error)})
+            cause = f"{type(error).__name__}: {error}"[:MOST_CHARACTERS]
+            logger.error("message dropped", extra={"cause": cause})
             return None
 
     @contextmanager

@@ -14,6 +14,7 @@ from celery.exceptions import InvalidTaskError
 from celery.worker.consumer import Consumer
 from kombu.exceptions import ContentDisallowed, DecodeError
 
+from shared.channel import MOST_CHARACTERS
 from shared.connection import LOST
 from shared.tasks import BATCH_TASK, CALLBACK_TASK
 
@@ -24,7 +25,6 @@ JOB_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 MOST_BATCHES = 2**53
 # Headers that nothing of ours has.
 TIMES = ("eta", "expires", "timelimit")
-MOST_CHARACTERS = 200  # of a cause in the log
 # What a body that is not ours is answered with.
 REFUSED = (
     *(AttributeError, LookupError, TypeError, ValueError),
