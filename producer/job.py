@@ -109,9 +109,9 @@ class Job:
 
         What was loaded stays, unless Redis is full.
         """
-        status = self.status()
-        if status.state.is_final and status.expires_at is not None:
-            return status.state  # it has its time to live
+        fields = self.ledger.fields()
+        if "expires_at" in fields:  # it has ended, and has its time to live
+            return State(fields["state"])
         state = self.ledger.cancel()
         try:
             self.sweeper.sweep_job(self.id)
