@@ -52,11 +52,13 @@ def hold_server(settings: Settings) -> Iterator[str]:
     """
     home = make_private(home_of(settings))
     make_private(socket_path(home).parent)
-    with locked(home / "users.lock", fcntl.LOCK_SH):
-        if not is_serving(home):
-            start_supervisor(home)
-        yield server_url(settings)
-    end_abandoned(home)
+    try:
+        with locked(home / "users.lock", fcntl.LOCK_SH):
+            if not is_serving(home):
+                start_supervisor(home)
+            yield server_url(settings)
+    finally:
+        end_abandoned(home)
 
 
 def make_private(directory: Path) -> Path:
