@@ -1,6 +1,5 @@
 """Standard streams that are closed or full, and what Redis answers beside results."""
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def test_a_closed_standard_output_is_no_error(embedded_run: FinishedRun, command
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")  # noqa: PTH110
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
 @pytest.mark.parametrize("command", ["result", "failures", "status", "report -o -"])
 def test_a_full_standard_output_is_told_in_a_line(embedded_run: FinishedRun, command: str) -> None:
     name, *options = command.split()
