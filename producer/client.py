@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
-from redis import AuthenticationError, ResponseError
+from redis import ResponseError
 
 from producer.fingerprint import Tell, find_same, make_fingerprint
 from producer.folder import Folder, find_images
@@ -19,14 +19,7 @@ from producer.job import Job
 from producer.local import LocalWorkers
 from producer.plan import Plan, make_plan
 from producer.request import make_request
-from shared.connection import (
-    GREETING_SECONDS,
-    LOST,
-    QUICK_RETRIES,
-    connect,
-    find_age,
-    hide_password,
-)
+from shared.connection import LOST, QUICK_RETRIES, check_server, connect
 from shared.cores import count_cores
 from shared.embedded import hold_server
 from shared.errors import (
@@ -35,7 +28,6 @@ from shared.errors import (
     SourceError,
     StoreFullError,
     UnknownJobError,
-    UsageError,
 )
 from shared.jobs import JobRequest, Stage, Status
 from shared.settings import Settings, read_settings
@@ -98,27 +90,14 @@ class Client:
         """Return this client if its Redis answers and is new enough, and close it if not.
 
         Raises:
-            ConnectionLostError: It does not answer.
+            ConnectionLostError: It does not answer, or wants another password.
             UsageError: It is too old.
         """
         try:
-            with connect(self.url, QUICK_RETRIES, GREETING_SECONDS) as stranger:
-                faults = find_age(stranger)
-        except AuthenticationError as error:
+            check_server(self.url)
+        except BaseException:
             self.close()
-            raise ConnectionLostError(
-                f"{hide_password(self.url)} wants another password, or one at all ({error}):"
-                " set SHOAL_REDIS_URL to redis://:PASSWORD@HOST:PORT/DB."
-            ) from error
-        except LOST as error:
-            self.close()
-            raise ConnectionLostError(
-                f"No Redis answers at {hide_password(self.url)} ({error}):"
-                " start it, or set SHOAL_REDIS_URL."
-            ) from error
-        if faults:
-            self.close()
-            raise UsageError(f"{faults[0]}.")
+            raise
         return self
 
     @cached_property

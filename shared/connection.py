@@ -4,13 +4,13 @@ import re
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from redis import AuthenticationError, ConnectionPool, Redis, RedisError, ResponseError
 from redis import ConnectionError as RedisConnectionError
-from redis import ConnectionPool, Redis, RedisError, ResponseError
 from redis import TimeoutError as RedisTimeoutError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from shared.errors import SettingsError
+from shared.errors import ConnectionLostError, SettingsError, UsageError
 
 # redis-py types each reply as text or bytes at once; ours are bytes.
 Client: TypeAlias = Any
@@ -113,6 +113,29 @@ def take_credentials(query: dict[str, str]) -> str:
     """
     user, password = query.pop("username", ""), query.pop("password", "")
     return f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
+
+
+def check_server(url: str) -> None:
+    """Check that a Redis answers at ``url`` and is new enough.
+
+    Raises:
+        ConnectionLostError: It does not answer, or wants another password.
+        UsageError: It is too old.
+    """
+    try:
+        with connect(url, QUICK_RETRIES, GREETING_SECONDS) as client:
+            faults = find_age(client)
+    except AuthenticationError as error:
+        raise ConnectionLostError(
+            f"{hide_password(url)} wants another password, or one at all ({error}):"
+            " set SHOAL_REDIS_URL to redis://:PASSWORD@HOST:PORT/DB."
+        ) from error
+    except LOST as error:
+        raise ConnectionLostError(
+            f"No Redis answers at {hide_password(url)} ({error}): start it, or set SHOAL_REDIS_URL."
+        ) from error
+    if faults:
+        raise UsageError(f"{faults[0]}.")
 
 
 def find_age(client: Client) -> list[str]:

@@ -148,7 +148,7 @@ def test_lifetimes_of_a_job_are_those_of_who_submitted_it(client, server_url, fo
 
 
 def test_what_takes_a_connection_and_never_says_a_word_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("producer.client.GREETING_SECONDS", 0.1)
+    monkeypatch.setattr("shared.connection.GREETING_SECONDS", 0.1)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent"))
         silent.listen()
@@ -181,6 +181,12 @@ def test_cancelling_a_job_that_has_ended_changes_nothing(client, shoal, folder):
     assert job.cancel() is State.CANCELLED
     assert client.hgetall(job.ledger.keys.job) == before
     assert client.pttl(job.ledger.keys.features(0)) <= 50_000
+
+
+def test_a_damaged_job_can_be_cancelled(client, shoal, folder):
+    job = shoal.submit(folder, clusters=2)
+    client.hset(job.ledger.keys.job, "request", "{")
+    assert job.cancel() is State.CANCELLED
 
 
 def test_workers_are_there_while_they_give_signs_of_life(client, shoal, registry):
