@@ -1,35 +1,16 @@
 """A real Redis with an append-only file, which survives being killed."""
 
-import os
-import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
 from polling import wait_until
 from redis import Redis, RedisError
+from servers import DURABLE, find_free_port, find_redis_server
 
 START_SECONDS = 20
-
-
-def find_binary() -> str:
-    """Return the system's server; without one skip on a laptop, and fail in CI."""
-    if binary := shutil.which("redis-server"):
-        return binary
-    if os.environ.get("CI"):
-        pytest.fail("redis-server is not installed")
-    pytest.skip("redis-server is not installed")
-
-
-def find_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 class RedisServer:
@@ -38,7 +19,7 @@ class RedisServer:
     def __init__(self, directory: Path, password: str = "") -> None:
         self.directory = directory
         self.password = password
-        self.port = find_port()
+        self.port = find_free_port()
         self.socket = directory / "redis.sock"
         self.start()
 
@@ -61,8 +42,6 @@ class RedisServer:
             "bind": "127.0.0.1",
             "unixsocket": str(self.socket),
             "dir": str(self.directory),
-            "appendonly": "yes",
-            "save": "",
         } | ({"requirepass": self.password} if self.password else {})
 
     def start(self) -> None:
@@ -70,7 +49,10 @@ class RedisServer:
         words = [word for key, value in self.options().items() for word in (f"--{key}", value)]
         with (self.directory / "redis.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [find_binary(), *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [find_redis_server(), *words, *DURABLE],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         self.client: Any = Redis.from_url(self.url)
         wait_until(self.answers, START_SECONDS, "redis-server answers")

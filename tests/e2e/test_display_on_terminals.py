@@ -21,7 +21,7 @@ def run_on_terminal(shoal: Shoal, *arguments: object, seconds: float = 60) -> tu
         shoal.environment = environment
         os.close(theirs)
     drawn = read_terminal(ours, time.monotonic() + seconds)
-    return process.wait(10), drawn
+    return process.wait(30), drawn
 
 
 def read_terminal(terminal: int, deadline: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from polling import wait_until
 from shoal_command import Shoal
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def test_make_run_ends_by_saying_where_the_results_are(tmp_path: Path) -> None:
     assert (out / "report.html").stat().st_size > 100_000
     assert len(list((out / "plots").glob("*.png"))) == 4
     assert len(read_labels(out)) == 1_208
-    assert not Shoal(home).processes()
+    wait_until(lambda: not Shoal(home).processes(), 20, "no process is left")
 
 
 def test_the_package_works_where_the_checkout_is_not(tmp_path: Path, photographs: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from browser import UPPERMOST, WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from polling import wait_until
-from redis_server import find_port
+from servers import find_free_port
 from shoal_command import Shoal
 
 TOKEN = "a token of some length"
@@ -150,7 +150,7 @@ def test_a_job_is_cancelled_and_goes_on(
 def test_a_page_goes_on_when_the_server_is_lost_and_back(
     window: Window, home: Shoal, address: str, slow_photographs: Path
 ) -> None:
-    port = find_port()
+    port = find_free_port()
     with served(home, port) as another:  # the workers are those of the first
         state = submit(window, another, slow_photographs)
     expect(window.page.locator("[data-part=away]")).to_be_visible()

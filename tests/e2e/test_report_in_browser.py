@@ -157,10 +157,10 @@ def test_a_map_that_is_dragged_moves_with_few_points_and_then_has_all_again(
     page.mouse.down()
     page.mouse.move(place["x"] + 20, place["y"])
     page.mouse.move(place["x"] + 40, place["y"])
-    wait_until(lambda: page.evaluate(INKED) < 0.7 * inked, 5, "few points")
+    wait_until(lambda: page.evaluate(INKED) < 0.7 * inked, 30, "few points")
     expect(page.locator(".card")).to_be_hidden()
     page.mouse.up()
-    wait_until(lambda: page.evaluate(INKED) > 0.9 * inked, 5, "all points again")
+    wait_until(lambda: page.evaluate(INKED) > 0.9 * inked, 30, "all points again")
     assert page.evaluate(start) < left
     page.mouse.move(place["x"] + 41, place["y"])
     expect(page.locator(".card")).to_be_visible()
@@ -199,4 +199,4 @@ def test_an_image_is_tapped_on_a_telephone(browser: Browser, report: Page) -> No
 def test_it_fits_a_telephone(report: Page) -> None:
     report.set_viewport_size({"width": 360, "height": 740})
     width = "document.documentElement.scrollWidth"
-    wait_until(lambda: report.evaluate(width) == 360, 5, "no wider than the telephone")
+    wait_until(lambda: report.evaluate(width) == 360, 30, "no wider than the telephone")

@@ -102,7 +102,7 @@ def test_own_workers_are_not_asked_for(embedded_run: FinishedRun) -> None:
 
 
 def test_run_leaves_no_process_behind(embedded_run: FinishedRun) -> None:
-    wait_until(lambda: not embedded_run.shoal.processes(), 5, "no process is left")
+    wait_until(lambda: not embedded_run.shoal.processes(), 30, "no process is left")
 
 
 def test_a_later_command_finds_the_job(embedded_run: FinishedRun, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_labels_come_as_json_and_parquet_too(embedded_run: FinishedRun, tmp_path
 
 def test_the_last_command_takes_the_server_with_it(embedded_run: FinishedRun) -> None:
     embedded_run.shoal.output("jobs")
-    wait_until(lambda: not embedded_run.shoal.processes(), 5, "the server has ended")
+    wait_until(lambda: not embedded_run.shoal.processes(), 30, "the server has ended")
 
 
 def count_pool(shoal: Shoal, queue: str) -> int:

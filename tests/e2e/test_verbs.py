@@ -176,7 +176,7 @@ def test_nothing_of_an_ended_job_is_left(
 
     wait_until(lambda: not left(), 60, "all keys of the jobs are gone")
     # A worker's next sweep forgets the ids as well.
-    wait_until(lambda: not server.client.exists(JOBS), 10, "the list of jobs is empty")
+    wait_until(lambda: not server.client.exists(JOBS), 30, "the list of jobs is empty")
     documented = (WORKERS, CLAIMS, "shoal:celery:")
     for key in map(bytes.decode, server.client.scan_iter("*")):
         assert key.startswith(documented)

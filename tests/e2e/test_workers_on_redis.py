@@ -94,7 +94,7 @@ def test_cancelled_job_leaves_the_workers_idle_within_5_seconds(
     shoal: Shoal, workers: list[Worker], redis_server: RedisServer, endless: Path
 ) -> None:
     job = shoal.submit(endless)
-    wait_until(lambda: not any(w.is_idle() for w in workers), 10, "the workers are at work")
+    wait_until(lambda: not any(w.is_idle() for w in workers), 30, "the workers are at work")
     assert shoal.json("cancel", job)["state"] == "cancelled"
     registry = Registry(redis_server.client)
 

@@ -147,13 +147,13 @@ def test_a_batch_is_lost_by_its_holders_lease_whoever_looks(register):
     start(ledger)
     assert hasty.take_lost_batches(LOADING) == []
     start(hasty, 1)
-    wait_until(lambda: ledger.take_lost_batches(LOADING) == [1], seconds=5)
+    wait_until(lambda: ledger.take_lost_batches(LOADING) == [1])
 
 
 def test_a_copy_takes_over_once_the_sign_of_life_is_stale(register):
     ledger = register()
     start(Ledger(ledger.client, ledger.job_id, 0.05))
-    wait_until(lambda: start(ledger) == 2, seconds=5)
+    wait_until(lambda: start(ledger) == 2)
 
 
 def test_attempts_are_counted_for_each_batch_and_stage(register):

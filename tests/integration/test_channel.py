@@ -20,7 +20,7 @@ def receive_one(connection: Connection, queue: Queue) -> Any:
     consumer.register_callback(lambda _, message: received.append(message))
     consumer.consume()
     while not received:
-        connection.drain_events(timeout=10)
+        connection.drain_events(timeout=30)
     channel: Any = connection.default_channel
     if not channel._in_poll:
         channel._brpop_start()

@@ -126,7 +126,7 @@ def test_data_survives_from_one_holder_to_the_next(settings):
 def test_a_server_that_is_killed_comes_back_with_its_data(settings):
     with hold_server(settings) as url, connect(url) as client:
         client.set("answer", 42)
-        client.waitaof(1, 0, 5000)
+        client.waitaof(1, 0, 30_000)
         killed = server_process(client)
         killed.kill()
         assert client.get("answer") == b"42"
@@ -151,7 +151,7 @@ def test_supervisor_and_server_may_be_killed_at_once(settings):
     with hold_server(settings) as url:
         client = connect(url)
         client.set("answer", 42)
-        client.waitaof(1, 0, 5000)
+        client.waitaof(1, 0, 30_000)
         server = server_process(client)
         server.parent().kill()
         server.kill()
@@ -169,7 +169,7 @@ def test_the_file_is_rewritten_without_compressing_it(settings):
     with hold_server(settings) as url, connect(url) as client:
         client.set("key", bytes(10**6))
         client.bgrewriteaof()
-        wait_until(lambda: size_of_base(client) > 10**6, seconds=10)
+        wait_until(lambda: size_of_base(client) > 10**6)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the faults of Linux")

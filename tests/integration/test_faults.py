@@ -88,7 +88,7 @@ def test_a_server_that_hides_its_settings_is_trusted(client, server_url):
 
 
 def test_a_patient_client_waits_for_a_server_that_restarts(own_server):
-    own_server.start("--appendfsync", "always")
+    own_server.start()
     patient = connect(own_server.url)
     patient.set("before", 1)
     own_server.stop()

@@ -64,7 +64,7 @@ def test_a_job_pauses_while_redis_is_full_and_then_finishes(workplace, job, set_
     for batch in range(3):
         label_batch(workplace, job.id, batch, False)
     finish_job(workplace, job.id)
-    assert job.wait(timeout_seconds=5).state is State.FINISHED
+    assert job.wait(timeout_seconds=30).state is State.FINISHED
 
 
 def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(

@@ -74,7 +74,7 @@ def test_attempts_to_finish_are_counted_apart_from_those_to_fit(loaded):
 def test_a_lease_runs_out_by_itself(loaded):
     brief = Ledger(loaded.client, loaded.job_id, 0.05)
     assert brief.acquire_lease(LOADING)
-    wait_until(lambda: not brief.has_lease(), seconds=5)
+    wait_until(lambda: not brief.has_lease())
     assert brief.acquire_lease(LOADING).token == 2
 
 

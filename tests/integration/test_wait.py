@@ -35,7 +35,7 @@ def end(job, state, **fields):
 
 def test_waiting_for_a_finished_job_returns_its_status(job):
     end(job, State.FINISHED)
-    assert job.wait(timeout_seconds=5).state is State.FINISHED
+    assert job.wait(timeout_seconds=30).state is State.FINISHED
 
 
 def test_waiting_for_a_failed_job_raises_its_own_error(job):
@@ -70,7 +70,7 @@ def test_whoever_watches_sees_each_status(job):
         if len(seen) == 2:
             end(job, State.FINISHED)
 
-    job.wait(timeout_seconds=10, watch=watch)
+    job.wait(timeout_seconds=30, watch=watch)
     assert seen == [State.QUEUED, State.QUEUED, State.FINISHED]
 
 
@@ -108,7 +108,7 @@ def wait_in_background(job):
 
 
 def test_waiting_survives_a_server_that_is_away_for_a_while(own_server, tmp_path):
-    own_server.start("--appendfsync", "always")
+    own_server.start()
     (tmp_path / "a.png").touch()
     with Client(own_server.url, settings=Settings()) as shoal:
         job = shoal.submit(tmp_path, clusters=1)

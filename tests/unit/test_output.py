@@ -129,7 +129,7 @@ def test_a_pipe_or_a_device_is_written_to_and_stays(tmp_path):
     with ThreadPoolExecutor() as pool:
         read = pool.submit((tmp_path / "pipe").read_bytes)
         write_file(tmp_path / "pipe", b"plot")
-        assert read.result(timeout=10) == b"plot"
+        assert read.result(timeout=30) == b"plot"
     assert [path.is_fifo() for path in tmp_path.iterdir()] == [True]
     write_file(Path(os.devnull), b"plot")
     assert Path(os.devnull).is_char_device()

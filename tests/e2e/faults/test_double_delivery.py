@@ -64,7 +64,7 @@ def test_message_is_delivered_again_while_it_is_worked_on(
     index = f"{UNACKED}_index"
     tags = site.server.client.zrange(index, 0, -1)
     site.server.client.zadd(index, dict.fromkeys(tags, 1), xx=True)  # its visibility ends
-    wait_until(lambda: not site.server.client.zcount(index, 1, 1), 10, "it is delivered again")
+    wait_until(lambda: not site.server.client.zcount(index, 1, 1), 30, "it is delivered again")
     held.unlink()
     site.check(job, undisturbed)
 
@@ -80,7 +80,7 @@ def test_callbacks_that_come_before_their_stage_is_complete_step_aside(
         wait_until(held.exists, 30, f"the job is {stage}")
         for early in STAGES:
             messages.send_callback(job, early)
-        wait_until(lambda: is_drained(site), 10, "the early callbacks are delivered")
+        wait_until(lambda: is_drained(site), 30, "the early callbacks are delivered")
         held.unlink()
     site.check(job, undisturbed)
 

@@ -92,7 +92,7 @@ def test_a_stream_survives_a_redis_that_is_away(own_server: Server, folder: Path
         own_server.stop()
         wait_until(lambda: "away" in stream.names())
         assert web.http.get("/readyz").status_code == 503
-        own_server.start("--appendonly", "yes")
+        own_server.start()
         wait_until(lambda: stream.names()[-1] == "status")
         job.cancel()
         wait_until(stream.has_ended)

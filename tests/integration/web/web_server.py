@@ -33,7 +33,7 @@ class WebServer:
     def __exit__(self, *error: object) -> None:
         self.site.closing.set()
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(30)
         self.http.close()
         self.client.close()
         assert not self.thread.is_alive()
