@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 from polling import wait_until
+from redis_server import RedisServer
 from shoal_command import Shoal
-from worker_process import Worker
+from worker_process import Worker, suspended
 
 from benchmarks.photographs import make_photographs
 from shared.jobs import State
+from shared.store import Ledger
 
 N_LARGE = 20_000
 N_SMALL = 200
@@ -26,12 +28,18 @@ def large_folder(tmp_path_factory: pytest.TempPathFactory, photographs: Path) ->
 
 
 def test_a_small_job_overtakes_a_large_one_that_was_there_before(
-    shoal: Shoal, workers: list[Worker], large_folder: Path, tmp_path: Path
+    shoal: Shoal,
+    workers: list[Worker],
+    redis_server: RedisServer,
+    large_folder: Path,
+    tmp_path: Path,
 ) -> None:
-    large = shoal.submit(large_folder, "--batch-size", 50)
-    wait_until(lambda: shoal.json("status", large)["images"]["loaded"], 30, "the large job loads")
-    small = shoal.submit(make_photographs(tmp_path, N_SMALL), "--batch-size", 20)
-    assert shoal.json("wait", small)["state"] == State.FINISHED
-    overtaken = shoal.json("status", large)
-    assert overtaken["state"] == State.LOADING
-    shoal.output("cancel", large)
+    small_folder = make_photographs(tmp_path, N_SMALL)
+    with suspended(workers):
+        large = Ledger(redis_server.client, shoal.submit(large_folder, "--batch-size", 50), 15)
+    wait_until(lambda: large.status().images.loaded, 30, "the large job loads")
+    with suspended(workers):
+        small = Ledger(redis_server.client, shoal.submit(small_folder, "--batch-size", 20), 15)
+    wait_until(lambda: small.state() is State.FINISHED, 60, "the small job has finished")
+    assert large.state() is State.LOADING
+    shoal.output("cancel", large.job_id)

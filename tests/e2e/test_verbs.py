@@ -3,25 +3,29 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from polling import wait_until
 from redis_server import RedisServer
 from shoal_command import FinishedRun, Shoal
-from worker_process import Worker
+from worker_process import Worker, suspended
 
 from producer import Client
 from shared.jobs import State
 from shared.settings import Settings
+from shared.store import Ledger
 from shared.store.keys import CLAIMS, JOBS, WORKERS
 
+LEASE_SECONDS = 3
 BRIEF = {
     "SHOAL_FEATURES_SECONDS": 1,
     "SHOAL_RESULTS_SECONDS": 20,
     "SHOAL_SWEEP_SECONDS": 1,
-    "SHOAL_LEASE_SECONDS": 3,
+    "SHOAL_LEASE_SECONDS": LEASE_SECONDS,
 }
 
 
@@ -33,32 +37,42 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="module")
-def site(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shoal]:
-    """The command with a worker, and with results that do not last."""
-    directory = tmp_path_factory.mktemp("site")
-    shoal = Shoal(directory / "client", SHOAL_REDIS_URL=server.url, **BRIEF)
-    with Worker(shoal.elsewhere(directory / "worker")):
-        yield shoal
+def site(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Shoal:
+    """The command with results that do not last."""
+    return Shoal(tmp_path_factory.mktemp("client"), SHOAL_REDIS_URL=server.url, **BRIEF)
 
 
-def wait_until_loading(shoal: Shoal, job: str) -> None:
-    def is_loading() -> bool:
-        return bool(0 < shoal.json("status", job)["images"]["loaded"] < 120)
+@pytest.fixture(scope="module")
+def brief_worker(site: Shoal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    with Worker(site.elsewhere(tmp_path_factory.mktemp("worker"))) as worker:
+        yield worker
 
-    wait_until(is_loading, 30, "some images are loaded")
+
+@contextmanager
+def held_while_loading(
+    server: RedisServer, workers: list[Worker], submit: Callable[[], str]
+) -> Iterator[str]:
+    """Let the workers stand still as soon as some images of a new job are loaded."""
+    with suspended(workers):
+        job = submit()
+    ledger = Ledger(server.client, job, LEASE_SECONDS)
+    wait_until(lambda: ledger.status().images.loaded, 30, "some images are loaded")
+    with suspended(workers):
+        assert ledger.state() is State.LOADING
+        yield job
 
 
 def test_cancelled_job_goes_on_to_the_same_labels(
-    shoal: Shoal, workers: list[Worker], slow_photographs: Path
+    shoal: Shoal, workers: list[Worker], redis_server: RedisServer, slow_photographs: Path
 ) -> None:
-    job = shoal.submit(slow_photographs, "--batch-size", 6)
-    wait_until_loading(shoal, job)
-    cancelled = shoal.json("cancel", job)
+    submit = partial(shoal.submit, slow_photographs, "--batch-size", 6)
+    with held_while_loading(redis_server, workers, submit) as job:
+        cancelled = shoal.json("cancel", job)
     retried = shoal.json("retry", job)
     assert retried["state"] in {"queued", "loading"}
     assert retried["images"]["loaded"] >= cancelled["images"]["loaded"]
     assert shoal.json("wait", job)["state"] == "finished"
-    fresh = shoal.submit(slow_photographs, "--batch-size", 6)
+    fresh = submit()
     shoal.output("wait", fresh)
     assert shoal.output("result", job) == shoal.output("result", fresh)
 
@@ -98,31 +112,35 @@ def test_run_and_submit_find_the_finished_job(embedded_run: FinishedRun, tmp_pat
 
 
 def test_run_that_is_stopped_leaves_a_job_that_it_found(
-    shoal: Shoal, workers: list[Worker], slow_photographs: Path
+    shoal: Shoal, workers: list[Worker], redis_server: RedisServer, slow_photographs: Path
 ) -> None:
-    job = shoal.submit(slow_photographs, "--batch-size", 7)
-    run = shoal.start("run", slow_photographs, "--batch-size", 7, stderr=subprocess.PIPE)
-    assert run.stderr
-    for line in run.stderr:
-        if line.startswith("loading"):
-            run.terminate()
-    assert run.wait(30) == 1
-    assert shoal.json("status", job)["state"] != "cancelled"
-    assert shoal.json("cancel", job)["state"] in {"cancelled", "finished"}
+    submit = partial(shoal.submit, slow_photographs, "--batch-size", 7)
+    with held_while_loading(redis_server, workers, submit) as job:
+        run = shoal.start("run", slow_photographs, "--batch-size", 7, stderr=subprocess.PIPE)
+        assert run.stderr
+        for line in run.stderr:
+            if line.startswith("loading"):
+                run.terminate()
+        assert run.wait(30) == 1
+    assert shoal.json("wait", job)["state"] == "finished"
 
 
 def test_run_that_is_stopped_leaves_a_job_that_another_has_found_since(
-    shoal: Shoal, workers: list[Worker], slow_photographs: Path
+    shoal: Shoal, workers: list[Worker], redis_server: RedisServer, slow_photographs: Path
 ) -> None:
     options = ("--batch-size", 7, "--random-state", 3)
+
+    def start() -> str:
+        assert run.stderr
+        told = next(line for line in run.stderr if line.startswith("Job "))
+        return told.removeprefix("Job ").partition(":")[0]
+
     run = shoal.start("run", slow_photographs, *options, stderr=subprocess.PIPE)
-    assert run.stderr
-    job = ""
-    for line in run.stderr:
-        if line.startswith("loading") and not job:
-            job = shoal.output("submit", slow_photographs, *options).strip()
-            run.terminate()
-    assert run.wait(30) == 1
+    with held_while_loading(redis_server, workers, start) as job:
+        assert shoal.output("submit", slow_photographs, *options).strip() == job
+        run.terminate()
+        run.communicate(timeout=30)
+        assert run.returncode == 1
     assert shoal.json("wait", job)["state"] == "finished"
 
 
@@ -155,7 +173,12 @@ def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
 
 
 def test_nothing_of_an_ended_job_is_left(
-    site: Shoal, server: RedisServer, photographs: Path, slow_photographs: Path, tmp_path: Path
+    site: Shoal,
+    brief_worker: Worker,
+    server: RedisServer,
+    photographs: Path,
+    slow_photographs: Path,
+    tmp_path: Path,
 ) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.jpg").write_text("not an image")
@@ -163,13 +186,13 @@ def test_nothing_of_an_ended_job_is_left(
     site.output("wait", jobs[0])
     jobs.append(site.submit(tmp_path / "texts", "--clusters", 1))
     assert site.run("wait", jobs[1]).returncode == 1
-    for number in (2, 3):
-        jobs.append(site.submit(slow_photographs, "--batch-size", 6))
-        wait_until_loading(site, jobs[number])
-        site.output("cancel", jobs[number])
-        if number == 2:
-            site.output("retry", jobs[number])
-            site.output("wait", jobs[number])
+    submit = partial(site.submit, slow_photographs, "--batch-size", 6)
+    for _ in range(2):
+        with held_while_loading(server, [brief_worker], submit) as job:
+            site.output("cancel", job)
+        jobs.append(job)
+    site.output("retry", jobs[2])
+    site.output("wait", jobs[2])
 
     def left() -> list[bytes]:
         return [key for job in jobs for key in server.client.scan_iter(f"*{job}*")]

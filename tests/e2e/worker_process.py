@@ -3,7 +3,8 @@
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -82,3 +83,15 @@ class Worker:
             self.process.wait(STOP_SECONDS)
         finally:
             self.lose()
+
+
+@contextmanager
+def suspended(workers: list[Worker]) -> Iterator[None]:
+    """Let workers stand still, whatever they do just now."""
+    for worker in workers:
+        os.killpg(worker.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for worker in workers:
+            os.killpg(worker.process.pid, signal.SIGCONT)
