@@ -13,14 +13,13 @@ from weakref import finalize
 
 from redis import ResponseError
 
+from producer.employer import Employer
 from producer.fingerprint import Tell, find_same, make_fingerprint
 from producer.folder import Folder, find_images
 from producer.job import Job
-from producer.local import LocalWorkers
 from producer.plan import Plan, make_plan
 from producer.request import make_request
-from shared.connection import LOST, QUICK_RETRIES, check_server, connect
-from shared.cores import count_cores
+from shared.connection import QUICK_RETRIES, check_server, connect
 from shared.embedded import hold_server
 from shared.errors import (
     ConnectionLostError,
@@ -63,14 +62,14 @@ class Client:
     ) -> None:
         self.settings = settings or read_settings()
         self.held = ExitStack()
-        self.workers: LocalWorkers | None = None
-        self.employs = employs
-        self.is_employer = False
         url = redis_url or self.settings.redis_url
         self.is_embedded = url is None
         self.url = url or self.held.enter_context(hold_server(self.settings))
         self.redis = connect(self.url, QUICK_RETRIES)
         self.registry = Registry(self.redis)
+        is_willing = self.is_embedded and employs
+        self.employer = Employer(self.registry, self.settings, is_willing=is_willing)
+        self.held.callback(self.employer.close)
         self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages)
         # Who forgets ``close`` leaves no process behind either.
         finalize(self, self.held.close)
@@ -122,13 +121,16 @@ class Client:
 
         Raises:
             SourceError: The folder is missing, unreadable, or has no images.
-            UsageError: An option is unknown or cannot work with this folder, or the job would
-                not fit into Redis.
+            ConnectionLostError: Redis does not answer, or wants another password.
+            UsageError: An option is unknown or cannot work with this folder, the job would not
+                fit into Redis, or Redis is too old.
         """
         if not os.fspath(source):
             raise SourceError("No folder is named: '' would be the current one, which is '.'.")
+        if not self.is_embedded:
+            check_server(self.url)
         job = self.submit_folder(find_images(Path(source)), force=force, **options)
-        self.employ()
+        self.employer.employ()
         return job
 
     def submit_folder(
@@ -177,15 +179,6 @@ class Client:
             job.ledger.share()
         return job
 
-    def start_workers(self, concurrency: int | None = None) -> None:
-        """Start workers for the embedded server, which end with this client.
-
-        Args:
-            concurrency: Processes that load; None is one a core.
-        """
-        workers = LocalWorkers(self.settings, concurrency or count_cores())
-        self.workers = self.held.enter_context(workers)
-
     def job(self, job_id: str) -> Job:
         """Return the job with this id, whether it exists or not.
 
@@ -195,28 +188,7 @@ class Client:
         if not JOB_ID.fullmatch(job_id):
             raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for those there are.")
         ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
-        return Job(ledger, self.sweeper, self._check_workers, self.employ)
-
-    def employ(self) -> None:
-        """Start workers for the embedded server, now or as soon as nobody else works there.
-
-        Its own that have ended are replaced.
-        """
-        self.is_employer = self.is_embedded and self.employs
-        if self.workers and self.workers.have_ended():
-            self.workers.stop()
-            self.workers = None
-        self._employ()
-
-    def _check_workers(self, status: Status) -> None:
-        if self.workers:
-            self.workers.check(status)
-        self._employ()
-
-    def _employ(self) -> None:
-        with suppress(*LOST):  # whoever waits will look again
-            if self.is_employer and not self.workers and not self.has_workers():
-                self.start_workers()
+        return Job(ledger, self.sweeper, self.employer.check, self.employer.employ)
 
     def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
         """Yield the status of each job that has not expired, newest first.
@@ -237,7 +209,3 @@ class Client:
                 logger.warning("Left out job %s, which is damaged: %r", job_id, error)
             except UnknownJobError:
                 continue  # it has expired since
-
-    def has_workers(self) -> bool:
-        """Return whether any worker gave a sign of life lately."""
-        return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))

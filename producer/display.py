@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from producer.folder import Folder
+from producer.words import show_count
 from shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shared.jobs import State, Status
 from shared.wire import encode
@@ -69,7 +70,9 @@ class LineDisplay:
 def describe(status: Status) -> str:
     """Return a status in one line."""
     images = status.images
-    parts = [f"{status.state}: {images.loaded + images.failed:,} of {images.total:,} images"]
+    parts = [
+        f"{status.state}: {images.loaded + images.failed:,} of {show_count(images.total, 'image')}"
+    ]
     if status.images_per_second:
         parts.append(f"{status.images_per_second:,.0f} images/s")
     if status.eta_seconds is not None:
@@ -111,13 +114,13 @@ def last_status(job: "Job", as_json: bool) -> Iterator[None]:
 
 
 def note_workers(client: "Client", status: Status) -> str:
-    """Return that nobody works, while there is work and the client has no workers of its own."""
+    """Return that nobody works, while there is work."""
     from shared.connection import LOST  # Redis takes 0.1 s to import, and --help needs none
 
-    if status.state.is_final or client.workers:
+    if status.state.is_final:
         return ""
     try:
-        idle = not client.has_workers()
+        idle = not client.employer.has_workers()
     except LOST:
         return ""  # the next status will say so
     return NO_WORKER if idle else ""
@@ -151,7 +154,7 @@ def tell(line: str) -> None:
 
 def tell_idle(client: "Client") -> None:
     """Say that there is work and nobody works, if so."""
-    if not client.has_workers():
+    if not client.employer.has_workers():
         tell("No worker is running yet: start one with `shoal worker`.")
 
 

@@ -21,7 +21,7 @@ QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 class LocalWorkers:
-    """Workers on this machine, as a context: ``concurrency`` processes for batches, one to fit.
+    """Workers on this machine: ``concurrency`` processes for batches, one to fit.
 
     The one that fits imports scikit-learn while the others already decode. However this
     process ends, its end of their standard input closes, and they follow.
@@ -33,7 +33,12 @@ class LocalWorkers:
         self.log = home_of(settings) / "worker.log"
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> "LocalWorkers":
+    def start(self) -> None:
+        """Start them; who calls ``stop`` ends them.
+
+        Raises:
+            OSError: They cannot be started.
+        """
         shorten(self.log)
         with self.log.open("ab") as log:
             for queue, concurrency in self.queues.items():
@@ -47,10 +52,6 @@ class LocalWorkers:
                         start_new_session=True,  # Ctrl-C cancels the job; the workers follow
                     )
                 )
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop()
 
     def stop(self) -> None:
         """End what still runs of them, also if some have ended before."""

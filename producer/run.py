@@ -13,6 +13,7 @@ from producer.display import last_status, print_status, tell, warn_about, watch_
 from producer.folder import Folder, find_images
 from producer.job import Job
 from producer.output import prepare_directory, write_directory
+from producer.words import show_count
 from shared.errors import JobCancelledError, ShoalError
 from shared.jobs import Status
 
@@ -47,7 +48,7 @@ def run_folder(
 def start_workers(client: Client, concurrency: int | None) -> None:
     """Start workers for the embedded server; a Redis that is set has workers of its own."""
     if client.is_embedded:
-        client.start_workers(concurrency)
+        client.employer.start_workers(concurrency)
     elif concurrency:
         click.echo(
             "--concurrency has no effect: SHOAL_REDIS_URL is set, and its workers do the job.",
@@ -91,7 +92,9 @@ def submit_and_watch(
     try:
         with uninterrupted():  # a job that nobody knows of would be done by the next worker
             job = client.submit_folder(folder, tell=tell, **options)
-        click.echo(f"Job {job.id}: {len(folder.paths):,} images in {folder.source}", err=True)
+        click.echo(
+            f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}", err=True
+        )
         with last_status(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:
@@ -116,11 +119,14 @@ def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None
         click.echo(f"clusters: {summary.choice.reason}")
     for cluster in summary.clusters:
         example = cluster.representatives[0] if cluster.representatives else "no image"
-        click.echo(f"cluster {cluster.label}  {cluster.size:>9,} images  such as {example}")
+        noun = "image " if cluster.size == 1 else "images"
+        click.echo(f"cluster {cluster.label}  {cluster.size:>9,} {noun}  such as {example}")
     if summary.noise:
         click.echo(f"no cluster {summary.noise:>8,} images")
     if status.images.failed:
-        click.echo(f"{status.images.failed:,} images failed: see `shoal failures {job.id}`")
+        click.echo(
+            f"{show_count(status.images.failed, 'image')} failed: see `shoal failures {job.id}`"
+        )
     if out:
         click.echo(f"Report: {out / 'report.html'}\nPlots:  {out / 'plots'}")
     else:

@@ -6,6 +6,7 @@ import click
 
 from producer.evaluation import Evaluation, evaluate, truth_from_csv, truth_from_folders
 from producer.job import Job
+from producer.words import show_count
 from shared.wire import encode
 
 FOLDERS = "folders"
@@ -34,7 +35,7 @@ def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
     if as_json:
         click.echo(encode(evaluation))
         return
-    click.echo(f"{evaluation.images:,} images with a known label")
+    click.echo(f"{show_count(evaluation.images, 'image')} with a known label")
     for name in ("nmi", "ari", "v_measure", "homogeneity", "completeness"):
         click.echo(f"{name:<13}{getattr(evaluation, name):.3f}")
     click.echo()

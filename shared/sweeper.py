@@ -48,7 +48,9 @@ class Sweeper:
         self.settings = settings
         # Called only when there is something to send: Celery is slow to import.
         self.connect_messages = connect_messages
-        self.refusal = ""  # that was told: whoever waits sweeps several times a second
+        # What was told already: whoever waits sweeps several times a second.
+        self.refusal = ""
+        self.damaged: set[str] = set()
 
     def sweep(self) -> None:
         """Look after every active job once, unless somebody else does so now.
@@ -79,7 +81,9 @@ class Sweeper:
             self.registry.retire(job_id)
         except (KeyError, ValueError, ResponseError):
             # Another version's job, or a damaged one, must not keep the others waiting.
-            logger.exception("job cannot be looked after", extra={"job": job_id})
+            if job_id not in self.damaged:
+                logger.exception("job cannot be looked after", extra={"job": job_id})
+            self.damaged.add(job_id)
 
     def _is_drained(self) -> bool:
         return self.registry.waiting([BATCHES]) == 0

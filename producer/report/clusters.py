@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from producer.report.map import find_largest
-from producer.report.text import show_count, show_name, show_share
+from producer.report.text import show_name, show_share
+from producer.words import show_count
 from shared.findings import ClusterSummary, Summary
 from shared.palette import colour_number
 

@@ -12,8 +12,9 @@ from producer.report.failures import sum_up_failures
 from producer.report.figures import make_figures
 from producer.report.map import bokeh_script, make_map
 from producer.report.pages import choose_pages
-from producer.report.text import show_count, show_duplicates, show_name, show_share, show_time
+from producer.report.text import show_duplicates, show_name, show_share, show_time
 from producer.templates import load_templates
+from producer.words import show_count
 from shared.findings import Summary
 from shared.jobs import Status
 from shared.palette import COLOURS

@@ -2,6 +2,7 @@
 
 import time
 
+from producer.words import show_count
 from shared.findings import DuplicateCounts
 
 # Of one shown name; the end of a path tells more than its beginning.
@@ -20,11 +21,6 @@ def show_share(share: float) -> str:
     if 0 < percent < 0.1:
         return "< 0.1 %"
     return f"{percent:.0f} %" if percent >= 9.95 or not percent else f"{percent:.1f} %"
-
-
-def show_count(count: int, noun: str) -> str:
-    """Return a number with its noun, as in "1,797 images"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def show_time(seconds: float) -> str:

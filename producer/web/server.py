@@ -147,7 +147,7 @@ def sweep_often(site: Site) -> None:
             client.sweeper.sweep()
             if client.is_embedded and client.registry.active_jobs():
                 with site.changing:
-                    client.employ()
+                    client.employer.employ()
             site.share_endings()
         except (*PASSING, ShoalError) as error:
             logger.warning("could not look after the jobs: %s", error)

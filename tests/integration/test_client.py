@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis import ResponseError
-from servers import Server
+from servers import Server, find_free_port
 
 from producer import Client
 from producer.folder import Folder
@@ -190,11 +190,11 @@ def test_a_damaged_job_can_be_cancelled(client, shoal, folder):
 
 
 def test_workers_are_there_while_they_give_signs_of_life(client, shoal, registry):
-    assert not shoal.has_workers()
+    assert not shoal.employer.has_workers()
     registry.note_worker("one@host")
-    assert shoal.has_workers()
+    assert shoal.employer.has_workers()
     client.zincrby("shoal:workers", -60, "one@host")
-    assert not shoal.has_workers()
+    assert not shoal.employer.has_workers()
 
 
 @pytest.mark.parametrize(
@@ -228,9 +228,17 @@ def test_a_damaged_job_does_not_hide_the_others(client, shoal, folder, caplog, d
         damaged.status()
 
 
+def test_a_redis_that_is_not_there_is_told_before_a_folder_is_read(folder):
+    with Client(f"redis://127.0.0.1:{find_free_port()}", settings=Settings()) as shoal:
+        with pytest.raises(ConnectionLostError, match=r"No Redis answers at .* start it"):
+            shoal.submit(folder)
+        with pytest.raises(ConnectionLostError, match="No Redis answers"):
+            shoal.submit(folder / "missing")
+
+
 def test_a_client_of_a_redis_that_is_set_starts_no_workers(shoal, folder):
     shoal.submit(folder, clusters=1)
-    assert shoal.workers is None
+    assert shoal.employer.workers is None
 
 
 def test_a_socket_with_a_password_takes_a_job_and_its_messages(server_directory, folder):

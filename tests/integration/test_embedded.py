@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psutil
@@ -310,7 +310,10 @@ def test_a_log_that_has_grown_long_is_begun_anew(tmp_path):
 
 
 def test_workers_take_their_children_with_them(settings):
-    with hold_server(settings), LocalWorkers(settings, 1) as workers:
+    with hold_server(settings), ExitStack() as stack:
+        workers = LocalWorkers(settings, 1)
+        stack.callback(workers.stop)
+        workers.start()
         lost = psutil.Process(workers.processes[0].pid)
         [child] = wait_until_found(lambda: find_pool(lost))
         child.suspend()  # or it would see by itself that it is alone
@@ -318,21 +321,30 @@ def test_workers_take_their_children_with_them(settings):
     wait_until(lambda: not is_alive(child))
 
 
+def test_workers_of_ones_own_are_there_before_they_give_signs_of_life(settings):
+    with Client(settings=settings) as client:
+        client.employer.start_workers(1)
+        assert client.employer.has_workers()
+    assert not client.employer.workers
+
+
 def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, digits):
     with Client(settings=settings) as client:
         client.registry.note_worker("gone@host")
         job = client.submit(digits, clusters=2)
-        assert client.workers is None
+        assert client.employer.workers is None
         client.registry.forget_worker("gone@host")
         assert job.wait(timeout_seconds=60).images.loaded == 300
-        assert client.workers
-    assert not any(process.poll() is None for process in client.workers.processes)
+        processes = list(client.employer.workers.processes)
+        assert len(processes) == 2
+    assert client.employer.workers is None
+    assert all(process.poll() is not None for process in processes)
 
 
 def test_a_client_whose_own_workers_died_does_not_wait_for_ever(settings, digits):
     with Client(settings=settings) as client:
         job = client.submit(digits, clusters=2)
-        for process in client.workers.processes:
+        for process in client.employer.workers.processes:
             process.kill()
         with pytest.raises(ShoalError, match=r"worker\.log says why"):
             job.wait(timeout_seconds=60)

@@ -247,9 +247,14 @@ def test_celery_is_not_asked_for_while_nothing_is_lost(registry, register):
 
 
 @pytest.mark.parametrize("way", ["state", "type", "half gone"])
-def test_a_damaged_job_does_not_keep_the_others_waiting(register, workplace, queued, way):
+def test_a_damaged_job_does_not_keep_the_others_waiting(
+    client, register, workplace, queued, caplog, way
+):
     damaged, sound = register(2), register(3)
     sabotage(damaged, way)
     age(sound)
     workplace.sweeper.sweep()
     assert queued() == (3, 0)
+    forget_claims(client)
+    workplace.sweeper.sweep()
+    assert caplog.text.count("job cannot be looked after") == 1

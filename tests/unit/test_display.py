@@ -3,6 +3,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,6 +53,8 @@ QUEUED = replace(
 
 def test_a_status_in_one_line():
     assert describe(QUEUED) == "queued: 0 of 12,000 images"
+    single = replace(QUEUED, images=ImageCounts(total=1, loaded=0, failed=0))
+    assert describe(single) == "queued: 0 of 1 image"
     expected = "loading: 6,000 of 12,000 images, 1,234 images/s, 65 s left, 10 failed"
     assert describe(LOADING) == expected
 
@@ -146,10 +149,11 @@ def test_nothing_left_out_is_nothing_said(capsys):
 @pytest.mark.parametrize("state", State)
 def test_missing_workers_are_told_of_in_any_state_that_is_not_the_end(state):
     status = replace(LOADING, state=state)
-    idle = SimpleNamespace(workers=None, has_workers=lambda: False)
+    idle, busy = (
+        SimpleNamespace(employer=SimpleNamespace(has_workers=partial(bool, n))) for n in (0, 1)
+    )
     assert note_workers(idle, status) == ("" if state.is_final else NO_WORKER)
-    assert note_workers(SimpleNamespace(workers=object()), status) == ""
-    assert note_workers(SimpleNamespace(workers=None, has_workers=lambda: True), status) == ""
+    assert note_workers(busy, status) == ""
 
 
 @pytest.mark.parametrize("as_json", [True, False])
