@@ -1,6 +1,6 @@
 """What holds of a job in the store, whatever processes do, in whatever order."""
 
-from collections import Counter
+import json
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -19,22 +19,26 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from shared.errors import UsageError
 from shared.jobs import Stage, State
-from shared.store import Commit, Lease, Ledger
+from shared.store import Commit, Expiry, Lease, Ledger, Lifetimes
 
 pytestmark = pytest.mark.each_server
 
 LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
 IN_STAGE = {State.QUEUED: LOADING, State.LOADING: LOADING, State.LABELLING: LABELLING}
 AFTER = {State.FITTING: State.LABELLING, State.FINISHING: State.FINISHED}
+LIFETIMES = Lifetimes(features_seconds=1000, results_seconds=2000)
+
+Work = tuple[Stage, int, int | str]  # an attempt: its stage, batch and model
 
 
 class JobMachine(RuleBasedStateMachine):
     """One job, and the processes that begin, lose and commit its batches and hold its lease."""
 
     register: ClassVar[Callable[..., Ledger]]
-    begun = Bundle("begun")  # stage and batch of each attempt, also of those that were lost
-    leases = Bundle("leases")  # also those that were lost
+    begun = Bundle("begun")  # also what was lost since
+    leases = Bundle("leases")  # also those lost since
 
     @initialize(sizes=st.lists(st.integers(1, 3), min_size=1, max_size=4))
     def register_job(self, sizes: list[int]) -> None:
@@ -42,8 +46,15 @@ class JobMachine(RuleBasedStateMachine):
         self.ledger = type(self).register([["a.png"] * size for size in sizes])
         self.state = State.QUEUED
         self.done: dict[Stage, set[int]] = {stage: set() for stage in Stage}
-        self.counted: Counter[str] = Counter()
+        self.features: set[int] = set()
+        self.failed: dict[int, int] = {}  # images of each batch that was ever loaded
         self.newest: Lease | None = None
+        self.model: int | str = ""
+        self.expires = False
+
+    def teardown(self) -> None:
+        client = self.ledger.client
+        client.delete(*client.keys(f"*{self.ledger.job_id}*"))
 
     def batch(self, number: int) -> int:
         return number % len(self.sizes)
@@ -51,21 +62,23 @@ class JobMachine(RuleBasedStateMachine):
     @rule(target=begun, stage=st.sampled_from(Stage), number=st.integers(0, 3), again=st.booleans())
     def start(self, stage: Stage, number: int, again: bool) -> Any:
         batch = self.batch(number)
-        if self.ledger.start_batch(stage, batch, again) is None:
+        attempt = self.ledger.start_batch(stage, batch, again)
+        if IN_STAGE.get(self.state) is stage:
+            self.state = State(stage)
+        if attempt is None:
             return multiple()
-        assert IN_STAGE.get(self.state) is stage
+        assert self.state is State(stage)
         assert batch not in self.done[stage]
-        if self.state is State.QUEUED:
-            self.state = State.LOADING
-        return stage, batch
+        return stage, batch, self.model
 
     @rule(work=begun)
-    def beat(self, work: tuple[Stage, int]) -> None:
-        assert self.ledger.beat_batch(*work) == (IN_STAGE.get(self.state) is work[0])
+    def beat(self, work: Work) -> None:
+        stage, batch, _ = work
+        assert self.ledger.beat_batch(stage, batch) == (self.state is State(stage))
 
     @rule(work=begun)
-    def fall_silent(self, work: tuple[Stage, int]) -> None:
-        stage, batch = work
+    def fall_silent(self, work: Work) -> None:
+        stage, batch, _ = work
         self.ledger.client.zadd(self.ledger.keys.running(stage), {str(batch): 1}, xx=True)
 
     @rule(stage=st.sampled_from(Stage))
@@ -75,22 +88,24 @@ class JobMachine(RuleBasedStateMachine):
         assert self.ledger.take_lost_batches(stage) == []
 
     @rule(work=consumes(begun), error=st.none() | st.just("ValueError: odd"))
-    def fail(self, work: tuple[Stage, int], error: str | None) -> None:
-        self.ledger.end_attempt(*work, error)
+    def fail(self, work: Work, error: str | None) -> None:
+        stage, batch, _ = work
+        self.ledger.end_attempt(stage, batch, error)
 
     @rule(work=begun, share=st.integers(0, 3))
-    def commit(self, work: tuple[Stage, int], share: int) -> None:
-        stage, batch = work
-        loaded = min(share, self.sizes[batch])
-        counts = {"loaded": loaded, "failed": self.sizes[batch] - loaded}
+    def commit(self, work: Work, share: int) -> None:
+        stage, batch, model = work
+        failed = max(0, self.sizes[batch] - share)
         expected = {Commit.STALE}
-        if IN_STAGE.get(self.state) is stage:
+        if self.state is State(stage) and (stage is LOADING or model == self.model):
             is_late = batch in self.done[stage]
             expected = {Commit.DUPLICATE} if is_late else {Commit.COMMITTED, Commit.LAST}
-        assert self.send_commit(stage, batch, counts) in expected
+        assert self.send_commit(work, failed) in expected
         if Commit.COMMITTED in expected:
             self.done[stage].add(batch)
-            self.counted.update(counts if stage is LOADING else {})
+            if stage is LOADING:
+                self.failed[batch] = failed
+                self.features.add(batch)
 
     @rule(callback_too=st.booleans())
     def complete_the_stage(self, callback_too: bool) -> None:
@@ -98,15 +113,23 @@ class JobMachine(RuleBasedStateMachine):
         if stage := IN_STAGE.get(self.state):
             for batch in range(len(self.sizes)):
                 self.start(stage, batch, False)
-                self.commit((stage, batch), 3)
+                self.commit((stage, batch, self.model), 2)
             if callback_too:
                 self.advance(self.acquire(stage), True)
 
-    def send_commit(self, stage: Stage, batch: int, counts: dict[str, int]) -> Commit:
+    def send_commit(self, work: Work, failed: int) -> Commit:
+        stage, batch, model = work
         if stage is LABELLING:
-            return self.ledger.commit_labelling(batch, b"rows")
-        loaded, failed = counts.values()
-        return self.ledger.commit_loading(batch, b"features", (loaded, failed), {})
+            return self.ledger.commit_labelling(batch, b"rows", model)
+        keys, loaded = self.ledger.keys, self.sizes[batch] - failed
+        positions = [{"position": position} for position in range(failed)]
+        notes = {
+            keys.shapes: b'{"rows":%d}' % loaded,
+            keys.failures: json.dumps(positions, separators=(",", ":")).encode(),
+            keys.statistics: b"sums",
+            keys.hashes: b"hashes",
+        }
+        return self.ledger.commit_loading(batch, b"features", (loaded, failed), notes)
 
     @rule(target=leases, stage=st.sampled_from(Stage))
     def acquire(self, stage: Stage) -> Any:
@@ -137,16 +160,59 @@ class JobMachine(RuleBasedStateMachine):
     def advance(self, lease: Lease, ends: bool) -> None:
         following = AFTER[lease.state] if ends else State.FAILED
         held = self.holds(lease)
-        assert self.ledger.advance(lease, following, {"by": lease.token}) == held
+        fields = {"model_token": lease.token} if lease.state is State.FITTING else {}
+        assert self.ledger.advance(lease, following, fields) == held
         if held:
             self.state = following
+            self.model = fields.get("model_token", self.model)
 
-    @precondition(lambda self: sum(map(len, self.done.values())) > 2)
+    @precondition(lambda self: sum(map(len, self.done.values())))
     @rule()
     def cancel(self) -> None:
         if not self.state.is_final:
             self.state = State.CANCELLED
         assert self.ledger.cancel() is self.state
+
+    @precondition(lambda self: self.done[LOADING])
+    @rule(failed_only=st.booleans(), cancels=st.booleans(), expires=st.booleans())
+    def retry(self, failed_only: bool, cancels: bool, expires: bool) -> None:
+        if cancels:
+            self.cancel()
+        if expires:
+            self.begin_to_expire()
+        has_failures, has_result = any(self.failed.values()), self.state is State.FINISHED
+        if not self.state.is_final or not (has_failures if failed_only else not has_result):
+            with pytest.raises(UsageError, match="nothing to retry"):
+                self.ledger.retry(failed_only=failed_only)
+            return
+        self.failed = {batch: self.failed[batch] for batch in self.features}
+        kept = self.done[LOADING] & self.features
+        if failed_only:
+            kept = {batch for batch in kept if not self.failed[batch]}
+        missing = set(range(len(self.sizes))) - kept
+        assert set(self.ledger.retry(failed_only=failed_only)) == missing
+        assert set(self.ledger.missing_batches(LOADING)) == missing  # none runs any more
+        self.done = {LOADING: kept, LABELLING: set()}
+        self.state = State.QUEUED if missing else State.LOADING
+        self.model, self.expires = "", False
+
+    @rule()
+    def begin_to_expire(self) -> None:
+        Expiry(self.ledger.client, self.ledger.job_id).begin(LIFETIMES)
+        self.expires = self.expires or self.state.is_final
+
+    @precondition(lambda self: self.state.is_final)
+    @rule()
+    def drop_features(self) -> None:
+        Expiry(self.ledger.client, self.ledger.job_id).drop_features()
+        if self.state.is_final:
+            self.features.clear()
+
+    @invariant()
+    def all_keys_expire_once_the_job_has_ended_and_none_before(self) -> None:
+        client = self.ledger.client
+        keys = set(client.keys(f"*{self.ledger.job_id}*")) - {self.ledger.keys.lease.encode()}
+        assert {client.ttl(key) > 0 for key in keys} == {self.expires}
 
     @invariant()
     def state_is_what_was_made_of_it(self) -> None:
@@ -157,7 +223,7 @@ class JobMachine(RuleBasedStateMachine):
         status = self.ledger.status()
         sizes = [self.sizes[batch] for batch in self.done[LOADING]]
         assert status.images.loaded + status.images.failed == sum(sizes) <= status.images.total
-        assert status.images.loaded == self.counted["loaded"]
+        assert status.images.failed == sum(self.failed[batch] for batch in self.done[LOADING])
         assert 0 <= status.progress <= 1
 
     @invariant()
@@ -174,12 +240,14 @@ class JobMachine(RuleBasedStateMachine):
     @invariant()
     def outputs_are_those_of_the_batches_done(self) -> None:
         client, keys = self.ledger.client, self.ledger.keys
-        for stage, key in ((LOADING, keys.features), (LABELLING, keys.labels)):
-            present = {batch for batch in range(len(self.sizes)) if client.exists(key(batch))}
-            assert present == self.done[stage]
+        expected = {keys.features: self.features, keys.labels: self.done[LABELLING]}
+        for key, batches in expected.items():
+            assert {
+                batch for batch in range(len(self.sizes)) if client.exists(key(batch))
+            } == batches
 
 
-@pytest.mark.parametrize("n_jobs", [20, pytest.param(1000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("n_jobs", [100, pytest.param(1000, marks=pytest.mark.soak)])
 @pytest.mark.timeout(1800)
 def test_a_job_counts_each_batch_once_and_only_moves_forward(
     register: Callable[..., Ledger], n_jobs: int
