@@ -117,12 +117,14 @@ def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None
     summary = job.summary()
     if summary.choice:
         click.echo(f"clusters: {summary.choice.reason}")
-    for cluster in summary.clusters:
+    names = [f"cluster {cluster.label}" for cluster in summary.clusters]
+    width = max(map(len, [*names, "no cluster" if summary.noise else ""]))
+    for name, cluster in zip(names, summary.clusters, strict=True):
         example = cluster.representatives[0] if cluster.representatives else "no image"
-        noun = "image " if cluster.size == 1 else "images"
-        click.echo(f"cluster {cluster.label}  {cluster.size:>9,} {noun}  such as {example}")
+        size = f"{cluster.size:>9,} {'image ' if cluster.size == 1 else 'images'}"
+        click.echo(f"{name:<{width}}  {size}  such as {example}")
     if summary.noise:
-        click.echo(f"no cluster {summary.noise:>8,} images")
+        click.echo(f"{'no cluster':<{width}}  {summary.noise:>9,} images")
     if status.images.failed:
         click.echo(
             f"{show_count(status.images.failed, 'image')} failed: see `shoal failures {job.id}`"

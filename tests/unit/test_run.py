@@ -1,0 +1,27 @@
+from dataclasses import replace
+from types import SimpleNamespace
+
+from test_display import LOADING
+
+from producer.run import print_end
+from shared.jobs import ImageCounts
+
+
+def ended_job(sizes, noise=0):
+    clusters = [
+        SimpleNamespace(label=label, size=size, representatives=[f"{label}.png"])
+        for label, size in enumerate(sizes)
+    ]
+    summary = SimpleNamespace(choice=None, clusters=clusters, noise=noise)
+    return SimpleNamespace(id="ab12", summary=lambda: summary)
+
+
+def test_the_clusters_of_a_run_are_printed_in_columns(capsys):
+    status = replace(LOADING, images=ImageCounts(total=7017, loaded=7016, failed=1))
+    print_end(ended_job([7000, *[1] * 10], noise=6), status, None, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "cluster 0       7,000 images  such as 0.png"
+    assert lines[10] == "cluster 10          1 image   such as 10.png"
+    assert lines[11] == "no cluster          6 images"
+    assert lines[12] == "1 image failed: see `shoal failures ab12`"
+    assert lines[13:] == ["Labels: shoal result ab12", "Plots:  shoal plot ab12 scatter"]
