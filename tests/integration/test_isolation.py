@@ -170,16 +170,29 @@ def test_no_process_is_left(tmp_path: Path) -> None:
     assert not decoder.is_running()
 
 
-def test_a_decoder_ends_with_its_caller() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux chooses a process")
+def test_a_system_short_of_memory_chooses_the_decoder(shared_loader: IsolatedLoader) -> None:
+    decoder = decoder_process(shared_loader)
+    assert Path(f"/proc/{decoder.pid}/oom_score_adj").read_text() == "1000\n"
+
+
+IDLE = "os.kill(os.getpid(), 9)"
+# It would be given up after 2 s, by a caller that lives.
+HUNG = "Timer(0.2, os.kill, (os.getpid(), 9)).start(); loader.load(Path('endless.png'))"
+
+
+@pytest.mark.parametrize("end", [IDLE, HUNG], ids=["idle", "hung"])
+def test_a_decoder_ends_with_its_caller(end: str) -> None:
     """The caller is killed, so that it can say nothing; the decoder holds its stderr open."""
     program = (
         "import os; from test_isolation import isolated; from pathlib import Path\n"
-        "isolated().load(Path('pid.png')); os.kill(os.getpid(), 9)"
+        "from threading import Timer; loader = isolated(seconds=2)\n"
+        f"loader.load(Path('pid.png')); {end}"
     )
     environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environ) as caller:
-        assert caller.communicate(timeout=20)[1] == b""
+        assert caller.communicate(timeout=60)[1] == b""
     assert caller.returncode == -9
 
 

@@ -37,6 +37,17 @@ def test_clusters_are_numbered_by_size_and_the_same_each_time(algorithm: str) ->
 
 
 @pytest.mark.parametrize("algorithm", ["kmeans", "minibatch"])
+def test_the_seed_decides_where_rows_have_no_clusters(algorithm: str) -> None:
+    rows = np.random.default_rng(0).uniform(size=(2_000, 3))
+    first, again, other = (
+        Clustering(algorithm=algorithm, n_clusters=5, random_state=seed).find(rows, rows).centroids
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("algorithm", ["kmeans", "minibatch"])
 def test_there_are_at_most_as_many_clusters_as_distinct_rows(algorithm: str) -> None:
     rows = np.repeat([[0.0], [1.0], [2.0]], 5000, axis=0)
     found = Clustering(algorithm=algorithm, n_clusters=5).find(rows, rows)

@@ -41,6 +41,6 @@ def test_the_parts_are_the_chosen_rows(rows_by_batch, data):
     chosen = chosen[chosen < n_rows]
     starts = np.cumsum([0, *rows_by_batch[:-1]])
     parts = split_rows(chosen, rows_by_batch)
-    assert [len(part) <= rows for part, rows in zip(parts, rows_by_batch, strict=True)]
+    assert all(len(part) <= rows for part, rows in zip(parts, rows_by_batch, strict=True))
     joined = np.concatenate([part + start for part, start in zip(parts, starts, strict=True)])
     assert joined.tolist() == chosen.tolist()

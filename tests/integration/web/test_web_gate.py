@@ -47,8 +47,15 @@ def test_a_person_is_led_to_the_login_and_back(private: WebServer) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/jobs/0123456789ab")
     cookie = answer.headers["set-cookie"]
     assert {"HttpOnly", "SameSite=strict", "Path=/"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
     session = {"cookie": cookie.partition(";")[0]}
     assert private.http.get("/", headers=session).status_code == 200
+
+
+def test_a_session_begun_behind_https_is_never_sent_without(private: WebServer) -> None:
+    behind_proxy = {"X-Forwarded-Proto": "https"}
+    answer = httpx.post(f"{private.url}/login", data={"token": TOKEN}, headers=behind_proxy)
+    assert "Secure" in answer.headers["set-cookie"].split("; ")
 
 
 def test_a_session_of_another_token_or_made_up_does_not_count(
