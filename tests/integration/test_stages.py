@@ -375,7 +375,7 @@ def test_no_readable_image_fails_the_job_with_a_remedy(workplace, submit, tmp_pa
     load(ledger)
     fit_job(workplace, ledger.job_id)
     assert ledger.state() is State.FAILED
-    assert "shoal failures" in ledger.status().error
+    assert f"`shoal failures {ledger.job_id}`" in ledger.status().error
 
 
 def test_a_fit_that_keeps_losing_its_process_fails_the_job(workplace, mixed_job, load):

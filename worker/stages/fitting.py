@@ -67,7 +67,7 @@ def make_model(
 
     shapes = results.shapes()
     n_rows = sum(shape.rows for shape in shapes)
-    check_enough(n_rows, request)
+    check_enough(n_rows, request, results.job_id)
     n_features = max(shape.columns for shape in shapes)
     n_components = count_components(request, n_rows, n_features)
     form = next(shape for shape in shapes if shape.rows)
@@ -93,14 +93,15 @@ def least_rows(request: JobRequest) -> int:
     return 1 if request.clusters == AUTO else request.clusters
 
 
-def check_enough(n_rows: int, request: JobRequest) -> None:
+def check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
     """Raise JobFailedError unless there are as many images as clusters."""
+    failures = f"`shoal failures {job_id}`"
     if not n_rows:
-        raise JobFailedError("No image could be read: `shoal failures` lists each with its cause.")
+        raise JobFailedError(f"No image could be read: {failures} lists each with its cause.")
     if n_rows < least_rows(request):
         raise JobFailedError(
             f"{request.clusters} clusters need as many images, and {n_rows} could be read:"
-            f" use --clusters {n_rows} or less."
+            f" use --clusters {n_rows} or less, or mend those that {failures} lists."
         )
 
 
