@@ -57,7 +57,7 @@ def open_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
-            setattr(sys, name, open(number, mode))  # noqa: SIM115, PTH123  to the end
+            setattr(sys, name, os.fdopen(number, mode))
 
 
 def explain(error: Exception) -> ShoalError:
