@@ -38,11 +38,12 @@ class Employer:
         return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))
 
     def start_workers(self, concurrency: int | None = None) -> None:
-        """Start workers, which end with ``close``.
+        """Start workers, which end with ``close``, in the place of those it has.
 
         Args:
             concurrency: Processes that load; None is one a core.
         """
+        self.close()
         self.workers = LocalWorkers(self.settings, concurrency or count_cores())
         self.workers.start()
 

@@ -325,6 +325,9 @@ def test_workers_of_ones_own_are_there_before_they_give_signs_of_life(settings):
     with Client(settings=settings) as client:
         client.employer.start_workers(1)
         assert client.employer.has_workers()
+        replaced = list(client.employer.workers.processes)
+        client.employer.start_workers(1)
+        assert all(process.poll() is not None for process in replaced)
     assert not client.employer.workers
 
 
