@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from starlette.responses import HTMLResponse, Response
 
 from producer.templates import load_templates
+from producer.words import show_count, show_number
 from shared.wire import encode
 
 # As the description of the API takes them.
@@ -38,9 +39,4 @@ def show_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
-def show_count(count: int) -> str:
-    """Return a number as a person reads it."""
-    return f"{count:,}"
-
-
-TEMPLATES = load_templates("producer.web", time=show_time, count=show_count)
+TEMPLATES = load_templates("producer.web", time=show_time, number=show_number, count=show_count)
