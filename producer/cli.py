@@ -44,8 +44,8 @@ def run(
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in SOURCE and print the job's id."""
-    from producer.display import print_status, tell, tell_idle, warn_about
     from producer.folder import find_images
+    from producer.printing import print_status, tell, tell_idle, warn_about
 
     folder = find_images(source)
     warn_about(folder)
@@ -64,7 +64,8 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
     """Print where JOB stands."""
-    from producer.display import last_status, print_status, watch_job
+    from producer.printing import last_status, print_status
+    from producer.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
@@ -82,7 +83,8 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 @json_option
 def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
     """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
-    from producer.display import last_status, print_status, watch_job
+    from producer.printing import last_status, print_status
+    from producer.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
@@ -95,7 +97,7 @@ def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
 @json_option
 def jobs(as_json: bool) -> None:
     """List the jobs that have not expired, newest first."""
-    from producer.display import print_jobs
+    from producer.printing import print_jobs
 
     with connect_client() as client:
         print_jobs(list(client.jobs()), as_json)
@@ -111,7 +113,7 @@ for finding in FINDINGS:
 @json_option
 def cancel(job: str, as_json: bool) -> None:
     """Cancel JOB; what was loaded stays."""
-    from producer.display import print_status
+    from producer.printing import print_status
 
     with connect_client() as client:
         known = client.job(job)
@@ -125,7 +127,7 @@ def cancel(job: str, as_json: bool) -> None:
 @json_option
 def retry(job: str, failed_only: bool, as_json: bool) -> None:
     """Let JOB, which failed or was cancelled, go on with what is missing."""
-    from producer.display import print_status, tell_idle
+    from producer.printing import print_status, tell_idle
 
     with connect_client() as client:
         print_status(client.job(job).retry(failed_only=failed_only), as_json)

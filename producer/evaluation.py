@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from producer.job import Job
 from shared.errors import UsageError
 
+FOLDERS = "folders"
 COLUMNS = ("path", "label")
 
 
@@ -159,3 +161,21 @@ def add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> No
     path = os.path.normpath(path)
     if table.setdefault(path, label) != label:
         raise UsageError(f"{place}: {path!r} has two labels, {table[path]!r} and {label!r}")
+
+
+def score_job(job: Job, known: str) -> Evaluation:
+    """Return how well a job's clusters match known labels.
+
+    Args:
+        job: A finished job.
+        known: ``folders``, or the path of a CSV.
+
+    Raises:
+        UsageError: There are no such labels.
+    """
+    clusters = {image.path: image.label for image in job.labels()}
+    if known.lower() == FOLDERS:
+        truth = truth_from_folders(clusters)
+    else:
+        truth = truth_from_csv(Path(known), clusters)
+    return evaluate([clusters[path] for path in truth], list(truth.values()))

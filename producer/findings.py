@@ -97,7 +97,8 @@ def duplicates(job: str, as_json: bool) -> None:
 @json_option
 def evaluate(job: str, known: str, as_json: bool) -> None:
     """Score the clusters of JOB against labels that are known."""
-    from producer.scores import print_evaluation, score_job
+    from producer.evaluation import score_job
+    from producer.scores import print_evaluation
 
     with connect_client() as client:
         print_evaluation(score_job(client.job(job), known), as_json)

@@ -10,7 +10,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from producer.display import NO_ANSWER
+from producer.printing import NO_ANSWER
 from shared.jobs import State, Status
 
 

@@ -1,23 +1,20 @@
 """``shoal run``: submit, watch and write in one command, with workers of its own if need be."""
 
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from producer.client import Client
-from producer.display import last_status, print_status, tell, warn_about, watch_job
 from producer.folder import Folder, find_images
 from producer.job import Job
 from producer.output import prepare_directory, write_directory
+from producer.printing import last_status, print_status, tell, warn_about
+from producer.progress import watch_job
+from producer.signals import interruptible, uninterrupted
 from producer.words import show_count
 from shared.errors import JobCancelledError, ShoalError
 from shared.jobs import Status
-
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_folder(
@@ -54,31 +51,6 @@ def start_workers(client: Client, concurrency: int | None) -> None:
             "--concurrency has no effect: SHOAL_REDIS_URL is set, and its workers do the job.",
             err=True,
         )
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: in order."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in before.items():
-        if handler not in (signal.SIG_IGN, None):  # as nohup asks for
-            signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            if handler is not None:  # None: not set from Python, nor can it be
-                signal.signal(number, handler)
-
-
-@contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let Ctrl-C and its kin wait until the end of this context."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def submit_and_watch(

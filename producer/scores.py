@@ -1,33 +1,10 @@
 """The scores of a job against labels that are known, printed."""
 
-from pathlib import Path
-
 import click
 
-from producer.evaluation import Evaluation, evaluate, truth_from_csv, truth_from_folders
-from producer.job import Job
+from producer.evaluation import Evaluation
 from producer.words import show_count
 from shared.wire import encode
-
-FOLDERS = "folders"
-
-
-def score_job(job: Job, known: str) -> Evaluation:
-    """Return how well a job's clusters match known labels.
-
-    Args:
-        job: A finished job.
-        known: ``folders``, or the path of a CSV.
-
-    Raises:
-        UsageError: There are no such labels.
-    """
-    clusters = {image.path: image.label for image in job.labels()}
-    if known.lower() == FOLDERS:
-        truth = truth_from_folders(clusters)
-    else:
-        truth = truth_from_csv(Path(known), clusters)
-    return evaluate([clusters[path] for path in truth], list(truth.values()))
 
 
 def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:

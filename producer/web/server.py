@@ -12,7 +12,7 @@ import click
 import uvicorn
 
 from producer.client import Client
-from producer.run import interruptible
+from producer.signals import interruptible
 from producer.web.access import is_loopback
 from producer.web.app import make_gated_app, make_site
 from producer.web.site import Site

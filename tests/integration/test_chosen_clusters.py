@@ -5,7 +5,8 @@ import json
 import pytest
 
 from benchmarks.labelled_sets import make_set
-from producer.scores import print_evaluation, score_job
+from producer.evaluation import score_job
+from producer.scores import print_evaluation
 from shared.errors import UsageError
 from shared.findings import CHOICE_PLOT, PLOTS
 from shared.store import Ledger

@@ -9,22 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from producer import display
-from producer.display import (
-    NO_ANSWER,
-    NO_WORKER,
-    LineDisplay,
-    describe,
-    last_status,
-    make_display,
-    note_workers,
-    print_jobs,
-    print_status,
-    warn_about,
-)
+from producer import progress
 from producer.folder import Folder
 from producer.live import LiveDisplay, describe_rate
-from producer.run import interruptible
+from producer.printing import NO_ANSWER, describe, last_status, print_jobs, print_status, warn_about
+from producer.progress import NO_WORKER, LineDisplay, make_display, note_workers
+from producer.signals import interruptible
 from shared.errors import JobFailedError
 from shared.jobs import ImageCounts, JobRequest, State, Status
 
@@ -75,7 +65,7 @@ def test_a_note_is_news(capsys):
 
 
 def test_a_state_that_lasts_is_told_again_now_and_then(capsys, monkeypatch):
-    monkeypatch.setattr(display, "LINE_SECONDS", 0)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
     lines = LineDisplay()
     lines.show(LOADING)
     lines.show(LOADING)

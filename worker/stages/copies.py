@@ -1,7 +1,6 @@
 """Copies: the images of a job that it has more than once, as rows of the store."""
 
 import logging
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,7 @@ from shared.store.refusals import PASSING
 from shared.store.rows import DUPLICATE_ROW
 from worker.hashes import HASH_DTYPE
 from worker.heartbeat import LeaseKeeper, WorkLostError
-
-if TYPE_CHECKING:
-    from worker.stages.finishing import Findings
+from worker.stages.findings import Findings
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +31,7 @@ DUPLICATE_DTYPE = np.dtype(
 assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
 
 
-def search_copies(
-    findings: "Findings", lease: Lease, keeper: LeaseKeeper
-) -> NDArray[np.void] | None:
+def search_copies(findings: Findings, lease: Lease, keeper: LeaseKeeper) -> NDArray[np.void] | None:
     """Return what ``find_copies`` does; None, and why in the log, rather than lose the job.
 
     Raises:
@@ -60,7 +55,7 @@ def search_copies(
     return None
 
 
-def find_copies(findings: "Findings", keeper: LeaseKeeper) -> NDArray[np.void]:
+def find_copies(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
     """Return the images that are copies of each other or look alike, of DUPLICATE_DTYPE.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,9 @@ from shared.findings import CHOICE_PLOT
 from worker.heartbeat import LeaseKeeper, Watchdog
 from worker.images import load_image
 from worker.memory import limit_memory
+from worker.stages.findings import Findings
 from worker.thumbnails import encode
 from worker.workplace import Workplace
-
-if TYPE_CHECKING:
-    from worker.stages.finishing import Findings
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +57,7 @@ def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
     return {path: encode(Image.fromarray(tile)) for path, tile in tiles.items()}
 
 
-def draw_plots(findings: "Findings", tiles: Tiles, pool: Executor) -> dict[str, bytes]:
+def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
     """Return the plots as PNG, by name.
 
     Args:
