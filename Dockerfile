@@ -14,6 +14,7 @@ RUN uv sync --locked --no-dev --extra embedding --extra web --no-install-project
 COPY shared shared
 COPY worker worker
 COPY producer producer
+COPY shoal shoal
 RUN uv sync --locked --no-dev --extra embedding --extra web --no-editable
 
 FROM python:3.12-slim

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks import FIGURES
-from producer.client import Client
-from shared.settings import Settings
+from shoal.producer.client import Client
+from shoal.shared.settings import Settings
 
 ROUNDS = 7
 MANY = 100_000

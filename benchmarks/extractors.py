@@ -16,16 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-import worker.blas  # noqa: F401  the pool gets one thread a process, as the workers have
+import shoal.worker.blas  # noqa: F401  the pool gets one thread a process, as the workers have
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from benchmarks.pipeline import LIMITS, PROCESSES, started_workers, time_job
-from producer.client import Client
-from shared.features import choose_image_size
-from worker.extractors import Extractor, extract_blocks, find_extractors
-from worker.images import load_image
-from worker.memory import keep_freed_memory
-from worker.stages.loading import CHUNK
+from shoal.producer.client import Client
+from shoal.shared.features import choose_image_size
+from shoal.worker.extractors import Extractor, extract_blocks, find_extractors
+from shoal.worker.images import load_image
+from shoal.worker.memory import keep_freed_memory
+from shoal.worker.stages.loading import CHUNK
 
 # Photographs for each: some seconds a run.
 IMAGES = {"pixels": 4000, "color": 4000, "hog": 4000, "lbp": 2000, "embedding": 1000}

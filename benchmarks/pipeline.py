@@ -16,14 +16,14 @@ from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
 
-import worker.blas  # noqa: F401  the pool gets one thread a process, as the workers have
+import shoal.worker.blas  # noqa: F401  the pool gets one thread a process, as the workers have
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
-from producer.client import Client
-from shared.files import ImageLimits
-from shared.settings import Settings
-from worker.images import load_image
-from worker.memory import keep_freed_memory
+from shoal.producer.client import Client
+from shoal.shared.files import ImageLimits
+from shoal.shared.settings import Settings
+from shoal.worker.images import load_image
+from shoal.worker.memory import keep_freed_memory
 
 PROCESSES = 2
 IMAGE_SIZE = 32

@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import normalized_mutual_info_score
 
-import worker.blas  # noqa: F401  before numpy's first product
+import shoal.worker.blas  # noqa: F401  before numpy's first product
 from benchmarks import FIGURES
 from benchmarks.labelled_sets import SETS, make_set
-from producer.folder import find_images
-from shared.features import choose_image_size
-from shared.files import ImageLimits
-from worker.algorithms import Clustering
-from worker.blocks import weigh_blocks
-from worker.extractors import Features, extract_blocks, find_extractors
-from worker.features import FeatureStatistics
-from worker.fitting import fit_model
-from worker.images import load_image
-from worker.stages.fitting import DEFAULT_COMPONENTS, ROUNDING, STARTS
+from shoal.producer.folder import find_images
+from shoal.shared.features import choose_image_size
+from shoal.shared.files import ImageLimits
+from shoal.worker.algorithms import Clustering
+from shoal.worker.blocks import weigh_blocks
+from shoal.worker.extractors import Features, extract_blocks, find_extractors
+from shoal.worker.features import FeatureStatistics
+from shoal.worker.fitting import fit_model
+from shoal.worker.images import load_image
+from shoal.worker.stages.fitting import DEFAULT_COMPONENTS, ROUNDING, STARTS
 
 FEATURES = ("pixels", "color", "hog", "lbp", "embedding", "hog+color", "embedding+hog")
 SEEDS = 5

@@ -22,11 +22,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks import FIGURES
 from benchmarks.photographs import crop, load_sources
-from producer.report import Contents, render_report
-from producer.report.points import Points
-from shared.findings import ClusterSummary, DuplicateCounts, Summary
-from shared.jobs import ImageCounts, JobRequest, State, Status
-from worker.thumbnails import encode, make_page
+from shoal.producer.report import Contents, render_report
+from shoal.producer.report.points import Points
+from shoal.shared.findings import ClusterSummary, DuplicateCounts, Summary
+from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
+from shoal.worker.thumbnails import encode, make_page
 
 N_CLUSTERS = 20
 BATCH = 1024

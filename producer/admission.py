@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from producer.estimate import Estimate
-from shared.errors import UsageError
+from shoal.producer.estimate import Estimate
+from shoal.shared.errors import UsageError
 
 Memory = Mapping[str, int | str]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
 
-from shared.errors import UsageError
-from shared.store import Results
-from shared.store.rows import LABEL_ROW
-from shared.store.sizes import batch_sizes
+from shoal.shared.errors import UsageError
+from shoal.shared.store import Results
+from shoal.shared.store.rows import LABEL_ROW
+from shoal.shared.store.sizes import batch_sizes
 
 # Batches whose paths are kept: a page of a cluster takes its images from many.
 BATCHES_KEPT = 128

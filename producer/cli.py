@@ -1,4 +1,4 @@
-"""The command line: ``shoal``, or ``python -m producer``.
+"""The command line: ``shoal``, or ``python -m shoal``.
 
 What takes long to import is imported by the command that needs it: ``shoal --help`` and
 ``shoal status`` answer at once.
@@ -9,10 +9,16 @@ from typing import Any
 
 import click
 
-from producer.commands import Commands, connect_client
-from producer.findings import FINDINGS
-from producer.options import force_option, job_options, json_option, out_option, source_argument
-from shared.errors import UsageError
+from shoal.producer.commands import Commands, connect_client
+from shoal.producer.findings import FINDINGS
+from shoal.producer.options import (
+    force_option,
+    job_options,
+    json_option,
+    out_option,
+    source_argument,
+)
+from shoal.shared.errors import UsageError
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,7 +38,7 @@ def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
 ) -> None:
     """Cluster the images in SOURCE here and now: everything in one command."""
-    from producer.run import run_folder
+    from shoal.producer.run import run_folder
 
     run_folder(source, options, out=out, concurrency=concurrency, as_json=as_json)
 
@@ -44,8 +50,8 @@ def run(
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in SOURCE and print the job's id."""
-    from producer.folder import find_images
-    from producer.printing import print_status, tell, tell_idle, warn_about
+    from shoal.producer.folder import find_images
+    from shoal.producer.printing import print_status, tell, tell_idle, warn_about
 
     folder = find_images(source)
     warn_about(folder)
@@ -64,8 +70,8 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
     """Print where JOB stands."""
-    from producer.printing import last_status, print_status
-    from producer.progress import watch_job
+    from shoal.producer.printing import last_status, print_status
+    from shoal.producer.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
@@ -83,8 +89,8 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 @json_option
 def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
     """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
-    from producer.printing import last_status, print_status
-    from producer.progress import watch_job
+    from shoal.producer.printing import last_status, print_status
+    from shoal.producer.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
@@ -97,7 +103,7 @@ def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
 @json_option
 def jobs(as_json: bool) -> None:
     """List the jobs that have not expired, newest first."""
-    from producer.printing import print_jobs
+    from shoal.producer.printing import print_jobs
 
     with connect_client() as client:
         print_jobs(list(client.jobs()), as_json)
@@ -113,7 +119,7 @@ for finding in FINDINGS:
 @json_option
 def cancel(job: str, as_json: bool) -> None:
     """Cancel JOB; what was loaded stays."""
-    from producer.printing import print_status
+    from shoal.producer.printing import print_status
 
     with connect_client() as client:
         known = client.job(job)
@@ -127,7 +133,7 @@ def cancel(job: str, as_json: bool) -> None:
 @json_option
 def retry(job: str, failed_only: bool, as_json: bool) -> None:
     """Let JOB, which failed or was cancelled, go on with what is missing."""
-    from producer.printing import print_status, tell_idle
+    from shoal.producer.printing import print_status, tell_idle
 
     with connect_client() as client:
         print_status(client.job(job).retry(failed_only=failed_only), as_json)
@@ -138,7 +144,7 @@ def retry(job: str, failed_only: bool, as_json: bool) -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
 def worker(concurrency: int | None) -> None:
     """Work on the jobs of the Redis that is set, until told to stop."""
-    from producer.local import become_worker
+    from shoal.producer.local import become_worker
 
     become_worker(concurrency)
 
@@ -149,7 +155,7 @@ def worker(concurrency: int | None) -> None:
 def serve(host: str, port: int) -> None:
     """Serve a page to watch jobs, submit them and see their results."""
     try:
-        from producer.web.server import serve as serve_page
+        from shoal.producer.web.server import serve as serve_page
     except ImportError as error:
         raise UsageError(
             "The page needs more packages: pip install fastapi uvicorn prometheus-client."

@@ -13,28 +13,28 @@ from weakref import finalize
 
 from redis import ResponseError
 
-from producer.employer import Employer
-from producer.fingerprint import Tell, find_same, make_fingerprint
-from producer.folder import Folder, find_images
-from producer.job import Job
-from producer.plan import Plan, make_plan
-from producer.request import make_request
-from shared.connection import QUICK_RETRIES, check_server, connect
-from shared.embedded import hold_server
-from shared.errors import (
+from shoal.producer.employer import Employer
+from shoal.producer.fingerprint import Tell, find_same, make_fingerprint
+from shoal.producer.folder import Folder, find_images
+from shoal.producer.job import Job
+from shoal.producer.plan import Plan, make_plan
+from shoal.producer.request import make_request
+from shoal.shared.connection import QUICK_RETRIES, check_server, connect
+from shoal.shared.embedded import hold_server
+from shoal.shared.errors import (
     ConnectionLostError,
     DamagedJobError,
     SourceError,
     StoreFullError,
     UnknownJobError,
 )
-from shared.jobs import JobRequest, Stage, Status
-from shared.settings import Settings, read_settings
-from shared.store import Ledger, Lifetimes, Registry
-from shared.sweeper import Sweeper
+from shoal.shared.jobs import JobRequest, Stage, Status
+from shoal.shared.settings import Settings, read_settings
+from shoal.shared.store import Ledger, Lifetimes, Registry
+from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
-    from shared.messages import Messages
+    from shoal.shared.messages import Messages
 
 JOB_ID = re.compile(r"[0-9a-f]{12}")
 
@@ -103,8 +103,8 @@ class Client:
     def messages(self) -> "Messages":
         """Sends work to the workers."""
         # Celery takes 0.3 s to import, and most commands only read.
-        from shared.broker import make_app
-        from shared.messages import Messages
+        from shoal.shared.broker import make_app
+        from shoal.shared.messages import Messages
 
         return Messages(make_app(self.url))
 
@@ -116,7 +116,7 @@ class Client:
         Args:
             source: Folder, at the same path on every worker.
             force: Whether to make a new job though there is one of these images and options.
-            options: Fields of ``shared.jobs.JobRequest``: ``features``, ``image_size``,
+            options: Fields of ``shoal.shared.jobs.JobRequest``: ``features``, ``image_size``,
                 ``components``, ``clusters``, ``random_state``, ``batch_size``.
 
         Raises:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shared.errors import ConnectionLostError, ShoalError, UsageError
+from shoal.shared.errors import ConnectionLostError, ShoalError, UsageError
 
 if TYPE_CHECKING:
-    from producer.client import Client
+    from shoal.producer.client import Client
 
 
 # Its file descriptor, whatever ``sys.stdout`` is.
@@ -64,7 +64,7 @@ def explain(error: Exception) -> ShoalError:
     """Return what Redis has to do with ``error``; raise it if nothing."""
     from redis import RedisError  # --help does without
 
-    from shared.connection import is_lost
+    from shoal.shared.connection import is_lost
 
     if is_lost(error):
         return ConnectionLostError(f"Redis does not answer any more: {error}")
@@ -79,7 +79,7 @@ def connect_client() -> "Client":
     Raises:
         ConnectionLostError: Redis does not answer.
     """
-    from producer.client import Client  # loads redis-py, as below
+    from shoal.producer.client import Client  # loads redis-py, as below
 
     return Client(employs=False).check_connection()
 

@@ -2,12 +2,12 @@
 
 from contextlib import suppress
 
-from producer.local import LocalWorkers
-from shared.connection import LOST
-from shared.cores import count_cores
-from shared.jobs import Status
-from shared.settings import Settings
-from shared.store import Registry
+from shoal.producer.local import LocalWorkers
+from shoal.shared.connection import LOST
+from shoal.shared.cores import count_cores
+from shoal.shared.jobs import Status
+from shoal.shared.settings import Settings
+from shoal.shared.store import Registry
 
 
 class Employer:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from producer.job import Job
-from shared.errors import UsageError
+from shoal.producer.job import Job
+from shoal.shared.errors import UsageError
 
 FOLDERS = "folders"
 COLUMNS = ("path", "label")

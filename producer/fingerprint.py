@@ -5,10 +5,10 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
-from producer.folder import Folder
-from shared.jobs import JobRequest, State, Status
-from shared.settings import Settings
-from shared.wire import encode
+from shoal.producer.folder import Folder
+from shoal.shared.jobs import JobRequest, State, Status
+from shoal.shared.settings import Settings
+from shoal.shared.wire import encode
 
 # A job found must still be there when its result is read.
 SOON_SECONDS = 60.0

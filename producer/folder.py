@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from producer.walk import EXTENSIONS, Walk, by_bytes
-from shared.errors import SourceError
+from shoal.producer.walk import EXTENSIONS, Walk, by_bytes
+from shoal.shared.errors import SourceError
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 from redis import ResponseError
 
-from producer.catalogue import Catalogue
-from shared.connection import LOST
-from shared.errors import (
+from shoal.producer.catalogue import Catalogue
+from shoal.shared.connection import LOST
+from shoal.shared.errors import (
     ConnectionLostError,
     JobCancelledError,
     JobFailedError,
@@ -17,10 +17,10 @@ from shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure, Summary
-from shared.jobs import Stage, State, Status
-from shared.store import Expiry, Ledger, Results
-from shared.sweeper import Sweeper
+from shoal.shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure, Summary
+from shoal.shared.jobs import Stage, State, Status
+from shoal.shared.store import Expiry, Ledger, Results
+from shoal.shared.sweeper import Sweeper
 
 POLL_SECONDS = 0.2
 

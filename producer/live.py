@@ -10,8 +10,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from producer.printing import NO_ANSWER
-from shared.jobs import State, Status
+from shoal.producer.printing import NO_ANSWER
+from shoal.shared.jobs import State, Status
 
 
 class LiveDisplay:

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from shared.connection import check_url
-from shared.cores import count_cores
-from shared.embedded import home_of, shorten
-from shared.errors import ShoalError
-from shared.jobs import Status
-from shared.settings import Settings, make_environment, read_settings
-from shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.connection import check_url
+from shoal.shared.cores import count_cores
+from shoal.shared.embedded import home_of, shorten
+from shoal.shared.errors import ShoalError
+from shoal.shared.jobs import Status
+from shoal.shared.settings import Settings, make_environment, read_settings
+from shoal.shared.tasks import BATCHES, CALLBACKS
 
 # A worker that is told to end may first finish the images it is at.
 END_SECONDS = 15.0
@@ -101,8 +101,8 @@ def become_worker(concurrency: int | None) -> None:
     options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *QUIET]
     # -P, and our own import before Celery's: both it and Python look in the current directory
     # first, where anybody's `worker` or `celery` may lie.
-    code = "import worker.app; from celery.__main__ import main; main()"
-    command = [sys.executable, "-P", "-c", code, "-A", "worker.app", "worker", *options]
+    code = "import shoal.worker.app; from celery.__main__ import main; main()"
+    command = [sys.executable, "-P", "-c", code, "-A", "shoal.worker.app", "worker", *options]
     os.execv(sys.executable, command)  # noqa: S606  no shell is wanted
 
 
@@ -111,4 +111,4 @@ def worker_command(queue: str, concurrency: int) -> list[str]:
     name = f"{queue}-{os.getpid()}@%h"
     options = ["-Q", queue, "-c", str(concurrency), "-n", name, "-l", "info"]
     # -P: what lies in the current directory must not be taken for our modules.
-    return [sys.executable, "-P", "-m", "worker", *options, *QUIET]
+    return [sys.executable, "-P", "-m", "shoal.worker", *options, *QUIET]

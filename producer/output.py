@@ -14,12 +14,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from shared.errors import ShoalError, UsageError
-from shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure
-from shared.wire import encode
+from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure
+from shoal.shared.wire import encode
 
 if TYPE_CHECKING:
-    from producer.job import Job
+    from shoal.producer.job import Job
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
@@ -223,7 +223,7 @@ def write_directory(job: "Job", directory: Path) -> None:
     Raises:
         ShoalError: A file cannot be written or removed.
     """
-    from producer.report import make_report
+    from shoal.producer.report import make_report
 
     status, summary, plots = job.status(), job.summary(), job.plots()
     absent = {*PLOTS, CHOICE_PLOT} - plots.keys()

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from producer.admission import admit
-from producer.batches import measure_image_bytes, split_batches
-from producer.estimate import Estimate, estimate_memory
-from producer.folder import Folder
-from producer.request import choose_batch_size
-from shared.jobs import JobRequest
+from shoal.producer.admission import admit
+from shoal.producer.batches import measure_image_bytes, split_batches
+from shoal.producer.estimate import Estimate, estimate_memory
+from shoal.producer.folder import Folder
+from shoal.producer.request import choose_batch_size
+from shoal.shared.jobs import JobRequest
 
 
 @dataclass(frozen=True)

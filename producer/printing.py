@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from producer.folder import Folder
-from producer.words import show_count
-from shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
-from shared.jobs import Status
-from shared.wire import encode
+from shoal.producer.folder import Folder
+from shoal.producer.words import show_count
+from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
+from shoal.shared.jobs import Status
+from shoal.shared.wire import encode
 
 if TYPE_CHECKING:
-    from producer.client import Client
-    from producer.job import Job
+    from shoal.producer.client import Client
+    from shoal.producer.job import Job
 
 NO_ANSWER = "Redis does not answer; trying again"
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from producer.printing import NO_ANSWER, describe
-from shared.jobs import State, Status
+from shoal.producer.printing import NO_ANSWER, describe
+from shoal.shared.jobs import State, Status
 
 if TYPE_CHECKING:
-    from producer.client import Client
-    from producer.job import Job
+    from shoal.producer.client import Client
+    from shoal.producer.job import Job
 
 # Between two plain lines of the same state.
 LINE_SECONDS = 5.0
@@ -32,7 +32,7 @@ class Display(Protocol):
 def make_display() -> Display:
     """Return the display that suits where standard error goes."""
     if sys.stderr.isatty():
-        from producer.live import LiveDisplay
+        from shoal.producer.live import LiveDisplay
 
         return LiveDisplay()
     return LineDisplay()
@@ -83,7 +83,7 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
 
 def note_workers(client: "Client", status: Status) -> str:
     """Return that nobody works, while there is work."""
-    from shared.connection import LOST  # Redis takes 0.1 s to import, and --help needs none
+    from shoal.shared.connection import LOST  # Redis takes 0.1 s to import, and --help needs none
 
     if status.state.is_final:
         return ""

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from producer.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
-from producer.folder import Folder
-from shared.errors import UsageError
-from shared.features import choose_image_size, count_features, feature_bytes
-from shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest
+from shoal.producer.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
+from shoal.producer.folder import Folder
+from shoal.shared.errors import UsageError
+from shoal.shared.features import choose_image_size, count_features, feature_bytes
+from shoal.shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest
 
 # A batch's features travel in one command, which Redis limits to 512 MB.
 MAX_BATCH_BYTES = 2**26

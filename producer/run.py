@@ -5,16 +5,16 @@ from typing import Any
 
 import click
 
-from producer.client import Client
-from producer.folder import Folder, find_images
-from producer.job import Job
-from producer.output import prepare_directory, write_directory
-from producer.printing import last_status, print_status, tell, warn_about
-from producer.progress import watch_job
-from producer.signals import interruptible, uninterrupted
-from producer.words import show_count
-from shared.errors import JobCancelledError, ShoalError
-from shared.jobs import Status
+from shoal.producer.client import Client
+from shoal.producer.folder import Folder, find_images
+from shoal.producer.job import Job
+from shoal.producer.output import prepare_directory, write_directory
+from shoal.producer.printing import last_status, print_status, tell, warn_about
+from shoal.producer.progress import watch_job
+from shoal.producer.signals import interruptible, uninterrupted
+from shoal.producer.words import show_count
+from shoal.shared.errors import JobCancelledError, ShoalError
+from shoal.shared.jobs import Status
 
 
 def run_folder(

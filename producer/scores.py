@@ -2,9 +2,9 @@
 
 import click
 
-from producer.evaluation import Evaluation
-from producer.words import show_count
-from shared.wire import encode
+from shoal.producer.evaluation import Evaluation
+from shoal.producer.words import show_count
+from shoal.shared.wire import encode
 
 
 def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:

@@ -9,10 +9,10 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import retry_over_time
 from redis.exceptions import OutOfMemoryError
 
-from shared.channel import use_channel
-from shared.connection import LOST, broker_url, check_url
-from shared.store.keys import CELERY
-from shared.tasks import BATCHES, CALLBACKS, PRIORITIES
+from shoal.shared.channel import use_channel
+from shoal.shared.connection import LOST, broker_url, check_url
+from shoal.shared.store.keys import CELERY
+from shoal.shared.tasks import BATCHES, CALLBACKS, PRIORITIES
 
 DAY_SECONDS = 86_400
 # Over any batch or fit; lost work is found by the sweeper, long before.

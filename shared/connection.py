@@ -10,7 +10,7 @@ from redis import TimeoutError as RedisTimeoutError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from shared.errors import ConnectionLostError, SettingsError, UsageError
+from shoal.shared.errors import ConnectionLostError, SettingsError, UsageError
 
 # redis-py types each reply as text or bytes at once; ours are bytes.
 Client: TypeAlias = Any

@@ -15,7 +15,7 @@ ShoalError
 └── UnreadableImageError    one image cannot be used; it becomes a failure, never a failed job
 """
 
-from shared.findings import FailureReason
+from shoal.shared.findings import FailureReason
 
 
 class ShoalError(Exception):

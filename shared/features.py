@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from shared.errors import UsageError
+from shoal.shared.errors import UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import xxhash
 
-from shared.errors import UnreadableImageError
-from shared.findings import FailureReason
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.findings import FailureReason
 
 if sys.platform == "darwin":
     import fcntl

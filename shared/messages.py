@@ -8,11 +8,11 @@ from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 from redis.exceptions import OutOfMemoryError
 
-from shared.connection import LOST
-from shared.errors import ConnectionLostError
-from shared.jobs import Stage
-from shared.store.refusals import full_is_ours
-from shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
+from shoal.shared.connection import LOST
+from shoal.shared.errors import ConnectionLostError
+from shoal.shared.jobs import Stage
+from shoal.shared.store.refusals import full_is_ours
+from shoal.shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from shared.errors import SettingsError
+from shoal.shared.errors import SettingsError
 
 PREFIX = "SHOAL_"
 PATHS = {"home", "embedding_model"}

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from shared.jobs import ImageCounts, JobRequest, Stage, State, Status
-from shared.wire import decode
+from shoal.shared.jobs import ImageCounts, JobRequest, Stage, State, Status
+from shoal.shared.wire import decode
 
 # Where each state begins; loading takes over 80 % of the time of most jobs.
 FITTING = 0.8

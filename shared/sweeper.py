@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from redis import ResponseError
 
-from shared.errors import StoreFullError, UnknownJobError
-from shared.jobs import Stage, State
-from shared.settings import Settings
-from shared.store import Expiry, Ledger, Lifetimes, Registry
-from shared.store.refusals import full_is_ours
-from shared.tasks import BATCHES
+from shoal.shared.errors import StoreFullError, UnknownJobError
+from shoal.shared.jobs import Stage, State
+from shoal.shared.settings import Settings
+from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry
+from shoal.shared.store.refusals import full_is_ours
+from shoal.shared.tasks import BATCHES
 
 if TYPE_CHECKING:
-    from shared.messages import Messages
+    from shoal.shared.messages import Messages
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 Tasks are signed by name, so that the producer imports nothing of the worker.
 """
 
-from shared.jobs import Stage
+from shoal.shared.jobs import Stage
 
 LOAD_BATCH = "shoal.load_batch"
 LABEL_BATCH = "shoal.label_batch"

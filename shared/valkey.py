@@ -66,7 +66,7 @@ def end_orphan(home: Path) -> None:
     """End a server whose supervisor was killed."""
     path = socket_path(home)
     if answers(path):
-        from shared.connection import connect  # only where it is needed: status must be quick
+        from shoal.shared.connection import connect  # only where it is needed: status must be quick
 
         # To try again, once the server is gone, would hold up the new one by seconds.
         connect(f"unix://{path}", retries=0).shutdown(nosave=True)

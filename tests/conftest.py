@@ -12,13 +12,13 @@ import pytest
 from celery import Celery
 from servers import KINDS, Server
 
-from shared.broker import make_app
-from shared.connection import QUICK_RETRIES, connect
-from shared.jobs import JobRequest
-from shared.settings import Settings
-from shared.store import Ledger, Registry
-from shared.tasks import BATCHES, CALLBACKS
-from worker.workplace import Workplace
+from shoal.shared.broker import make_app
+from shoal.shared.connection import QUICK_RETRIES, connect
+from shoal.shared.jobs import JobRequest
+from shoal.shared.settings import Settings
+from shoal.shared.store import Ledger, Registry
+from shoal.shared.tasks import BATCHES, CALLBACKS
+from shoal.worker.workplace import Workplace
 
 LEASE_SECONDS = 15.0
 

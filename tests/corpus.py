@@ -15,9 +15,9 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
-from shared.errors import UnreadableImageError
-from shared.files import ImageLimits
-from worker.images import load_image
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import ImageLimits
+from shoal.worker.images import load_image
 
 INDEX = "https://pypi.org/simple"
 INDEX_FORM = "application/vnd.pypi.simple.v1+json"

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from worker.algorithms import Clustering
-from worker.fitting import fit_model
-from worker.model import Model
+from shoal.worker.algorithms import Clustering
+from shoal.worker.fitting import fit_model
+from shoal.worker.model import Model
 
 
 @cache

@@ -1,4 +1,4 @@
-"""``python -m worker …``: a Celery worker that ends with the process that started it.
+"""``python -m shoal.worker …``: a Celery worker that ends with the process that started it.
 
 Its standard input is a pipe from that process: when it closes, however the process ended,
 the worker shuts down.
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 
-from worker.app import app
+from shoal.worker.app import app
 
 
 def end_with_parent() -> None:

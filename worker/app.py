@@ -1,4 +1,4 @@
-"""The workers' entry point: ``celery -A worker.app worker``."""
+"""The workers' entry point: ``celery -A shoal.worker.app worker``."""
 
 import importlib
 import logging
@@ -15,20 +15,20 @@ from celery.signals import (
 from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
-import worker.blas  # noqa: F401  before numpy
-from shared.broker import make_app
-from shared.connection import LOST, QUICK_RETRIES, connect, find_faults
-from shared.embedded import hold_server, server_url
-from shared.settings import read_settings
-from shared.tasks import CALLBACKS
-from worker.memory import keep_freed_memory
-from worker.sweep import SweeperStep
-from worker.tasks import add_tasks
-from worker.workplace import Workplace
+import shoal.worker.blas  # noqa: F401  before numpy
+from shoal.shared.broker import make_app
+from shoal.shared.connection import LOST, QUICK_RETRIES, connect, find_faults
+from shoal.shared.embedded import hold_server, server_url
+from shoal.shared.settings import read_settings
+from shoal.shared.tasks import CALLBACKS
+from shoal.worker.memory import keep_freed_memory
+from shoal.worker.sweep import SweeperStep
+from shoal.worker.tasks import add_tasks
+from shoal.worker.workplace import Workplace
 
 LOG_KEYS = {"at": "asctime", "level": "levelname", "process": "processName"}
 # What a callback needs, in the order of need; together 3 s to import.
-CALLBACK_MODULES = ("worker.fitting", "worker.plots", "worker.duplicates")
+CALLBACK_MODULES = ("shoal.worker.fitting", "shoal.worker.plots", "shoal.worker.duplicates")
 
 # A child that ends waits until its results are read, which a main process that ends may do no
 # more: by default 30 s, every fourth time in a trial. Nothing is lost, the ledger has them.
@@ -55,7 +55,7 @@ def prepare(instance: Any, **_: object) -> None:
                 importlib.import_module(module)
         refuse_faults()
         if settings.embedding_model:
-            importlib.import_module("worker.extractors.embedding").check_model(
+            importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
             )
     # Celery logs what a signal's handler raises, and starts all the same.

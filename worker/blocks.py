@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from shared.cores import count_cores
-from worker.components import START_ROWS, Float64, ScaledRows
+from shoal.shared.cores import count_cores
+from shoal.worker.components import START_ROWS, Float64, ScaledRows
 
 # Power iterations; the value is needed to a percent, and they approach it fast.
 ITERATIONS = 20

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.model import centred_blocks
+from shoal.worker.model import centred_blocks
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

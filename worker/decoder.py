@@ -21,11 +21,11 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import UnreadableImageError
-from shared.files import ImageLimits
-from shared.findings import FailureReason
-from worker.images import NO_MEMORY
-from worker.memory import limit_memory_for_good
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import ImageLimits
+from shoal.shared.findings import FailureReason
+from shoal.worker.images import NO_MEMORY
+from shoal.worker.memory import limit_memory_for_good
 
 LENGTH = struct.Struct("!I")
 # Beyond the caller's own limit, for a decoder whose caller is gone.

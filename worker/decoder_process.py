@@ -12,20 +12,20 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from shared.files import StrPath
-from worker.decoder import LENGTH, DecoderOrder
+from shoal.shared.files import StrPath
+from shoal.worker.decoder import LENGTH, DecoderOrder
 
 WAIT_SECONDS = 1.0
 DEATH_SECONDS = 5.0
 
 
 class DecoderProcess:
-    """A running ``worker.decoder``, and the pipes to it."""
+    """A running ``shoal.worker.decoder``, and the pipes to it."""
 
     def __init__(self, order: DecoderOrder, on_wait: Callable[[], object]) -> None:
         self._on_wait = on_wait
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "worker.decoder", json.dumps(asdict(order))],
+            [sys.executable, "-P", "-m", "shoal.worker.decoder", json.dumps(asdict(order))],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -117,7 +117,7 @@ def find_near_pairs(
     2,000,000 pairs, the nearest are kept that connect the same groups.
 
     Args:
-        hashes: As of ``worker.hashes.perceptual_hash``, shape (n,); 0 is not compared.
+        hashes: As of ``shoal.worker.hashes.perceptual_hash``, shape (n,); 0 is not compared.
         max_distance: In bits, at most 11.
         checkpoint: Called between steps, of half a second; may raise to stop.
 

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from shared.cores import count_cores
-from shared.findings import ClusterChoice
-from worker.algorithms import Clustering
-from worker.components import Float64, ScaledRows, fit_components
-from worker.model import Model
+from shoal.shared.cores import count_cores
+from shoal.shared.findings import ClusterChoice
+from shoal.worker.algorithms import Clustering
+from shoal.worker.components import Float64, ScaledRows, fit_components
+from shoal.worker.model import Model
 
 
 def fit_model(

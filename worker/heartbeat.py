@@ -13,10 +13,10 @@ from typing import NoReturn, Self
 
 from redis import RedisError
 
-from shared.errors import ShoalError
-from shared.jobs import Stage, State
-from shared.store import Lease, Ledger
-from worker.stop_sign import StopSign
+from shoal.shared.errors import ShoalError
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Lease, Ledger
+from shoal.worker.stop_sign import StopSign
 
 logger = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from shared.errors import UnreadableImageError
-from shared.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
-from shared.findings import FailureReason
-from worker.pixels import check_pixels, make_square
-from worker.tiff import TIFF_MAGICS, read_scientific_tiff
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
+from shoal.shared.findings import FailureReason
+from shoal.worker.pixels import check_pixels, make_square
+from shoal.worker.tiff import TIFF_MAGICS, read_scientific_tiff
 
 MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", *TIFF_MAGICS)
 

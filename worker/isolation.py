@@ -7,11 +7,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import ShoalError, UnreadableImageError
-from shared.files import ImageLimits, StrPath
-from shared.findings import FailureReason
-from worker.decoder import DecoderOrder
-from worker.decoder_process import DEATH_SECONDS, DecoderProcess
+from shoal.shared.errors import ShoalError, UnreadableImageError
+from shoal.shared.files import ImageLimits, StrPath
+from shoal.shared.findings import FailureReason
+from shoal.worker.decoder import DecoderOrder
+from shoal.worker.decoder_process import DEATH_SECONDS, DecoderProcess
 
 START_SECONDS = 60.0
 
@@ -30,7 +30,7 @@ class IsolatedLoader:
         seconds: float,
         memory_bytes: int,
         on_wait: Callable[[], object] = lambda: None,
-        function: str = "worker.images:load_image",
+        function: str = "shoal.worker.images:load_image",
     ) -> None:
         """Prepare; the sub-process starts with the first image.
 

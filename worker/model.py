@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.centroids import nearest
-from worker.references import References, no_coordinates, no_labels, no_radii
+from shoal.worker.centroids import nearest
+from shoal.worker.references import References, no_coordinates, no_labels, no_radii
 
 BLOCK_VALUES = 2**19  # 2 MB of float32: a block stays in the processor's cache
 

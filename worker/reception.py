@@ -14,9 +14,9 @@ from celery.exceptions import InvalidTaskError
 from celery.worker.consumer import Consumer
 from kombu.exceptions import ContentDisallowed, DecodeError
 
-from shared.channel import MOST_CHARACTERS
-from shared.connection import LOST
-from shared.tasks import BATCH_TASK, CALLBACK_TASK
+from shoal.shared.channel import MOST_CHARACTERS
+from shoal.shared.connection import LOST
+from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.findings import NOISE
-from worker.centroids import nearest
+from shoal.shared.findings import NOISE
+from shoal.worker.centroids import nearest
 
 BLOCK_ROWS = 1024
 

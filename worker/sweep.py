@@ -8,12 +8,12 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis import RedisError
 
-from shared.connection import connect, find_faults
-from shared.errors import ConnectionLostError
-from shared.messages import Messages
-from shared.settings import read_settings
-from shared.store import Registry
-from shared.sweeper import Sweeper
+from shoal.shared.connection import connect, find_faults
+from shoal.shared.errors import ConnectionLostError
+from shoal.shared.messages import Messages
+from shoal.shared.settings import read_settings
+from shoal.shared.store import Registry
+from shoal.shared.sweeper import Sweeper
 
 logger = logging.getLogger(__name__)
 

@@ -4,16 +4,16 @@ from typing import Any
 
 from celery import Celery, Task
 
-from shared.jobs import Stage
-from shared.store import Commit
-from shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
-from worker.stages import finishing, fitting, labelling, loading
-from worker.workplace import Workplace
+from shoal.shared.jobs import Stage
+from shoal.shared.store import Commit
+from shoal.shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
+from shoal.worker.stages import finishing, fitting, labelling, loading
+from shoal.worker.workplace import Workplace
 
 
 def add_tasks(app: Celery, workplace: Workplace) -> None:
     """Give ``app`` the tasks, working at ``workplace``."""
-    app.conf.worker_consumer = "worker.reception:CarefulConsumer"
+    app.conf.worker_consumer = "shoal.worker.reception:CarefulConsumer"
 
     @app.task(name=LOAD_BATCH, bind=True)
     def load_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.errors import UnreadableImageError
-from shared.findings import FailureReason
-from worker.pixels import MIN_IS_WHITE, check_pixels, make_eight_bits, make_upright
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.findings import FailureReason
+from shoal.worker.pixels import MIN_IS_WHITE, check_pixels, make_eight_bits, make_upright
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION_TAG = 274

@@ -6,13 +6,13 @@ from functools import cached_property, lru_cache
 
 from celery import Celery
 
-from shared.connection import Client
-from shared.files import ImageLimits
-from shared.messages import Messages
-from shared.settings import Settings
-from shared.store import Ledger, Registry, Results
-from shared.sweeper import Sweeper
-from worker.stop_sign import StopSign
+from shoal.shared.connection import Client
+from shoal.shared.files import ImageLimits
+from shoal.shared.messages import Messages
+from shoal.shared.settings import Settings
+from shoal.shared.store import Ledger, Registry, Results
+from shoal.shared.sweeper import Sweeper
+from shoal.worker.stop_sign import StopSign
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from producer.report.map import find_largest
-from producer.report.text import show_name, show_share
-from producer.words import show_count
-from shared.findings import ClusterSummary, Summary
-from shared.palette import colour_number
+from shoal.producer.report.map import find_largest
+from shoal.producer.report.text import show_name, show_share
+from shoal.producer.words import show_count
+from shoal.shared.findings import ClusterSummary, Summary
+from shoal.shared.palette import colour_number
 
 # Rows of the table of clusters that are not shown in full.
 ROWS = 500

@@ -2,8 +2,8 @@
 
 from shlex import quote
 
-from shared.findings import Summary
-from shared.jobs import JobRequest
+from shoal.shared.findings import Summary
+from shoal.shared.jobs import JobRequest
 
 
 def repeat_command(request: JobRequest, summary: Summary) -> str:

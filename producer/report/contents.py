@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from producer.job import Job
-from producer.report.points import Points, find_points
-from shared.findings import Failure, Summary
-from shared.jobs import Status
+from shoal.producer.job import Job
+from shoal.producer.report.points import Points, find_points
+from shoal.shared.findings import Failure, Summary
+from shoal.shared.jobs import Status
 
 
 @dataclass(frozen=True)

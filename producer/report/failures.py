@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from producer.report.text import show_name
-from shared.findings import Failure
+from shoal.producer.report.text import show_name
+from shoal.shared.findings import Failure
 
 FAILURES_SHOWN = 200
 

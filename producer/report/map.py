@@ -14,10 +14,10 @@ from bokeh.models import HoverTool, PanTool, Range1d, TapTool, WheelZoomTool
 from bokeh.plotting import figure
 from bokeh.util.paths import bokehjs_path
 
-from producer.report.points import Points, pack_names
-from producer.report.text import show_share
-from shared.findings import NOISE, ClusterSummary, Summary
-from shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
+from shoal.producer.report.points import Points, pack_names
+from shoal.producer.report.text import show_share
+from shoal.shared.findings import NOISE, ClusterSummary, Summary
+from shoal.shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
 
 # In the order of the shapes in the plots.
 SHAPES = (

@@ -3,25 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from producer.job import Job
-from producer.report.clusters import make_clusters
-from producer.report.colours import find_colours
-from producer.report.command import repeat_command
-from producer.report.contents import Contents, read_contents
-from producer.report.failures import sum_up_failures
-from producer.report.figures import make_figures
-from producer.report.map import bokeh_script, make_map
-from producer.report.pages import choose_pages
-from producer.report.text import show_duplicates, show_name, show_share, show_time
-from producer.templates import load_templates
-from producer.words import show_count
-from shared.findings import Summary
-from shared.jobs import Status
-from shared.palette import COLOURS
+from shoal.producer.job import Job
+from shoal.producer.report.clusters import make_clusters
+from shoal.producer.report.colours import find_colours
+from shoal.producer.report.command import repeat_command
+from shoal.producer.report.contents import Contents, read_contents
+from shoal.producer.report.failures import sum_up_failures
+from shoal.producer.report.figures import make_figures
+from shoal.producer.report.map import bokeh_script, make_map
+from shoal.producer.report.pages import choose_pages
+from shoal.producer.report.text import show_duplicates, show_name, show_share, show_time
+from shoal.producer.templates import load_templates
+from shoal.producer.words import show_count
+from shoal.shared.findings import Summary
+from shoal.shared.jobs import Status
+from shoal.shared.palette import COLOURS
 
 MOST_BYTES = 15_000_000
 TEMPLATES = load_templates(
-    "producer.report", count=show_count, name=show_name, share=show_share, time=show_time
+    "shoal.producer.report", count=show_count, name=show_name, share=show_share, time=show_time
 )
 
 

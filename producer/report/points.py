@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from producer.report.text import show_name
-from shared.store import Results
-from shared.store.rows import LABEL_ROW
-from shared.thumbnails import sample_positions
+from shoal.producer.report.text import show_name
+from shoal.shared.store import Results
+from shoal.shared.store.rows import LABEL_ROW
+from shoal.shared.thumbnails import sample_positions
 
 # Of all paths together, as they stand in the file.
 PATHS_BYTES = 2_000_000

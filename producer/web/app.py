@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
-from producer.client import Client
-from producer.web import (
+from shoal.producer.client import Client
+from shoal.producer.web import (
     downloads,
     duplicates,
     events,
@@ -18,12 +18,12 @@ from producer.web import (
     problems,
     results,
 )
-from producer.web.access import Access
-from producer.web.gate import MOST_BODY_BYTES, Gate
-from producer.web.problems import Problem
-from producer.web.rendering import Responses
-from producer.web.site import Site
-from producer.web.thumbnails import Thumbnails
+from shoal.producer.web.access import Access
+from shoal.producer.web.gate import MOST_BODY_BYTES, Gate
+from shoal.producer.web.problems import Problem
+from shoal.producer.web.rendering import Responses
+from shoal.producer.web.site import Site
+from shoal.producer.web.thumbnails import Thumbnails
 
 PROBLEMS: Responses = {
     code: {"model": Problem, "description": meaning}

@@ -7,12 +7,12 @@ from typing import IO, Literal
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
-from producer.job import Job
-from producer.output import write_form, write_rows
-from producer.report import make_report
-from producer.web.rendering import Responses
-from producer.web.site import TheJob
-from shared.findings import Duplicate, Failure
+from shoal.producer.job import Job
+from shoal.producer.output import write_form, write_rows
+from shoal.producer.report import make_report
+from shoal.producer.web.rendering import Responses
+from shoal.producer.web.site import TheJob
+from shoal.shared.findings import Duplicate, Failure
 
 FileName = Literal[
     "labels.csv",

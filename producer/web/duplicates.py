@@ -7,12 +7,12 @@ from operator import attrgetter
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from producer.catalogue import Catalogue
-from producer.web.gallery import Number, Picture, Slice
-from producer.web.pages import common
-from producer.web.rendering import Page
-from producer.web.site import TheJob, TheSite, TheStatus
-from shared.findings import Duplicate
+from shoal.producer.catalogue import Catalogue
+from shoal.producer.web.gallery import Number, Picture, Slice
+from shoal.producer.web.pages import common
+from shoal.producer.web.rendering import Page
+from shoal.producer.web.site import TheJob, TheSite, TheStatus
+from shoal.shared.findings import Duplicate
 
 GROUPS_A_PAGE = 20
 SHOWN_OF_GROUP = 12

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from producer.web.problems import NO_ANSWER
-from producer.web.site import Site, TheJob, TheSite, TheStatus
-from shared.connection import LOST
-from shared.errors import UnknownJobError
-from shared.jobs import Status
-from shared.wire import encode
+from shoal.producer.web.problems import NO_ANSWER
+from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
+from shoal.shared.connection import LOST
+from shoal.shared.errors import UnknownJobError
+from shoal.shared.jobs import Status
+from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4
 # Each of the jobs takes a round trip.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from producer.catalogue import Catalogue
+from shoal.producer.catalogue import Catalogue
 
 # Of a page, from 1.
 Number = Annotated[int, Query(alias="page", ge=1, le=10**9)]

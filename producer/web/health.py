@@ -3,11 +3,11 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from producer.web.metrics import measure
-from producer.web.problems import Problem
-from producer.web.rendering import Json
-from producer.web.site import TheSite
-from shared.connection import find_faults
+from shoal.producer.web.metrics import measure
+from shoal.producer.web.problems import Problem
+from shoal.producer.web.rendering import Json
+from shoal.producer.web.site import TheSite
+from shoal.shared.connection import find_faults
 
 router = APIRouter(include_in_schema=False)
 

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
-from producer.web.rendering import Json
-from producer.web.site import TheJob, TheSite, TheStatus, spend
-from producer.web.submission import Preview, Submission, preview, submit
-from shared.jobs import Status
+from shoal.producer.web.rendering import Json
+from shoal.producer.web.site import TheJob, TheSite, TheStatus, spend
+from shoal.producer.web.submission import Preview, Submission, preview, submit
+from shoal.shared.jobs import Status
 
 Start = Annotated[int, Query(ge=0, le=2**53, description="How many to leave out.")]
 Count = Annotated[int, Query(ge=1, le=1000, description="How many to return at most.")]

@@ -6,10 +6,10 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from producer.web.access import SESSION_COOKIE, SESSION_SECONDS
-from producer.web.rendering import Page
-from producer.web.site import TheSite, spend
-from shared.store.refusals import PASSING
+from shoal.producer.web.access import SESSION_COOKIE, SESSION_SECONDS
+from shoal.producer.web.rendering import Page
+from shoal.producer.web.site import TheSite, spend
+from shoal.shared.store.refusals import PASSING
 
 router = APIRouter(include_in_schema=False)
 

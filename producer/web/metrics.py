@@ -7,10 +7,10 @@ from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamil
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from producer.client import Client
-from shared.jobs import State
-from shared.store import Tally
-from shared.tasks import BATCHES, CALLBACKS
+from shoal.producer.client import Client
+from shoal.shared.jobs import State
+from shoal.shared.store import Tally
+from shoal.shared.tasks import BATCHES, CALLBACKS
 
 
 class JobsCollector(Collector):

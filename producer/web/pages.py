@@ -7,20 +7,20 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from producer.catalogue import Catalogue
-from producer.job import Job
-from producer.report import make_map_page, make_report
-from producer.web.downloads import REPORT_POLICY, FileName
-from producer.web.events import JOBS_A_PAGE
-from producer.web.gallery import Number, Picture, Slice, show_images
-from producer.web.gate import POLICY
-from producer.web.rendering import Page
-from producer.web.results import Label
-from producer.web.site import Site, TheJob, TheSite, TheStatus
-from producer.web.submission import DEFAULTS
-from shared.features import list_features
-from shared.findings import NOISE, ClusterSummary
-from shared.jobs import ALGORITHMS, State, Status
+from shoal.producer.catalogue import Catalogue
+from shoal.producer.job import Job
+from shoal.producer.report import make_map_page, make_report
+from shoal.producer.web.downloads import REPORT_POLICY, FileName
+from shoal.producer.web.events import JOBS_A_PAGE
+from shoal.producer.web.gallery import Number, Picture, Slice, show_images
+from shoal.producer.web.gate import POLICY
+from shoal.producer.web.rendering import Page
+from shoal.producer.web.results import Label
+from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
+from shoal.producer.web.submission import DEFAULTS
+from shoal.shared.features import list_features
+from shoal.shared.findings import NOISE, ClusterSummary
+from shoal.shared.jobs import ALGORITHMS, State, Status
 
 CLUSTERS_A_PAGE = 20
 IMAGES_A_PAGE = 60

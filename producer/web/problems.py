@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from producer.web.rendering import Json, Page
-from shared.errors import (
+from shoal.producer.web.rendering import Json, Page
+from shoal.shared.errors import (
     ConnectionLostError,
     JobCancelledError,
     JobFailedError,

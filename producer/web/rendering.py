@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 from starlette.responses import HTMLResponse, Response
 
-from producer.templates import load_templates
-from producer.words import show_count, show_number
-from shared.wire import encode
+from shoal.producer.templates import load_templates
+from shoal.producer.words import show_count, show_number
+from shoal.shared.wire import encode
 
 # As the description of the API takes them.
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -39,4 +39,6 @@ def show_time(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
-TEMPLATES = load_templates("producer.web", time=show_time, number=show_number, count=show_count)
+TEMPLATES = load_templates(
+    "shoal.producer.web", time=show_time, number=show_number, count=show_count
+)

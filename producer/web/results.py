@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Path
 from starlette.responses import Response
 
-from producer.catalogue import Member
-from producer.web.jobs import Count, Start
-from producer.web.rendering import Json, Responses
-from producer.web.site import TheJob, TheSite, TheStatus
-from shared.findings import NOISE, Failure, Summary
+from shoal.producer.catalogue import Member
+from shoal.producer.web.jobs import Count, Start
+from shoal.producer.web.rendering import Json, Responses
+from shoal.producer.web.site import TheJob, TheSite, TheStatus
+from shoal.shared.findings import NOISE, Failure, Summary
 
 PlotName = Literal["scatter", "contact-sheet", "sizes", "variance", "choice"]
 Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]

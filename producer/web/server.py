@@ -11,14 +11,14 @@ from types import FrameType
 import click
 import uvicorn
 
-from producer.client import Client
-from producer.signals import interruptible
-from producer.web.access import is_loopback
-from producer.web.app import make_gated_app, make_site
-from producer.web.site import Site
-from shared.errors import ShoalError, UsageError
-from shared.settings import Settings, read_settings
-from shared.store.refusals import PASSING
+from shoal.producer.client import Client
+from shoal.producer.signals import interruptible
+from shoal.producer.web.access import is_loopback
+from shoal.producer.web.app import make_gated_app, make_site
+from shoal.producer.web.site import Site
+from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.settings import Settings, read_settings
+from shoal.shared.store.refusals import PASSING
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from producer.catalogue import Catalogue
-from producer.client import Client
-from producer.job import Job
-from producer.web.access import Access, find_expiry
-from producer.web.problems import BusyError
-from producer.web.rates import Rate
-from producer.web.thumbnails import Thumbnails
-from shared.jobs import Status
-from shared.store import EndedSessions
+from shoal.producer.catalogue import Catalogue
+from shoal.producer.client import Client
+from shoal.producer.job import Job
+from shoal.producer.web.access import Access, find_expiry
+from shoal.producer.web.problems import BusyError
+from shoal.producer.web.rates import Rate
+from shoal.producer.web.thumbnails import Thumbnails
+from shoal.shared.jobs import Status
+from shoal.shared.store import EndedSessions
 
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4

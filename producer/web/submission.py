@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from producer.folder import Folder, find_images, resolve
-from producer.job import Job
-from producer.request import make_request
-from producer.web.problems import BusyError
-from producer.web.site import Site
-from shared.errors import SourceError
-from shared.jobs import JobRequest
+from shoal.producer.folder import Folder, find_images, resolve
+from shoal.producer.job import Job
+from shoal.producer.request import make_request
+from shoal.producer.web.problems import BusyError
+from shoal.producer.web.site import Site
+from shoal.shared.errors import SourceError
+from shoal.shared.jobs import JobRequest
 
 DEFAULTS = JobRequest(source="")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any
 
-from shared.depth import find_depth
-from shared.errors import UnreadableImageError
-from shared.files import FORMATS, ImageLimits, read_file
-from shared.findings import FailureReason
-from shared.settings import Settings
+from shoal.shared.depth import find_depth
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import FORMATS, ImageLimits, read_file
+from shoal.shared.findings import FailureReason
+from shoal.shared.settings import Settings
 
 if TYPE_CHECKING:
     from PIL.Image import Image

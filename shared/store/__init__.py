@@ -5,13 +5,13 @@ progress, ``results`` holds what the stages of one job leave behind, and ``expir
 ``sessions`` are the page's.
 """
 
-from shared.store.batches import Commit
-from shared.store.expiry import Expiry, Lifetimes
-from shared.store.ledger import Lease, Ledger
-from shared.store.registry import Registry
-from shared.store.results import Results
-from shared.store.sessions import EndedSessions
-from shared.store.tally import Tally
+from shoal.shared.store.batches import Commit
+from shoal.shared.store.expiry import Expiry, Lifetimes
+from shoal.shared.store.ledger import Lease, Ledger
+from shoal.shared.store.registry import Registry
+from shoal.shared.store.results import Results
+from shoal.shared.store.sessions import EndedSessions
+from shoal.shared.store.tally import Tally
 
 __all__ = [
     "Commit",

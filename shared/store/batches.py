@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shared.connection import Client
-from shared.jobs import Stage
-from shared.store import scripts
-from shared.store.keys import JobKeys
+from shoal.shared.connection import Client
+from shoal.shared.jobs import Stage
+from shoal.shared.store import scripts
+from shoal.shared.store.keys import JobKeys
 
 logger = logging.getLogger(__name__)
 

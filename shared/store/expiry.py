@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.connection import Client
-from shared.store import scripts
-from shared.store.keys import JobKeys
+from shoal.shared.connection import Client
+from shoal.shared.store import scripts
+from shoal.shared.store.keys import JobKeys
 
 # Keys in one round trip.
 CHUNK = 256

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from shared.jobs import Stage
-from shared.tasks import PRIORITIES
+from shoal.shared.jobs import Stage
+from shoal.shared.tasks import PRIORITIES
 
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
 ACTIVE = "shoal:active"  # ZSET of job ids the sweeper looks after

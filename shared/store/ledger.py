@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from shared.errors import DamagedJobError, UnknownJobError, UsageError
-from shared.jobs import JobRequest, Stage, State, Status
-from shared.status import make_status
-from shared.store import scripts
-from shared.store.batches import BatchLedger
-from shared.store.keys import ACTIVE
+from shoal.shared.errors import DamagedJobError, UnknownJobError, UsageError
+from shoal.shared.jobs import JobRequest, Stage, State, Status
+from shoal.shared.status import make_status
+from shoal.shared.store import scripts
+from shoal.shared.store.batches import BatchLedger
+from shoal.shared.store.keys import ACTIVE
 
 logger = logging.getLogger(__name__)
 

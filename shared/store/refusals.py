@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
-from shared.connection import LOST
-from shared.errors import ConnectionLostError, StoreFullError
+from shoal.shared.connection import LOST
+from shoal.shared.errors import ConnectionLostError, StoreFullError
 
 # Work that meets one of these is done again later; it was not to blame.
 PASSING = (*LOST, OutOfMemoryError, ReadOnlyError, ConnectionLostError, StoreFullError)

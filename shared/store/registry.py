@@ -6,15 +6,15 @@ from typing import cast
 
 from redis import ResponseError
 
-from shared.connection import Client
-from shared.jobs import JobRequest, State
-from shared.store import keys, scripts
-from shared.store.expiry import Lifetimes
-from shared.store.keys import JobKeys
-from shared.store.manifest import pack_paths
-from shared.store.refusals import full_is_ours
-from shared.store.tally import FIELDS, Tally
-from shared.wire import encode
+from shoal.shared.connection import Client
+from shoal.shared.jobs import JobRequest, State
+from shoal.shared.store import keys, scripts
+from shoal.shared.store.expiry import Lifetimes
+from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.manifest import pack_paths
+from shoal.shared.store.refusals import full_is_ours
+from shoal.shared.store.tally import FIELDS, Tally
+from shoal.shared.wire import encode
 
 # A producer that dies while it registers a job leaves nothing behind after this time.
 UNREGISTERED_SECONDS = 3600

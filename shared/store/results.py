@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from shared.connection import Client
-from shared.errors import NotFinishedError
-from shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
-from shared.store import scripts
-from shared.store.keys import JobKeys
-from shared.store.manifest import unpack_paths
-from shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Loaded, Shape
-from shared.wire import decode, encode
+from shoal.shared.connection import Client
+from shoal.shared.errors import NotFinishedError
+from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
+from shoal.shared.store import scripts
+from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.manifest import unpack_paths
+from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Loaded, Shape
+from shoal.shared.wire import decode, encode
 
 # Batches read in one round trip.
 CHUNK = 256

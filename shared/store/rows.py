@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-from shared.findings import FailureReason
+from shoal.shared.findings import FailureReason
 
 # A label row, little-endian: label, distance, pc1, pc2.
 LABEL_ROW = struct.Struct("<ifff")

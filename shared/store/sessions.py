@@ -2,9 +2,9 @@
 
 from math import ceil
 
-from shared.connection import Client
-from shared.store import keys
-from shared.store.refusals import full_is_ours
+from shoal.shared.connection import Client
+from shoal.shared.store import keys
+from shoal.shared.store.refusals import full_is_ours
 
 
 class EndedSessions:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from shared.store.results import CHUNK, Results
-from shared.store.rows import FailedImage
-from shared.wire import decode
+from shoal.shared.store.results import CHUNK, Results
+from shoal.shared.store.rows import FailedImage
+from shoal.shared.wire import decode
 
 
 def batch_sizes(results: Results) -> list[int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from shared.jobs import State
+from shoal.shared.jobs import State
 
 # The states in which workers do what takes time: of a batch, or of the job as a whole.
 TIMED = (State.LOADING, State.LABELLING, State.FITTING, State.FINISHING)

@@ -33,7 +33,7 @@ class Shoal:
     def start(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
         """Start the command; by default its output is read by nobody."""
         quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        command = [PYTHON, "-m", "producer", *map(str, arguments)]
+        command = [PYTHON, "-m", "shoal", *map(str, arguments)]
         return subprocess.Popen(command, env=self.environment, text=True, **(quiet | options))
 
     def run(self, *arguments: object) -> "subprocess.CompletedProcess[str]":

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from polling import wait_until
@@ -59,11 +61,14 @@ def test_the_package_works_where_the_checkout_is_not(tmp_path: Path, photographs
         pytest.fail("no uv") if os.environ.get("CI") else pytest.skip("no uv beside this Python")
     home, out = tmp_path / "home", tmp_path / "out"
     wheels, pins, venv = tmp_path / "wheels", tmp_path / "pins.txt", tmp_path / "venv"
-    call(UV, "build", "--quiet", "--wheel", "--out-dir", wheels, home=home)
+    # The wheel is built from the archive of the source, as an index would have both.
+    call(UV, "build", "--quiet", "--out-dir", wheels, home=home)
     locked = ("--locked", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
     call(UV, "export", *locked, "--output-file", pins, home=home)
     call(UV, "venv", "--quiet", "--python", sys.executable, venv, home=home)
     (wheel,) = wheels.glob("*.whl")
+    names = {name.partition("/")[0] for name in ZipFile(wheel).namelist()}
+    assert names == {"shoal", f"shoal-{version('shoal')}.dist-info"}
     install = ("pip", "install", "--quiet", "--python", venv / "bin" / "python")
     call(UV, *install, "--requirements", pins, wheel, home=home)
     shoal = venv / "bin" / "shoal"
@@ -95,7 +100,13 @@ def test_the_image_is_built_of_what_the_dockerfile_copies(
     run = (venv / "bin" / "shoal", "run", photographs, "--features", "embedding", "--out", out)
     call(*run, home=home, directory=tmp_path)
     assert len(read_labels(out)) == 120
-    call(venv / "bin" / "python", "-c", "import producer.web.app", home=home, directory=tmp_path)
+    call(
+        venv / "bin" / "python",
+        "-c",
+        "import shoal.producer.web.app",
+        home=home,
+        directory=tmp_path,
+    )
 
 
 def build_stage() -> Iterator[tuple[str, str]]:
@@ -114,7 +125,9 @@ def copy(sources: list[str], target: Path) -> None:
     """Copy as COPY does: files into a directory, a directory's content as the directory."""
     for source in sources:
         if (ROOT / source).is_dir():
-            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
+            )
         else:
             target.mkdir(exist_ok=True)
             shutil.copy(ROOT / source, target)

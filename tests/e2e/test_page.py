@@ -202,7 +202,7 @@ def test_workers_that_were_lost_are_replaced(tmp_path: Path, photographs: Path) 
         wait_until(lambda: loaded(http, first), WAIT_SECONDS, "an image is loaded")
         for process in shoal.processes():
             with suppress(psutil.Error):  # it has ended meanwhile
-                if {"-m", "worker"} <= set(process.cmdline()):
+                if {"-m", "shoal.worker"} <= set(process.cmdline()):
                     process.kill()
         wait_until(lambda: state(http, first) == "finished", WAIT_SECONDS, "the job is done")
     shoal.kill_all()

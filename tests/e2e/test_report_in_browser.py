@@ -15,7 +15,7 @@ from polling import wait_until
 from shoal_command import FinishedRun
 
 from benchmarks.report import make_points, make_status, make_summary
-from producer.report import Contents, render_report
+from shoal.producer.report import Contents, render_report
 
 MEAN = """canvas => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);

@@ -15,9 +15,9 @@ from polling import wait_until
 from shoal_command import PYTHON, FinishedRun, Shoal
 from worker_process import Worker
 
-from shared.cores import count_cores
-from shared.findings import PLOTS
-from shared.tasks import BATCHES
+from shoal.shared.cores import count_cores
+from shoal.shared.findings import PLOTS
+from shoal.shared.tasks import BATCHES
 
 END_SECONDS = 30
 
@@ -208,7 +208,7 @@ def find_workers(shoal: Shoal) -> list[psutil.Process]:
     return [
         process
         for process in shoal.processes()
-        if "worker" in process.cmdline() and process.parent().cmdline() != process.cmdline()
+        if "shoal.worker" in process.cmdline() and process.parent().cmdline() != process.cmdline()
     ]
 
 
@@ -252,7 +252,7 @@ def test_a_plot_goes_to_standard_output(embedded_run: FinishedRun) -> None:
     command = ("plot", embedded_run.job_id, "sizes", "-o", "-")
     options = {"stdout": subprocess.PIPE, "text": False}
     with subprocess.Popen(
-        [PYTHON, "-m", "producer", *command], env=embedded_run.shoal.environment, **options
+        [PYTHON, "-m", "shoal", *command], env=embedded_run.shoal.environment, **options
     ) as process:
         png, _ = process.communicate(timeout=END_SECONDS)
     assert png == (embedded_run.out / "plots" / "sizes.png").read_bytes()
@@ -274,7 +274,7 @@ def test_names_that_are_not_utf8_are_printed_as_they_are(
         assert "\udce9" in output
 
 
-TRAPS = ("shared", "worker", "producer", "celery", "redis", "kombu", "numpy", "click")
+TRAPS = ("shoal", "shared", "worker", "producer", "celery", "redis", "kombu", "numpy", "click")
 
 
 @pytest.fixture
@@ -290,7 +290,7 @@ def trapped_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 # As the console script: Python itself does not look in the current directory.
-SAFE_SHOAL = (PYTHON, "-P", "-m", "producer")
+SAFE_SHOAL = (PYTHON, "-P", "-m", "shoal")
 
 
 def test_what_lies_in_the_current_directory_is_not_run(
@@ -306,7 +306,8 @@ def test_what_lies_in_the_current_directory_is_not_run(
 
 SNIPPET = """
 import sys
-from producer import Client
+import shared  # the script's own
+from shoal import Client
 
 job = Client().submit(sys.argv[1])
 job.wait()
@@ -314,9 +315,15 @@ print(len(list(job.labels())))
 """
 
 
-def test_python_needs_a_client_and_nothing_else(embedded: Shoal, photographs: Path) -> None:
+def test_a_script_has_modules_of_its_own_and_needs_a_client_and_nothing_else(
+    embedded: Shoal, photographs: Path, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SNIPPET)
+    for name in ("producer", "shared", "worker"):
+        (tmp_path / f"{name}.py").write_text("")
     done = subprocess.run(
-        [PYTHON, "-c", SNIPPET, photographs],
+        [PYTHON, script, photographs],
         env=embedded.environment,
         capture_output=True,
         text=True,

@@ -11,7 +11,7 @@ SLOW = {"numpy", "scipy", "sklearn", "skimage", "matplotlib", "PIL", "celery", "
 def find_imported(shoal: Shoal, *arguments: str) -> set[str]:
     """Return the packages that a command imports."""
     done = subprocess.run(
-        [PYTHON, "-X", "importtime", "-m", "producer", *arguments],
+        [PYTHON, "-X", "importtime", "-m", "shoal", *arguments],
         env=shoal.environment,
         capture_output=True,
         text=True,

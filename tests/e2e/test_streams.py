@@ -9,7 +9,7 @@ from shoal_command import PYTHON, FinishedRun, Shoal
 
 def call(shoal: Shoal, redirection: str, *words: object) -> "subprocess.CompletedProcess[str]":
     """Run a command in a shell that redirects its streams."""
-    script = f'exec "$0" -m producer "$@" {redirection}'
+    script = f'exec "$0" -m shoal "$@" {redirection}'
     return subprocess.run(
         ["/bin/sh", "-c", script, PYTHON, *map(str, words)],
         env=shoal.environment,

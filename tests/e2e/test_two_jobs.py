@@ -9,8 +9,8 @@ from shoal_command import Shoal
 from worker_process import Worker, suspended
 
 from benchmarks.photographs import make_photographs
-from shared.jobs import State
-from shared.store import Ledger
+from shoal.shared.jobs import State
+from shoal.shared.store import Ledger
 
 N_LARGE = 20_000
 N_SMALL = 200

@@ -14,11 +14,11 @@ from redis_server import RedisServer
 from shoal_command import FinishedRun, Shoal
 from worker_process import Worker, suspended
 
-from producer import Client
-from shared.jobs import State
-from shared.settings import Settings
-from shared.store import Ledger
-from shared.store.keys import CLAIMS, JOBS, WORKERS
+from shoal import Client
+from shoal.shared.jobs import State
+from shoal.shared.settings import Settings
+from shoal.shared.store import Ledger
+from shoal.shared.store.keys import CLAIMS, JOBS, WORKERS
 
 LEASE_SECONDS = 3
 BRIEF = {

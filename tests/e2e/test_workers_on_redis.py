@@ -9,8 +9,8 @@ from redis_server import RedisServer
 from shoal_command import FinishedRun, Shoal
 from worker_process import Worker
 
-from shared.store import Registry
-from shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.store import Registry
+from shoal.shared.tasks import BATCHES, CALLBACKS
 
 STATUS_FIELDS = {
     "job_id",

@@ -16,8 +16,19 @@ STOP_SECONDS = 20
 IDLE_LOOK_SECONDS = 0.5
 IDLE_PERCENT = 5
 
-SHOAL_WORKER = (PYTHON, "-m", "producer", "worker", "--concurrency", "1")
-CELERY_WORKER = (PYTHON, "-m", "celery", "-A", "worker.app", "worker", "-c", "1", "-l", "info")
+SHOAL_WORKER = (PYTHON, "-m", "shoal", "worker", "--concurrency", "1")
+CELERY_WORKER = (
+    PYTHON,
+    "-m",
+    "celery",
+    "-A",
+    "shoal.worker.app",
+    "worker",
+    "-c",
+    "1",
+    "-l",
+    "info",
+)
 
 
 class Worker:

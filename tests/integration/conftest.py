@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from producer import Client
-from producer.batches import batch_size_for, split_batches
-from producer.folder import Folder, find_images
-from shared.settings import Settings
-from shared.store import Commit, Ledger
-from worker.stages.finishing import finish_job
-from worker.stages.fitting import fit_job
-from worker.stages.labelling import label_batch
-from worker.stages.loading import load_batch
-from worker.workplace import Workplace
+from shoal import Client
+from shoal.producer.batches import batch_size_for, split_batches
+from shoal.producer.folder import Folder, find_images
+from shoal.shared.settings import Settings
+from shoal.shared.store import Commit, Ledger
+from shoal.worker.stages.finishing import finish_job
+from shoal.worker.stages.fitting import fit_job
+from shoal.worker.stages.labelling import label_batch
+from shoal.worker.stages.loading import load_batch
+from shoal.worker.workplace import Workplace
 
 BROKEN = {"000-empty.png": b"", "150-broken.png": b"no image", "999-late.png": b"\x89PNG\r\n\x1a\n"}
 

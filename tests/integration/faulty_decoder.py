@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.files import ImageLimits
-from worker.images import load_image
+from shoal.shared.files import ImageLimits
+from shoal.worker.images import load_image
 
 damage: list[Path] = []
 

@@ -3,10 +3,10 @@
 import pytest
 from servers import wait_until
 
-from shared.jobs import Stage, State
-from shared.store import Commit, Ledger, Registry
-from shared.store.batches import SILENT_SECONDS
-from shared.store.scripts import STAGED_SECONDS
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Commit, Ledger, Registry
+from shoal.shared.store.batches import SILENT_SECONDS
+from shoal.shared.store.scripts import STAGED_SECONDS
 
 pytestmark = pytest.mark.each_server
 

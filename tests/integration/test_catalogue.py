@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from producer.catalogue import Catalogue, Member
-from shared.errors import UsageError
-from shared.findings import FailureReason
-from shared.store import Ledger, Results
-from shared.store.rows import LABEL_ROW, FailedImage, Shape
-from shared.wire import encode
+from shoal.producer.catalogue import Catalogue, Member
+from shoal.shared.errors import UsageError
+from shoal.shared.findings import FailureReason
+from shoal.shared.store import Ledger, Results
+from shoal.shared.store.rows import LABEL_ROW, FailedImage, Shape
+from shoal.shared.wire import encode
 
 # Batches as of a job whose last ones are smaller, and what failed of each, by position.
 BATCHES = [["a", "b", "c", "d"], ["e", "f", "g", "h"], ["i", "j"], ["k"], ["l", "m"]]

@@ -4,9 +4,9 @@ from typing import Any
 from kombu import Connection, Queue
 from servers import Server
 
-from shared.broker import make_app
-from shared.connection import LOST
-from shared.tasks import BATCHES
+from shoal.shared.broker import make_app
+from shoal.shared.connection import LOST
+from shoal.shared.tasks import BATCHES
 
 
 def receive_one(connection: Connection, queue: Queue) -> Any:

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from benchmarks.labelled_sets import make_set
-from producer.evaluation import score_job
-from producer.scores import print_evaluation
-from shared.errors import UsageError
-from shared.findings import CHOICE_PLOT, PLOTS
-from shared.store import Ledger
+from shoal.producer.evaluation import score_job
+from shoal.producer.scores import print_evaluation
+from shoal.shared.errors import UsageError
+from shoal.shared.findings import CHOICE_PLOT, PLOTS
+from shoal.shared.store import Ledger
 
 
 @pytest.fixture(scope="module")

@@ -8,19 +8,19 @@ import pytest
 from redis import ResponseError
 from servers import Server, find_free_port
 
-from producer import Client
-from producer.folder import Folder
-from producer.request import make_request
-from shared.errors import (
+from shoal import Client
+from shoal.producer.folder import Folder
+from shoal.producer.request import make_request
+from shoal.shared.errors import (
     ConnectionLostError,
     DamagedJobError,
     SourceError,
     UnknownJobError,
     UsageError,
 )
-from shared.jobs import Stage, State
-from shared.settings import Settings
-from shared.store import Results
+from shoal.shared.jobs import Stage, State
+from shoal.shared.settings import Settings
+from shoal.shared.store import Results
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_what_cannot_work_is_refused_with_its_remedy_and_leaves_nothing(
 
 
 def find(folder):
-    from producer.folder import find_images
+    from shoal.producer.folder import find_images
 
     return find_images(folder)
 
@@ -148,7 +148,7 @@ def test_lifetimes_of_a_job_are_those_of_who_submitted_it(client, server_url, fo
 
 
 def test_what_takes_a_connection_and_never_says_a_word_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("shared.connection.GREETING_SECONDS", 0.1)
+    monkeypatch.setattr("shoal.shared.connection.GREETING_SECONDS", 0.1)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent"))
         silent.listen()

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from producer.client import Client
-from shared.connection import LOST, connect, find_faults
-from shared.errors import UsageError
+from shoal.producer.client import Client
+from shoal.shared.connection import LOST, connect, find_faults
+from shoal.shared.errors import UsageError
 
 pytestmark = pytest.mark.each_server
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.errors import UsageError
-from shared.features import choose_image_size, list_features
-from worker.extractors import extract_blocks, find_extractor, find_extractors
+from shoal.shared.errors import UsageError
+from shoal.shared.features import choose_image_size, list_features
+from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
 
 EXAMPLE = Path(__file__).parent / "brightness_package"
 IMAGES = np.stack([np.full((16, 16, 3), grey, np.uint8) for grey in (0, 10, 255)])
@@ -87,7 +87,7 @@ def test_what_else_decides_about_a_package_s_features_has_its_digest(
     install: Install, tmp_path: Path
 ) -> None:
     (tmp_path / "plugin_model.py").write_text(
-        "from worker.extractors.extractor import Extractor\n"
+        "from shoal.worker.extractors.extractor import Extractor\n"
         "extractor = Extractor('model', 8, lambda images: images[:, 0, 0], 'of its model')\n"
     )
     install("plugin_model", {"model": "plugin_model:extractor"})

@@ -7,13 +7,13 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from benchmarks.labelled_sets import make_set
-from shared.jobs import Stage, State
-from shared.store import Commit
-from worker.heartbeat import BatchHeartbeat, WorkLostError
-from worker.model import Model
-from worker.stages import loading
-from worker.stages.attempts import MOST_ATTEMPTS
-from worker.stages.loading import load_batch
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Commit
+from shoal.worker.heartbeat import BatchHeartbeat, WorkLostError
+from shoal.worker.model import Model
+from shoal.worker.stages import loading
+from shoal.worker.stages.attempts import MOST_ATTEMPTS
+from shoal.worker.stages.loading import load_batch
 
 
 @pytest.fixture(scope="module")

@@ -6,19 +6,19 @@ import pytest
 from redis.client import Pipeline
 from servers import wait_until
 
-from producer.job import Job
-from shared.broker import make_app
-from shared.connection import QUICK_RETRIES, connect
-from shared.errors import StoreFullError, WaitTimeoutError
-from shared.jobs import JobRequest, Stage, State
-from shared.settings import Settings
-from shared.store import Commit, Ledger, Lifetimes, Registry
-from worker.stages import reading
-from worker.stages.finishing import finish_job
-from worker.stages.fitting import fit_job
-from worker.stages.labelling import label_batch
-from worker.stages.loading import load_batch
-from worker.workplace import Workplace
+from shoal.producer.job import Job
+from shoal.shared.broker import make_app
+from shoal.shared.connection import QUICK_RETRIES, connect
+from shoal.shared.errors import StoreFullError, WaitTimeoutError
+from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.settings import Settings
+from shoal.shared.store import Commit, Ledger, Lifetimes, Registry
+from shoal.worker.stages import reading
+from shoal.worker.stages.finishing import finish_job
+from shoal.worker.stages.fitting import fit_job
+from shoal.worker.stages.labelling import label_batch
+from shoal.worker.stages.loading import load_batch
+from shoal.worker.workplace import Workplace
 
 pytestmark = pytest.mark.each_server
 
@@ -114,7 +114,7 @@ def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(
     for batch in (1, 2):
         load_batch(workplace, job.id, batch, False)
     with monkeypatch.context() as patch:
-        patch.setattr("worker.model.Model.to_bytes", lambda _: set_full(True) and b"model")
+        patch.setattr("shoal.worker.model.Model.to_bytes", lambda _: set_full(True) and b"model")
         with pytest.raises(StoreFullError):
             fit_job(workplace, job.id)
     set_full(False)
@@ -151,7 +151,7 @@ def test_statistics_are_read_a_limited_number_of_bytes_at_a_time(workplace, job,
         load_batch(workplace, job.id, batch, False)
     results = workplace.results(job.id)
     together = list(results.statistics())
-    monkeypatch.setattr("shared.store.results.CHUNK_BYTES", 1)
+    monkeypatch.setattr("shoal.shared.store.results.CHUNK_BYTES", 1)
     calls = workplace.client.info("commandstats")["cmdstat_hmget"]["calls"]
     assert list(results.statistics()) == together
     # One for the shapes, and one for each batch.

@@ -12,11 +12,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from servers import wait_until
 
-from shared.errors import StoreFullError
-from shared.jobs import Stage, State
-from shared.store import Ledger
-from worker import heartbeat as heartbeats
-from worker.heartbeat import BatchHeartbeat, Heartbeat, LeaseKeeper, Watchdog, WorkLostError
+from shoal.shared.errors import StoreFullError
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Ledger
+from shoal.worker import heartbeat as heartbeats
+from shoal.worker.heartbeat import BatchHeartbeat, Heartbeat, LeaseKeeper, Watchdog, WorkLostError
 
 LOADING = Stage.LOADING
 
@@ -72,7 +72,7 @@ def test_signs_of_life_go_on_after_redis_was_away(error):
 
 WATCHED = """
 import sys, time
-from worker.heartbeat import Watchdog
+from shoal.worker.heartbeat import Watchdog
 with Watchdog(0.2) as watchdog:
     until = time.monotonic() + float(sys.argv[1])
     while time.monotonic() < until:
@@ -144,10 +144,10 @@ def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
 
 STUBBORN = """
 import sys, threading
-from shared.connection import connect
-from shared.jobs import Stage
-from shared.store import Ledger
-from worker.heartbeat import BatchHeartbeat, LeaseKeeper
+from shoal.shared.connection import connect
+from shoal.shared.jobs import Stage
+from shoal.shared.store import Ledger
+from shoal.worker.heartbeat import BatchHeartbeat, LeaseKeeper
 ledger = Ledger(connect(sys.argv[1]), sys.argv[2], 0.3)
 heartbeats = {
     "batch": lambda: BatchHeartbeat(ledger, Stage.LOADING, 0),

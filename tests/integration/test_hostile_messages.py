@@ -16,21 +16,32 @@ import pytest
 from PIL import Image
 from servers import Server, wait_until
 
-from shared.broker import make_app
-from shared.connection import connect
-from shared.errors import DamagedJobError, NotFinishedError
-from shared.findings import FailureReason
-from shared.jobs import JobRequest, Stage, State
-from shared.messages import Messages
-from shared.settings import Settings
-from shared.store import Commit, Ledger, Registry
-from shared.store.keys import CELERY
-from shared.tasks import BATCHES, CALLBACKS, FIT_JOB, LOAD_BATCH, SWEEP
-from worker.stages.attempts import MOST_ATTEMPTS
-from worker.stages.loading import load_batch
-from worker.workplace import Workplace
+from shoal.shared.broker import make_app
+from shoal.shared.connection import connect
+from shoal.shared.errors import DamagedJobError, NotFinishedError
+from shoal.shared.findings import FailureReason
+from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.messages import Messages
+from shoal.shared.settings import Settings
+from shoal.shared.store import Commit, Ledger, Registry
+from shoal.shared.store.keys import CELERY
+from shoal.shared.tasks import BATCHES, CALLBACKS, FIT_JOB, LOAD_BATCH, SWEEP
+from shoal.worker.stages.attempts import MOST_ATTEMPTS
+from shoal.worker.stages.loading import load_batch
+from shoal.worker.workplace import Workplace
 
-COMMAND = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-c", "1", "-l", "info"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "celery",
+    "-A",
+    "shoal.worker.app",
+    "worker",
+    "-c",
+    "1",
+    "-l",
+    "info",
+]
 PICKLE = "application/x-python-serialize"
 
 

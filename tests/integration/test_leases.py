@@ -3,8 +3,8 @@
 import pytest
 from servers import wait_until
 
-from shared.jobs import Stage, State
-from shared.store import Ledger
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Ledger
 
 pytestmark = pytest.mark.each_server
 

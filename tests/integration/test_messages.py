@@ -6,13 +6,13 @@ from base64 import b64decode
 import pytest
 from servers import give_up_soon
 
-from shared.broker import make_app
-from shared.connection import connect
-from shared.errors import ConnectionLostError
-from shared.jobs import Stage
-from shared.messages import Messages
-from shared.store.keys import CELERY, queue_keys
-from shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.broker import make_app
+from shoal.shared.connection import connect
+from shoal.shared.errors import ConnectionLostError
+from shoal.shared.jobs import Stage
+from shoal.shared.messages import Messages
+from shoal.shared.store.keys import CELERY, queue_keys
+from shoal.shared.tasks import BATCHES, CALLBACKS
 
 pytestmark = pytest.mark.each_server
 

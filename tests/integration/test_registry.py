@@ -3,11 +3,11 @@
 import pytest
 from servers import wait_until
 
-from shared.errors import UnknownJobError
-from shared.jobs import JobRequest, Stage, State
-from shared.store import Ledger, Registry, Results
-from shared.store import registry as registry_module
-from shared.store.keys import JobKeys
+from shoal.shared.errors import UnknownJobError
+from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.store import Ledger, Registry, Results
+from shoal.shared.store import registry as registry_module
+from shoal.shared.store.keys import JobKeys
 
 pytestmark = pytest.mark.each_server
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from servers import wait_until
 
-from producer.folder import find_images
-from shared.jobs import State
+from shoal.producer.folder import find_images
+from shoal.shared.jobs import State
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from producer.output import replacing, write_json, write_rows
-from shared.errors import NotFinishedError
-from shared.findings import (
+from shoal.producer.output import replacing, write_json, write_rows
+from shoal.shared.errors import NotFinishedError
+from shoal.shared.findings import (
     Assignment,
     ClusterSummary,
     Duplicate,
@@ -17,9 +17,9 @@ from shared.findings import (
     FailureReason,
     Summary,
 )
-from shared.jobs import Stage, State
-from shared.store import Expiry, Lifetimes, Registry, Results
-from shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Expiry, Lifetimes, Registry, Results
+from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
 
 pytestmark = pytest.mark.each_server
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.store import EndedSessions, keys
+from shoal.shared.store import EndedSessions, keys
 
 
 @pytest.fixture

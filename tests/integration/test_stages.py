@@ -13,25 +13,25 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
 from servers import wait_until
 
-from shared.errors import UnreadableImageError
-from shared.findings import FailureReason
-from shared.jobs import Stage, State
-from shared.settings import Settings
-from shared.store import Commit
-from shared.store.rows import LABEL_ROW
-from worker import heartbeat
-from worker.features import FeatureStatistics
-from worker.images import load_image, load_with_digest
-from worker.model import Model
-from worker.stages import labelling, plotting, reading
-from worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
-from worker.stages.callback import MOST_ATTEMPTS
-from worker.stages.finishing import finish_job
-from worker.stages.fitting import fit_job
-from worker.stages.labelling import LABEL_DTYPE, label_batch
-from worker.stages.loading import load_batch
-from worker.stop_sign import StopSign
-from worker.workplace import Workplace
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.findings import FailureReason
+from shoal.shared.jobs import Stage, State
+from shoal.shared.settings import Settings
+from shoal.shared.store import Commit
+from shoal.shared.store.rows import LABEL_ROW
+from shoal.worker import heartbeat
+from shoal.worker.features import FeatureStatistics
+from shoal.worker.images import load_image, load_with_digest
+from shoal.worker.model import Model
+from shoal.worker.stages import labelling, plotting, reading
+from shoal.worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
+from shoal.worker.stages.callback import MOST_ATTEMPTS
+from shoal.worker.stages.finishing import finish_job
+from shoal.worker.stages.fitting import fit_job
+from shoal.worker.stages.labelling import LABEL_DTYPE, label_batch
+from shoal.worker.stages.loading import load_batch
+from shoal.worker.stop_sign import StopSign
+from shoal.worker.workplace import Workplace
 
 SMALL = {"image_size": 8, "clusters": 3}
 
@@ -44,11 +44,11 @@ def mixed_job(submit, mixed):
 HANG = """
 import sys
 from types import SimpleNamespace
-from shared.jobs import JobRequest
-from shared.settings import Settings
-from worker.extractors import Extractor
-from worker.stages import loading, reading
-from worker.stages.reading import LoadedImages
+from shoal.shared.jobs import JobRequest
+from shoal.shared.settings import Settings
+from shoal.worker.extractors import Extractor
+from shoal.worker.stages import loading, reading
+from shoal.worker.stages.reading import LoadedImages
 
 def hang(images):
     print("extracting", flush=True)
@@ -66,9 +66,9 @@ LOAD_TILES = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from shared.files import ImageLimits
-from shared.settings import Settings
-from worker.stages.plotting import load_tiles
+from shoal.shared.files import ImageLimits
+from shoal.shared.settings import Settings
+from shoal.worker.stages.plotting import load_tiles
 
 def load(image_memory, names):
     settings, limits = Settings(image_memory=image_memory), ImageLimits(2**29, 250_000_000)
@@ -476,7 +476,7 @@ def labelled(workplace, mixed_job, load):
 
 
 def test_a_plot_that_cannot_be_drawn_costs_only_itself(workplace, labelled, monkeypatch, caplog):
-    monkeypatch.setattr("worker.plots.plot_scatter", raise_always(ValueError("odd")))
+    monkeypatch.setattr("shoal.worker.plots.plot_scatter", raise_always(ValueError("odd")))
     with caplog.at_level(logging.ERROR):
         finish_job(workplace, labelled.job_id)
     assert labelled.state() is State.FINISHED
@@ -515,7 +515,9 @@ def test_the_search_for_copies_is_not_held_to_the_memory_of_an_image(
 ):
     begun = []
     monkeypatch.setattr(plotting, "load_image", lambda *_: begun.append("tile") or plotting.GREY)
-    monkeypatch.setattr("worker.stages.finishing.search_copies", lambda *_: begun.append("search"))
+    monkeypatch.setattr(
+        "shoal.worker.stages.finishing.search_copies", lambda *_: begun.append("search")
+    )
     finish_job(workplace, labelled.job_id)
     assert begun == ["tile"] * (len(begun) - 1) + ["search"]
     assert len(begun) > 1
@@ -544,7 +546,7 @@ def test_a_callback_that_redis_stops_is_not_an_attempt(
 ):
     load(mixed_job)
     with monkeypatch.context() as patch:
-        patch.setattr("worker.stages.fitting.make_model", raise_always(error))
+        patch.setattr("shoal.worker.stages.fitting.make_model", raise_always(error))
         for _ in range(MOST_ATTEMPTS + 1):
             with pytest.raises(type(error)):
                 fit_job(workplace, mixed_job.job_id)

@@ -19,9 +19,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from shared.errors import UsageError
-from shared.jobs import Stage, State
-from shared.store import Commit, Expiry, Lease, Ledger, Lifetimes
+from shoal.shared.errors import UsageError
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Commit, Expiry, Lease, Ledger, Lifetimes
 
 pytestmark = pytest.mark.each_server
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from shared import sweeper as sweeping
-from shared.jobs import JobRequest, Stage, State
-from shared.settings import Settings
-from shared.store import Ledger, Lifetimes
-from shared.store.keys import ACTIVE
-from shared.sweeper import Sweeper
+from shoal.shared import sweeper as sweeping
+from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.settings import Settings
+from shoal.shared.store import Ledger, Lifetimes
+from shoal.shared.store.keys import ACTIVE
+from shoal.shared.sweeper import Sweeper
 
 pytestmark = pytest.mark.each_server
 

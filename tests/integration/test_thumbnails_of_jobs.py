@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.store import Commit
-from shared.thumbnails import sample_positions
-from worker.images import load_image
-from worker.stages.loading import load_batch
-from worker.thumbnails import cut_page, make_tiles
+from shoal.shared.store import Commit
+from shoal.shared.thumbnails import sample_positions
+from shoal.worker.images import load_image
+from shoal.worker.stages.loading import load_batch
+from shoal.worker.thumbnails import cut_page, make_tiles
 
 SMALL = {"image_size": 8, "clusters": 3}
 # Of 255, on average: what JPEG takes from the digits is below 10.
@@ -65,7 +65,7 @@ def test_a_batch_loaded_before_there_were_thumbnails_still_goes_on(workplace, su
 
 
 def test_a_huge_job_has_a_tile_for_its_sample_alone(workplace, submit, load, mixed, monkeypatch):
-    monkeypatch.setattr("shared.thumbnails.MOST_POINTS", 20)
+    monkeypatch.setattr("shoal.shared.thumbnails.MOST_POINTS", 20)
     ledger = submit(mixed, batch_size=43, **SMALL)
     load(ledger)
     results = workplace.results(ledger.job_id)

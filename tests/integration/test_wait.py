@@ -5,10 +5,10 @@ import threading
 import pytest
 from servers import give_up_soon, wait_until
 
-from producer import Client
-from producer.job import Job
-from shared.connection import connect
-from shared.errors import (
+from shoal import Client
+from shoal.producer.job import Job
+from shoal.shared.connection import connect
+from shoal.shared.errors import (
     JobCancelledError,
     JobFailedError,
     NotFinishedError,
@@ -16,8 +16,8 @@ from shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shared.jobs import Stage, State
-from shared.settings import Settings
+from shoal.shared.jobs import Stage, State
+from shoal.shared.settings import Settings
 
 
 @pytest.fixture

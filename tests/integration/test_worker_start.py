@@ -9,11 +9,11 @@ import pytest
 from celery.worker import state
 from servers import wait_until
 
-from shared.connection import connect
-from shared.tasks import BATCHES, CALLBACKS
-from worker.sweep import SweeperStep
+from shoal.shared.connection import connect
+from shoal.shared.tasks import BATCHES, CALLBACKS
+from shoal.worker.sweep import SweeperStep
 
-COMMAND = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-P", "solo"]
+COMMAND = [sys.executable, "-m", "celery", "-A", "shoal.worker.app", "worker", "-P", "solo"]
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_a_worker_ends_with_a_message_where_it_cannot_work(own_server, name, val
 PREPARE = """
 import sys
 from types import SimpleNamespace
-from worker.app import app, prepare
+from shoal.worker.app import app, prepare
 app.amqp.queues.select([sys.argv[1]])
 prepare(SimpleNamespace(app=app))
-print("worker.fitting" in sys.modules, "sklearn" in sys.modules)
+print("shoal.worker.fitting" in sys.modules, "sklearn" in sys.modules)
 """
 
 

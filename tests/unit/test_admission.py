@@ -2,11 +2,11 @@
 
 import pytest
 
-from producer.admission import admit, show_bytes
-from producer.batches import split_batches
-from producer.estimate import Estimate, allocated, estimate_memory
-from shared.errors import UsageError
-from shared.jobs import JobRequest
+from shoal.producer.admission import admit, show_bytes
+from shoal.producer.batches import split_batches
+from shoal.producer.estimate import Estimate, allocated, estimate_memory
+from shoal.shared.errors import UsageError
+from shoal.shared.jobs import JobRequest
 
 GIGABYTE = 2**30
 NEEDS = Estimate(redis_bytes=3 * GIGABYTE, fit_bytes=GIGABYTE)

@@ -9,9 +9,9 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from producer.cli import main
-from shared.settings import Settings
-from shared.valkey import SERVER_CONFIGURATION
+from shoal.producer.cli import main
+from shoal.shared.settings import Settings
+from shoal.shared.valkey import SERVER_CONFIGURATION
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

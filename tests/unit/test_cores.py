@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from shared import cores
-from shared.cores import count_cores
+from shoal.shared import cores
+from shoal.shared.cores import count_cores
 
 V2, QUOTA, PERIOD = "cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"
 

@@ -9,14 +9,21 @@ from types import SimpleNamespace
 
 import pytest
 
-from producer import progress
-from producer.folder import Folder
-from producer.live import LiveDisplay, describe_rate
-from producer.printing import NO_ANSWER, describe, last_status, print_jobs, print_status, warn_about
-from producer.progress import NO_WORKER, LineDisplay, make_display, note_workers
-from producer.signals import interruptible
-from shared.errors import JobFailedError
-from shared.jobs import ImageCounts, JobRequest, State, Status
+from shoal.producer import progress
+from shoal.producer.folder import Folder
+from shoal.producer.live import LiveDisplay, describe_rate
+from shoal.producer.printing import (
+    NO_ANSWER,
+    describe,
+    last_status,
+    print_jobs,
+    print_status,
+    warn_about,
+)
+from shoal.producer.progress import NO_WORKER, LineDisplay, make_display, note_workers
+from shoal.producer.signals import interruptible
+from shoal.shared.errors import JobFailedError
+from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
 
 LOADING = Status(
     job_id="ab12",

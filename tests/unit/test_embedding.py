@@ -14,9 +14,9 @@ from onnx_graph import BYTES, FLOAT, HALF, Shape, node, tensor, write_graph, wri
 from PIL import Image
 from skimage import data
 
-from shared.errors import UsageError
-from worker.extractors import extract_blocks, find_extractor, find_extractors
-from worker.extractors.embedding import SHIPPED_MODEL, check_model, make_embedding
+from shoal.shared.errors import UsageError
+from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
+from shoal.worker.extractors.embedding import SHIPPED_MODEL, check_model, make_embedding
 
 HALVES = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 
@@ -52,7 +52,7 @@ def photographs(image_size: int) -> NDArray[np.uint8]:
 
 
 def test_the_shipped_model_comes_with_its_licence_and_notice() -> None:
-    models = files("worker") / "models"
+    models = files("shoal.worker") / "models"
     assert (models / SHIPPED_MODEL.name).is_file()
     assert "Apache License" in (models / "LICENSE-APACHE-2.0.txt").read_text()
     assert SHIPPED_MODEL.name in (models / "NOTICE.md").read_text()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from producer.evaluation import evaluate, truth_from_csv, truth_from_folders
-from shared.errors import UsageError
+from shoal.producer.evaluation import evaluate, truth_from_csv, truth_from_folders
+from shoal.shared.errors import UsageError
 
 
 def write(folder: Path, text: str) -> Path:
@@ -89,5 +89,7 @@ def test_a_table_that_cannot_be_opened_says_why(tmp_path: Path, name: str, words
 
 
 def test_arrays_are_imported_by_those_who_evaluate_only() -> None:
-    code = "import sys, producer.evaluation; assert not {'numpy', 'sklearn'} & set(sys.modules)"
+    code = (
+        "import sys, shoal.producer.evaluation; assert not {'numpy', 'sklearn'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from shared.errors import UsageError
-from shared.features import IMAGE_SIZES, choose_image_size, list_features, split_features
-from worker.extractors import extract_blocks, find_extractor, find_extractors
-from worker.extractors.extractor import CHUNK_PIXELS
+from shoal.shared.errors import UsageError
+from shoal.shared.features import IMAGE_SIZES, choose_image_size, list_features, split_features
+from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
+from shoal.worker.extractors.extractor import CHUNK_PIXELS
 
 PURE = ["pixels", "color", "hog", "lbp"]
 

@@ -8,10 +8,10 @@ from skimage import data
 from skimage.color import rgb2lab
 from skimage.feature import hog, local_binary_pattern
 
-from worker.extractors.color import N_BINS, extract_color
-from worker.extractors.grey import make_grey
-from worker.extractors.hog import extract_hog
-from worker.extractors.lbp import extract_lbp, find_patterns
+from shoal.worker.extractors.color import N_BINS, extract_color
+from shoal.worker.extractors.grey import make_grey
+from shoal.worker.extractors.hog import extract_hog
+from shoal.worker.extractors.lbp import extract_lbp, find_patterns
 
 SIZES = [16, 32, 64, 75]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from producer.folder import describe_skipped, find_images
-from producer.walk import EXTENSIONS
-from shared.errors import SourceError
+from shoal.producer.folder import describe_skipped, find_images
+from shoal.producer.walk import EXTENSIONS
+from shoal.shared.errors import SourceError
 
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 

@@ -3,11 +3,11 @@ import re
 
 import pytest
 
-from shared import errors
-from shared.errors import ShoalError, UnreadableImageError
-from shared.findings import FailureReason
-from shared.jobs import JobRequest, State
-from shared.tasks import BATCH_TASK, CALLBACK_TASK
+from shoal.shared import errors
+from shoal.shared.errors import ShoalError, UnreadableImageError
+from shoal.shared.findings import FailureReason
+from shoal.shared.jobs import JobRequest, State
+from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK
 
 
 def test_three_states_are_final():

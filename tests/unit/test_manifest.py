@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.store.manifest import pack_paths, unpack_paths
+from shoal.shared.store.manifest import pack_paths, unpack_paths
 
 # A path is any bytes but NUL.
 paths = st.binary(min_size=1).filter(lambda raw: b"\0" not in raw).map(os.fsdecode)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from worker.memory import LIMIT, keep_freed_memory, limit_memory
+from shoal.worker.memory import LIMIT, keep_freed_memory, limit_memory
 
 ROOM = 2**27
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "darwin", reason="knows no such 
 
 COUNT_FAULTS = """
 import numpy, resource
-from worker.memory import keep_freed_memory
+from shoal.worker.memory import keep_freed_memory
 assert keep_freed_memory()
 numpy.ones(2**24, numpy.uint8)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -50,14 +50,14 @@ def test_bound_of_an_operator_is_not_exceeded() -> None:
 
 
 def test_system_without_such_a_limit_goes_on_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.memory.STATM", Path("/nowhere"))
+    monkeypatch.setattr("shoal.worker.memory.STATM", Path("/nowhere"))
     with limit_memory(ROOM):
         assert len(bytearray(2 * ROOM)) == 2 * ROOM
 
 
 def test_bound_for_good_is_one_that_only_a_privileged_process_could_lift() -> None:
     code = (
-        "import resource; from worker.memory import *; limit_memory_for_good(2**30);"
+        "import resource; from shoal.worker.memory import *; limit_memory_for_good(2**30);"
         "soft, hard = resource.getrlimit(LIMIT); print(2**30 < soft == hard < 2**40)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -4,12 +4,12 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-import producer.web
-from producer.cli import main
-from producer.web.submission import Submission
-from shared.jobs import JobRequest
+import shoal.producer.web
+from shoal.producer.cli import main
+from shoal.producer.web.submission import Submission
+from shoal.shared.jobs import JobRequest
 
-WEB = Path(producer.web.__file__).parent
+WEB = Path(shoal.producer.web.__file__).parent
 OPTIONS = {field.name for field in fields(JobRequest)} | {"force"}
 
 

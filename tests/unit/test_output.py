@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from producer.output import (
+from shoal.producer.output import (
     prepare_directory,
     print_rows,
     replacing,
@@ -18,8 +18,8 @@ from producer.output import (
     write_parquet,
     write_rows,
 )
-from shared.errors import ShoalError, UsageError
-from shared.findings import Assignment, Failure, FailureReason
+from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.findings import Assignment, Failure, FailureReason
 
 NAMES = ["plain.png", "a\nb.png", "c\rd.png", 'e,"f".png', "caf\udce9.png", "日本.png", " g .png"]
 LABELS = [Assignment(name, i, i / 2, -1.5, 0.25) for i, name in enumerate(NAMES)]

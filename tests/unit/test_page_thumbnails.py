@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from twelve_bits import make_twelve_bit_tiff
 
-from producer.web import thumbnails
-from producer.web.thumbnails import SIDE_PIXELS, Thumbnails
-from shared.errors import UnreadableImageError
-from shared.files import ImageLimits
-from shared.settings import Settings
-from worker.images import load_image
+from shoal.producer.web import thumbnails
+from shoal.producer.web.thumbnails import SIDE_PIXELS, Thumbnails
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import ImageLimits
+from shoal.shared.settings import Settings
+from shoal.worker.images import load_image
 
 WHITE, GREY = 255, 128
 LIMITS = ImageLimits(2**20, 2**20)

@@ -5,14 +5,20 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
-from worker.plots import encode_png, plot_contact_sheet, plot_scatter, plot_sizes, plot_variance
-from worker.plots.contact_sheet import make_contact_sheet_figure
-from worker.plots.marks import UNNAMED_COLOUR, choose_marks
-from worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
-from worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
-from worker.plots.sizes import make_sizes_figure
-from worker.plots.style import COLOURS, describe_share, draw, find_colour, find_marker
-from worker.plots.variance import describe_variance, make_variance_figure
+from shoal.worker.plots import (
+    encode_png,
+    plot_contact_sheet,
+    plot_scatter,
+    plot_sizes,
+    plot_variance,
+)
+from shoal.worker.plots.contact_sheet import make_contact_sheet_figure
+from shoal.worker.plots.marks import UNNAMED_COLOUR, choose_marks
+from shoal.worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
+from shoal.worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
+from shoal.worker.plots.sizes import make_sizes_figure
+from shoal.worker.plots.style import COLOURS, describe_share, draw, find_colour, find_marker
+from shoal.worker.plots.variance import describe_variance, make_variance_figure
 
 
 def make_points(n_clusters, n_samples=2_000, tail=1e9):

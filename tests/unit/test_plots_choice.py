@@ -5,10 +5,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
-from shared.findings import ClusterChoice
-from worker.algorithms.choosing import Trial, choose_trial
-from worker.plots import encode_png, plot_choice
-from worker.plots.choice import make_choice_figure
+from shoal.shared.findings import ClusterChoice
+from shoal.worker.algorithms.choosing import Trial, choose_trial
+from shoal.worker.plots import encode_png, plot_choice
+from shoal.worker.plots.choice import make_choice_figure
 
 
 def make_choice(most: int) -> ClusterChoice:

@@ -5,15 +5,15 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmarks.table import make_tables
-from producer.cli import main
-from shared.jobs import JobRequest
-from shared.settings import PREFIX, Settings
+from shoal.producer.cli import main
+from shoal.shared.jobs import JobRequest
+from shoal.shared.settings import PREFIX, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 CODE = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 SETTING = re.compile(rf"\b{PREFIX}[A-Z0-9_]*[A-Z0-9]\b")
 # Not a path's part, an argument's or a package's: the program, and what follows it.
-COMMAND = re.compile(r"(?<![\w./@:=-])shoal ([a-z][\w-]*)")
+COMMAND = re.compile(r"(?<![\w./@:=-])(?<!from )shoal ([a-z][\w-]*)")
 
 
 def find_code() -> str:

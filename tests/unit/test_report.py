@@ -13,16 +13,16 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from producer.report import Contents, render_report
-from producer.report.clusters import ROWS, make_clusters
-from producer.report.colours import find_colours
-from producer.report.command import repeat_command
-from producer.report.failures import FAILURES_SHOWN, sum_up_failures
-from producer.report.map import find_layers
-from producer.report.page import MOST_BYTES, make_map_parts, render
-from producer.report.pages import choose_pages
-from producer.report.points import PATHS_BYTES, Points, pack_names
-from shared.findings import (
+from shoal.producer.report import Contents, render_report
+from shoal.producer.report.clusters import ROWS, make_clusters
+from shoal.producer.report.colours import find_colours
+from shoal.producer.report.command import repeat_command
+from shoal.producer.report.failures import FAILURES_SHOWN, sum_up_failures
+from shoal.producer.report.map import find_layers
+from shoal.producer.report.page import MOST_BYTES, make_map_parts, render
+from shoal.producer.report.pages import choose_pages
+from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
+from shoal.shared.findings import (
     ClusterChoice,
     ClusterSummary,
     DuplicateCounts,
@@ -30,9 +30,9 @@ from shared.findings import (
     FailureReason,
     Summary,
 )
-from shared.jobs import ImageCounts, JobRequest, State, Status
-from shared.palette import MAX_NAMED
-from worker.thumbnails import make_page
+from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
+from shoal.shared.palette import MAX_NAMED
+from shoal.worker.thumbnails import make_page
 
 HOSTILE = ["</script><script>alert(1)</script>.png", "\"'><img src=x>\n.png", "caf\udce9<!--.png"]
 STATUS = Status(
@@ -299,7 +299,7 @@ def test_the_map_alone_has_the_points_and_their_pictures_and_no_clusters():
 
 
 def test_the_templates_are_in_the_package():
-    found = {file.name for file in (files("producer.report") / "templates").iterdir()}
+    found = {file.name for file in (files("shoal.producer.report") / "templates").iterdir()}
     assert found == {
         "document.html",
         "report.html",

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 from test_display import LOADING
 
-from producer.run import print_end
-from shared.jobs import ImageCounts
+from shoal.producer.run import print_end
+from shoal.shared.jobs import ImageCounts
 
 
 def ended_job(sizes, noise=0):

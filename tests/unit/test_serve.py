@@ -6,8 +6,8 @@ import sys
 import pytest
 from click.testing import CliRunner, Result
 
-from producer.cli import main
-from producer.web.login import safe_path
+from shoal.producer.cli import main
+from shoal.producer.web.login import safe_path
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def test_a_port_that_is_taken_is_told_with_its_remedy() -> None:
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "producer.web.server", None)
+    monkeypatch.setitem(sys.modules, "shoal.producer.web.server", None)
     refused = serve()
     assert refused.exit_code == 2
     assert "pip install fastapi uvicorn prometheus-client" in refused.output

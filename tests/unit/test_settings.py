@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import SettingsError, UsageError
-from shared.settings import Settings, make_environment, read_settings
+from shoal.shared.errors import SettingsError, UsageError
+from shoal.shared.settings import Settings, make_environment, read_settings
 
 
 def test_nothing_set_gives_the_defaults():

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared import status as statuses
-from shared.jobs import ImageCounts, JobRequest, State
-from shared.wire import encode
+from shoal.shared import status as statuses
+from shoal.shared.jobs import ImageCounts, JobRequest, State
+from shoal.shared.wire import encode
 
 NOW = 1_800_000_000.0
 REQUEST = JobRequest(source="/photographs")

@@ -3,8 +3,8 @@
 import pytest
 from jinja2 import Environment, UndefinedError
 
-from producer.report import page
-from producer.web import rendering
+from shoal.producer.report import page
+from shoal.producer.web import rendering
 
 
 @pytest.mark.parametrize("templates", [page.TEMPLATES, rendering.TEMPLATES])

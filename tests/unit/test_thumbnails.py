@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shared.thumbnails import (
+from shoal.shared.thumbnails import (
     MOST_POINTS,
     PAGES_BYTES,
     choose_qualities,
     count_page_bytes,
     sample_positions,
 )
-from worker.thumbnails import cut_page, lay_out, make_page, make_tiles
+from shoal.worker.thumbnails import cut_page, lay_out, make_page, make_tiles
 
 NOISE = np.random.default_rng(0).integers(0, 256, (1024, 32, 32, 3), np.uint8)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.findings import Failure, FailureReason, Summary
-from shared.jobs import JobRequest, State
-from shared.wire import decode, encode
+from shoal.shared.findings import Failure, FailureReason, Summary
+from shoal.shared.jobs import JobRequest, State
+from shoal.shared.wire import decode, encode
 
 
 def test_a_model_survives_as_json():

@@ -1,6 +1,6 @@
 import pytest
 
-from producer.words import show_count
+from shoal.producer.words import show_count
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """Algorithms: what finds clusters among the principal components of images."""
 
-from worker.algorithms.clustering import Clustering
+from shoal.worker.algorithms.clustering import Clustering
 
 __all__ = ["Clustering"]

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from shared.findings import ClusterChoice
-from worker.centroids import nearest
-from worker.sampling import choose_rows
+from shoal.shared.findings import ClusterChoice
+from shoal.worker.centroids import nearest
+from shoal.worker.sampling import choose_rows
 
 MOST_CLUSTERS = 20
 # A sweep is 200 small fits and 20 products of squares of this: 2–4 s on one core.

@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from shared.jobs import AUTO, HDBSCAN
-from worker.algorithms.choosing import choose_clusters
-from worker.algorithms.clusters import Clusters
-from worker.algorithms.density import find_dense_clusters
-from worker.algorithms.kmeans import Float64, find_kmeans_clusters
-from worker.algorithms.minibatch import find_minibatch_clusters
+from shoal.shared.jobs import AUTO, HDBSCAN
+from shoal.worker.algorithms.choosing import choose_clusters
+from shoal.worker.algorithms.clusters import Clusters
+from shoal.worker.algorithms.density import find_dense_clusters
+from shoal.worker.algorithms.kmeans import Float64, find_kmeans_clusters
+from shoal.worker.algorithms.minibatch import find_minibatch_clusters
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.findings import ClusterChoice
-from worker.references import References
+from shoal.shared.findings import ClusterChoice
+from shoal.worker.references import References
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from numpy.typing import NDArray
 from sklearn.cluster import HDBSCAN
 from sklearn.neighbors import NearestNeighbors
 
-from shared.errors import JobFailedError
-from shared.findings import NOISE
-from worker.algorithms.clusters import Clusters
-from worker.centroids import measure_inertia
-from worker.references import References
-from worker.sampling import choose_rows
+from shoal.shared.errors import JobFailedError
+from shoal.shared.findings import NOISE
+from shoal.worker.algorithms.clusters import Clusters
+from shoal.worker.centroids import measure_inertia
+from shoal.worker.references import References
+from shoal.worker.sampling import choose_rows
 
 # HDBSCAN compares all rows with each other: 5,000 of 10 components take 1 s on one core.
 MOST_REFERENCES = 5000

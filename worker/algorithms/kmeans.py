@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
-from worker.algorithms.clusters import Clusters
-from worker.centroids import number_by_size
+from shoal.worker.algorithms.clusters import Clusters
+from shoal.worker.centroids import number_by_size
 
 KMEANS_ITERATIONS = 300
 KMEANS_TOLERANCE = 1e-4  # of the variance; both as scikit-learn has them

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
-from worker.algorithms.clusters import Clusters
-from worker.centroids import measure_inertia, nearest, number_by_size
-from worker.sampling import choose_rows
+from shoal.worker.algorithms.clusters import Clusters
+from shoal.worker.centroids import measure_inertia, nearest, number_by_size
+from shoal.worker.sampling import choose_rows
 
 BATCH_ROWS = 4096
 MOST_BATCHES = 200

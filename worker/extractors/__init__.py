@@ -6,14 +6,14 @@ features, to the last bit, whatever the images beside it: jobs are split into ba
 that must not show.
 """
 
-from worker.extractors.extractor import (
+from shoal.worker.extractors.extractor import (
     Extract,
     Extractor,
     Features,
     Images,
     extract_in_chunks,
 )
-from worker.extractors.registry import extract_blocks, find_extractor, find_extractors
+from shoal.worker.extractors.registry import extract_blocks, find_extractor, find_extractors
 
 __all__ = [
     "Extract",

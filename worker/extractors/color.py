@@ -5,9 +5,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features import IMAGE_SIZES
-from worker.extractors.cells import Cells
-from worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
+from shoal.shared.features import IMAGE_SIZES
+from shoal.worker.extractors.cells import Cells
+from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
 
 # An odd number, so that greys fall into the middle of a bin of a* and b*. Joint bins of all
 # three were no better (tiles of 15 photographs, NMI 0.60 at best, 0.62 so).

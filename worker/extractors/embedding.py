@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from worker.extractors.extractor import Extractor, Features, Images
-from worker.extractors.image_model import ImageModel
+from shoal.worker.extractors.extractor import Extractor, Features, Images
+from shoal.worker.extractors.image_model import ImageModel
 
 SHIPPED_MODEL = Path(__file__).parents[1] / "models" / "efficientnet-lite0.onnx"
 

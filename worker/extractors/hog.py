@@ -10,10 +10,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from shared.features import IMAGE_SIZES
-from worker.extractors.cells import Cells
-from worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
-from worker.extractors.grey import make_grey
+from shoal.shared.features import IMAGE_SIZES
+from shoal.worker.extractors.cells import Cells
+from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
+from shoal.worker.extractors.grey import make_grey
 
 N_ORIENTATIONS = 9
 N_CELLS = 8  # along each side

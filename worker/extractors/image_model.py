@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import UsageError
-from worker.extractors.extractor import Features, Images
-from worker.extractors.model_input import ModelInput
-from worker.extractors.model_notes import ModelNotes, find_notes, read_notes
+from shoal.shared.errors import UsageError
+from shoal.worker.extractors.extractor import Features, Images
+from shoal.worker.extractors.model_input import ModelInput
+from shoal.worker.extractors.model_notes import ModelNotes, find_notes, read_notes
 
 REMEDY = "The features 'embedding' need onnxruntime: pip install onnxruntime"
 # Where exporters put the weights of models that are too large for one file.

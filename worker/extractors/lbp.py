@@ -10,10 +10,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.features import IMAGE_SIZES
-from worker.extractors.cells import Cells
-from worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
-from worker.extractors.grey import make_grey
+from shoal.shared.features import IMAGE_SIZES
+from shoal.worker.extractors.cells import Cells
+from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
+from shoal.worker.extractors.grey import make_grey
 
 N_CELLS = 4  # along each side
 N_NEIGHBOURS = 8

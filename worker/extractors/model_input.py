@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.errors import UsageError
-from worker.extractors.model_notes import Channels, ModelNotes, find_notes
+from shoal.shared.errors import UsageError
+from shoal.worker.extractors.model_notes import Channels, ModelNotes, find_notes
 
 RGB = 3
 BYTES, FLOATS = "tensor(uint8)", "tensor(float)"

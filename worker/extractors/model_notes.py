@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shared.errors import UsageError
+from shoal.shared.errors import UsageError
 
 Channels = tuple[float, float, float]
 Positive = Annotated[float, Meta(gt=0)]

@@ -2,8 +2,8 @@
 
 import math
 
-from shared.features import IMAGE_SIZES
-from worker.extractors.extractor import Extractor, Features, Images
+from shoal.shared.features import IMAGE_SIZES
+from shoal.worker.extractors.extractor import Extractor, Features, Images
 
 
 def extract_pixels(images: Images) -> Features:

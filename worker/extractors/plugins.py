@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from shared.errors import UsageError
-from shared.features import find_plugins
-from worker.extractors.extractor import Extractor, Features, Images
+from shoal.shared.errors import UsageError
+from shoal.shared.features import find_plugins
+from shoal.worker.extractors.extractor import Extractor, Features, Images
 
 DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.features import check_known, split_features
-from worker.extractors.color import COLOR
-from worker.extractors.embedding import make_embedding
-from worker.extractors.extractor import Extractor, Features, Images
-from worker.extractors.hog import HOG
-from worker.extractors.lbp import LBP
-from worker.extractors.pixels import PIXELS
-from worker.extractors.plugins import load_plugin
+from shoal.shared.features import check_known, split_features
+from shoal.worker.extractors.color import COLOR
+from shoal.worker.extractors.embedding import make_embedding
+from shoal.worker.extractors.extractor import Extractor, Features, Images
+from shoal.worker.extractors.hog import HOG
+from shoal.worker.extractors.lbp import LBP
+from shoal.worker.extractors.pixels import PIXELS
+from shoal.worker.extractors.plugins import load_plugin
 
 EXTRACTORS = {extractor.name: extractor for extractor in (PIXELS, COLOR, HOG, LBP)}
 

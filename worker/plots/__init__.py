@@ -4,12 +4,12 @@ Figures are made through matplotlib's objects, never ``pyplot``: no global state
 and forked workers may plot at the same time.
 """
 
-from worker.plots.choice import plot_choice
-from worker.plots.contact_sheet import plot_contact_sheet
-from worker.plots.scatter import plot_scatter
-from worker.plots.sizes import plot_sizes
-from worker.plots.style import encode_png
-from worker.plots.variance import plot_variance
+from shoal.worker.plots.choice import plot_choice
+from shoal.worker.plots.contact_sheet import plot_contact_sheet
+from shoal.worker.plots.scatter import plot_scatter
+from shoal.worker.plots.sizes import plot_sizes
+from shoal.worker.plots.style import encode_png
+from shoal.worker.plots.variance import plot_variance
 
 __all__ = [
     "encode_png",

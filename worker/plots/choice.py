@@ -6,9 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from shared.findings import ClusterChoice
-from worker.plots.panel import make_panels
-from worker.plots.style import BODY, INK, draw, find_colour, make_font
+from shoal.shared.findings import ClusterChoice
+from shoal.worker.plots.panel import make_panels
+from shoal.worker.plots.style import BODY, INK, draw, find_colour, make_font
 
 BLUE, ORANGE = find_colour(0), find_colour(3)
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from worker.plots.style import (
+from shoal.worker.plots.style import (
     BODY,
     FAINT,
     GREY,

@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import IdentityTransform
 from numpy.typing import NDArray
 
-from worker.plots.points import Frame, Points, spread_apart
-from worker.plots.style import (
+from shoal.worker.plots.points import Frame, Points, spread_apart
+from shoal.worker.plots.style import (
     INK,
     MAX_NAMED,
     find_colour,

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import IdentityTransform
 
-from worker.plots.style import (
+from shoal.worker.plots.style import (
     BODY,
     HEADER_PIXELS,
     WIDTH_PIXELS,

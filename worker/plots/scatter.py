@@ -10,10 +10,10 @@ from matplotlib.transforms import IdentityTransform
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from shared.findings import NOISE
-from worker.plots.marks import draw_numbers, draw_points, find_look
-from worker.plots.points import Frame, Points, find_centroids, find_frame, sample_with_noise
-from worker.plots.style import (
+from shoal.shared.findings import NOISE
+from shoal.worker.plots.marks import draw_numbers, draw_points, find_look
+from shoal.worker.plots.points import Frame, Points, find_centroids, find_frame, sample_with_noise
+from shoal.worker.plots.style import (
     BODY,
     GREY,
     HEADER_PIXELS,

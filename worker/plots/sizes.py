@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from worker.plots.style import (
+from shoal.worker.plots.style import (
     HEADER_PIXELS,
     MAX_NAMED,
     describe_clusters,

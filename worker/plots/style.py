@@ -17,9 +17,9 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.palette import COLOURS as COLOURS
-from shared.palette import MAX_NAMED as MAX_NAMED
-from shared.palette import colour_number, shape_number
+from shoal.shared.palette import COLOURS as COLOURS
+from shoal.shared.palette import MAX_NAMED as MAX_NAMED
+from shoal.shared.palette import colour_number, shape_number
 
 WIDTH_PIXELS = 1500
 MARGIN_PIXELS = 48

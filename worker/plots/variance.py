@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from worker.plots.panel import make_panels
-from worker.plots.style import GREY, describe_count, describe_share, draw, find_colour
+from shoal.worker.plots.panel import make_panels
+from shoal.worker.plots.style import GREY, describe_count, describe_share, draw, find_colour
 
 BLUE = find_colour(0)
 

@@ -6,17 +6,12 @@ from contextlib import contextmanager, suppress
 
 from redis import RedisError
 
-from shared.errors import ShoalError
-from shared.jobs import Stage
-from shared.store import Commit, Ledger
-from shared.store.refusals import PASSING
-from worker.heartbeat import (
-    NOT_WANTED,
-    BatchHeartbeat,
-    WorkLostError,
-    WorkReturnedError,
-)
-from worker.workplace import Workplace
+from shoal.shared.errors import ShoalError
+from shoal.shared.jobs import Stage
+from shoal.shared.store import Commit, Ledger
+from shoal.shared.store.refusals import PASSING
+from shoal.worker.heartbeat import NOT_WANTED, BatchHeartbeat, WorkLostError, WorkReturnedError
+from shoal.worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 

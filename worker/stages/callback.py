@@ -6,12 +6,12 @@ from contextlib import suppress
 
 from redis import RedisError
 
-from shared.errors import JobFailedError, ShoalError
-from shared.jobs import Stage, State
-from shared.store import Lease, Ledger
-from shared.store.refusals import PASSING
-from worker.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
-from worker.workplace import Workplace
+from shoal.shared.errors import JobFailedError, ShoalError
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Lease, Ledger
+from shoal.shared.store.refusals import PASSING
+from shoal.worker.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
+from shoal.worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 

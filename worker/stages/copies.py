@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 from redis import RedisError
 
-from shared.errors import NotFinishedError
-from shared.findings import DuplicateCounts
-from shared.jobs import State
-from shared.store import Lease
-from shared.store.refusals import PASSING
-from shared.store.rows import DUPLICATE_ROW
-from worker.hashes import HASH_DTYPE
-from worker.heartbeat import LeaseKeeper, WorkLostError
-from worker.stages.findings import Findings
+from shoal.shared.errors import NotFinishedError
+from shoal.shared.findings import DuplicateCounts
+from shoal.shared.jobs import State
+from shoal.shared.store import Lease
+from shoal.shared.store.refusals import PASSING
+from shoal.shared.store.rows import DUPLICATE_ROW
+from shoal.worker.hashes import HASH_DTYPE
+from shoal.worker.heartbeat import LeaseKeeper, WorkLostError
+from shoal.worker.stages.findings import Findings
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def find_copies(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     # scipy's graphs take long to import, and most processes never finish a job.
-    from worker.duplicates import find_duplicates
+    from shoal.worker.duplicates import find_duplicates
 
     hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
     contents, perceptual = (np.ascontiguousarray(hashes[name]) for name in HASH_DTYPE.names or ())

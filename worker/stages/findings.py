@@ -7,11 +7,11 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
-from shared.store import Results
-from worker.model import Model
-from worker.representatives import find_outliers, find_representatives
-from worker.stages.labelling import LABEL_DTYPE
+from shoal.shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
+from shoal.shared.store import Results
+from shoal.worker.model import Model
+from shoal.worker.representatives import find_outliers, find_representatives
+from shoal.worker.stages.labelling import LABEL_DTYPE
 
 REPRESENTATIVES = 8
 OUTLIERS = 20

@@ -3,15 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from shared.jobs import Stage, State
-from shared.store import Lease
-from worker.heartbeat import LeaseKeeper
-from worker.model import Model
-from worker.stages.callback import run_callback
-from worker.stages.copies import count_copies, search_copies
-from worker.stages.findings import Findings
-from worker.stages.plotting import draw_plots, encode_tiles, load_tiles
-from worker.workplace import Workplace
+from shoal.shared.jobs import Stage, State
+from shoal.shared.store import Lease
+from shoal.worker.heartbeat import LeaseKeeper
+from shoal.worker.model import Model
+from shoal.worker.stages.callback import run_callback
+from shoal.worker.stages.copies import count_copies, search_copies
+from shoal.worker.stages.findings import Findings
+from shoal.worker.stages.plotting import draw_plots, encode_tiles, load_tiles
+from shoal.worker.workplace import Workplace
 
 # Beside the one that draws: to search for copies, and to encode plots.
 THREADS = 2

@@ -6,19 +6,19 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.cores import count_cores
-from shared.errors import JobFailedError
-from shared.findings import ClusterChoice
-from shared.jobs import AUTO, JobRequest, Stage, State
-from shared.store import Lease, Results
-from shared.store.rows import Shape
-from shared.wire import encode
-from worker.features import FeatureStatistics
-from worker.heartbeat import LeaseKeeper
-from worker.model import Model
-from worker.sampling import choose_rows, split_rows
-from worker.stages.callback import run_callback
-from worker.workplace import Workplace
+from shoal.shared.cores import count_cores
+from shoal.shared.errors import JobFailedError
+from shoal.shared.findings import ClusterChoice
+from shoal.shared.jobs import AUTO, JobRequest, Stage, State
+from shoal.shared.store import Lease, Results
+from shoal.shared.store.rows import Shape
+from shoal.shared.wire import encode
+from shoal.worker.features import FeatureStatistics
+from shoal.worker.heartbeat import LeaseKeeper
+from shoal.worker.model import Model
+from shoal.worker.sampling import choose_rows, split_rows
+from shoal.worker.stages.callback import run_callback
+from shoal.worker.workplace import Workplace
 
 DEFAULT_COMPONENTS = 50
 # Below this share of a batch's rows, single rows are read.
@@ -61,9 +61,9 @@ def make_model(
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     # scikit-learn takes 2 s to import, and most processes never fit.
-    from worker.algorithms import Clustering
-    from worker.blocks import weigh_blocks
-    from worker.fitting import fit_model
+    from shoal.worker.algorithms import Clustering
+    from shoal.worker.blocks import weigh_blocks
+    from shoal.worker.fitting import fit_model
 
     shapes = results.shapes()
     n_rows = sum(shape.rows for shape in shapes)

@@ -4,19 +4,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from shared.connection import Client
-from shared.jobs import Stage
-from shared.store import Commit, Results
-from shared.store.rows import LABEL_ROW
-from worker.model import Labels, Model
-from worker.stages.attempts import (
+from shoal.shared.connection import Client
+from shoal.shared.jobs import Stage
+from shoal.shared.store import Commit, Results
+from shoal.shared.store.rows import LABEL_ROW
+from shoal.worker.model import Labels, Model
+from shoal.worker.stages.attempts import (
     MOST_ATTEMPTS,
     describe_hopeless,
     fail_hopeless,
     keep_batch,
     log_batch,
 )
-from worker.workplace import Workplace
+from shoal.worker.workplace import Workplace
 
 # A label row as the store keeps it.
 LABEL_DTYPE = np.dtype([("label", "<i4"), ("distance", "<f4"), ("pc1", "<f4"), ("pc2", "<f4")])

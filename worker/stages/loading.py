@@ -7,26 +7,26 @@ from socket import gethostname
 
 import numpy as np
 
-from shared.errors import DamagedJobError, NotFinishedError, UsageError
-from shared.files import is_bare
-from shared.findings import FailureReason
-from shared.jobs import Stage
-from shared.store import Commit, Ledger
-from shared.store.rows import FailedImage
-from worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
-from worker.hashes import HASH_DTYPE, perceptual_hash
-from worker.heartbeat import Watchdog, WorkLostError
-from worker.stages.attempts import (
+from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError
+from shoal.shared.files import is_bare
+from shoal.shared.findings import FailureReason
+from shoal.shared.jobs import Stage
+from shoal.shared.store import Commit, Ledger
+from shoal.shared.store.rows import FailedImage
+from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
+from shoal.worker.hashes import HASH_DTYPE, perceptual_hash
+from shoal.worker.heartbeat import Watchdog, WorkLostError
+from shoal.worker.stages.attempts import (
     MOST_ATTEMPTS,
     describe_hopeless,
     fail_hopeless,
     keep_batch,
     log_batch,
 )
-from worker.stages.outcome import commit_rows
-from worker.stages.reading import LoadedImages, make_room, read_images
-from worker.stages.remainder import BatchRows, Remainder
-from worker.workplace import Workplace
+from shoal.worker.stages.outcome import commit_rows
+from shoal.worker.stages.reading import LoadedImages, make_room, read_images
+from shoal.worker.stages.remainder import BatchRows, Remainder
+from shoal.worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 

@@ -4,14 +4,14 @@ from itertools import compress
 
 import numpy as np
 
-from shared.store import Commit, Ledger
-from shared.store.rows import Shape
-from shared.thumbnails import sample_positions
-from worker.features import FeatureStatistics
-from worker.stages.reading import LoadedImages
-from worker.stages.remainder import BatchRows, Remainder
-from worker.thumbnails import cut_page, make_page, make_tiles
-from worker.workplace import Workplace
+from shoal.shared.store import Commit, Ledger
+from shoal.shared.store.rows import Shape
+from shoal.shared.thumbnails import sample_positions
+from shoal.worker.features import FeatureStatistics
+from shoal.worker.stages.reading import LoadedImages
+from shoal.worker.stages.remainder import BatchRows, Remainder
+from shoal.worker.thumbnails import cut_page, make_page, make_tiles
+from shoal.worker.workplace import Workplace
 
 
 def commit_rows(

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.errors import UnreadableImageError
-from shared.findings import CHOICE_PLOT
-from worker.heartbeat import LeaseKeeper, Watchdog
-from worker.images import load_image
-from worker.memory import limit_memory
-from worker.stages.findings import Findings
-from worker.thumbnails import encode
-from worker.workplace import Workplace
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.findings import CHOICE_PLOT
+from shoal.worker.heartbeat import LeaseKeeper, Watchdog
+from shoal.worker.images import load_image
+from shoal.worker.memory import limit_memory
+from shoal.worker.stages.findings import Findings
+from shoal.worker.thumbnails import encode
+from shoal.worker.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
         pool: Encodes one plot while the next is drawn here: matplotlib draws one at a time.
     """
     # Drawing takes long to import, and most processes never plot.
-    from worker import plots
+    from shoal.worker import plots
 
     def plot_contact_sheet() -> Image.Image:
         outliers = findings.outliers[:MOST_OUTLIERS]

@@ -8,15 +8,15 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import UnreadableImageError
-from shared.files import digest_content, read_file
-from shared.jobs import JobRequest
-from shared.store.rows import FailedImage
-from worker.heartbeat import BatchHeartbeat, Watchdog
-from worker.images import load_with_digest
-from worker.isolation import IsolatedLoader
-from worker.memory import limit_memory
-from worker.workplace import Workplace
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import digest_content, read_file
+from shoal.shared.jobs import JobRequest
+from shoal.shared.store.rows import FailedImage
+from shoal.worker.heartbeat import BatchHeartbeat, Watchdog
+from shoal.worker.images import load_with_digest
+from shoal.worker.isolation import IsolatedLoader
+from shoal.worker.memory import limit_memory
+from shoal.worker.workplace import Workplace
 
 # Processes that a batch may cost before its images are decoded in a sub-process.
 LOST_PROCESSES = 2

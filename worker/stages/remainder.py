@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.store import Results
-from shared.store.rows import FailedImage
-from worker.hashes import HASH_DTYPE
+from shoal.shared.store import Results
+from shoal.shared.store.rows import FailedImage
+from shoal.worker.hashes import HASH_DTYPE
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
-from shared.connection import Client
-from shared.store.refusals import full_is_ours
+from shoal.shared.connection import Client
+from shoal.shared.store.refusals import full_is_ours
 
 # What is staged by a process that dies before its script ran is gone after this time.
 STAGED_SECONDS = 600

@@ -9,10 +9,10 @@ from redis_server import RedisServer
 from shoal_command import PYTHON, Shoal
 from worker_process import Worker
 
-from shared.jobs import Stage, Status
-from shared.store import Ledger, Results
-from shared.store.keys import CELERY
-from shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.jobs import Stage, Status
+from shoal.shared.store import Ledger, Results
+from shoal.shared.store.keys import CELERY
+from shoal.shared.tasks import BATCHES, CALLBACKS
 
 # Of the jobs that are struck: 20 batches of the small images.
 OPTIONS = ("--batch-size", 6, "--image-size", 16)

@@ -17,12 +17,12 @@ from celery.backends.redis import RedisBackend
 from celery.signals import after_task_publish
 from unreliable_broker import deliver_unreliably
 
-from shared.broker import ChordBackend
-from shared.store import Lease, Ledger, Results
-from shared.tasks import LABEL_BATCH
-from worker.app import app
-from worker.isolation import IsolatedLoader
-from worker.stages import reading
+from shoal.shared.broker import ChordBackend
+from shoal.shared.store import Lease, Ledger, Results
+from shoal.shared.tasks import LABEL_BATCH
+from shoal.worker.app import app
+from shoal.worker.isolation import IsolatedLoader
+from shoal.worker.stages import reading
 
 FAULTS = Path(os.environ["FAULTS"])
 TAKEN = ".taken"

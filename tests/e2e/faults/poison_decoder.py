@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from worker import images
-from worker.images import load_image
+from shoal.worker import images
+from shoal.worker.images import load_image
 
 __all__ = ["load_image"]
 

@@ -8,13 +8,13 @@ from fault_site import UNACKED, Site
 from polling import wait_until
 from unreliable_broker import copies_of, deliver_unreliably
 
-from producer import Client
-from shared.broker import make_app
-from shared.jobs import Stage, State
-from shared.messages import Messages
-from shared.store import Registry
-from shared.store.keys import CELERY
-from shared.tasks import BATCHES, CALLBACKS
+from shoal import Client
+from shoal.shared.broker import make_app
+from shoal.shared.jobs import Stage, State
+from shoal.shared.messages import Messages
+from shoal.shared.store import Registry
+from shoal.shared.store.keys import CELERY
+from shoal.shared.tasks import BATCHES, CALLBACKS
 
 CHORDS = f"{CELERY}celery-taskset-meta-*"
 STAGES = list(Stage)

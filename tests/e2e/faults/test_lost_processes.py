@@ -8,7 +8,7 @@ import pytest
 from fault_site import Site
 from polling import wait_until
 
-from shared.jobs import Stage
+from shoal.shared.jobs import Stage
 
 # Outages and leases take their time, on a busy machine more of it.
 pytestmark = pytest.mark.timeout(240)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.extractors import Extractor
+from shoal.worker.extractors import Extractor
 
 
 def extract_brightness(images: NDArray[np.uint8]) -> NDArray[np.float32]:

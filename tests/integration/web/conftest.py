@@ -7,17 +7,17 @@ import pytest
 from servers import Server
 from web_server import WebServer
 
-from producer import Client
-from producer.job import Job
-from shared.broker import make_app
-from shared.connection import connect
-from shared.settings import Settings
-from shared.store import Commit
-from worker.stages.finishing import finish_job
-from worker.stages.fitting import fit_job
-from worker.stages.labelling import label_batch
-from worker.stages.loading import load_batch
-from worker.workplace import Workplace
+from shoal import Client
+from shoal.producer.job import Job
+from shoal.shared.broker import make_app
+from shoal.shared.connection import connect
+from shoal.shared.settings import Settings
+from shoal.shared.store import Commit
+from shoal.worker.stages.finishing import finish_job
+from shoal.worker.stages.fitting import fit_job
+from shoal.worker.stages.labelling import label_batch
+from shoal.worker.stages.loading import load_batch
+from shoal.worker.workplace import Workplace
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from web_server import WebServer
 
-from producer.job import Job
-from shared.jobs import State
-from shared.settings import Settings
-from shared.wire import encode
+from shoal.producer.job import Job
+from shoal.shared.jobs import State
+from shoal.shared.settings import Settings
+from shoal.shared.wire import encode
 
 JSON = {"content-type": "application/json"}
 

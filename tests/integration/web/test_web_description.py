@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from web_server import WebServer
 
-from producer.job import Job
+from shoal.producer.job import Job
 
 CHECKS = [
     not_a_server_error,

@@ -6,9 +6,9 @@ from html import unescape
 import pytest
 from web_server import WebServer
 
-from producer.job import Job
-from producer.web import duplicates as pages
-from shared.findings import Duplicate
+from shoal.producer.job import Job
+from shoal.producer.web import duplicates as pages
+from shoal.shared.findings import Duplicate
 
 
 def read(web: WebServer, job: Job, number: int = 1) -> str:

@@ -11,8 +11,8 @@ import pytest
 from servers import Server, wait_until
 from web_server import WebServer
 
-from producer.job import Job
-from shared.jobs import State
+from shoal.producer.job import Job
+from shoal.shared.jobs import State
 
 Event = tuple[str, Any]
 

@@ -10,8 +10,8 @@ from servers import Server
 from starlette.requests import Request
 from web_server import WebServer
 
-from producer.job import Job
-from producer.web.access import SESSION_COOKIE, Access
+from shoal.producer.job import Job
+from shoal.producer.web.access import SESSION_COOKIE, Access
 
 TOKEN = "correct horse battery staple €"
 BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}

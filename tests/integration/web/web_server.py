@@ -5,10 +5,10 @@ from threading import Thread
 import httpx
 from servers import wait_until
 
-from producer import Client
-from producer.web.app import make_site
-from producer.web.server import make_server, open_socket
-from shared.settings import Settings
+from shoal import Client
+from shoal.producer.web.app import make_site
+from shoal.producer.web.server import make_server, open_socket
+from shoal.shared.settings import Settings
 
 
 class WebServer:

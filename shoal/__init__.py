@@ -1,0 +1,63 @@
+"""Sort large image folders into clusters, on one laptop or on as many machines as you have.
+
+from shoal import Client
+
+with Client() as client:
+job = client.submit("photographs")
+job.wait()
+for image in job.labels():
+print(image.label, image.path)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shoal.producer.client import Client
+    from shoal.producer.job import Job
+    from shoal.shared.errors import (
+        ConnectionLostError,
+        DamagedJobError,
+        JobCancelledError,
+        JobFailedError,
+        NotFinishedError,
+        SettingsError,
+        ShoalError,
+        SourceError,
+        StoreFullError,
+        UnknownJobError,
+        UnreadableImageError,
+        UsageError,
+        WaitTimeoutError,
+    )
+
+__all__ = [
+    "Client",
+    "ConnectionLostError",
+    "DamagedJobError",
+    "Job",
+    "JobCancelledError",
+    "JobFailedError",
+    "NotFinishedError",
+    "SettingsError",
+    "ShoalError",
+    "SourceError",
+    "StoreFullError",
+    "UnknownJobError",
+    "UnreadableImageError",
+    "UsageError",
+    "WaitTimeoutError",
+]
+
+_MODULES = {"Client": "shoal.producer.client", "Job": "shoal.producer.job"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use: ``shoal --help`` has no time for redis-py."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES.get(name, "shoal.shared.errors")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
