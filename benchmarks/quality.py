@@ -16,7 +16,7 @@ from sklearn.metrics import normalized_mutual_info_score
 import shoal.worker.blas  # noqa: F401  before numpy's first product
 from benchmarks import FIGURES
 from benchmarks.labelled_sets import SETS, make_set
-from shoal.producer.folder import find_images
+from shoal.producer.submission.folder import find_images
 from shoal.shared.features import choose_image_size
 from shoal.shared.files import ImageLimits
 from shoal.worker.algorithms import Clustering

@@ -13,12 +13,12 @@ from weakref import finalize
 
 from redis import ResponseError
 
-from shoal.producer.employer import Employer
-from shoal.producer.fingerprint import Tell, find_same, make_fingerprint
-from shoal.producer.folder import Folder, find_images
 from shoal.producer.job import Job
-from shoal.producer.plan import Plan, make_plan
-from shoal.producer.request import make_request
+from shoal.producer.local import Employer
+from shoal.producer.submission.fingerprint import Tell, find_same, make_fingerprint
+from shoal.producer.submission.folder import Folder, find_images
+from shoal.producer.submission.plan import Plan, make_plan
+from shoal.producer.submission.request import make_request
 from shoal.shared.connection import QUICK_RETRIES, check_server, connect
 from shoal.shared.embedded import hold_server
 from shoal.shared.errors import (

@@ -1,5 +1,5 @@
 """``python -m shoal`` is ``shoal``."""
 
-from shoal.producer.cli import main
+from shoal.producer.cli.main import main
 
 main(prog_name="shoal")

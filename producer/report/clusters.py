@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from shoal.producer.report.map import find_largest
 from shoal.producer.report.text import show_name, show_share
-from shoal.producer.words import show_count
 from shoal.shared.findings import ClusterSummary, Summary
 from shoal.shared.palette import colour_number
+from shoal.shared.text import show_count
 
 # Rows of the table of clusters that are not shown in full.
 ROWS = 500

@@ -2,8 +2,8 @@
 
 import time
 
-from shoal.producer.words import show_count
 from shoal.shared.findings import DuplicateCounts
+from shoal.shared.text import show_count
 
 # Of one shown name; the end of a path tells more than its beginning.
 MOST_CHARACTERS = 300

@@ -7,8 +7,8 @@ from typing import IO, Literal
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
+from shoal.producer.export.tables import write_form, write_rows
 from shoal.producer.job import Job
-from shoal.producer.output import write_form, write_rows
 from shoal.producer.report import make_report
 from shoal.producer.web.rendering import Responses
 from shoal.producer.web.site import TheJob

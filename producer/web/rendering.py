@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from starlette.responses import HTMLResponse, Response
 
 from shoal.producer.templates import load_templates
-from shoal.producer.words import show_count, show_number
+from shoal.shared.text import show_count, show_number
 from shoal.shared.wire import encode
 
 # As the description of the API takes them.

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from shoal.producer.folder import Folder, find_images, resolve
 from shoal.producer.job import Job
-from shoal.producer.request import make_request
+from shoal.producer.submission.folder import Folder, find_images, resolve
+from shoal.producer.submission.request import make_request
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
 from shoal.shared.errors import SourceError

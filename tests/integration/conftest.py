@@ -11,8 +11,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from shoal import Client
-from shoal.producer.batches import batch_size_for, split_batches
-from shoal.producer.folder import Folder, find_images
+from shoal.producer.submission.batches import batch_size_for, split_batches
+from shoal.producer.submission.folder import Folder, find_images
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger
 from shoal.worker.stages.finishing import finish_job

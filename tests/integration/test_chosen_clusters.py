@@ -5,8 +5,8 @@ import json
 import pytest
 
 from benchmarks.labelled_sets import make_set
+from shoal.producer.cli.scores import print_evaluation
 from shoal.producer.evaluation import score_job
-from shoal.producer.scores import print_evaluation
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import CHOICE_PLOT, PLOTS
 from shoal.shared.store import Ledger

@@ -9,8 +9,8 @@ from redis import ResponseError
 from servers import Server, find_free_port
 
 from shoal import Client
-from shoal.producer.folder import Folder
-from shoal.producer.request import make_request
+from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.request import make_request
 from shoal.shared.errors import (
     ConnectionLostError,
     DamagedJobError,
@@ -111,7 +111,7 @@ def test_what_cannot_work_is_refused_with_its_remedy_and_leaves_nothing(
 
 
 def find(folder):
-    from shoal.producer.folder import find_images
+    from shoal.producer.submission.folder import find_images
 
     return find_images(folder)
 

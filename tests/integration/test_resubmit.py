@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from servers import wait_until
 
-from shoal.producer.folder import find_images
+from shoal.producer.submission.folder import find_images
 from shoal.shared.jobs import State
 
 

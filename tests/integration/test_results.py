@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from shoal.producer.output import replacing, write_json, write_rows
+from shoal.producer.export.files import replacing
+from shoal.producer.export.tables import write_json, write_rows
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import (
     Assignment,

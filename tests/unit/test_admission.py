@@ -2,9 +2,9 @@
 
 import pytest
 
-from shoal.producer.admission import admit, show_bytes
-from shoal.producer.batches import split_batches
-from shoal.producer.estimate import Estimate, allocated, estimate_memory
+from shoal.producer.submission.admission import admit, show_bytes
+from shoal.producer.submission.batches import split_batches
+from shoal.producer.submission.estimate import Estimate, allocated, estimate_memory
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest
 

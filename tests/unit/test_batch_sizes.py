@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.producer.batches import batch_size_for, measure_image_bytes, split_batches
-from shoal.producer.folder import Folder
-from shoal.producer.request import choose_batch_size
+from shoal.producer.submission.batches import batch_size_for, measure_image_bytes, split_batches
+from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.request import choose_batch_size
 from shoal.shared.jobs import JobRequest
 
 PHOTOGRAPH, CAMERA = 33_000.0, 4e6  # bytes of a file
@@ -59,7 +59,9 @@ def test_files_are_measured_without_those_that_are_gone(tmp_path: Path) -> None:
 
 def test_of_many_files_some_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr("shoal.producer.batches.file_bytes", lambda path: seen.append(path) or 7)
+    monkeypatch.setattr(
+        "shoal.producer.submission.batches.file_bytes", lambda path: seen.append(path) or 7
+    )
     paths = [f"{number:06}.jpg" for number in range(100_000)]
     assert measure_image_bytes(Folder(tmp_path, paths, Counter(), [])) == 7
     assert len(seen) == 64

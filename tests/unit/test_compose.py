@@ -9,7 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from shoal.producer.cli import main
+from shoal.producer.cli.main import main
 from shoal.shared.settings import Settings
 from shoal.shared.valkey import SERVER_CONFIGURATION
 

@@ -9,10 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from shoal.producer import progress
-from shoal.producer.folder import Folder
-from shoal.producer.live import LiveDisplay, describe_rate
-from shoal.producer.printing import (
+from shoal.producer.cli.live import LiveDisplay, describe_rate
+from shoal.producer.cli.main import progress
+from shoal.producer.cli.printing import (
     NO_ANSWER,
     describe,
     last_status,
@@ -20,8 +19,9 @@ from shoal.producer.printing import (
     print_status,
     warn_about,
 )
-from shoal.producer.progress import NO_WORKER, LineDisplay, make_display, note_workers
+from shoal.producer.cli.progress import NO_WORKER, LineDisplay, make_display, note_workers
 from shoal.producer.signals import interruptible
+from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobFailedError
 from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
 

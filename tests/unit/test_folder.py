@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shoal.producer.folder import describe_skipped, find_images
-from shoal.producer.walk import EXTENSIONS
+from shoal.producer.submission.folder import describe_skipped, find_images
+from shoal.producer.submission.walk import EXTENSIONS
 from shoal.shared.errors import SourceError
 
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

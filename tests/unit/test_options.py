@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import shoal.producer.web
-from shoal.producer.cli import main
+from shoal.producer.cli.main import main
 from shoal.producer.web.submission import Submission
 from shoal.shared.jobs import JobRequest
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shoal.producer.output import (
-    prepare_directory,
+from shoal.producer.export.directory import prepare_directory
+from shoal.producer.export.files import replacing, write_file
+from shoal.producer.export.tables import (
     print_rows,
-    replacing,
-    write_file,
     write_json,
     write_labels,
     write_output,

@@ -5,7 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from benchmarks.table import make_tables
-from shoal.producer.cli import main
+from shoal.producer.cli.main import main
 from shoal.shared.jobs import JobRequest
 from shoal.shared.settings import PREFIX, Settings
 

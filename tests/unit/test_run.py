@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 from test_display import LOADING
 
-from shoal.producer.run import print_end
+from shoal.producer.cli.run import print_end
 from shoal.shared.jobs import ImageCounts
 
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.sample_images import cut_tiles, make_samples
-from shoal.producer.folder import find_images
+from shoal.producer.submission.folder import find_images
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner, Result
 
-from shoal.producer.cli import main
+from shoal.producer.cli.main import main
 from shoal.producer.web.login import safe_path
 
 

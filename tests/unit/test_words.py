@@ -1,6 +1,6 @@
 import pytest
 
-from shoal.producer.words import show_count
+from shoal.shared.text import show_count
 
 
 @pytest.mark.parametrize(

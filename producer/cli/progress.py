@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
-from shoal.producer.printing import NO_ANSWER, describe
+from shoal.producer.cli.printing import NO_ANSWER, describe
 from shoal.shared.jobs import State, Status
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Display(Protocol):
 def make_display() -> Display:
     """Return the display that suits where standard error goes."""
     if sys.stderr.isatty():
-        from shoal.producer.live import LiveDisplay
+        from shoal.producer.cli.live import LiveDisplay
 
         return LiveDisplay()
     return LineDisplay()

@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from shoal.producer.commands import Commands, connect_client
-from shoal.producer.findings import FINDINGS
-from shoal.producer.options import (
+from shoal.producer.cli.group import Commands, connect_client
+from shoal.producer.cli.options import (
     force_option,
     job_options,
     json_option,
     out_option,
     source_argument,
 )
+from shoal.producer.cli.results import FINDINGS
 from shoal.shared.errors import UsageError
 
 
@@ -38,7 +38,7 @@ def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
 ) -> None:
     """Cluster the images in SOURCE here and now: everything in one command."""
-    from shoal.producer.run import run_folder
+    from shoal.producer.cli.run import run_folder
 
     run_folder(source, options, out=out, concurrency=concurrency, as_json=as_json)
 
@@ -50,8 +50,8 @@ def run(
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in SOURCE and print the job's id."""
-    from shoal.producer.folder import find_images
-    from shoal.producer.printing import print_status, tell, tell_idle, warn_about
+    from shoal.producer.cli.printing import print_status, tell, tell_idle, warn_about
+    from shoal.producer.submission.folder import find_images
 
     folder = find_images(source)
     warn_about(folder)
@@ -70,8 +70,8 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
     """Print where JOB stands."""
-    from shoal.producer.printing import last_status, print_status
-    from shoal.producer.progress import watch_job
+    from shoal.producer.cli.printing import last_status, print_status
+    from shoal.producer.cli.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
@@ -89,8 +89,8 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 @json_option
 def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
     """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
-    from shoal.producer.printing import last_status, print_status
-    from shoal.producer.progress import watch_job
+    from shoal.producer.cli.printing import last_status, print_status
+    from shoal.producer.cli.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
@@ -103,7 +103,7 @@ def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
 @json_option
 def jobs(as_json: bool) -> None:
     """List the jobs that have not expired, newest first."""
-    from shoal.producer.printing import print_jobs
+    from shoal.producer.cli.printing import print_jobs
 
     with connect_client() as client:
         print_jobs(list(client.jobs()), as_json)
@@ -119,7 +119,7 @@ for finding in FINDINGS:
 @json_option
 def cancel(job: str, as_json: bool) -> None:
     """Cancel JOB; what was loaded stays."""
-    from shoal.producer.printing import print_status
+    from shoal.producer.cli.printing import print_status
 
     with connect_client() as client:
         known = client.job(job)
@@ -133,7 +133,7 @@ def cancel(job: str, as_json: bool) -> None:
 @json_option
 def retry(job: str, failed_only: bool, as_json: bool) -> None:
     """Let JOB, which failed or was cancelled, go on with what is missing."""
-    from shoal.producer.printing import print_status, tell_idle
+    from shoal.producer.cli.printing import print_status, tell_idle
 
     with connect_client() as client:
         print_status(client.job(job).retry(failed_only=failed_only), as_json)
@@ -144,7 +144,7 @@ def retry(job: str, failed_only: bool, as_json: bool) -> None:
 @click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
 def worker(concurrency: int | None) -> None:
     """Work on the jobs of the Redis that is set, until told to stop."""
-    from shoal.producer.local import become_worker
+    from shoal.producer.cli.worker import become_worker
 
     become_worker(concurrency)
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import click
 
+from shoal.producer.cli.printing import last_status, print_status, tell, warn_about
+from shoal.producer.cli.progress import watch_job
 from shoal.producer.client import Client
-from shoal.producer.folder import Folder, find_images
+from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
-from shoal.producer.output import prepare_directory, write_directory
-from shoal.producer.printing import last_status, print_status, tell, warn_about
-from shoal.producer.progress import watch_job
 from shoal.producer.signals import interruptible, uninterrupted
-from shoal.producer.words import show_count
+from shoal.producer.submission.folder import Folder, find_images
 from shoal.shared.errors import JobCancelledError, ShoalError
 from shoal.shared.jobs import Status
+from shoal.shared.text import show_count
 
 
 def run_folder(

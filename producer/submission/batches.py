@@ -5,7 +5,7 @@ from itertools import islice
 from math import ceil
 from statistics import fmean
 
-from shoal.producer.folder import Folder
+from shoal.producer.submission.folder import Folder
 
 MIN_BATCH_SIZE = 32
 MAX_BATCH_SIZE = 1024

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shoal.producer.folder import Folder
-from shoal.producer.words import show_count
+from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shoal.shared.jobs import Status
+from shoal.shared.text import show_count
 from shoal.shared.wire import encode
 
 if TYPE_CHECKING:

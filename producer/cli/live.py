@@ -10,7 +10,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from shoal.producer.printing import NO_ANSWER
+from shoal.producer.cli.printing import NO_ANSWER
 from shoal.shared.jobs import State, Status
 
 

@@ -1,85 +1,26 @@
-"""What a job found, as files: CSV, JSON, Parquet, plots, and all of them in a directory."""
+"""What a job found, as tables: CSV, JSON and Parquet, in a file or printed."""
 
 import csv
-import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from dataclasses import asdict, astuple, fields
 from itertools import islice
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import click
 
-from shoal.shared.errors import ShoalError, UsageError
-from shoal.shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure
+from shoal.producer.export.files import replacing, write_file
+from shoal.shared.errors import UsageError
+from shoal.shared.findings import Assignment
 from shoal.shared.wire import encode
-
-if TYPE_CHECKING:
-    from shoal.producer.job import Job
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
 # Names standard output where a file is asked for.
 DASH = Path("-")
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that becomes ``path``, or what it links to, once it is whole.
-
-    What is there and no file, as a pipe or a device, is written to.
-
-    Raises:
-        ShoalError: It cannot be written.
-    """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        with writing(path), path.open("wb") as file:
-            yield file
-        return
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as file:
-                yield file
-            partial.replace(path)
-    finally:
-        with suppress(OSError):
-            partial.unlink()
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raise ShoalError where ``path`` cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise ShoalError(f"{path} cannot be written: {error.strerror or error}.") from error
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, all of it or nothing."""
-    with replacing(path) as file:
-        file.write(content)
-
-
-def remove(path: Path) -> None:
-    """Remove a file, if it is there.
-
-    Raises:
-        ShoalError: It is there to stay.
-    """
-    try:
-        path.unlink()
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    except OSError as error:
-        raise ShoalError(f"{path} cannot be removed: {error.strerror or error}.") from error
 
 
 class UnixLines:
@@ -193,54 +134,3 @@ def print_rows(rows: Iterable[Any], model: type[Any], as_json: bool) -> None:
         write_json(rows, sys.stdout.buffer)
     else:
         write_rows(rows, model, sys.stdout.buffer)
-
-
-def prepare_directory(directory: Path, source: Path) -> None:
-    """Create ``directory`` and check that results of the images in ``source`` may go there.
-
-    Raises:
-        UsageError: It cannot be written to, or lies inside ``source``.
-    """
-    if Path(os.path.realpath(directory)).is_relative_to(source):
-        raise UsageError(
-            f"{directory} lies inside {source}: the next run would take the plots for images."
-            " Name a directory outside with --out."
-        )
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=directory).close()
-    except OSError as error:
-        raise UsageError(
-            f"{directory} cannot be written to ({error.strerror}): name another with --out."
-        ) from error
-
-
-def write_directory(job: "Job", directory: Path) -> None:
-    """Write all that a finished job found to ``directory``; ``job.json`` comes last.
-
-    What another job left there is replaced, and removed where this one has nothing of the kind.
-
-    Raises:
-        ShoalError: A file cannot be written or removed.
-    """
-    from shoal.producer.report import make_report
-
-    status, summary, plots = job.status(), job.summary(), job.plots()
-    absent = {*PLOTS, CHOICE_PLOT} - plots.keys()
-    remove(directory / "job.json")
-    for name in absent:
-        remove(directory / "plots" / f"{name}.png")
-    if not summary.duplicates:
-        remove(directory / "duplicates.csv")
-    with replacing(directory / "labels.csv") as file:
-        write_rows(job.labels(), Assignment, file)
-    with replacing(directory / "failures.csv") as file:
-        write_rows(job.failures(), Failure, file)
-    if summary.duplicates:
-        with replacing(directory / "duplicates.csv") as file:
-            write_rows(job.duplicates(), Duplicate, file)
-    for name, png in plots.items():
-        write_file(directory / "plots" / f"{name}.png", png)
-    write_file(directory / "model.npz", job.model())
-    write_file(directory / "report.html", make_report(job))
-    write_file(directory / "job.json", encode({"status": status, "summary": summary}))

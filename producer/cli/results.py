@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from shoal.producer.commands import connect_client
-from shoal.producer.options import json_option, out_option
+from shoal.producer.cli.group import connect_client
+from shoal.producer.cli.options import json_option, out_option
 from shoal.shared.findings import CHOICE_PLOT, PLOTS
 
 
@@ -19,7 +19,8 @@ from shoal.shared.findings import CHOICE_PLOT, PLOTS
 @out_option
 def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
     """Print the label of each image of JOB, or write all results as `shoal run` does."""
-    from shoal.producer.output import prepare_directory, write_directory, write_labels
+    from shoal.producer.export.directory import prepare_directory, write_directory
+    from shoal.producer.export.tables import write_labels
 
     with connect_client() as client:
         known = client.job(job)
@@ -36,7 +37,7 @@ def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
 def plot(job: str, name: str, output: Path | None) -> None:
     """Write a plot of JOB as PNG; with `-o -` to standard output."""
-    from shoal.producer.output import write_output
+    from shoal.producer.export.tables import write_output
 
     with connect_client() as client:
         write_output(client.job(job).plot(name), output or Path(f"{name}.png"))
@@ -54,7 +55,7 @@ def plot(job: str, name: str, output: Path | None) -> None:
 )
 def report(job: str, output: Path) -> None:
     """Write what JOB found as one HTML file that opens anywhere; with `-o -` print it."""
-    from shoal.producer.output import write_output
+    from shoal.producer.export.tables import write_output
     from shoal.producer.report import make_report
 
     with connect_client() as client:
@@ -66,7 +67,7 @@ def report(job: str, output: Path) -> None:
 @json_option
 def failures(job: str, as_json: bool) -> None:
     """List the images of JOB that could not be used, each with its cause."""
-    from shoal.producer.output import print_rows
+    from shoal.producer.export.tables import print_rows
     from shoal.shared.findings import Failure
 
     with connect_client() as client:
@@ -78,7 +79,7 @@ def failures(job: str, as_json: bool) -> None:
 @json_option
 def duplicates(job: str, as_json: bool) -> None:
     """List the images of JOB that are copies of each other or look alike, by group."""
-    from shoal.producer.output import print_rows
+    from shoal.producer.export.tables import print_rows
     from shoal.shared.findings import Duplicate
 
     with connect_client() as client:
@@ -97,8 +98,8 @@ def duplicates(job: str, as_json: bool) -> None:
 @json_option
 def evaluate(job: str, known: str, as_json: bool) -> None:
     """Score the clusters of JOB against labels that are known."""
+    from shoal.producer.cli.scores import print_evaluation
     from shoal.producer.evaluation import score_job
-    from shoal.producer.scores import print_evaluation
 
     with connect_client() as client:
         print_evaluation(score_job(client.job(job), known), as_json)

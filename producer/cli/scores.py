@@ -3,7 +3,7 @@
 import click
 
 from shoal.producer.evaluation import Evaluation
-from shoal.producer.words import show_count
+from shoal.shared.text import show_count
 from shoal.shared.wire import encode
 
 

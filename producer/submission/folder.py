@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoal.producer.walk import EXTENSIONS, Walk, by_bytes
+from shoal.producer.submission.walk import EXTENSIONS, Walk, by_bytes
 from shoal.shared.errors import SourceError
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shoal.producer.estimate import Estimate
+from shoal.producer.submission.estimate import Estimate
 from shoal.shared.errors import UsageError
 
 Memory = Mapping[str, int | str]

@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
 
-from shoal.producer.folder import Folder
+from shoal.producer.submission.folder import Folder
 from shoal.shared.jobs import JobRequest, State, Status
 from shoal.shared.settings import Settings
 from shoal.shared.wire import encode

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from shoal.producer.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
-from shoal.producer.folder import Folder
+from shoal.producer.submission.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
+from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
 from shoal.shared.features import choose_image_size, count_features, feature_bytes
 from shoal.shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest

@@ -1,0 +1,1 @@
+"""All that happens before a job exists: the folder is listed, the options are checked."""
