@@ -7,19 +7,12 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
 from shoal.producer.client import Client
-from shoal.producer.web import (
-    downloads,
-    duplicates,
-    events,
-    health,
-    jobs,
-    login,
-    pages,
-    problems,
-    results,
-)
-from shoal.producer.web.access import Access
-from shoal.producer.web.gate import MOST_BODY_BYTES, Gate
+from shoal.producer.web import problems
+from shoal.producer.web.access.gate import MOST_BODY_BYTES, Gate
+from shoal.producer.web.access.sessions import Access
+from shoal.producer.web.api import downloads, events, health, jobs, results
+from shoal.producer.web.pages import duplicates, login
+from shoal.producer.web.pages import jobs as pages
 from shoal.producer.web.problems import Problem
 from shoal.producer.web.rendering import Responses
 from shoal.producer.web.site import Site

@@ -13,7 +13,7 @@ import uvicorn
 
 from shoal.producer.client import Client
 from shoal.producer.signals import interruptible
-from shoal.producer.web.access import is_loopback
+from shoal.producer.web.access.origins import is_loopback
 from shoal.producer.web.app import make_gated_app, make_site
 from shoal.producer.web.site import Site
 from shoal.shared.errors import ShoalError, UsageError

@@ -11,9 +11,9 @@ from fastapi import Depends, Request
 from shoal.producer.catalogue import Catalogue
 from shoal.producer.client import Client
 from shoal.producer.job import Job
-from shoal.producer.web.access import Access, find_expiry
+from shoal.producer.web.access.rates import Rate
+from shoal.producer.web.access.sessions import Access, find_expiry
 from shoal.producer.web.problems import BusyError
-from shoal.producer.web.rates import Rate
 from shoal.producer.web.thumbnails import Thumbnails
 from shoal.shared.jobs import Status
 from shoal.shared.store import EndedSessions

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from shoal.producer.cli import progress
 from shoal.producer.cli.live import LiveDisplay, describe_rate
-from shoal.producer.cli.main import progress
 from shoal.producer.cli.printing import (
     NO_ANSWER,
     describe,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import shoal.producer.web
 from shoal.producer.cli.main import main
-from shoal.producer.web.submission import Submission
+from shoal.producer.web.api.submission import Submission
 from shoal.shared.jobs import JobRequest
 
 WEB = Path(shoal.producer.web.__file__).parent

@@ -1,6 +1,6 @@
 """Rates: a burst, then one at a time, for each who asks."""
 
-from shoal.producer.web.rates import MOST_ASKERS, Rate
+from shoal.producer.web.access.rates import MOST_ASKERS, Rate
 
 
 class Clock:

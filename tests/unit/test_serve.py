@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from shoal.producer.cli.main import main
-from shoal.producer.web.login import safe_path
+from shoal.producer.web.pages.login import safe_path
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import pytest
 from web_server import WebServer
 
 from shoal.producer.job import Job
-from shoal.producer.web import duplicates as pages
+from shoal.producer.web.pages import duplicates as pages
 from shoal.shared.findings import Duplicate
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from web_server import WebServer
 
 from shoal.producer.job import Job
-from shoal.producer.web.access import SESSION_COOKIE, Access
+from shoal.producer.web.access.sessions import SESSION_COOKIE, Access
 
 TOKEN = "correct horse battery staple €"
 BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}

@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from shoal.producer.catalogue import Catalogue
-from shoal.producer.web.gallery import Number, Picture, Slice
-from shoal.producer.web.pages import common
+from shoal.producer.web.pages.gallery import Number, Picture, Slice
+from shoal.producer.web.pages.jobs import common
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import TheJob, TheSite, TheStatus
 from shoal.shared.findings import Duplicate

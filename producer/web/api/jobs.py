@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
+from shoal.producer.web.api.submission import Preview, Submission, preview, submit
 from shoal.producer.web.rendering import Json
 from shoal.producer.web.site import TheJob, TheSite, TheStatus, spend
-from shoal.producer.web.submission import Preview, Submission, preview, submit
 from shoal.shared.jobs import Status
 
 Start = Annotated[int, Query(ge=0, le=2**53, description="How many to leave out.")]

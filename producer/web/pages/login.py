@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from shoal.producer.web.access import SESSION_COOKIE, SESSION_SECONDS
+from shoal.producer.web.access.sessions import SESSION_COOKIE, SESSION_SECONDS
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import TheSite, spend
 from shoal.shared.store.refusals import PASSING

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shoal.producer.web.metrics import measure
+from shoal.producer.web.api.metrics import measure
 from shoal.producer.web.problems import Problem
 from shoal.producer.web.rendering import Json
 from shoal.producer.web.site import TheSite

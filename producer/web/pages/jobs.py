@@ -10,14 +10,14 @@ from starlette.responses import Response
 from shoal.producer.catalogue import Catalogue
 from shoal.producer.job import Job
 from shoal.producer.report import make_map_page, make_report
-from shoal.producer.web.downloads import REPORT_POLICY, FileName
-from shoal.producer.web.events import JOBS_A_PAGE
-from shoal.producer.web.gallery import Number, Picture, Slice, show_images
-from shoal.producer.web.gate import POLICY
+from shoal.producer.web.access.gate import POLICY
+from shoal.producer.web.api.downloads import REPORT_POLICY, FileName
+from shoal.producer.web.api.events import JOBS_A_PAGE
+from shoal.producer.web.api.results import Label
+from shoal.producer.web.api.submission import DEFAULTS
+from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
-from shoal.producer.web.results import Label
 from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
-from shoal.producer.web.submission import DEFAULTS
 from shoal.shared.features import list_features
 from shoal.shared.findings import NOISE, ClusterSummary
 from shoal.shared.jobs import ALGORITHMS, State, Status

@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shoal.producer.web.access import Access, is_foreign, names_loopback
+from shoal.producer.web.access.origins import is_foreign, names_loopback
+from shoal.producer.web.access.sessions import Access
 from shoal.producer.web.problems import tell_problem
 
 # What a page may load: our own files, and no script or style within it.

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Path
 from starlette.responses import Response
 
 from shoal.producer.catalogue import Member
-from shoal.producer.web.jobs import Count, Start
+from shoal.producer.web.api.jobs import Count, Start
 from shoal.producer.web.rendering import Json, Responses
 from shoal.producer.web.site import TheJob, TheSite, TheStatus
 from shoal.shared.findings import NOISE, Failure, Summary

@@ -1,0 +1,1 @@
+"""The HTTP API: routes that answer with JSON, files and events."""

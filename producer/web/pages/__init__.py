@@ -1,0 +1,1 @@
+"""The pages: HTML that can be read without a script."""
