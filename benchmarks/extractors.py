@@ -23,9 +23,9 @@ from benchmarks.pipeline import LIMITS, PROCESSES, started_workers, time_job
 from shoal.producer.client import Client
 from shoal.shared.features import choose_image_size
 from shoal.worker.extractors import Extractor, extract_blocks, find_extractors
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
 from shoal.worker.memory import keep_freed_memory
-from shoal.worker.stages.loading import CHUNK
+from shoal.worker.stages.loading.loading import CHUNK
 
 # Photographs for each: some seconds a run.
 IMAGES = {"pixels": 4000, "color": 4000, "hog": 4000, "lbp": 2000, "embedding": 1000}

@@ -22,7 +22,7 @@ from benchmarks.photographs import make_photographs
 from shoal.producer.client import Client
 from shoal.shared.files import ImageLimits
 from shoal.shared.settings import Settings
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
 from shoal.worker.memory import keep_freed_memory
 
 PROCESSES = 2

@@ -19,12 +19,12 @@ from benchmarks.labelled_sets import SETS, make_set
 from shoal.producer.submission.folder import find_images
 from shoal.shared.features import choose_image_size
 from shoal.shared.files import ImageLimits
-from shoal.worker.algorithms import Clustering
-from shoal.worker.blocks import weigh_blocks
+from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.extractors import Features, extract_blocks, find_extractors
-from shoal.worker.features import FeatureStatistics
-from shoal.worker.fitting import fit_model
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
+from shoal.worker.model.blocks import weigh_blocks
+from shoal.worker.model.fitting import fit_model
+from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.stages.fitting import DEFAULT_COMPONENTS, ROUNDING, STARTS
 
 FEATURES = ("pixels", "color", "hog", "lbp", "embedding", "hog+color", "embedding+hog")

@@ -26,7 +26,7 @@ from shoal.producer.report import Contents, render_report
 from shoal.producer.report.points import Points
 from shoal.shared.findings import ClusterSummary, DuplicateCounts, Summary
 from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
-from shoal.worker.thumbnails import encode, make_page
+from shoal.worker.images.thumbnails import encode, make_page
 
 N_CLUSTERS = 20
 BATCH = 1024

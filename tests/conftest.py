@@ -18,7 +18,7 @@ from shoal.shared.jobs import JobRequest
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
-from shoal.worker.workplace import Workplace
+from shoal.worker.runtime.workplace import Workplace
 
 LEASE_SECONDS = 15.0
 

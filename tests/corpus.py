@@ -17,7 +17,7 @@ import pytest
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.files import ImageLimits
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
 
 INDEX = "https://pypi.org/simple"
 INDEX_FORM = "application/vnd.pypi.simple.v1+json"

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from shoal.worker.algorithms import Clustering
-from shoal.worker.fitting import fit_model
-from shoal.worker.model import Model
+from shoal.worker.clustering.clustering import Clustering
+from shoal.worker.model.fitting import fit_model
+from shoal.worker.model.model import Model
 
 
 @cache

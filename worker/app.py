@@ -22,13 +22,17 @@ from shoal.shared.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
 from shoal.shared.tasks import CALLBACKS
 from shoal.worker.memory import keep_freed_memory
-from shoal.worker.sweep import SweeperStep
+from shoal.worker.runtime.sweep import SweeperStep
+from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.tasks import add_tasks
-from shoal.worker.workplace import Workplace
 
 LOG_KEYS = {"at": "asctime", "level": "levelname", "process": "processName"}
 # What a callback needs, in the order of need; together 3 s to import.
-CALLBACK_MODULES = ("shoal.worker.fitting", "shoal.worker.plots", "shoal.worker.duplicates")
+CALLBACK_MODULES = (
+    "shoal.worker.model.fitting",
+    "shoal.worker.plots",
+    "shoal.worker.findings.duplicates",
+)
 
 # A child that ends waits until its results are read, which a main process that ends may do no
 # more: by default 30 s, every fourth time in a trial. Nothing is lost, the ledger has them.

@@ -1,7 +1,7 @@
 """One thread for BLAS and OpenMP in each process: imported before numpy is.
 
 With the default, two processes on two cores ran twelve times slower. The fit takes all
-cores for itself (see ``shoal.worker.fitting``).
+cores for itself (see ``shoal.worker.model.fitting``).
 """
 
 import os

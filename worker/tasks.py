@@ -7,13 +7,15 @@ from celery import Celery, Task
 from shoal.shared.jobs import Stage
 from shoal.shared.store import Commit
 from shoal.shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
-from shoal.worker.stages import finishing, fitting, labelling, loading
-from shoal.worker.workplace import Workplace
+from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.stages import fitting, labelling
+from shoal.worker.stages.finishing import finishing
+from shoal.worker.stages.loading import loading
 
 
 def add_tasks(app: Celery, workplace: Workplace) -> None:
     """Give ``app`` the tasks, working at ``workplace``."""
-    app.conf.worker_consumer = "shoal.worker.reception:CarefulConsumer"
+    app.conf.worker_consumer = "shoal.worker.runtime.reception:CarefulConsumer"
 
     @app.task(name=LOAD_BATCH, bind=True)
     def load_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:

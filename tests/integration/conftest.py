@@ -15,11 +15,11 @@ from shoal.producer.submission.batches import batch_size_for, split_batches
 from shoal.producer.submission.folder import Folder, find_images
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger
-from shoal.worker.stages.finishing import finish_job
+from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
-from shoal.worker.stages.loading import load_batch
-from shoal.worker.workplace import Workplace
+from shoal.worker.stages.loading.loading import load_batch
 
 BROKEN = {"000-empty.png": b"", "150-broken.png": b"no image", "999-late.png": b"\x89PNG\r\n\x1a\n"}
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.files import ImageLimits
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
 
 damage: list[Path] = []
 

@@ -10,11 +10,11 @@ from shoal.producer.job import Job
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
-from shoal.worker.stages import reading
-from shoal.worker.stages.finishing import finish_job
+from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
-from shoal.worker.stages.loading import load_batch
+from shoal.worker.stages.loading import reading
+from shoal.worker.stages.loading.loading import load_batch
 
 NAMES = ("astronaut", "chelsea", "coffee")
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def work(workplace, monkeypatch):
     """Works on all that is missing of a job."""
-    monkeypatch.setattr("shoal.worker.stages.finishing.draw_plots", lambda *_: {})
+    monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
 
     def work(job, redelivered=False):
         for batch in range(3):
@@ -97,7 +97,7 @@ def test_a_search_that_fails_costs_the_duplicates_and_not_the_job(
     def find(*_):
         raise error
 
-    monkeypatch.setattr("shoal.worker.duplicates.find_duplicates", find)
+    monkeypatch.setattr("shoal.worker.findings.duplicates.find_duplicates", find)
     work(job)
     check_left_out(job, caplog, why)
 
@@ -117,7 +117,7 @@ def test_hashes_that_another_version_did_not_store_cost_the_duplicates_only(
 
 
 def test_a_search_that_costs_processes_is_left_out_in_the_end(job, work, monkeypatch, caplog):
-    monkeypatch.setattr("shoal.worker.stages.copies.MOST_ATTEMPTS", 0)
+    monkeypatch.setattr("shoal.worker.stages.finishing.copies.MOST_ATTEMPTS", 0)
     work(job)
     check_left_out(job, caplog, "0 processes were lost")
 

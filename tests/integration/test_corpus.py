@@ -14,7 +14,7 @@ from corpus import IMAGE_SIZE, LIMITS, outcome_of, outcomes_of, unpack_corpus
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.worker.isolation import IsolatedLoader
+from shoal.worker.images.isolation import IsolatedLoader
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Pillow, about what is odd in them
 
@@ -108,7 +108,7 @@ def isolated_outcome(loader: IsolatedLoader, path: str) -> str:
 
 def decoders() -> list[psutil.Process]:
     children = psutil.Process().children()
-    return [child for child in children if "shoal.worker.decoder" in child.cmdline()]
+    return [child for child in children if "shoal.worker.images.decoder" in child.cmdline()]
 
 
 def test_no_file_costs_a_process_or_much_memory(

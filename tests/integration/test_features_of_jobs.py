@@ -9,11 +9,11 @@ from sklearn.metrics import adjusted_rand_score
 from benchmarks.labelled_sets import make_set
 from shoal.shared.jobs import Stage, State
 from shoal.shared.store import Commit
-from shoal.worker.heartbeat import BatchHeartbeat, WorkLostError
-from shoal.worker.model import Model
-from shoal.worker.stages import loading
+from shoal.worker.model.model import Model
+from shoal.worker.runtime.heartbeat import BatchHeartbeat, WorkLostError
 from shoal.worker.stages.attempts import MOST_ATTEMPTS
-from shoal.worker.stages.loading import load_batch
+from shoal.worker.stages.loading import loading
+from shoal.worker.stages.loading.loading import load_batch
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from shoal.shared.errors import StoreFullError, WaitTimeoutError
 from shoal.shared.jobs import JobRequest, Stage, State
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Lifetimes, Registry
-from shoal.worker.stages import reading
-from shoal.worker.stages.finishing import finish_job
+from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
-from shoal.worker.stages.loading import load_batch
-from shoal.worker.workplace import Workplace
+from shoal.worker.stages.loading import reading
+from shoal.worker.stages.loading.loading import load_batch
 
 pytestmark = pytest.mark.each_server
 
@@ -114,7 +114,9 @@ def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(
     for batch in (1, 2):
         load_batch(workplace, job.id, batch, False)
     with monkeypatch.context() as patch:
-        patch.setattr("shoal.worker.model.Model.to_bytes", lambda _: set_full(True) and b"model")
+        patch.setattr(
+            "shoal.worker.model.model.Model.to_bytes", lambda _: set_full(True) and b"model"
+        )
         with pytest.raises(StoreFullError):
             fit_job(workplace, job.id)
     set_full(False)

@@ -15,8 +15,9 @@ from servers import wait_until
 from shoal.shared.errors import StoreFullError
 from shoal.shared.jobs import Stage, State
 from shoal.shared.store import Ledger
-from shoal.worker import heartbeat as heartbeats
-from shoal.worker.heartbeat import BatchHeartbeat, Heartbeat, LeaseKeeper, Watchdog, WorkLostError
+from shoal.worker.runtime import heartbeat as heartbeats
+from shoal.worker.runtime.heartbeat import BatchHeartbeat, Heartbeat, LeaseKeeper, WorkLostError
+from shoal.worker.runtime.watchdog import Watchdog
 
 LOADING = Stage.LOADING
 
@@ -72,7 +73,7 @@ def test_signs_of_life_go_on_after_redis_was_away(error):
 
 WATCHED = """
 import sys, time
-from shoal.worker.heartbeat import Watchdog
+from shoal.worker.runtime.heartbeat import Watchdog
 with Watchdog(0.2) as watchdog:
     until = time.monotonic() + float(sys.argv[1])
     while time.monotonic() < until:
@@ -147,7 +148,7 @@ import sys, threading
 from shoal.shared.connection import connect
 from shoal.shared.jobs import Stage
 from shoal.shared.store import Ledger
-from shoal.worker.heartbeat import BatchHeartbeat, LeaseKeeper
+from shoal.worker.runtime.heartbeat import BatchHeartbeat, LeaseKeeper
 ledger = Ledger(connect(sys.argv[1]), sys.argv[2], 0.3)
 heartbeats = {
     "batch": lambda: BatchHeartbeat(ledger, Stage.LOADING, 0),

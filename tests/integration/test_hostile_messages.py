@@ -26,9 +26,9 @@ from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Registry
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS, FIT_JOB, LOAD_BATCH, SWEEP
+from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.stages.attempts import MOST_ATTEMPTS
-from shoal.worker.stages.loading import load_batch
-from shoal.worker.workplace import Workplace
+from shoal.worker.stages.loading.loading import load_batch
 
 COMMAND = [
     sys.executable,

@@ -13,8 +13,8 @@ from PIL import Image
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.files import ImageLimits
 from shoal.shared.findings import FailureReason
-from shoal.worker.images import NO_MEMORY, load_image
-from shoal.worker.isolation import IsolatedLoader
+from shoal.worker.images.isolation import IsolatedLoader
+from shoal.worker.images.loading import NO_MEMORY, load_image
 
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
 MEMORY_BYTES = 2**30
@@ -155,7 +155,7 @@ def test_the_caller_hears_that_it_waits_and_may_interrupt(
         if call := next(calls):
             raise call
 
-    monkeypatch.setattr("shoal.worker.decoder_process.WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("shoal.worker.images.decoder_process.WAIT_SECONDS", 0.3)
     path = make_image(tmp_path / "a.png")
     with IsolatedLoader(2, LIMITS, 30, MEMORY_BYTES, on_wait, "faulty_decoder:load") as loader:
         with pytest.raises(KeyboardInterrupt):

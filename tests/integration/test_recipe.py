@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.photographs import make_photographs
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
 
 RECIPE = {"image_size": 32, "components": 2, "clusters": 5, "random_state": 0}
 

@@ -12,10 +12,10 @@ from shoal.shared.jobs import Stage, State
 from shoal.shared.store import Commit, Expiry, Lifetimes
 from shoal.shared.store.keys import ACTIVE
 from shoal.worker.stages.attempts import MOST_ATTEMPTS
-from shoal.worker.stages.finishing import finish_job
+from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
-from shoal.worker.stages.loading import load_batch
+from shoal.worker.stages.loading.loading import load_batch
 
 pytestmark = pytest.mark.each_server
 
@@ -39,7 +39,7 @@ def work(workplace, monkeypatch):
     """Works on a job until it is in ``state``, as the messages would have it done."""
 
     # The slowest step by far, and the same for every job.
-    monkeypatch.setattr("shoal.worker.stages.finishing.draw_plots", lambda *_: {})
+    monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
 
     def work(job, state=State.FINISHED):
         for batch in job.ledger.missing_batches(Stage.LOADING):

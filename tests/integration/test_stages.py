@@ -19,19 +19,21 @@ from shoal.shared.jobs import Stage, State
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit
 from shoal.shared.store.rows import LABEL_ROW
-from shoal.worker import heartbeat
-from shoal.worker.features import FeatureStatistics
-from shoal.worker.images import load_image, load_with_digest
-from shoal.worker.model import Model
-from shoal.worker.stages import labelling, plotting, reading
+from shoal.worker.images.loading import load_image, load_with_digest
+from shoal.worker.model.model import Model
+from shoal.worker.model.statistics import FeatureStatistics
+from shoal.worker.runtime import heartbeat
+from shoal.worker.runtime.stop_sign import StopSign
+from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.stages import labelling
 from shoal.worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.callback import MOST_ATTEMPTS
-from shoal.worker.stages.finishing import finish_job
+from shoal.worker.stages.finishing import plotting
+from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import LABEL_DTYPE, label_batch
-from shoal.worker.stages.loading import load_batch
-from shoal.worker.stop_sign import StopSign
-from shoal.worker.workplace import Workplace
+from shoal.worker.stages.loading import reading
+from shoal.worker.stages.loading.loading import load_batch
 
 SMALL = {"image_size": 8, "clusters": 3}
 
@@ -47,8 +49,8 @@ from types import SimpleNamespace
 from shoal.shared.jobs import JobRequest
 from shoal.shared.settings import Settings
 from shoal.worker.extractors import Extractor
-from shoal.worker.stages import loading, reading
-from shoal.worker.stages.reading import LoadedImages
+from shoal.worker.stages.loading import loading, reading
+from shoal.worker.stages.loading.reading import LoadedImages
 
 def hang(images):
     print("extracting", flush=True)
@@ -68,7 +70,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from shoal.shared.files import ImageLimits
 from shoal.shared.settings import Settings
-from shoal.worker.stages.plotting import load_tiles
+from shoal.worker.stages.finishing.plotting import load_tiles
 
 def load(image_memory, names):
     settings, limits = Settings(image_memory=image_memory), ImageLimits(2**29, 250_000_000)
@@ -516,7 +518,7 @@ def test_the_search_for_copies_is_not_held_to_the_memory_of_an_image(
     begun = []
     monkeypatch.setattr(plotting, "load_image", lambda *_: begun.append("tile") or plotting.GREY)
     monkeypatch.setattr(
-        "shoal.worker.stages.finishing.search_copies", lambda *_: begun.append("search")
+        "shoal.worker.stages.finishing.finishing.search_copies", lambda *_: begun.append("search")
     )
     finish_job(workplace, labelled.job_id)
     assert begun == ["tile"] * (len(begun) - 1) + ["search"]

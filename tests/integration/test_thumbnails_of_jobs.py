@@ -6,9 +6,9 @@ from PIL import Image
 
 from shoal.shared.store import Commit
 from shoal.shared.thumbnails import sample_positions
-from shoal.worker.images import load_image
-from shoal.worker.stages.loading import load_batch
-from shoal.worker.thumbnails import cut_page, make_tiles
+from shoal.worker.images.loading import load_image
+from shoal.worker.images.thumbnails import cut_page, make_tiles
+from shoal.worker.stages.loading.loading import load_batch
 
 SMALL = {"image_size": 8, "clusters": 3}
 # Of 255, on average: what JPEG takes from the digits is below 10.

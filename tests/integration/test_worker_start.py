@@ -11,7 +11,7 @@ from servers import wait_until
 
 from shoal.shared.connection import connect
 from shoal.shared.tasks import BATCHES, CALLBACKS
-from shoal.worker.sweep import SweeperStep
+from shoal.worker.runtime.sweep import SweeperStep
 
 COMMAND = [sys.executable, "-m", "celery", "-A", "shoal.worker.app", "worker", "-P", "solo"]
 
@@ -45,7 +45,7 @@ from types import SimpleNamespace
 from shoal.worker.app import app, prepare
 app.amqp.queues.select([sys.argv[1]])
 prepare(SimpleNamespace(app=app))
-print("shoal.worker.fitting" in sys.modules, "sklearn" in sys.modules)
+print("shoal.worker.model.fitting" in sys.modules, "sklearn" in sys.modules)
 """
 
 

@@ -4,11 +4,11 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from shoal.shared.errors import JobFailedError
-from shoal.worker.algorithms import Clustering
-from shoal.worker.algorithms.density import find_dense_clusters
-from shoal.worker.centroids import measure_inertia, nearest
-from shoal.worker.model import Model
-from shoal.worker.references import References
+from shoal.worker.clustering.centroids import measure_inertia, nearest
+from shoal.worker.clustering.clustering import Clustering
+from shoal.worker.clustering.density import find_dense_clusters
+from shoal.worker.clustering.references import References
+from shoal.worker.model.model import Model
 
 SIZES = (300, 200, 100)
 
@@ -57,7 +57,7 @@ def test_there_are_at_most_as_many_clusters_as_distinct_rows(algorithm: str) -> 
 def test_mini_batches_make_more_clusters_than_a_batch_has_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shoal.worker.algorithms.minibatch.BATCH_ROWS", 4)
+    monkeypatch.setattr("shoal.worker.clustering.minibatch.BATCH_ROWS", 4)
     rows = np.arange(50.0)[:, None]
     found = Clustering(algorithm="minibatch", n_clusters=20).find(rows, rows)
     assert 10 <= len(found.centroids) <= 20
@@ -114,7 +114,7 @@ def test_the_radius_decides_what_is_still_of_a_cluster() -> None:
 def test_a_sample_is_bounded_and_rows_without_clusters_are_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shoal.worker.algorithms.density.MOST_REFERENCES", 300)
+    monkeypatch.setattr("shoal.worker.clustering.density.MOST_REFERENCES", 300)
     rows, _ = make_blobs()
     many = find_dense_clusters(rows, 0, go_on).references
     assert many.coordinates.shape == (300, 4)

@@ -5,10 +5,10 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
-from shoal.worker.algorithms import Clustering
-from shoal.worker.blocks import largest_deviation, weigh_blocks
-from shoal.worker.features import FeatureStatistics
-from shoal.worker.fitting import fit_model
+from shoal.worker.clustering.clustering import Clustering
+from shoal.worker.model.blocks import largest_deviation, weigh_blocks
+from shoal.worker.model.fitting import fit_model
+from shoal.worker.model.statistics import FeatureStatistics
 
 WIDTHS = (40, 400)
 

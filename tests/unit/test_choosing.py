@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
-from shoal.worker.algorithms.choosing import (
+from shoal.worker.clustering.choosing import (
     Trial,
     choose_clusters,
     choose_trial,

@@ -4,8 +4,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from shoal.worker.duplicates import Duplicates, find_duplicates, find_near_pairs
-from shoal.worker.hashes import perceptual_hash
+from shoal.worker.findings.duplicates import Duplicates, find_duplicates, find_near_pairs
+from shoal.worker.images.hashes import perceptual_hash
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina")
 

@@ -52,7 +52,7 @@ def photographs(image_size: int) -> NDArray[np.uint8]:
 
 
 def test_the_shipped_model_comes_with_its_licence_and_notice() -> None:
-    models = files("shoal.worker") / "models"
+    models = files("shoal.worker.extractors") / "models"
     assert (models / SHIPPED_MODEL.name).is_file()
     assert "Apache License" in (models / "LICENSE-APACHE-2.0.txt").read_text()
     assert SHIPPED_MODEL.name in (models / "NOTICE.md").read_text()

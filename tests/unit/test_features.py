@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.preprocessing import StandardScaler
 
-from shoal.worker.features import FeatureStatistics
+from shoal.worker.model.statistics import FeatureStatistics
 
 
 def random_features(n_samples: int, n_features: int = 12) -> NDArray[np.uint8]:

@@ -13,10 +13,10 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from shoal.worker.algorithms import Clustering
-from shoal.worker.algorithms.kmeans import find_kmeans_clusters
-from shoal.worker.centroids import nearest, number_by_size
-from shoal.worker.fitting import fit_model
+from shoal.worker.clustering.centroids import nearest, number_by_size
+from shoal.worker.clustering.clustering import Clustering
+from shoal.worker.clustering.kmeans import find_kmeans_clusters
+from shoal.worker.model.fitting import fit_model
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,7 +46,7 @@ def test_kmeans_by_single_iterations_ends_where_scikit_learn_does(
 ) -> None:
     coordinates = np.random.default_rng(0).standard_normal((2000, 2))
     expected = KMeans(n_clusters=5, random_state=0).fit(coordinates)
-    monkeypatch.setattr("shoal.worker.algorithms.kmeans.KMEANS_STEP", 1)
+    monkeypatch.setattr("shoal.worker.clustering.kmeans.KMEANS_STEP", 1)
     steps: list[int] = []
     found = find_kmeans_clusters(coordinates, 5, 0, lambda: steps.append(1))
     assert len(steps) == expected.n_iter_ > 10
@@ -59,7 +59,7 @@ def test_kmeans_by_single_iterations_finds_the_centroids_of_one_fit(
 ) -> None:
     rows = make_crops(600)
     expected = fit(rows)
-    monkeypatch.setattr("shoal.worker.algorithms.kmeans.KMEANS_STEP", 1)
+    monkeypatch.setattr("shoal.worker.clustering.kmeans.KMEANS_STEP", 1)
     np.testing.assert_allclose(fit(rows).centroids, expected.centroids, rtol=1e-9)
 
 

@@ -20,7 +20,7 @@ from twelve_bits import make_twelve_bit_tiff
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.files import ImageLimits
 from shoal.shared.findings import FailureReason
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
 
 Colour = int | tuple[int, ...]
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
@@ -452,7 +452,7 @@ def test_outcome_does_not_depend_on_the_files_before(tmp_path: Path) -> None:
     """Pillow imports plugins as it meets files; TGA's claims what is not its own."""
     (tmp_path / "a.tga").write_bytes(bytes([0, 0, 2, *[0] * 9, 1, 0, 1, 0, 24, 0, 1, 2, 3]))
     program = (
-        "import sys, pathlib; from shoal.worker.images import *\n"
+        "import sys, pathlib; from shoal.worker.images.loading import *\n"
         "try: load_image(pathlib.Path(sys.argv[1]), 4, ImageLimits(10**6, 10**6))\n"
         "except UnreadableImageError as error: print(error.reason, error.detail)"
     )

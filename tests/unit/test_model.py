@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.worker.centroids import nearest
-from shoal.worker.model import Model
+from shoal.worker.clustering.centroids import nearest
+from shoal.worker.model.model import Model
 
 
 def make_model(n_features: int = 12, n_components: int = 3, n_clusters: int = 4) -> Model:
@@ -161,6 +161,6 @@ def test_models_of_any_shape_survive_their_bytes(
 
 
 def test_labelling_needs_neither_scikit_learn_nor_scipy() -> None:
-    program = "import sys, shoal.worker.model; print({'sklearn', 'scipy'} & set(sys.modules))"
+    program = "import sys, shoal.worker.model.model; print({'sklearn', 'scipy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

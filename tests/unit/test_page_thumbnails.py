@@ -15,7 +15,7 @@ from shoal.producer.web.thumbnails import SIDE_PIXELS, Thumbnails
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.files import ImageLimits
 from shoal.shared.settings import Settings
-from shoal.worker.images import load_image
+from shoal.worker.images.loading import load_image
 
 WHITE, GREY = 255, 128
 LIMITS = ImageLimits(2**20, 2**20)

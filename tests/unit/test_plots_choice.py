@@ -6,7 +6,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from shoal.shared.findings import ClusterChoice
-from shoal.worker.algorithms.choosing import Trial, choose_trial
+from shoal.worker.clustering.choosing import Trial, choose_trial
 from shoal.worker.plots import encode_png, plot_choice
 from shoal.worker.plots.choice import make_choice_figure
 

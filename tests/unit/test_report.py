@@ -32,7 +32,7 @@ from shoal.shared.findings import (
 )
 from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
 from shoal.shared.palette import MAX_NAMED
-from shoal.worker.thumbnails import make_page
+from shoal.worker.images.thumbnails import make_page
 
 HOSTILE = ["</script><script>alert(1)</script>.png", "\"'><img src=x>\n.png", "caf\udce9<!--.png"]
 STATUS = Status(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from shoal.worker.representatives import find_outliers, find_representatives
+from shoal.worker.findings.representatives import find_outliers, find_representatives
 
 
 def to_lists(found):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.worker.sampling import choose_rows, split_rows
+from shoal.worker.clustering.sampling import choose_rows, split_rows
 
 
 @pytest.mark.parametrize("most", [5, 6, 1000])

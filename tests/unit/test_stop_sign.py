@@ -1,11 +1,11 @@
 import subprocess
 import sys
 
-from shoal.worker.stop_sign import StopSign
+from shoal.worker.runtime.stop_sign import StopSign
 
 FORK = """
 import os
-from shoal.worker.stop_sign import StopSign
+from shoal.worker.runtime.stop_sign import StopSign
 sign, (told, tell) = StopSign(), os.pipe()
 if not os.fork():
     os.read(told, 1)

@@ -13,7 +13,7 @@ from shoal.shared.thumbnails import (
     count_page_bytes,
     sample_positions,
 )
-from shoal.worker.thumbnails import cut_page, lay_out, make_page, make_tiles
+from shoal.worker.images.thumbnails import cut_page, lay_out, make_page, make_tiles
 
 NOISE = np.random.default_rng(0).integers(0, 256, (1024, 32, 32, 3), np.uint8)
 

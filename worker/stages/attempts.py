@@ -10,8 +10,13 @@ from shoal.shared.errors import ShoalError
 from shoal.shared.jobs import Stage
 from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.refusals import PASSING
-from shoal.worker.heartbeat import NOT_WANTED, BatchHeartbeat, WorkLostError, WorkReturnedError
-from shoal.worker.workplace import Workplace
+from shoal.worker.runtime.heartbeat import (
+    NOT_WANTED,
+    BatchHeartbeat,
+    WorkLostError,
+    WorkReturnedError,
+)
+from shoal.worker.runtime.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from shoal.shared.errors import JobFailedError, ShoalError
 from shoal.shared.jobs import Stage, State
 from shoal.shared.store import Lease, Ledger
 from shoal.shared.store.refusals import PASSING
-from shoal.worker.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
-from shoal.worker.workplace import Workplace
+from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
+from shoal.worker.runtime.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from shoal.shared.jobs import AUTO, JobRequest, Stage, State
 from shoal.shared.store import Lease, Results
 from shoal.shared.store.rows import Shape
 from shoal.shared.wire import encode
-from shoal.worker.features import FeatureStatistics
-from shoal.worker.heartbeat import LeaseKeeper
-from shoal.worker.model import Model
-from shoal.worker.sampling import choose_rows, split_rows
+from shoal.worker.clustering.sampling import choose_rows, split_rows
+from shoal.worker.model.model import Model
+from shoal.worker.model.statistics import FeatureStatistics
+from shoal.worker.runtime.heartbeat import LeaseKeeper
+from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.stages.callback import run_callback
-from shoal.worker.workplace import Workplace
 
 DEFAULT_COMPONENTS = 50
 # Below this share of a batch's rows, single rows are read.
@@ -61,9 +61,9 @@ def make_model(
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     # scikit-learn takes 2 s to import, and most processes never fit.
-    from shoal.worker.algorithms import Clustering
-    from shoal.worker.blocks import weigh_blocks
-    from shoal.worker.fitting import fit_model
+    from shoal.worker.clustering.clustering import Clustering
+    from shoal.worker.model.blocks import weigh_blocks
+    from shoal.worker.model.fitting import fit_model
 
     shapes = results.shapes()
     n_rows = sum(shape.rows for shape in shapes)

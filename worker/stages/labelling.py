@@ -8,7 +8,8 @@ from shoal.shared.connection import Client
 from shoal.shared.jobs import Stage
 from shoal.shared.store import Commit, Results
 from shoal.shared.store.rows import LABEL_ROW
-from shoal.worker.model import Labels, Model
+from shoal.worker.model.model import Labels, Model
+from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.stages.attempts import (
     MOST_ATTEMPTS,
     describe_hopeless,
@@ -16,7 +17,6 @@ from shoal.worker.stages.attempts import (
     keep_batch,
     log_batch,
 )
-from shoal.worker.workplace import Workplace
 
 # A label row as the store keeps it.
 LABEL_DTYPE = np.dtype([("label", "<i4"), ("distance", "<f4"), ("pc1", "<f4"), ("pc2", "<f4")])

@@ -21,8 +21,8 @@ from shoal.shared.broker import ChordBackend
 from shoal.shared.store import Lease, Ledger, Results
 from shoal.shared.tasks import LABEL_BATCH
 from shoal.worker.app import app
-from shoal.worker.isolation import IsolatedLoader
-from shoal.worker.stages import reading
+from shoal.worker.images.isolation import IsolatedLoader
+from shoal.worker.stages.loading import reading
 
 FAULTS = Path(os.environ["FAULTS"])
 TAKEN = ".taken"

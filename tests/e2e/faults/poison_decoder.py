@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.worker import images
-from shoal.worker.images import load_image
+from shoal.worker.images import loading as images
+from shoal.worker.images.loading import load_image
 
 __all__ = ["load_image"]
 

@@ -13,11 +13,11 @@ from shoal.shared.broker import make_app
 from shoal.shared.connection import connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit
-from shoal.worker.stages.finishing import finish_job
+from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
-from shoal.worker.stages.loading import load_batch
-from shoal.worker.workplace import Workplace
+from shoal.worker.stages.loading.loading import load_batch
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Clusters among the principal components of images: an algorithm a module."""

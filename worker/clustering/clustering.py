@@ -1,0 +1,80 @@
+"""Clustering: the algorithm that a job names, with its parameters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+from shoal.shared.jobs import AUTO, HDBSCAN
+from shoal.worker.clustering.choosing import choose_clusters
+from shoal.worker.clustering.clusters import Clusters
+from shoal.worker.clustering.density import find_dense_clusters
+from shoal.worker.clustering.kmeans import Float64, find_kmeans_clusters
+from shoal.worker.clustering.minibatch import find_minibatch_clusters
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clustering:
+    """How rows are clustered.
+
+    Attributes:
+        algorithm: As in a job's request.
+        n_clusters: Clusters to find, or "auto"; HDBSCAN finds its own number.
+        random_state: Seed.
+        n_init: Starts of KMeans, of which the best counts.
+        checkpoint: Called between steps, most of a second or two at most; may raise to stop.
+    """
+
+    n_clusters: int | Literal["auto"]
+    algorithm: str = "kmeans"
+    random_state: int = 0
+    n_init: int = 1
+    checkpoint: Callable[[], None] = lambda: None
+
+    def find(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
+        """Return the clusters of rows; the same arguments give the same bits.
+
+        Rows with fewer distinct values than ``n_clusters`` give fewer clusters.
+
+        Args:
+            coordinates: Principal components of the rows, shape (n_rows, n_components).
+            rows: The rows themselves, which tell how many are distinct; shape (n_rows, n_features).
+
+        Raises:
+            JobFailedError: HDBSCAN found no cluster.
+        """
+        if self.algorithm == HDBSCAN:
+            return find_dense_clusters(coordinates, self.random_state, self.checkpoint)
+        choice, wanted = None, self.n_clusters
+        if wanted == AUTO:
+            choice = choose_clusters(coordinates, self.random_state, self.checkpoint)
+            wanted = choice.n_clusters
+        clusters = self._find(coordinates, count_distinct(rows, wanted))
+        return replace(clusters, choice=choice)
+
+    def _find(self, coordinates: Float64, n_clusters: int) -> Clusters:
+        if self.algorithm == "minibatch":
+            return find_minibatch_clusters(
+                coordinates, n_clusters, self.random_state, self.checkpoint
+            )
+        # The first seed is that of scikit-learn's only start.
+        fits = (
+            find_kmeans_clusters(coordinates, n_clusters, seed % 2**32, self.checkpoint)
+            for seed in range(self.random_state, self.random_state + self.n_init)
+        )
+        return min(fits, key=attrgetter("inertia"))
+
+
+def count_distinct(rows: NDArray[Any], most: int) -> int:
+    """Return how many rows differ, or ``most`` as soon as that many do.
+
+    Of the rows and not of their coordinates: in those, equal rows can differ in the last bit.
+    """
+    distinct: set[int] = set()
+    for row in rows:
+        distinct.add(hash(row.tobytes()))
+        if len(distinct) == most:
+            break
+    return len(distinct)

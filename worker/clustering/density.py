@@ -1,0 +1,97 @@
+"""HDBSCAN: clusters where rows lie densely, whatever their shape and number; the rest is noise."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import HDBSCAN
+from sklearn.neighbors import NearestNeighbors
+
+from shoal.shared.errors import JobFailedError
+from shoal.shared.findings import NOISE
+from shoal.worker.clustering.centroids import measure_inertia
+from shoal.worker.clustering.clusters import Clusters
+from shoal.worker.clustering.references import References
+from shoal.worker.clustering.sampling import choose_rows
+
+# HDBSCAN compares all rows with each other: 5,000 of 10 components take 1 s on one core.
+MOST_REFERENCES = 5000
+# In more dimensions all rows are about as far from each other.
+DIMENSIONS = 10
+# Both by measurement on digits, LFW and Fashion-MNIST: more of either, and most images are noise.
+CLUSTER_SHARE = 0.02
+LEAST_CLUSTER_ROWS = 5
+NEIGHBOURS = 2
+ROUNDING = 1e-4  # of the standard deviation
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int32 = NDArray[np.int32]
+
+
+def find_dense_clusters(
+    coordinates: Float64, random_state: int, checkpoint: Callable[[], None]
+) -> Clusters:
+    """Return the clusters that HDBSCAN finds (Campello, Moulavi and Sander 2013), largest first.
+
+    It is fitted on the first 10 components of a fixed random sample of at most 5,000 rows, which
+    become references for all others. A cluster has at least a fiftieth of them: what is rarer is
+    noise.
+
+    Raises:
+        JobFailedError: There is no cluster.
+    """
+    rows = choose_rows(len(coordinates), MOST_REFERENCES, random_state)
+    sample = coordinates[rows, :DIMENSIONS].astype(np.float32)
+    labels = find_dense_labels(sample)
+    if not (labels >= 0).any():
+        raise JobFailedError(
+            "HDBSCAN found no cluster, the images lie about evenly: use --algorithm kmeans,"
+            " or other --features."
+        )
+    checkpoint()
+    references = References(sample, labels, find_radii(sample, labels))
+    return sum_up(coordinates, references, references.label(coordinates, checkpoint))
+
+
+def find_dense_labels(sample: Float32) -> Int32:
+    """Return HDBSCAN's label of each row, -1 for noise; shape (n_rows,)."""
+    least = max(LEAST_CLUSTER_ROWS, int(CLUSTER_SHARE * len(sample)))
+    if len(sample) < least:
+        return np.full(len(sample), NOISE, np.int32)
+    hdbscan = HDBSCAN(min_cluster_size=least, min_samples=NEIGHBOURS, copy=True)
+    return np.asarray(hdbscan.fit(sample.astype(np.float64)).labels_, np.int32)
+
+
+def find_radii(sample: Float32, labels: Int32) -> Float32:
+    """Return how far around each reference its cluster reaches: one radius for each cluster.
+
+    HDBSCAN itself cannot label further rows. So each reference is labelled as if it were one, by
+    its nearest other. Of those that are nearest to a cluster's member, as many are to be within
+    the radius as are members: further rows are then noise about as often as the sample's.
+    """
+    distances, neighbours = NearestNeighbors(n_neighbors=2).fit(sample).kneighbors(sample)
+    # Copies of one image lie apart by rounding only.
+    least = float(ROUNDING * sample.std())
+    radii = np.zeros(len(sample), np.float32)
+    nearest_label = labels[neighbours[:, 1]]
+    for label in range(int(labels.max()) + 1):
+        beside = nearest_label == label
+        members = int((labels[beside] == label).sum())
+        reached = np.sort(distances[beside, 1])[:members]
+        radii[labels == label] = max([least, *reached[-1:]])
+    return radii
+
+
+def sum_up(coordinates: Float64, references: References, labels: Int32) -> Clusters:
+    """Return the clusters of labelled rows, numbered by falling size, noise left out."""
+    sizes = np.bincount(labels[labels >= 0], minlength=int(references.labels.max()) + 1)
+    by_size = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
+    numbers = np.full(len(sizes) + 1, NOISE)  # the last is that of noise itself
+    numbers[by_size] = np.arange(len(by_size))
+    labels = numbers[labels].astype(np.int32)
+    centroids = np.stack([coordinates[labels == n].mean(axis=0) for n in range(len(by_size))])
+    known = References(
+        references.coordinates, numbers[references.labels].astype(np.int32), references.radii
+    )
+    return Clusters(centroids, measure_inertia(coordinates, centroids, labels), known)

@@ -1,0 +1,43 @@
+"""KMeans in mini-batches: for very many rows and clusters."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import MiniBatchKMeans
+
+from shoal.worker.clustering.centroids import measure_inertia, nearest, number_by_size
+from shoal.worker.clustering.clusters import Clusters
+from shoal.worker.clustering.sampling import choose_rows
+
+BATCH_ROWS = 4096
+MOST_BATCHES = 200
+STARTS = 3
+STILL = 1e-4  # of the standard deviation
+
+Float64 = NDArray[np.float64]
+
+
+def find_minibatch_clusters(
+    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Callable[[], None]
+) -> Clusters:
+    """Return MiniBatchKMeans' clusters, largest first and without empty ones.
+
+    At most 200 batches of 4,096 rows are looked at (Sculley 2010), however many rows there are.
+    """
+    generator = np.random.default_rng(random_state)
+    # It starts with at least as many rows as clusters.
+    size = min(max(BATCH_ROWS, n_clusters), len(coordinates))
+    start = coordinates[choose_rows(len(coordinates), STARTS * size, random_state)]
+    kmeans = MiniBatchKMeans(n_clusters, batch_size=size, n_init=STARTS, random_state=random_state)
+    still = STILL * start.std()
+    kmeans.partial_fit(start)
+    for _ in range(MOST_BATCHES):
+        checkpoint()
+        before = kmeans.cluster_centers_.copy()
+        kmeans.partial_fit(coordinates[generator.integers(len(coordinates), size=size)])
+        if np.abs(kmeans.cluster_centers_ - before).max() <= still:
+            break
+    centroids = number_by_size(coordinates, kmeans.cluster_centers_)
+    inertia = measure_inertia(coordinates, centroids, nearest(coordinates, centroids))
+    return Clusters(centroids, inertia)

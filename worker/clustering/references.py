@@ -1,0 +1,70 @@
+"""References: rows whose clusters are known, to label others by."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.shared.findings import NOISE
+from shoal.worker.clustering.centroids import nearest
+
+BLOCK_ROWS = 1024
+
+Float32 = NDArray[np.float32]
+Int32 = NDArray[np.int32]
+
+
+def no_coordinates() -> Float32:
+    """Return the coordinates of no reference."""
+    return np.empty((0, 0), np.float32)
+
+
+def no_labels() -> Int32:
+    """Return the labels of no reference."""
+    return np.empty(0, np.int32)
+
+
+def no_radii() -> Float32:
+    """Return the radii of no reference."""
+    return np.empty(0, np.float32)
+
+
+@dataclass(frozen=True)
+class References:
+    """Rows whose clusters are known; none where centroids tell them.
+
+    Attributes:
+        coordinates: First principal components, shape (n_references, n_dimensions).
+        labels: Clusters by falling size, -1 is noise; shape (n_references,).
+        radii: How far from each a row still is of its cluster, shape (n_references,).
+    """
+
+    coordinates: Float32 = field(default_factory=no_coordinates)
+    labels: Int32 = field(default_factory=no_labels)
+    radii: Float32 = field(default_factory=no_radii)
+
+    def label(
+        self, coordinates: NDArray[Any], checkpoint: Callable[[], None] = lambda: None
+    ) -> Int32:
+        """Return each row's label, that of its nearest reference; -1 beyond its radius.
+
+        A reference itself gets its own label.
+
+        Args:
+            coordinates: Principal components, at least those of the references,
+                shape (n_rows, n_components).
+            checkpoint: Called now and then; may raise to stop.
+        """
+        # float64: the products must tell a reference from its close neighbours.
+        known = self.coordinates.astype(np.float64)
+        labels = np.empty(len(coordinates), np.int32)
+        for start in range(0, len(coordinates), BLOCK_ROWS):
+            checkpoint()
+            rows = slice(start, start + BLOCK_ROWS)
+            block = coordinates[rows, : known.shape[1]].astype(np.float64)
+            closest = nearest(block, known)
+            distances = np.linalg.norm(block - known[closest], axis=1).astype(np.float32)
+            labels[rows] = np.where(distances <= self.radii[closest], self.labels[closest], NOISE)
+        return labels

@@ -1,0 +1,1 @@
+"""What labels and hashes show: duplicates, representatives and outliers."""

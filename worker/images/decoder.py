@@ -1,0 +1,120 @@
+"""The decoder process: loads the images that an IsolatedLoader asks for, until its stdin ends.
+
+Both speak in frames: four bytes of length, then as many bytes. After a first frame that says
+that it is ready, the decoder answers each request, a path in JSON, with two frames: the
+verdict in JSON, empty when the image is good, and the pixels.
+"""
+
+import json
+import os
+import resource
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import ImageLimits
+from shoal.shared.findings import FailureReason
+from shoal.worker.images.loading import NO_MEMORY
+from shoal.worker.memory import limit_memory_for_good
+
+LENGTH = struct.Struct("!I")
+# Beyond the caller's own limit, for a decoder whose caller is gone.
+ORPHAN_SECONDS = 5
+
+Load = Callable[[Path, int, ImageLimits], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderOrder:
+    """What a decoder is told on its command line, as JSON.
+
+    Attributes:
+        function: What loads an image, as "module:name", with the arguments of ``load_image``.
+        image_size: As for ``load_image``.
+        max_bytes: As in ``ImageLimits``.
+        max_pixels: As in ``ImageLimits``.
+        roots: As in ``ImageLimits``.
+        seconds: Time for one image.
+        memory_bytes: Memory for one image.
+    """
+
+    function: str
+    image_size: int
+    max_bytes: int
+    max_pixels: int
+    roots: tuple[str, ...]
+    seconds: float
+    memory_bytes: int
+
+    @property
+    def limits(self) -> ImageLimits:
+        """What may be read."""
+        return ImageLimits(self.max_bytes, self.max_pixels, tuple(map(Path, self.roots)))
+
+
+def main() -> None:
+    """Answer requests from stdin on stdout until there are no more."""
+    order = DecoderOrder(**json.loads(sys.argv[1]))
+    with os.fdopen(os.dup(1), "wb") as replies:
+        # What a decoder prints belongs in the log, not between the replies.
+        os.dup2(2, 1)
+        module, _, name = order.function.partition(":")
+        load: Load = getattr(import_module(module), name)
+        limit_process(order.memory_bytes)
+        send_frames(replies, b"ready")
+        while (request := receive_frame(sys.stdin.buffer)) is not None:
+            # By the kernel, which needs neither Python's lock nor a caller that is alive.
+            signal.alarm(int(order.seconds) + 1 + ORPHAN_SECONDS)
+            verdict, pixels = answer(load, Path(json.loads(request)), order)
+            signal.alarm(0)
+            send_frames(replies, json.dumps(verdict).encode(), pixels)
+
+
+def limit_process(memory_bytes: int) -> None:
+    """Make this process the one that suffers from its images."""
+    # A system may know a limit and refuse to set it.
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limit_memory_for_good(memory_bytes)
+    # Linux, short of memory, shall choose this process and not its caller.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str], bytes]:
+    """Return the verdict on one image, and its pixels if it is good."""
+    try:
+        return {}, load(path, order.image_size, order.limits).tobytes()
+    except UnreadableImageError as error:
+        return {"reason": error.reason, "detail": error.detail}, b""
+    except MemoryError:
+        return {"reason": FailureReason.TOO_MUCH_MEMORY, "detail": NO_MEMORY}, b""
+
+
+def send_frames(stream: BinaryIO, *contents: bytes) -> None:
+    """Write frames, and see that they arrive."""
+    for content in contents:
+        stream.write(LENGTH.pack(len(content)) + content)
+    stream.flush()
+
+
+def receive_frame(stream: BinaryIO) -> bytes | None:
+    """Return the next frame, None when there are no more."""
+    length = stream.read(LENGTH.size)
+    if len(length) < LENGTH.size:
+        return None
+    return stream.read(*LENGTH.unpack(length))
+
+
+if __name__ == "__main__":
+    main()

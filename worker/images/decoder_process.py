@@ -1,0 +1,99 @@
+"""The decoder process as its caller sees it: started, asked, awaited, ended."""
+
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from shoal.shared.files import StrPath
+from shoal.worker.images.decoder import LENGTH, DecoderOrder
+
+WAIT_SECONDS = 1.0
+DEATH_SECONDS = 5.0
+
+
+class DecoderProcess:
+    """A running ``shoal.worker.images.decoder``, and the pipes to it."""
+
+    def __init__(self, order: DecoderOrder, on_wait: Callable[[], object]) -> None:
+        self._on_wait = on_wait
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "shoal.worker.images.decoder", json.dumps(asdict(order))],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # The modules of this process, and not what lies in the current directory (-P).
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
+            },
+            # An interrupt from the terminal is for the caller; it would look like a bad image.
+            start_new_session=True,
+        )
+        assert self._process.stdin and self._process.stdout  # noqa: PT018, S101  for mypy
+        self._requests, self._replies = self._process.stdin, self._process.stdout
+        self._selector = selectors.PollSelector()
+        self._selector.register(self._replies, selectors.EVENT_READ)
+
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.poll() is None
+
+    def ask(self, path: StrPath, seconds: float) -> tuple[dict[str, str], bytes]:
+        """Return the verdict on an image, and its pixels.
+
+        Raises:
+            EOFError, BrokenPipeError: The process has died.
+            TimeoutError: It takes longer than ``seconds``.
+        """
+        request = json.dumps(os.fspath(path)).encode()
+        self._requests.write(LENGTH.pack(len(request)) + request)
+        deadline = time.monotonic() + seconds
+        return json.loads(self.receive_frame(deadline)), self.receive_frame(deadline)
+
+    def receive_frame(self, deadline: float) -> bytes:
+        """Return the next frame; raises as ``ask`` does."""
+        (length,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
+        return self._receive(length, deadline)
+
+    def _receive(self, n_bytes: int, deadline: float) -> bytes:
+        content = b""
+        while len(content) < n_bytes:
+            self._await_reply(deadline)
+            piece = self._replies.read(n_bytes - len(content))
+            if not piece:
+                raise EOFError
+            content += piece
+        return content
+
+    def _await_reply(self, deadline: float) -> None:
+        while not self._selector.select(min(WAIT_SECONDS, max(0, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            self._on_wait()
+
+    def stop(self, grace_seconds: float = 0.0) -> str:
+        """End the process, by force once it had ``grace_seconds``, and return how it ended."""
+        self._requests.close()
+        self._replies.close()
+        with suppress(subprocess.TimeoutExpired):
+            return describe_end(self._process.wait(grace_seconds))
+        self._process.kill()
+        # Not for ever: a process that waits for a dead file server cannot even be killed.
+        with suppress(subprocess.TimeoutExpired):
+            return describe_end(self._process.wait(DEATH_SECONDS))
+        return "cannot be ended"
+
+
+def describe_end(status: int) -> str:
+    """Return how a process ended, from its exit status."""
+    if status < 0:
+        return f"was killed by signal {-status} ({signal.strsignal(-status)})"
+    return f"ended with status {status}"

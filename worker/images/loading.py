@@ -1,0 +1,110 @@
+"""Loading: from a path to square RGB, or to the reason why not.
+
+A folder holds anything: every way in which a file can be wrong ends as one
+UnreadableImageError with a reason, so that it costs one image and not the batch.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
+from shoal.shared.findings import FailureReason
+from shoal.worker.images.pixels import check_pixels, make_square
+from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
+
+MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", *TIFF_MAGICS)
+
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+NO_MEMORY = "decoding needs too much memory"
+
+
+def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+    """Load one image as square RGB, so that any two files can be compared.
+
+    The first frame of an animation, upright as its EXIF says, on white where it is
+    transparent.
+
+    Returns:
+        Pixels of shape (image_size, image_size, 3), read-only.
+
+    Raises:
+        UnreadableImageError: The file cannot be used; ``reason`` says why.
+    """
+    return decode_content(read_file(path, limits), image_size, limits)
+
+
+def load_with_digest(
+    path: StrPath, image_size: int, limits: ImageLimits
+) -> tuple[NDArray[np.uint8], int]:
+    """Load one image as ``load_image`` does; return with it the digest of its file."""
+    content = read_file(path, limits)
+    return decode_content(content, image_size, limits), digest_content(content)
+
+
+def decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+    """Return the square RGB pixels of a file's bytes.
+
+    Raises:
+        UnreadableImageError: They cannot be used; ``reason`` says why.
+    """
+    try:
+        return decode_image(content, image_size, limits.max_pixels)
+    except UnreadableImageError:
+        raise
+    # Decoders answer a damaged file with nearly any exception: OSError, SyntaxError,
+    # ValueError, IndexError, NotImplementedError, struct.error, zlib.error, MemoryError ...
+    except Exception as error:
+        raise explain_decoding(error, content) from error
+
+
+def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
+    """Return the square RGB pixels of an encoded image; raises whatever its decoder raises."""
+    try:
+        with guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
+            check_pixels(picture.width * picture.height, max_pixels)
+            if picture.format == "JPEG":
+                # Hands libjpeg all at once; Pillow copies the rest after each of its 64 KiB.
+                picture.decodermaxblock = len(content)
+            return make_square(picture, image_size)
+    except BOMBS as error:
+        detail = f"more pixels than the {max_pixels:,} allowed"
+        raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, detail) from error
+    except UnidentifiedImageError:
+        if not content.startswith(TIFF_MAGICS):
+            raise
+        return make_square(read_scientific_tiff(content, max_pixels), image_size)
+
+
+@contextmanager
+def guard(max_pixels: int) -> Iterator[None]:
+    """Let Pillow itself refuse what is twice too large, in the meantime.
+
+    Some plugins make the whole picture while they open the file: a GIF of 44 bytes took 1.3 GB.
+    """
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
+    """Return why the bytes of a file could not be decoded."""
+    if isinstance(error, MemoryError):
+        return UnreadableImageError(FailureReason.TOO_MUCH_MEMORY, NO_MEMORY)
+    if isinstance(error, UnidentifiedImageError):
+        if not content.startswith(MAGICS):
+            return UnreadableImageError(FailureReason.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}")
+        return UnreadableImageError(FailureReason.DAMAGED, "its header is damaged or cut off")
+    detail = str(error) or type(error).__name__
+    is_truncated = isinstance(error, EOFError) or re.search(r"truncated|\bEOF\b", detail, re.I)
+    reason = FailureReason.TRUNCATED if is_truncated else FailureReason.DAMAGED
+    return UnreadableImageError(reason, detail)

@@ -1,0 +1,62 @@
+"""Fit a model: scale, principal components, clusters."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from shoal.shared.cores import count_cores
+from shoal.shared.findings import ClusterChoice
+from shoal.worker.clustering.clustering import Clustering
+from shoal.worker.model.components import Float64, ScaledRows, fit_components
+from shoal.worker.model.model import Model
+
+
+def fit_model(
+    rows: NDArray[Any], mean: Float64, scale: Float64, clustering: Clustering, n_components: int
+) -> tuple[Model, ClusterChoice | None]:
+    """Fit StandardScaler, PCA and a clustering, as scikit-learn would, on all of ``rows``.
+
+    The same arguments give the same bits, whatever the number of cores. Components and clusters
+    are at most as many as the rows (and features) allow.
+
+    Args:
+        rows: uint8 or float, of shape (n_rows, n_features), in the order of the manifest.
+        mean: Of each feature over all rows of the job, of which ``rows`` may be a sample. It is
+            the centre of the PCA too: more exact than a sample's own, and the origin of every
+            later projection. Shape (n_features,).
+        scale: Standard deviations, as ``mean``; 0 counts as 1.
+        clustering: What finds the clusters; its seed and checkpoint are those of the PCA, too.
+        n_components: Principal components to keep.
+
+    Returns:
+        The model, without the name of its features and without their image size; and how the
+        number of its clusters was chosen, if it was.
+
+    Raises:
+        JobFailedError: There is no cluster.
+    """
+    scale = np.where(scale > 0, scale, 1.0)
+    # One thread for BLAS and OpenMP each, and our own above them: measured twice as fast as two
+    # BLAS threads on idle cores and ten times on busy ones, and no pool that a fork could break.
+    # It holds for KMeans too, whose threads add up their sums in the order in which they finish.
+    with threadpool_limits(1), ThreadPoolExecutor(count_cores()) as pool:
+        scaled = ScaledRows(rows, mean, scale, pool, clustering.checkpoint)
+        pca = fit_components(scaled, n_components, clustering.random_state)
+        clusters = clustering.find(pca.coordinates, rows)
+    model = Model(
+        mean=mean,
+        scale=scale,
+        components=pca.components,
+        centroids=clusters.centroids,
+        explained_variance=pca.explained_variance,
+        explained_variance_ratio=pca.explained_variance_ratio,
+        inertia=clusters.inertia,
+        rows_fitted=len(rows),
+        reference_coordinates=clusters.references.coordinates,
+        reference_labels=clusters.references.labels,
+        reference_radii=clusters.references.radii,
+    )
+    return model, clusters.choice

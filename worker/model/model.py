@@ -1,0 +1,159 @@
+"""A fitted model: what turns features into labels. Imports numpy only, as labelling starts fast."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from io import BytesIO
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.worker.clustering.centroids import nearest
+from shoal.worker.clustering.references import References, no_coordinates, no_labels, no_radii
+
+BLOCK_VALUES = 2**19  # 2 MB of float32: a block stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Which cluster each row belongs to, and where it lies.
+
+    Attributes:
+        labels: Cluster of each row, -1 for noise; int32 of shape (n_samples,).
+        distances: To the own centroid, of noise to the nearest one; Euclidean, float32 of shape
+            (n_samples,).
+        coordinates: First two components, float32 of shape (n_samples, 2); where the model has
+            only one, the second column is 0.
+    """
+
+    labels: NDArray[np.int32]
+    distances: NDArray[np.float32]
+    coordinates: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """StandardScaler, PCA and clusters as arrays; labels any row of the same features.
+
+    Attributes:
+        mean: Of each feature, over all rows of the job; shape (n_features,).
+        scale: Standard deviation of each feature, 1 where it is constant; shape (n_features,).
+        components: Principal axes, by falling variance; shape (n_components, n_features).
+        centroids: By falling cluster size; shape (n_clusters, n_components).
+        explained_variance: Variance along each component; shape (n_components,).
+        explained_variance_ratio: The same as a share of the scaled rows' total variance.
+        inertia: Sum of squared distances of the fitted rows to their centroids.
+        rows_fitted: Rows that the model was fitted on.
+        features: Name of the extractor that made the rows.
+        image_size: Side of the images before extraction, in pixels; 0 if unknown.
+        reference_coordinates: As of References; empty where the nearest centroid is the cluster.
+        reference_labels: As of References.
+        reference_radii: As of References.
+    """
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    components: NDArray[np.float32]
+    centroids: NDArray[np.float64]
+    explained_variance: NDArray[np.float64]
+    explained_variance_ratio: NDArray[np.float64]
+    inertia: float
+    rows_fitted: int
+    features: str = "pixels"
+    image_size: int = 0
+    reference_coordinates: NDArray[np.float32] = field(default_factory=no_coordinates)
+    reference_labels: NDArray[np.int32] = field(default_factory=no_labels)
+    reference_radii: NDArray[np.float32] = field(default_factory=no_radii)
+
+    def project(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        """Return the principal components of ``features``.
+
+        Args:
+            features: uint8 or float, of shape (n_samples, n_features).
+
+        Returns:
+            Shape (n_samples, n_components).
+
+        Raises:
+            ValueError: The rows are not as long as those that the model was fitted on.
+        """
+        if features.ndim != 2 or features.shape[1] != len(self.mean):
+            raise ValueError(f"shape {features.shape} is not (n_samples, {len(self.mean)})")
+        projected = np.empty((len(features), len(self.components)), np.float32)
+        axes = (self.components / self.scale).T.astype(np.float32)
+        for rows, block in centred_blocks(features, self.mean):
+            np.matmul(block, axes, out=projected[rows])
+        return projected
+
+    def label(self, features: NDArray[Any]) -> Labels:
+        """Assign each row to its nearest centroid, to the lower label where two are as near.
+
+        Where the model has references, to the nearest one's cluster, or to none.
+
+        Args:
+            features: uint8 or float, of shape (n_samples, n_features).
+
+        Raises:
+            ValueError: The rows are not as long as those that the model was fitted on.
+        """
+        projected = self.project(features)
+        labels = own = nearest(projected, self.centroids)
+        if len(self.reference_labels):
+            labels = self._references().label(projected)
+            own = np.where(labels < 0, own, labels)
+        distances = np.linalg.norm(projected - self.centroids[own], axis=1)
+        coordinates = np.zeros((len(projected), 2), np.float32)
+        coordinates[:, : projected.shape[1]] = projected[:, :2]
+        return Labels(labels, distances.astype(np.float32), coordinates)
+
+    def _references(self) -> References:
+        return References(self.reference_coordinates, self.reference_labels, self.reference_radii)
+
+    def to_bytes(self) -> bytes:
+        """Return the model as an ``npz`` file."""
+        file = BytesIO()
+        np.savez(file, **{f.name: getattr(self, f.name) for f in fields(self)})
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Return the model that ``to_bytes`` wrote.
+
+        Raises:
+            ValueError: The bytes are not such a file, or not a whole one.
+        """
+        try:
+            with np.load(BytesIO(content), allow_pickle=False) as arrays:
+                values = {f.name: plain(arrays[f.name]) for f in fields(cls)}
+        # zipfile and numpy answer damaged bytes with nearly any exception: BadZipFile, KeyError,
+        # NotImplementedError, RuntimeError, MemoryError ...
+        except Exception as error:
+            raise ValueError(f"these bytes are not a model: {error}") from error
+        return cls(**values)
+
+
+def centred_blocks(
+    features: NDArray[Any], mean: NDArray[np.float64]
+) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+    """Yield ``features - mean`` a few rows at a time, and which rows they are.
+
+    The blocks share one buffer: each is gone when the next is asked for.
+    """
+    n_rows = max(8, BLOCK_VALUES // features.shape[1])
+    buffer = np.empty((min(n_rows, len(features)), features.shape[1]), np.float32)
+    # uint8 is exact in float32, three times as fast; other features may need float64 to subtract.
+    subtracted = mean.astype(np.float32) if features.dtype == np.uint8 else mean
+    for start in range(0, len(features), n_rows):
+        rows = features[start : start + n_rows]
+        block = buffer[: len(rows)]
+        if rows.dtype == np.uint8:
+            np.copyto(block, rows)
+            block -= subtracted
+        else:
+            np.subtract(rows, subtracted, out=block, casting="same_kind")
+        yield slice(start, start + len(rows)), block
+
+
+def plain(array: NDArray[Any]) -> Any:
+    """Return a number or a word as itself, which ``npz`` had made an array."""
+    return array if array.ndim else array.item()

@@ -1,0 +1,58 @@
+"""What a worker's process works with: settings, store, messages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+
+from celery import Celery
+
+from shoal.shared.connection import Client
+from shoal.shared.files import ImageLimits
+from shoal.shared.messages import Messages
+from shoal.shared.settings import Settings
+from shoal.shared.store import Ledger, Registry, Results
+from shoal.shared.sweeper import Sweeper
+from shoal.worker.runtime.stop_sign import StopSign
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """One Redis and what is done with it. Redis clients survive a fork: each child reconnects."""
+
+    app: Celery
+    settings: Settings
+    client: Client
+    stop_sign: StopSign = field(default_factory=StopSign)
+
+    def ledger(self, job_id: str) -> Ledger:
+        """Return the ledger of one job; those used last are kept, with what was asked for."""
+        return self._ledgers(job_id)
+
+    @cached_property
+    def _ledgers(self) -> Callable[[str], Ledger]:
+        seconds = self.settings.lease_seconds
+        return lru_cache(maxsize=64)(lambda job_id: Ledger(self.client, job_id, seconds))
+
+    def results(self, job_id: str) -> Results:
+        """Return the results of one job."""
+        return Results(self.client, job_id)
+
+    @cached_property
+    def messages(self) -> Messages:
+        """Sends work to the workers."""
+        return Messages(self.app)
+
+    @cached_property
+    def sweeper(self) -> Sweeper:
+        """Looks after the active jobs."""
+        return Sweeper(Registry(self.client), self.settings, lambda: self.messages)
+
+    @cached_property
+    def limits(self) -> ImageLimits:
+        """What images may be read."""
+        settings = self.settings
+        return ImageLimits(
+            max_bytes=settings.max_image_bytes,
+            max_pixels=settings.max_image_pixels,
+            roots=settings.image_roots,
+        )

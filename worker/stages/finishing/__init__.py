@@ -1,0 +1,1 @@
+"""Finishing: what the labels of all batches come to."""

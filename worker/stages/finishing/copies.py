@@ -1,0 +1,99 @@
+"""Copies: the images of a job that it has more than once, as rows of the store."""
+
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+from redis import RedisError
+
+from shoal.shared.errors import NotFinishedError
+from shoal.shared.findings import DuplicateCounts
+from shoal.shared.jobs import State
+from shoal.shared.store import Lease
+from shoal.shared.store.refusals import PASSING
+from shoal.shared.store.rows import DUPLICATE_ROW
+from shoal.worker.images.hashes import HASH_DTYPE
+from shoal.worker.runtime.heartbeat import LeaseKeeper, WorkLostError
+from shoal.worker.stages.finishing.findings import Findings
+
+logger = logging.getLogger(__name__)
+
+# Attempts to finish that may cost a process before duplicates are left out.
+MOST_ATTEMPTS = 2
+
+# A row of duplicates as the store keeps it.
+DUPLICATE_DTYPE = np.dtype(
+    [
+        *(("group", "<u4"), ("content", "<u4"), ("batch", "<u4"), ("place", "<u4")),
+        *(("like_batch", "<u4"), ("like_place", "<u4"), ("distance", "u1")),
+    ]
+)
+assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
+
+
+def search_copies(findings: Findings, lease: Lease, keeper: LeaseKeeper) -> NDArray[np.void] | None:
+    """Return what ``find_copies`` does; None, and why in the log, rather than lose the job.
+
+    Raises:
+        WorkLostError: The job was cancelled or taken over meanwhile.
+    """
+    try:
+        if lease.attempt <= MOST_ATTEMPTS:
+            return find_copies(findings, keeper)
+        why = f"{lease.attempt - 1} processes were lost while they finished the job"
+    except MemoryError:
+        why = "not enough memory"
+    except NotFinishedError:
+        why = "a worker of another version stored no hashes"
+    except (WorkLostError, RedisError, *PASSING):
+        raise
+    except Exception as error:
+        logger.exception("the search for duplicates failed")
+        why = f"unexpected {type(error).__name__}"
+    event = {"job": findings.results.job_id, "stage": State.FINISHING}
+    logger.error("duplicates are left out: %s", why, extra=event)
+    return None
+
+
+def find_copies(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
+    """Return the images that are copies of each other or look alike, of DUPLICATE_DTYPE.
+
+    Raises:
+        WorkLostError: The job was cancelled or taken over meanwhile.
+    """
+    # scipy's graphs take long to import, and most processes never finish a job.
+    from shoal.worker.findings.duplicates import find_duplicates
+
+    hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
+    contents, perceptual = (np.ascontiguousarray(hashes[name]) for name in HASH_DTYPE.names or ())
+    found = find_duplicates(contents, perceptual, keeper.check)
+    copies = np.empty(len(found.rows), DUPLICATE_DTYPE)
+    copies["group"] = found.groups
+    copies["content"] = number_contents(contents[found.rows], found.groups)
+    copies["batch"], copies["place"] = findings.places(found.rows)
+    copies["like_batch"], copies["like_place"] = findings.places(found.partners)
+    copies["distance"] = found.distances
+    return copies
+
+
+def number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each row the number of its content within its group, from 0 in its order.
+
+    Args:
+        contents: Digests, shape (n,).
+        groups: Numbers of the groups, ascending, shape (n,).
+    """
+    # Equal contents are in one group.
+    _, first, inverse = np.unique(contents, return_index=True, return_inverse=True)
+    is_new = np.zeros(len(contents), np.int64)
+    is_new[first] = 1
+    of_all = np.cumsum(is_new) - 1
+    _, starts, group_of_row = np.unique(groups, return_index=True, return_inverse=True)
+    return of_all[first[inverse]] - of_all[starts][group_of_row]
+
+
+def count_copies(copies: NDArray[np.void]) -> DuplicateCounts:
+    """Return how many groups, images and true copies there are."""
+    distinct = len(np.unique(copies[["group", "content"]]))
+    groups = len(np.unique(copies["group"]))
+    return DuplicateCounts(groups=groups, images=len(copies), copies=len(copies) - distinct)

@@ -1,0 +1,115 @@
+"""The plots of a job. None of them is worth the labels: each may be missing."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.findings import CHOICE_PLOT
+from shoal.worker.images.loading import load_image
+from shoal.worker.images.thumbnails import encode
+from shoal.worker.memory import limit_memory
+from shoal.worker.runtime.heartbeat import LeaseKeeper
+from shoal.worker.runtime.watchdog import Watchdog
+from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.stages.finishing.findings import Findings
+
+logger = logging.getLogger(__name__)
+
+# Small pictures, by the path of their image.
+Tiles: TypeAlias = dict[str, NDArray[np.uint8]]
+Draw: TypeAlias = Callable[[], Image.Image]
+
+TILE_PIXELS = 96
+MOST_OUTLIERS = 8  # of those listed, as many as a cluster has representatives
+GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
+
+
+def load_tiles(
+    paths: Iterable[str], source: Path, workplace: Workplace, keeper: LeaseKeeper
+) -> Tiles:
+    """Return small pictures of images, without those that cannot be loaded any more.
+
+    No other thread may need much memory meanwhile: that of images is limited for all of them.
+
+    Raises:
+        WorkLostError: The job was cancelled or taken over meanwhile.
+    """
+    tiles, settings = {}, workplace.settings
+    with Watchdog(settings.image_seconds) as watchdog, limit_memory(settings.image_memory):
+        for path in dict.fromkeys(paths):
+            keeper.check()
+            watchdog.watch()
+            # A file that has grown since may be too much even to be read.
+            with suppress(UnreadableImageError, MemoryError):
+                tiles[path] = load_image(source / path, TILE_PIXELS, workplace.limits)
+    return tiles
+
+
+def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
+    """Return tiles as JPEG."""
+    return {path: encode(Image.fromarray(tile)) for path, tile in tiles.items()}
+
+
+def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
+    """Return the plots as PNG, by name.
+
+    Args:
+        findings: What is drawn.
+        tiles: For the contact sheet; grey stands for those missing.
+        pool: Encodes one plot while the next is drawn here: matplotlib draws one at a time.
+    """
+    # Drawing takes long to import, and most processes never plot.
+    from shoal.worker import plots
+
+    def plot_contact_sheet() -> Image.Image:
+        outliers = findings.outliers[:MOST_OUTLIERS]
+        *typical, far = (
+            [tiles.get(path, GREY) for path in row]
+            for row in [*findings.shown_representatives(), outliers]
+        )
+        return plots.plot_contact_sheet(typical, findings.sizes, far)
+
+    rows, sizes = findings.rows, findings.sizes
+    ratio = findings.model.explained_variance_ratio
+    points = np.stack([rows["pc1"], rows["pc2"]], axis=1)
+    # First what takes longest to encode, which is done beside all others.
+    draws: dict[str, Draw] = {
+        "contact-sheet": plot_contact_sheet,
+        "scatter": lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
+        "variance": lambda: plots.plot_variance(ratio),
+        "sizes": lambda: plots.plot_sizes(sizes),
+    }
+    if choice := findings.choice:
+        draws[CHOICE_PLOT] = lambda: plots.plot_choice(choice)
+    return draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
+
+
+def draw_each(
+    draws: Mapping[str, Draw], encode: Callable[[Image.Image], Future[bytes]]
+) -> dict[str, bytes]:
+    """Return what each of ``draws`` draws, encoded, without those that fail."""
+    encoding, plots = dict[str, Future[bytes]](), dict[str, bytes]()
+    for name, draw in draws.items():
+        with only_a_plot(name):
+            encoding[name] = encode(draw())
+    for name, png in encoding.items():
+        with only_a_plot(name):
+            plots[name] = png.result()
+    return plots
+
+
+@contextmanager
+def only_a_plot(name: str) -> Iterator[None]:
+    """Let what fails here cost a plot: the labels are complete, and worth more than all plots."""
+    try:
+        yield
+    except Exception:
+        logger.exception("plot could not be drawn", extra={"plot": name})

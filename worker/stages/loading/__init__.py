@@ -1,0 +1,1 @@
+"""Loading: the images of a batch become features."""

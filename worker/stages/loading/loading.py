@@ -1,0 +1,137 @@
+"""Loading: the images of one batch become rows of features."""
+
+import logging
+import zlib
+from collections.abc import Callable, Sequence
+from socket import gethostname
+
+import numpy as np
+
+from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError
+from shoal.shared.files import is_bare
+from shoal.shared.findings import FailureReason
+from shoal.shared.jobs import Stage
+from shoal.shared.store import Commit, Ledger
+from shoal.shared.store.rows import FailedImage
+from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
+from shoal.worker.images.hashes import HASH_DTYPE, perceptual_hash
+from shoal.worker.runtime.heartbeat import WorkLostError
+from shoal.worker.runtime.watchdog import Watchdog
+from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.stages.attempts import (
+    MOST_ATTEMPTS,
+    describe_hopeless,
+    fail_hopeless,
+    keep_batch,
+    log_batch,
+)
+from shoal.worker.stages.loading.outcome import commit_rows
+from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
+from shoal.worker.stages.loading.remainder import BatchRows, Remainder
+
+logger = logging.getLogger(__name__)
+
+# Images between two looks at whether the work is still wanted: an embedding takes 10 ms for each.
+CHUNK = 64
+
+
+def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
+    """Load one batch and commit its features and failures."""
+    ledger = workplace.ledger(job_id)
+    results = workplace.results(job_id)
+    attempt = ledger.start_batch(Stage.LOADING, batch, redelivered, results.batch_keys)
+    if attempt is None:
+        return Commit.STALE
+    if attempt.number > MOST_ATTEMPTS:
+        return give_up(workplace, ledger, batch, attempt.notes)
+    try:
+        with keep_batch(workplace, ledger, Stage.LOADING, batch) as heartbeat:
+            part = Remainder.find(results, batch, attempt.notes)
+            images = read_images(workplace, ledger.request, part.paths, attempt.number, heartbeat)
+            if not part.is_retry:  # that must not cost a finished job its results
+                check_source(ledger, images.failures)
+            rows = extract_rows(workplace, ledger, images, heartbeat.check)
+            seconds = heartbeat.seconds
+            commit = commit_rows(workplace, ledger, part, rows, images, seconds)
+    except UsageError as error:
+        # Nor would any other attempt here have what the job asks for.
+        return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
+    except WorkLostError:
+        return Commit.STALE
+    counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
+    outcome = {"attempt": attempt.number, **counts, "commit": commit, "seconds": seconds}
+    log_batch(ledger, Stage.LOADING, batch, **outcome)
+    return commit
+
+
+def give_up(
+    workplace: Workplace, ledger: Ledger, batch: int, notes: Sequence[bytes | None]
+) -> Commit:
+    """Commit a hopeless batch: each image to be loaded is a failure that says why."""
+    detail = describe_hopeless(ledger, Stage.LOADING, batch)
+    raised = ledger.last_error(Stage.LOADING, batch)
+    reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
+    try:
+        part = Remainder.find(workplace.results(ledger.job_id), batch, notes)
+        failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
+        nothing = LoadedImages(*make_room(ledger.request, 0), failures)
+        rows = extract_rows(workplace, ledger, nothing, lambda: None)
+        commit = commit_rows(workplace, ledger, part, rows, nothing)
+    except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError, DamagedJobError):
+        # Nothing can name these images any more, the request is of another version, or this
+        # worker lacks what the job asks for.
+        return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
+    logger.error(detail, extra={"job": ledger.job_id, "stage": Stage.LOADING})
+    return commit
+
+
+def extract_rows(
+    workplace: Workplace, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
+) -> BatchRows:
+    """Return the features and hashes of ``images``; end the process if an extractor hangs.
+
+    Raises:
+        UsageError: This worker does not have what the job asks for.
+    """
+    model = workplace.settings.embedding_model
+    extractors = find_extractors(ledger.request.features, model)
+    for extractor in extractors:
+        check_same(ledger, extractor)
+    parts = []
+    hashes = np.empty(len(images.digests), HASH_DTYPE)
+    hashes["content"] = images.digests
+    with Watchdog(workplace.settings.image_seconds * CHUNK) as watchdog:
+        for start in range(0, max(len(images.pixels), 1), CHUNK):
+            check()
+            watchdog.watch()
+            part, widths = extract_blocks(extractors, images.pixels[start : start + CHUNK])
+            parts.append(part)
+    hashes["perceptual"] = extract_in_chunks(perceptual_hash, images.pixels)
+    return BatchRows(np.concatenate(parts), hashes, widths)
+
+
+def check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
+    """Check that images are not missing because this machine has nothing of their folder.
+
+    Raises:
+        UsageError: It has nothing: here, all images of all batches would be failures.
+    """
+    source = ledger.request.source
+    if any(failure.reason is FailureReason.MISSING for failure in failures) and is_bare(source):
+        raise UsageError(
+            f"{source} is missing or empty on {gethostname()}: mount it there at this path, or stop"
+            f" the workers there, then `shoal retry {ledger.job_id}`"
+        )
+
+
+def check_same(ledger: Ledger, extractor: Extractor) -> None:
+    """Check that this worker's extractor is that of the job's other workers.
+
+    Raises:
+        UsageError: Theirs has another digest.
+    """
+    if extractor.digest and ledger.agree(extractor.name, extractor.digest) != extractor.digest:
+        raise UsageError(
+            f"The workers' models for {extractor.name} differ: set SHOAL_EMBEDDING_MODEL to the"
+            " same file on all of them, then submit anew with --force"
+        )
