@@ -21,7 +21,7 @@ from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from benchmarks.pipeline import LIMITS, PROCESSES, started_workers, time_job
 from shoal.producer.client import Client
-from shoal.shared.features import choose_image_size
+from shoal.shared.recipe.features import choose_image_size
 from shoal.worker.extractors import Extractor, extract_blocks, find_extractors
 from shoal.worker.images.loading import load_image
 from shoal.worker.memory import keep_freed_memory

@@ -20,7 +20,7 @@ import shoal.worker.blas  # noqa: F401  the pool gets one thread a process, as t
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from shoal.producer.client import Client
-from shoal.shared.files import ImageLimits
+from shoal.shared.images.files import ImageLimits
 from shoal.shared.settings import Settings
 from shoal.worker.images.loading import load_image
 from shoal.worker.memory import keep_freed_memory

@@ -17,8 +17,8 @@ import shoal.worker.blas  # noqa: F401  before numpy's first product
 from benchmarks import FIGURES
 from benchmarks.labelled_sets import SETS, make_set
 from shoal.producer.submission.folder import find_images
-from shoal.shared.features import choose_image_size
-from shoal.shared.files import ImageLimits
+from shoal.shared.images.files import ImageLimits
+from shoal.shared.recipe.features import choose_image_size
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.extractors import Features, extract_blocks, find_extractors
 from shoal.worker.images.loading import load_image

@@ -20,7 +20,6 @@ from shoal.producer.submission.folder import Folder, find_images
 from shoal.producer.submission.plan import Plan, make_plan
 from shoal.producer.submission.request import make_request
 from shoal.shared.connection import QUICK_RETRIES, check_server, connect
-from shoal.shared.embedded import hold_server
 from shoal.shared.errors import (
     ConnectionLostError,
     DamagedJobError,
@@ -29,12 +28,13 @@ from shoal.shared.errors import (
     UnknownJobError,
 )
 from shoal.shared.jobs import JobRequest, Stage, Status
+from shoal.shared.server.embedded import hold_server
 from shoal.shared.settings import Settings, read_settings
 from shoal.shared.store import Ledger, Lifetimes, Registry
 from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
-    from shoal.shared.messages import Messages
+    from shoal.shared.messaging.messages import Messages
 
 JOB_ID = re.compile(r"[0-9a-f]{12}")
 
@@ -103,8 +103,8 @@ class Client:
     def messages(self) -> "Messages":
         """Sends work to the workers."""
         # Celery takes 0.3 s to import, and most commands only read.
-        from shoal.shared.broker import make_app
-        from shoal.shared.messages import Messages
+        from shoal.shared.messaging.broker import make_app
+        from shoal.shared.messaging.messages import Messages
 
         return Messages(make_app(self.url))
 

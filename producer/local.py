@@ -8,9 +8,9 @@ from contextlib import suppress
 
 from shoal.shared.connection import LOST
 from shoal.shared.cores import count_cores
-from shoal.shared.embedded import home_of, shorten
 from shoal.shared.errors import ShoalError
 from shoal.shared.jobs import Status
+from shoal.shared.server.embedded import home_of, shorten
 from shoal.shared.settings import Settings, make_environment
 from shoal.shared.store import Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS

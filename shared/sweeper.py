@@ -19,7 +19,7 @@ from shoal.shared.store.refusals import full_is_ours
 from shoal.shared.tasks import BATCHES
 
 if TYPE_CHECKING:
-    from shoal.shared.messages import Messages
+    from shoal.shared.messaging.messages import Messages
 
 logger = logging.getLogger(__name__)
 

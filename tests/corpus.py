@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.files import ImageLimits
+from shoal.shared.images.files import ImageLimits
 from shoal.worker.images.loading import load_image
 
 INDEX = "https://pypi.org/simple"

@@ -16,9 +16,9 @@ from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
-from shoal.shared.broker import make_app
 from shoal.shared.connection import LOST, QUICK_RETRIES, connect, find_faults
-from shoal.shared.embedded import hold_server, server_url
+from shoal.shared.messaging.broker import make_app
+from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
 from shoal.shared.tasks import CALLBACKS
 from shoal.worker.memory import keep_freed_memory

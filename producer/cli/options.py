@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import click
 
-from shoal.shared.features import IMAGE_SIZES
 from shoal.shared.jobs import ALGORITHMS, AUTO, JobRequest
+from shoal.shared.recipe.features import IMAGE_SIZES
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = JobRequest(source="")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.producer.report.points import Points
-from shoal.shared.thumbnails import TILE_PIXELS
+from shoal.shared.images.thumbnails import TILE_PIXELS
 
 COLOURS_SHOWN = 6
 # Pixels of a tile, each way: a JPEG is decoded fastest at an eighth of its size.

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from shoal.producer.report.text import show_name
+from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Results
 from shoal.shared.store.rows import LABEL_ROW
-from shoal.shared.thumbnails import sample_positions
 
 # Of all paths together, as they stand in the file.
 PATHS_BYTES = 2_000_000

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from shoal.shared.features import count_features, feature_bytes
+from shoal.shared.images.thumbnails import count_page_bytes
 from shoal.shared.jobs import AUTO, JobRequest
+from shoal.shared.recipe.features import count_features, feature_bytes
 from shoal.shared.store.manifest import pack_paths
-from shoal.shared.thumbnails import count_page_bytes
 
 # What the worker does: its defaults, and what its fit holds beside the rows.
 DEFAULT_COMPONENTS = 50

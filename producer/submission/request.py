@@ -8,8 +8,8 @@ import msgspec
 from shoal.producer.submission.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
-from shoal.shared.features import choose_image_size, count_features, feature_bytes
 from shoal.shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest
+from shoal.shared.recipe.features import choose_image_size, count_features, feature_bytes
 
 # A batch's features travel in one command, which Redis limits to 512 MB.
 MAX_BATCH_BYTES = 2**26

@@ -7,10 +7,10 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import TYPE_CHECKING, Any
 
-from shoal.shared.depth import find_depth
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.files import FORMATS, ImageLimits, read_file
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.depth import find_depth
+from shoal.shared.images.files import FORMATS, ImageLimits, read_file
 from shoal.shared.settings import Settings
 
 if TYPE_CHECKING:

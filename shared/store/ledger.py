@@ -7,10 +7,10 @@ from functools import cached_property
 
 from shoal.shared.errors import DamagedJobError, UnknownJobError, UsageError
 from shoal.shared.jobs import JobRequest, Stage, State, Status
-from shoal.shared.status import make_status
 from shoal.shared.store import scripts
 from shoal.shared.store.batches import BatchLedger
 from shoal.shared.store.keys import ACTIVE
+from shoal.shared.store.status import make_status
 
 logger = logging.getLogger(__name__)
 

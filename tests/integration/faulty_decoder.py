@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.files import ImageLimits
+from shoal.shared.images.files import ImageLimits
 from shoal.worker.images.loading import load_image
 
 damage: list[Path] = []

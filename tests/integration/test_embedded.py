@@ -17,9 +17,10 @@ from servers import wait_until
 
 from shoal import Client
 from shoal.producer.local import LocalWorkers
-from shoal.shared.broker import make_app
 from shoal.shared.connection import connect, find_faults
-from shoal.shared.embedded import (
+from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError
+from shoal.shared.messaging.broker import make_app
+from shoal.shared.server.embedded import (
     MAX_LOG_BYTES,
     MAX_PAUSE_SECONDS,
     STEADY_SECONDS,
@@ -28,14 +29,13 @@ from shoal.shared.embedded import (
     server_url,
     shorten,
 )
-from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError
+from shoal.shared.server.valkey import SOCKET_PATH_BYTES, is_ready, socket_path
 from shoal.shared.settings import Settings
-from shoal.shared.valkey import SOCKET_PATH_BYTES, is_ready, socket_path
 
 HOLD = "\n".join(
     [
         "import sys, pathlib",
-        "from shoal.shared.embedded import hold_server",
+        "from shoal.shared.server.embedded import hold_server",
         "from shoal.shared.settings import Settings",
         "with hold_server(Settings(home=pathlib.Path(sys.argv[1]))) as url:",
         "    print(url, flush=True)",
@@ -232,7 +232,7 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path, name):
 
 
 def test_data_that_cannot_be_read_is_told_at_once_with_the_remedy(settings, monkeypatch):
-    monkeypatch.setattr("shoal.shared.embedded.START_SECONDS", 600)
+    monkeypatch.setattr("shoal.shared.server.embedded.START_SECONDS", 600)
     with hold_server(settings) as url, connect(url) as client:
         client.set("key", bytes(10_000))
     wait_until(lambda: not find_processes(settings))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shoal.shared.errors import UsageError
-from shoal.shared.features import choose_image_size, list_features
+from shoal.shared.recipe.features import choose_image_size, list_features
 from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
 
 EXAMPLE = Path(__file__).parent / "brightness_package"

@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 from servers import Server, wait_until
 
-from shoal.shared.broker import make_app
 from shoal.shared.connection import connect
 from shoal.shared.errors import DamagedJobError, NotFinishedError
 from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import JobRequest, Stage, State
-from shoal.shared.messages import Messages
+from shoal.shared.messaging.broker import make_app
+from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Registry
 from shoal.shared.store.keys import CELERY

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from shoal.shared.errors import ShoalError, UnreadableImageError
-from shoal.shared.files import ImageLimits
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.files import ImageLimits
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import NO_MEMORY, load_image
 

@@ -68,7 +68,7 @@ LOAD_TILES = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from shoal.shared.files import ImageLimits
+from shoal.shared.images.files import ImageLimits
 from shoal.shared.settings import Settings
 from shoal.worker.stages.finishing.plotting import load_tiles
 

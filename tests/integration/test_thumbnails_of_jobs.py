@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Commit
-from shoal.shared.thumbnails import sample_positions
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import cut_page, make_tiles
 from shoal.worker.stages.loading.loading import load_batch
@@ -65,7 +65,7 @@ def test_a_batch_loaded_before_there_were_thumbnails_still_goes_on(workplace, su
 
 
 def test_a_huge_job_has_a_tile_for_its_sample_alone(workplace, submit, load, mixed, monkeypatch):
-    monkeypatch.setattr("shoal.shared.thumbnails.MOST_POINTS", 20)
+    monkeypatch.setattr("shoal.shared.images.thumbnails.MOST_POINTS", 20)
     ledger = submit(mixed, batch_size=43, **SMALL)
     load(ledger)
     results = workplace.results(ledger.job_id)

@@ -10,8 +10,8 @@ import yaml
 from click.testing import CliRunner
 
 from shoal.producer.cli.main import main
+from shoal.shared.server.valkey import SERVER_CONFIGURATION
 from shoal.shared.settings import Settings
-from shoal.shared.valkey import SERVER_CONFIGURATION
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

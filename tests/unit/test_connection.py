@@ -1,8 +1,8 @@
 import pytest
 
-from shoal.shared.broker import backend_url, make_app
 from shoal.shared.connection import broker_url, check_url, connect, hide_password
 from shoal.shared.errors import SettingsError
+from shoal.shared.messaging.broker import backend_url, make_app
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,12 @@ def test_a_client_does_not_connect_before_it_is_asked():
 
 
 def test_the_result_backend_is_ours():
-    assert backend_url("redis://example/0") == "shoal.shared.broker:ChordBackend+redis://example/0"
+    assert (
+        backend_url("redis://example/0")
+        == "shoal.shared.messaging.broker:ChordBackend+redis://example/0"
+    )
     assert backend_url("redis+socket:///a.sock").startswith(
-        "shoal.shared.broker:ChordBackend+socket://"
+        "shoal.shared.messaging.broker:ChordBackend+socket://"
     )
     assert type(make_app("redis://example/0").backend).__name__ == "ChordBackend"
 

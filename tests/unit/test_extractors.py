@@ -6,7 +6,12 @@ from numpy.typing import NDArray
 from skimage import data
 
 from shoal.shared.errors import UsageError
-from shoal.shared.features import IMAGE_SIZES, choose_image_size, list_features, split_features
+from shoal.shared.recipe.features import (
+    IMAGE_SIZES,
+    choose_image_size,
+    list_features,
+    split_features,
+)
 from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
 from shoal.worker.extractors.extractor import CHUNK_PIXELS
 

@@ -18,8 +18,8 @@ from PIL import Image, ImageCms
 from twelve_bits import make_twelve_bit_tiff
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.files import ImageLimits
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.files import ImageLimits
 from shoal.worker.images.loading import load_image
 
 Colour = int | tuple[int, ...]

@@ -13,7 +13,7 @@ from twelve_bits import make_twelve_bit_tiff
 from shoal.producer.web import thumbnails
 from shoal.producer.web.thumbnails import SIDE_PIXELS, Thumbnails
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.files import ImageLimits
+from shoal.shared.images.files import ImageLimits
 from shoal.shared.settings import Settings
 from shoal.worker.images.loading import load_image
 

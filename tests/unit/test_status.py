@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.shared import status as statuses
 from shoal.shared.jobs import ImageCounts, JobRequest, State
+from shoal.shared.store import status as statuses
 from shoal.shared.wire import encode
 
 NOW = 1_800_000_000.0

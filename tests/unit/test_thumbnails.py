@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shoal.shared.thumbnails import (
+from shoal.shared.images.thumbnails import (
     MOST_POINTS,
     PAGES_BYTES,
     choose_qualities,

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.features import IMAGE_SIZES
+from shoal.shared.recipe.features import IMAGE_SIZES
 from shoal.worker.extractors.cells import Cells
 from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
 

@@ -22,7 +22,7 @@ class Extractor:
 
     Attributes:
         name: What ``--features`` calls it.
-        image_size: What suits it, in pixels; ``shoal.shared.features`` has the default of a job.
+        image_size: What suits it, in pixels; ``shared.recipe.features`` has the default of a job.
         digest: Of what else decides about the features, such as a model; workers of one job
             must agree on it.
         extract: Images of shape (n_samples, image_size, image_size, 3) in, of any size;

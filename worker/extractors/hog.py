@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from shoal.shared.features import IMAGE_SIZES
+from shoal.shared.recipe.features import IMAGE_SIZES
 from shoal.worker.extractors.cells import Cells
 from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
 from shoal.worker.extractors.grey import make_grey

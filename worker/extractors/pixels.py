@@ -2,7 +2,7 @@
 
 import math
 
-from shoal.shared.features import IMAGE_SIZES
+from shoal.shared.recipe.features import IMAGE_SIZES
 from shoal.worker.extractors.extractor import Extractor, Features, Images
 
 

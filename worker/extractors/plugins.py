@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from shoal.shared.errors import UsageError
-from shoal.shared.features import find_plugins
+from shoal.shared.recipe.features import find_plugins
 from shoal.worker.extractors.extractor import Extractor, Features, Images
 
 DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shoal.shared.features import check_known, split_features
+from shoal.shared.recipe.features import check_known, split_features
 from shoal.worker.extractors.color import COLOR
 from shoal.worker.extractors.embedding import make_embedding
 from shoal.worker.extractors.extractor import Extractor, Features, Images

@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.files import ImageLimits
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.files import ImageLimits
 from shoal.worker.images.loading import NO_MEMORY
 from shoal.worker.memory import limit_memory_for_good
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from shoal.shared.files import StrPath
+from shoal.shared.images.files import StrPath
 from shoal.worker.images.decoder import LENGTH, DecoderOrder
 
 WAIT_SECONDS = 1.0

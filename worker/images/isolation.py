@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.errors import ShoalError, UnreadableImageError
-from shoal.shared.files import ImageLimits, StrPath
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.files import ImageLimits, StrPath
 from shoal.worker.images.decoder import DecoderOrder
 from shoal.worker.images.decoder_process import DEATH_SECONDS, DecoderProcess
 

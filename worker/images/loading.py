@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
 from shoal.worker.images.pixels import check_pixels, make_square
 from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
 

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
-from shoal.shared.depth import SIXTEEN, find_depth
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.depth import SIXTEEN, find_depth
 
 # Modes whose values may be averaged as they are. Pillow weighs colour by alpha (LA, RGBA)
 # while it resizes, so that what is invisible does not bleed into what is visible.

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.shared.thumbnails import COLUMNS, TILE_PIXELS, choose_qualities, tile_budget_bytes
+from shoal.shared.images.thumbnails import COLUMNS, TILE_PIXELS, choose_qualities, tile_budget_bytes
 
 # Of an image's width and height, for a tile.
 ENOUGH_PIXELS = 64

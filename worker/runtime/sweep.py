@@ -10,7 +10,7 @@ from redis import RedisError
 
 from shoal.shared.connection import connect, find_faults
 from shoal.shared.errors import ConnectionLostError
-from shoal.shared.messages import Messages
+from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import read_settings
 from shoal.shared.store import Registry
 from shoal.shared.sweeper import Sweeper

@@ -7,8 +7,8 @@ from functools import cached_property, lru_cache
 from celery import Celery
 
 from shoal.shared.connection import Client
-from shoal.shared.files import ImageLimits
-from shoal.shared.messages import Messages
+from shoal.shared.images.files import ImageLimits
+from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Registry, Results
 from shoal.shared.sweeper import Sweeper

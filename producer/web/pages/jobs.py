@@ -18,9 +18,9 @@ from shoal.producer.web.api.submission import DEFAULTS
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
-from shoal.shared.features import list_features
 from shoal.shared.findings import NOISE, ClusterSummary
 from shoal.shared.jobs import ALGORITHMS, State, Status
+from shoal.shared.recipe.features import list_features
 
 CLUSTERS_A_PAGE = 20
 IMAGES_A_PAGE = 60

@@ -17,7 +17,7 @@ from celery.backends.redis import RedisBackend
 from celery.signals import after_task_publish
 from unreliable_broker import deliver_unreliably
 
-from shoal.shared.broker import ChordBackend
+from shoal.shared.messaging.broker import ChordBackend
 from shoal.shared.store import Lease, Ledger, Results
 from shoal.shared.tasks import LABEL_BATCH
 from shoal.worker.app import app

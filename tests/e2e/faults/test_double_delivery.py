@@ -9,9 +9,9 @@ from polling import wait_until
 from unreliable_broker import copies_of, deliver_unreliably
 
 from shoal import Client
-from shoal.shared.broker import make_app
 from shoal.shared.jobs import Stage, State
-from shoal.shared.messages import Messages
+from shoal.shared.messaging.broker import make_app
+from shoal.shared.messaging.messages import Messages
 from shoal.shared.store import Registry
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS

@@ -8,8 +8,8 @@ from socket import gethostname
 import numpy as np
 
 from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError
-from shoal.shared.files import is_bare
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.files import is_bare
 from shoal.shared.jobs import Stage
 from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.rows import FailedImage

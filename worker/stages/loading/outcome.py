@@ -4,9 +4,9 @@ from itertools import compress
 
 import numpy as np
 
+from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.rows import Shape
-from shoal.shared.thumbnails import sample_positions
 from shoal.worker.images.thumbnails import cut_page, make_page, make_tiles
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.workplace import Workplace

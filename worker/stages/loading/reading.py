@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.files import digest_content, read_file
+from shoal.shared.images.files import digest_content, read_file
 from shoal.shared.jobs import JobRequest
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.images.isolation import IsolatedLoader

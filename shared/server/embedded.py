@@ -2,7 +2,7 @@
 
 Each command holds a shared lock on a file; the kernel lets go of it however the command
 ends. A supervisor process, started by the first command, ends the server once it can have
-the lock for itself. ``python -m shoal.shared.embedded HOME`` is that supervisor.
+the lock for itself. ``python -m shoal.shared.server.embedded HOME`` is that supervisor.
 """
 
 import fcntl
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO
 
 from shoal.shared.errors import ConnectionLostError, SettingsError
+from shoal.shared.server.valkey import answers, end_orphan, is_ready, socket_path, start_server
 from shoal.shared.settings import Settings
-from shoal.shared.valkey import answers, end_orphan, is_ready, socket_path, start_server
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.05
@@ -114,7 +114,7 @@ def start_supervisor(home: Path) -> None:
             end_orphan(home)  # or it would be taken for the new server
         supervisor = subprocess.Popen(
             # -P: what lies in the current directory must not be taken for our modules.
-            [sys.executable, "-P", "-m", "shoal.shared.embedded", str(home)],
+            [sys.executable, "-P", "-m", "shoal.shared.server.embedded", str(home)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

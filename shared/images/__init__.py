@@ -1,0 +1,1 @@
+"""Image files: which may be read, and what producer and worker agree on of their thumbnails."""

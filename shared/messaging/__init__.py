@@ -1,0 +1,1 @@
+"""Messages: the Celery application, its channel, and what is sent."""
