@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from shoal.producer.report.map import find_largest
-from shoal.producer.report.text import show_name, show_share
+from shoal.producer.report.text import show_name
 from shoal.shared.findings import ClusterSummary, Summary
 from shoal.shared.palette import colour_number
-from shoal.shared.text import show_count
+from shoal.shared.text import show_count, show_share
 
 # Rows of the table of clusters that are not shown in full.
 ROWS = 500

@@ -15,9 +15,9 @@ from bokeh.plotting import figure
 from bokeh.util.paths import bokehjs_path
 
 from shoal.producer.report.points import Points, pack_names
-from shoal.producer.report.text import show_share
 from shoal.shared.findings import NOISE, ClusterSummary, Summary
 from shoal.shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
+from shoal.shared.text import show_share
 
 # In the order of the shapes in the plots.
 SHAPES = (

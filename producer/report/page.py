@@ -12,12 +12,12 @@ from shoal.producer.report.failures import sum_up_failures
 from shoal.producer.report.figures import make_figures
 from shoal.producer.report.map import bokeh_script, make_map
 from shoal.producer.report.pages import choose_pages
-from shoal.producer.report.text import show_duplicates, show_name, show_share, show_time
+from shoal.producer.report.text import show_duplicates, show_name, show_time
 from shoal.producer.templates import load_templates
 from shoal.shared.findings import Summary
 from shoal.shared.jobs import Status
 from shoal.shared.palette import COLOURS
-from shoal.shared.text import show_count
+from shoal.shared.text import show_count, show_share
 
 MOST_BYTES = 15_000_000
 TEMPLATES = load_templates(

@@ -15,14 +15,6 @@ def show_name(name: str, most: int = MOST_CHARACTERS) -> str:
     return readable if len(readable) <= most else f"…{readable[1 - most :]}"
 
 
-def show_share(share: float) -> str:
-    """Return a share in percent, with as many digits as it deserves."""
-    percent = 100 * share
-    if 0 < percent < 0.1:
-        return "< 0.1 %"
-    return f"{percent:.0f} %" if percent >= 9.95 or not percent else f"{percent:.1f} %"
-
-
 def show_time(seconds: float) -> str:
     """Return a time since 1970 in words, in UTC."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
+from shoal.shared.text import show_share
 from shoal.worker.plots import (
     encode_png,
     plot_contact_sheet,
@@ -17,7 +18,7 @@ from shoal.worker.plots.marks import UNNAMED_COLOUR, choose_marks
 from shoal.worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
 from shoal.worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from shoal.worker.plots.sizes import make_sizes_figure
-from shoal.worker.plots.style import COLOURS, describe_share, draw, find_colour, find_marker
+from shoal.worker.plots.style import COLOURS, draw, find_colour, find_marker
 from shoal.worker.plots.variance import describe_variance, make_variance_figure
 
 
@@ -261,7 +262,7 @@ def test_the_variance_is_summed_up_in_words():
     [(0.234, "23 %"), (0.0961, "9.6 %"), (0.0996, "10 %"), (0.0004, "< 0.1 %"), (0, "0 %")],
 )
 def test_shares_have_as_many_digits_as_they_deserve(share, words):
-    assert describe_share(share) == words
+    assert show_share(share) == words
 
 
 def test_thousands_of_components_are_drawn_as_fast_as_a_few():

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoal.shared.text import show_count
 from shoal.worker.plots.style import (
     BODY,
     FAINT,
@@ -20,7 +21,6 @@ from shoal.worker.plots.style import (
     SMALL,
     WIDTH_PIXELS,
     describe_clusters,
-    describe_count,
     draw,
     find_colour,
     make_figure,
@@ -129,7 +129,7 @@ def make_rows(
 ) -> list[Row]:
     """Return the rows of the sheet: clusters, then the outliers if there are any."""
     rows = [
-        Row(f"Cluster {label}", describe_count(int(size), "image"), find_colour(label), shown)
+        Row(f"Cluster {label}", show_count(int(size), "image"), find_colour(label), shown)
         for label, (shown, size) in enumerate(zip(tiles[:MAX_NAMED], sizes, strict=False))
     ]
     far = [Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else []

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shoal.shared.findings import NOISE
+from shoal.shared.text import show_share
 from shoal.worker.plots.marks import draw_numbers, draw_points, find_look
 from shoal.worker.plots.points import Frame, Points, find_centroids, find_frame, sample_with_noise
 from shoal.worker.plots.style import (
@@ -23,7 +24,6 @@ from shoal.worker.plots.style import (
     SMALL,
     WIDTH_PIXELS,
     describe_clusters,
-    describe_share,
     draw,
     make_figure,
     make_font,
@@ -145,7 +145,7 @@ def describe_axis(component: int, shares: NDArray[np.float64]) -> str:
     """Return a component's name with its share of the variance."""
     if component > len(shares):
         return "Spread at random, to show how dense the points are"
-    share = describe_share(float(shares[component - 1]))
+    share = show_share(float(shares[component - 1]))
     return f"Principal component {component}" + (f" ({share} of variance)" if share else "")
 
 

@@ -6,11 +6,11 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoal.shared.text import show_share
 from shoal.worker.plots.style import (
     HEADER_PIXELS,
     MAX_NAMED,
     describe_clusters,
-    describe_share,
     draw,
     find_colour,
     make_figure,
@@ -43,7 +43,7 @@ def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:
         length = BAR_PIXELS * size / largest
         write(figure, NAME_PIXELS, middle, f"Cluster {label}", ha="right")
         draw_bar(figure, middle, (length, 0.7 * row_pixels), find_colour(label))
-        words = f"{size:,}  ({describe_share(size / total)})"
+        words = f"{size:,}  ({show_share(size / total)})"
         write(figure, NAME_PIXELS + 32 + length, middle, words)
     return figure
 

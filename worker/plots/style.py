@@ -4,7 +4,6 @@ Everything is placed in pixels from the upper left corner: no text is cut, and n
 has to draw the figure a second time to find out.
 """
 
-import math
 from io import BytesIO
 from typing import Any
 
@@ -20,6 +19,7 @@ from PIL import Image
 from shoal.shared.palette import COLOURS as COLOURS
 from shoal.shared.palette import MAX_NAMED as MAX_NAMED
 from shoal.shared.palette import colour_number, shape_number
+from shoal.shared.text import show_count
 
 WIDTH_PIXELS = 1500
 MARGIN_PIXELS = 48
@@ -102,29 +102,11 @@ def encode_png(picture: Image.Image) -> bytes:
     return stream.getvalue()
 
 
-def describe_count(count: int, noun: str) -> str:
-    """Return a number with its noun, as in "1,797 images"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def describe_share(share: float) -> str:
-    """Return a share in percent, with as many digits as it deserves; "" where it is undefined."""
-    percent = 100 * share
-    if not math.isfinite(percent):
-        return ""
-    if 0 < percent < 0.1:
-        return "< 0.1 %"
-    whole = percent >= 9.95 or percent == 0
-    return f"{percent:.0f} %" if whole else f"{percent:.1f} %"
-
-
 def describe_clusters(sizes: NDArray[np.intp], done: str = "shown", noise: int = 0) -> str:
     """Return how many images are in how many clusters, and what is done to only 40 of these.
 
     ``noise`` are the images in none.
     """
-    words = (
-        f"{describe_count(int(sizes.sum()), 'image')} in {describe_count(len(sizes), 'cluster')}"
-    )
+    words = f"{show_count(int(sizes.sum()), 'image')} in {show_count(len(sizes), 'cluster')}"
     words += f", the first {MAX_NAMED} {done}" if len(sizes) > MAX_NAMED else ""
-    return words + (f"; {describe_count(noise, 'image')} in none" if noise else "")
+    return words + (f"; {show_count(noise, 'image')} in none" if noise else "")

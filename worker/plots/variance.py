@@ -8,8 +8,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
+from shoal.shared.text import show_count, show_share
 from shoal.worker.plots.panel import make_panels
-from shoal.worker.plots.style import GREY, describe_count, describe_share, draw, find_colour
+from shoal.worker.plots.style import GREY, draw, find_colour
 
 BLUE = find_colour(0)
 
@@ -48,8 +49,8 @@ def describe_variance(shares: NDArray[np.float64]) -> str:
     if kept == 0:
         return "The images do not differ: there is no variance to explain"
     verb = "keeps" if len(shares) == 1 else "keep"
-    components = describe_count(len(shares), "principal component")
-    words = f"{components} {verb} {describe_share(kept)} of the variance"
+    components = show_count(len(shares), "principal component")
+    words = f"{components} {verb} {show_share(kept)} of the variance"
     enough = int(np.searchsorted(shares.cumsum(), 0.9)) + 1
     return f"{words}; the first {enough} keep 90 %" if 1 < enough < len(shares) else words
 
