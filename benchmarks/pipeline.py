@@ -64,7 +64,7 @@ def time_job(client: Client, directory: Path, **options: object) -> dict[str, fl
 def started_workers(home: Path) -> Iterator[Client]:
     """Yield a client of an embedded server with workers that have done a job already."""
     with Client(settings=Settings(home=home)) as client:
-        client.employer.start_workers(PROCESSES)
+        client.workers.start(PROCESSES)
         client.submit(make_photographs(home / "warm", 200)).wait()
         yield client
 

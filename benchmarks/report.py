@@ -98,7 +98,7 @@ def make_summary(points: Points, pictures_each: int) -> Summary:
         explained_variance_ratio=[0.2, 0.1],
         inertia=1.0,
         versions={},
-        duplicates=DuplicateCounts(groups=0, images=0, copies=0),
+        duplicates=DuplicateCounts(groups=0, images=0, exact_copies=0),
     )
 
 

@@ -14,7 +14,7 @@ from weakref import finalize
 from redis import ResponseError
 
 from shoal.producer.job import Job
-from shoal.producer.local import Employer
+from shoal.producer.local import LocalWorkers
 from shoal.producer.submission.fingerprint import Tell, find_same, make_fingerprint
 from shoal.producer.submission.folder import Folder, find_images
 from shoal.producer.submission.plan import Plan, make_plan
@@ -27,7 +27,7 @@ from shoal.shared.errors import (
     StoreFullError,
     UnknownJobError,
 )
-from shoal.shared.jobs import JobRequest, Stage, Status
+from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.server.embedded import hold_server
 from shoal.shared.settings import Settings, read_settings
 from shoal.shared.store import Ledger, Lifetimes, Registry
@@ -46,7 +46,7 @@ class Client:
 
     With neither ``redis_url`` nor ``SHOAL_REDIS_URL``, the embedded server is used, and kept
     running until ``close`` or the end of the program; ``submit`` and ``Job.retry`` start workers
-    for it, unless ``employs`` is False.
+    for it, unless ``start_workers`` is False.
 
     Raises:
         SettingsError: A ``SHOAL_`` variable does not parse.
@@ -58,7 +58,7 @@ class Client:
         redis_url: str | None = None,
         *,
         settings: Settings | None = None,
-        employs: bool = True,
+        start_workers: bool = True,
     ) -> None:
         self.settings = settings or read_settings()
         self.held = ExitStack()
@@ -67,9 +67,9 @@ class Client:
         self.url = url or self.held.enter_context(hold_server(self.settings))
         self.redis = connect(self.url, QUICK_RETRIES)
         self.registry = Registry(self.redis)
-        is_willing = self.is_embedded and employs
-        self.employer = Employer(self.registry, self.settings, is_willing=is_willing)
-        self.held.callback(self.employer.close)
+        may_start = self.is_embedded and start_workers
+        self.workers = LocalWorkers(self.registry, self.settings, may_start=may_start)
+        self.held.callback(self.workers.close)
         self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages)
         # Who forgets ``close`` leaves no process behind either.
         finalize(self, self.held.close)
@@ -130,7 +130,7 @@ class Client:
         if not self.is_embedded:
             check_server(self.url)
         job = self.submit_folder(find_images(Path(source)), force=force, **options)
-        self.employer.employ()
+        self.workers.ensure_running()
         return job
 
     def submit_folder(
@@ -156,7 +156,7 @@ class Client:
         # The ledger first: from here on, the sweeper can send whatever is not sent.
         self.registry.register(job_id, request, plan.batches, lifetimes, fingerprint)
         with suppress(ConnectionLostError, StoreFullError):
-            self.messages.send_stage(job_id, Stage.LOADING, len(plan.batches))
+            self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
 
     def plan(self, folder: Folder, request: JobRequest) -> Plan:
@@ -188,7 +188,7 @@ class Client:
         if not JOB_ID.fullmatch(job_id):
             raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for those there are.")
         ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
-        return Job(ledger, self.sweeper, self.employer.check, self.employer.employ)
+        return Job(ledger, self.sweeper, self.workers.check, self.workers.ensure_running)
 
     def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
         """Yield the status of each job that has not expired, newest first.

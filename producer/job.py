@@ -18,7 +18,7 @@ from shoal.shared.errors import (
     WaitTimeoutError,
 )
 from shoal.shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure, Summary
-from shoal.shared.jobs import Stage, State, Status
+from shoal.shared.jobs import State, Status, Wave
 from shoal.shared.store import Expiry, Ledger, Results
 from shoal.shared.sweeper import Sweeper
 
@@ -46,7 +46,7 @@ class Job:
         ledger: Ledger,
         sweeper: Sweeper,
         check: Check | None = None,
-        employ: Callable[[], None] | None = None,
+        ensure_running: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; nothing is asked of Redis.
 
@@ -54,11 +54,11 @@ class Job:
             ledger: Of the job.
             sweeper: Sends the job's work again.
             check: Called while the job is waited for; raises if nobody will do the work.
-            employ: Called when there is work again; starts workers where nobody works.
+            ensure_running: Called when there is work again; starts workers if none are running.
         """
         self.id = ledger.job_id
         self.check = check
-        self.employ = employ
+        self.ensure_running = ensure_running
         self.ledger = ledger
         self.sweeper = sweeper
         self.results = Results(ledger.client, ledger.job_id)
@@ -140,11 +140,11 @@ class Job:
         with suppress(ConnectionLostError, StoreFullError):
             messages = self.sweeper.connect_messages()
             if missing:
-                messages.send_batches(self.id, Stage.LOADING, missing)
+                messages.send_batches(self.id, Wave.LOADING, missing)
             else:
-                messages.send_callback(self.id, Stage.LOADING)
-        if self.employ:
-            self.employ()
+                messages.send_callback(self.id, Wave.LOADING)
+        if self.ensure_running:
+            self.ensure_running()
         return self.status()
 
     def labels(self) -> Iterator[Assignment]:

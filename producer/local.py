@@ -21,7 +21,7 @@ END_SECONDS = 15.0
 QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
-class LocalWorkers:
+class WorkerProcesses:
     """Workers on this machine: ``concurrency`` processes for batches, one to fit.
 
     The one that fits imports scikit-learn while the others already decode. However this
@@ -92,70 +92,70 @@ def worker_command(queue: str, concurrency: int) -> list[str]:
     return [sys.executable, "-P", "-m", "shoal.worker", *options, *QUIET]
 
 
-class Employer:
-    """Starts workers on this machine where nobody else works, and ends them.
+class LocalWorkers:
+    """Starts workers on this machine if none are running, and stops those it started.
 
     Attributes:
-        workers: Its own, while it has any.
+        processes: Those it started, while there are any.
     """
 
-    def __init__(self, registry: Registry, settings: Settings, *, is_willing: bool) -> None:
-        """Prepare; nobody is started.
+    def __init__(self, registry: Registry, settings: Settings, *, may_start: bool) -> None:
+        """Prepare; nothing is started.
 
         Args:
-            registry: Knows who works.
-            settings: Of the workers.
-            is_willing: Whether ``employ`` may start any; where others do, it does not.
+            registry: Knows which workers are running, on any machine.
+            settings: Passed on to the workers.
+            may_start: Whether ``ensure_running`` may start workers; ``start`` always does.
         """
         self.registry = registry
         self.settings = settings
-        self.is_willing = is_willing
-        self.has_work = False
-        self.workers: LocalWorkers | None = None
+        self.may_start = may_start
+        self.is_needed = False
+        self.processes: WorkerProcesses | None = None
 
-    def has_workers(self) -> bool:
-        """Return whether there are workers: its own, or any that gave a sign of life lately."""
-        if self.workers:
+    def are_running(self) -> bool:
+        """Return whether workers are running, here or on another machine."""
+        if self.processes:
             return True
         return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))
 
-    def start_workers(self, concurrency: int | None = None) -> None:
-        """Start workers, which end with ``close``, in the place of those it has.
+    def start(self, concurrency: int | None = None) -> None:
+        """Start workers, in place of any that it started before.
 
         Args:
-            concurrency: Processes that load; None is one a core.
+            concurrency: Processes that load images; None is one per core.
         """
         self.close()
-        self.workers = LocalWorkers(self.settings, concurrency or count_cores())
-        self.workers.start()
+        self.processes = WorkerProcesses(self.settings, concurrency or count_cores())
+        self.processes.start()
 
-    def employ(self) -> None:
-        """Start workers if it may, now or as soon as nobody else works.
+    def ensure_running(self) -> None:
+        """Start workers if it may and none are running, now or as soon as that is so.
 
-        Its own that have ended are replaced.
+        Workers that it started and that have ended are replaced.
         """
-        self.has_work = self.is_willing
-        if self.workers and self.workers.have_ended():
+        self.is_needed = self.may_start
+        if self.processes and self.processes.have_ended():
             self.close()
-        self._start_where_nobody_works()
+        self._start_if_none_runs()
 
     def check(self, status: Status) -> None:
-        """See to it that somebody works on the job of ``status``.
+        """Check that a job that has not ended has workers; start them if none are running.
 
         Raises:
-            ShoalError: A worker of its own has ended by itself.
+            ShoalError: A worker that it started has ended by itself.
         """
-        if self.workers:
-            self.workers.check(status)
-        self._start_where_nobody_works()
+        if self.processes:
+            self.processes.check(status)
+        self._start_if_none_runs()
 
-    def _start_where_nobody_works(self) -> None:
+    def _start_if_none_runs(self) -> None:
         with suppress(*LOST):  # whoever waits will look again
-            if self.has_work and not self.has_workers():
-                self.start_workers()
+            if self.is_needed and not self.are_running():
+                self.start()
 
     def close(self) -> None:
-        """End the workers of its own."""
-        if self.workers:
-            self.workers.stop()
-            self.workers = None
+        """Stop the workers that it started."""
+        if self.processes:
+            self.processes.stop()
+            self.processes = None

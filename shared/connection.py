@@ -13,7 +13,7 @@ from redis.retry import Retry
 from shoal.shared.errors import ConnectionLostError, SettingsError, UsageError
 
 # redis-py types each reply as text or bytes at once; ours are bytes.
-Client: TypeAlias = Any
+RedisClient: TypeAlias = Any
 
 SCHEMES = ("redis", "rediss", "unix")
 LOST = (RedisConnectionError, RedisTimeoutError)
@@ -30,7 +30,7 @@ LEAST_VERSION = 7
 
 def connect(
     url: str, retries: int = PATIENT_RETRIES, timeout_seconds: float = REPLY_SECONDS
-) -> Client:
+) -> RedisClient:
     """Return a client that tries each command again while Redis restarts.
 
     Nothing is sent before the first command.
@@ -138,7 +138,7 @@ def check_server(url: str) -> None:
         raise UsageError(f"{faults[0]}.")
 
 
-def find_age(client: Client) -> list[str]:
+def find_age(client: RedisClient) -> list[str]:
     """Return what is wrong with the server's version, with the remedy, if anything is."""
     try:
         version = str(client.info("server").get("redis_version"))
@@ -151,7 +151,7 @@ def find_age(client: Client) -> list[str]:
     return [f"Redis {version} is too old: use Redis {LEAST_VERSION} or newer, or Valkey"]
 
 
-def find_faults(client: Client) -> list[str]:
+def find_faults(client: RedisClient) -> list[str]:
     """Return what is wrong with the server, each fault with its remedy.
 
     An evicting policy was seen to drop the queue itself; without the append-only file a

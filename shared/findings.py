@@ -126,12 +126,12 @@ class DuplicateCounts:
     Attributes:
         groups: Groups of images that are copies of each other, or look alike.
         images: Images in these groups.
-        copies: Images whose bytes are those of an earlier image.
+        exact_copies: Images whose bytes are those of an earlier image.
     """
 
     groups: int
     images: int
-    copies: int
+    exact_copies: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ class State(StrEnum):
         return self in {State.FINISHED, State.FAILED, State.CANCELLED}
 
 
-class Stage(StrEnum):
+class Wave(StrEnum):
     """The two stages in which a job's batches are worked on."""
 
     LOADING = "loading"

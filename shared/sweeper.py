@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from redis import ResponseError
 
 from shoal.shared.errors import StoreFullError, UnknownJobError
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
 from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry
-from shoal.shared.store.refusals import full_is_ours
+from shoal.shared.store.errors import full_is_ours
 from shoal.shared.tasks import BATCHES
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A stage without a sign of life this long is looked at; its messages may be gone.
+# A wave without a sign of life this long is looked at; its messages may be gone.
 QUIET_SECONDS = 5.0
 # Messages may wait behind other jobs' batches: they are not sent again sooner than this.
 PATIENCE_SECONDS = 60.0
@@ -31,11 +31,11 @@ PATIENCE_SECONDS = 60.0
 MOST_MESSAGES = 1000
 
 AT_BATCHES = {
-    State.QUEUED: Stage.LOADING,
-    State.LOADING: Stage.LOADING,
-    State.LABELLING: Stage.LABELLING,
+    State.QUEUED: Wave.LOADING,
+    State.LOADING: Wave.LOADING,
+    State.LABELLING: Wave.LABELLING,
 }
-AT_CALLBACK = {State.FITTING: Stage.LOADING, State.FINISHING: Stage.LABELLING}
+AT_CALLBACK = {State.FITTING: Wave.LOADING, State.FINISHING: Wave.LABELLING}
 
 
 class Sweeper:
@@ -113,37 +113,37 @@ class Sweeper:
         Expiry(self.registry.client, job_id).begin(lifetimes)
         self.registry.retire(job_id)
 
-    def _sweep_batches(self, ledger: Ledger, stage: Stage, is_drained: bool) -> None:
-        if lost := ledger.take_lost_batches(stage):
-            self._send_batches(ledger, stage, lost)
+    def _sweep_batches(self, ledger: Ledger, wave: Wave, is_drained: bool) -> None:
+        if lost := ledger.take_lost_batches(wave):
+            self._send_batches(ledger, wave, lost)
             return
         fields = ledger.fields()
         quiet_seconds = self.registry.now() - float(fields["active_at"])
         if quiet_seconds < QUIET_SECONDS:
             return
-        if fields.get(f"{stage}_done") == fields["batches"]:
-            self._send_callback(ledger, stage)
+        if fields.get(f"{wave}_done") == fields["batches"]:
+            self._send_callback(ledger, wave)
         # With nothing in the queue nothing will begin. Otherwise the messages may only wait,
         # for other jobs or for a worker: the longer they do, the seldomer they are doubled.
-        elif not ledger.has_running(stage) and (is_drained or quiet_seconds > PATIENCE_SECONDS):
-            self._send_missing(ledger, stage, quiet_seconds)
+        elif not ledger.has_running(wave) and (is_drained or quiet_seconds > PATIENCE_SECONDS):
+            self._send_missing(ledger, wave, quiet_seconds)
 
-    def _send_missing(self, ledger: Ledger, stage: Stage, quiet_seconds: float) -> None:
+    def _send_missing(self, ledger: Ledger, wave: Wave, quiet_seconds: float) -> None:
         seconds = max(QUIET_SECONDS * 2, quiet_seconds)
         if self.registry.claim(f"{ledger.job_id}:batches", seconds):
-            self._send_batches(ledger, stage, ledger.missing_batches(stage))
+            self._send_batches(ledger, wave, ledger.missing_batches(wave))
 
-    def _send_batches(self, ledger: Ledger, stage: Stage, batches: list[int]) -> None:
-        note_sent_again(ledger.job_id, stage, f"{len(batches)} batches")
+    def _send_batches(self, ledger: Ledger, wave: Wave, batches: list[int]) -> None:
+        note_sent_again(ledger.job_id, wave, f"{len(batches)} batches")
         ledger.distrust_chord()
-        self.connect_messages().send_batches(ledger.job_id, stage, batches[:MOST_MESSAGES])
+        self.connect_messages().send_batches(ledger.job_id, wave, batches[:MOST_MESSAGES])
 
-    def _send_callback(self, ledger: Ledger, stage: Stage) -> None:
-        if self.registry.claim(f"{ledger.job_id}:{stage}:callback", QUIET_SECONDS * 2):
-            note_sent_again(ledger.job_id, stage, "callback")
-            self.connect_messages().send_callback(ledger.job_id, stage)
+    def _send_callback(self, ledger: Ledger, wave: Wave) -> None:
+        if self.registry.claim(f"{ledger.job_id}:{wave}:callback", QUIET_SECONDS * 2):
+            note_sent_again(ledger.job_id, wave, "callback")
+            self.connect_messages().send_callback(ledger.job_id, wave)
 
 
-def note_sent_again(job_id: str, stage: Stage, what: str) -> None:
+def note_sent_again(job_id: str, wave: Wave, what: str) -> None:
     """Log what had been lost."""
-    logger.warning("sent again", extra={"job": job_id, "stage": stage, "messages": what})
+    logger.warning("sent again", extra={"job": job_id, "stage": wave, "messages": what})

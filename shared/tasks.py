@@ -3,7 +3,7 @@
 Tasks are signed by name, so that the producer imports nothing of the worker.
 """
 
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 
 LOAD_BATCH = "shoal.load_batch"
 LABEL_BATCH = "shoal.label_batch"
@@ -15,8 +15,8 @@ BATCHES = "shoal.batches"
 # Of its own, so that a small job's fit does not wait behind a large job's batches.
 CALLBACKS = "shoal.callbacks"
 
-BATCH_TASK = {Stage.LOADING: LOAD_BATCH, Stage.LABELLING: LABEL_BATCH}
-CALLBACK_TASK = {Stage.LOADING: FIT_JOB, Stage.LABELLING: FINISH_JOB}
+BATCH_TASK = {Wave.LOADING: LOAD_BATCH, Wave.LABELLING: LABEL_BATCH}
+CALLBACK_TASK = {Wave.LOADING: FIT_JOB, Wave.LABELLING: FINISH_JOB}
 
 # A batch's place in its job decides its priority, 0 first: so the first batches of a small job,
 # which are all of them, go before the many of a large one, however long that one's queue is.

@@ -18,7 +18,7 @@ from shoal.shared.messaging.broker import make_app
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 
 LEASE_SECONDS = 15.0
 
@@ -103,8 +103,8 @@ def app(server_url: str) -> Iterator[Celery]:
 
 
 @pytest.fixture
-def workplace(app: Celery, client: Any, server_url: str) -> Workplace:
-    return Workplace(app, Settings(redis_url=server_url), client)
+def context(app: Celery, client: Any, server_url: str) -> WorkerContext:
+    return WorkerContext(app, Settings(redis_url=server_url), client)
 
 
 @pytest.fixture

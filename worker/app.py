@@ -22,8 +22,8 @@ from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
 from shoal.shared.tasks import CALLBACKS
 from shoal.worker.memory import keep_freed_memory
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.sweep import SweeperStep
-from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.tasks import add_tasks
 
 LOG_KEYS = {"at": "asctime", "level": "levelname", "process": "processName"}
@@ -43,8 +43,8 @@ settings = read_settings()
 url = settings.redis_url or server_url(settings)
 app = make_app(url)
 app.steps["worker"].add(SweeperStep)
-workplace = Workplace(app, settings, connect(url))
-add_tasks(app, workplace)
+context = WorkerContext(app, settings, connect(url))
+add_tasks(app, context)
 held = ExitStack()
 
 
@@ -91,9 +91,9 @@ def set_up_log(logger: logging.Logger, **_: object) -> None:
 
 
 @worker_shutting_down.connect
-def give_sign(**_: object) -> None:
+def send_shutdown_signal(**_: object) -> None:
     """Let the pool hand back what would take long to end."""
-    workplace.stop_sign.give()
+    context.shutdown_signal.send()
 
 
 @worker_shutdown.connect

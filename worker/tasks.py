@@ -1,37 +1,37 @@
-"""The tasks: thin, one a stage. They never raise for data: the ledger decides, not Celery."""
+"""The tasks: thin, one per stage. They never raise for data: the ledger decides, not Celery."""
 
 from typing import Any
 
 from celery import Celery, Task
 
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit
 from shoal.shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages import fitting, labelling
 from shoal.worker.stages.finishing import finishing
 from shoal.worker.stages.loading import loading
 
 
-def add_tasks(app: Celery, workplace: Workplace) -> None:
-    """Give ``app`` the tasks, working at ``workplace``."""
-    app.conf.worker_consumer = "shoal.worker.runtime.reception:CarefulConsumer"
+def add_tasks(app: Celery, context: WorkerContext) -> None:
+    """Give ``app`` the tasks, working at ``context``."""
+    app.conf.worker_consumer = "shoal.worker.runtime.message_check:CheckingConsumer"
 
     @app.task(name=LOAD_BATCH, bind=True)
     def load_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:
         """Load one batch of images."""
-        commit = loading.load_batch(workplace, job_id, batch, is_redelivered(task))
-        return end_batch(commit, job_id, Stage.LOADING, batch)
+        commit = loading.load_batch(context, job_id, batch, is_redelivered(task))
+        return end_batch(commit, job_id, Wave.LOADING, batch)
 
     @app.task(name=LABEL_BATCH, bind=True)
     def label_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:
         """Label one batch of features."""
-        commit = labelling.label_batch(workplace, job_id, batch, is_redelivered(task))
-        return end_batch(commit, job_id, Stage.LABELLING, batch)
+        commit = labelling.label_batch(context, job_id, batch, is_redelivered(task))
+        return end_batch(commit, job_id, Wave.LABELLING, batch)
 
-    def end_batch(commit: Commit, job_id: str, stage: Stage, batch: int) -> int:
+    def end_batch(commit: Commit, job_id: str, wave: Wave, batch: int) -> int:
         if commit is Commit.LAST:
-            workplace.messages.send_callback(job_id, stage)
+            context.messages.send_callback(job_id, wave)
         return batch
 
     @app.task(name=FIT_JOB)
@@ -39,17 +39,17 @@ def add_tasks(app: Celery, workplace: Workplace) -> None:
         """Fit the job's model once every batch is loaded."""
         # Features travel through the store: a chord's results are JSON, and Celery copies
         # all of them into this message.
-        fitting.fit_job(workplace, job_id)
+        fitting.fit_job(context, job_id)
 
     @app.task(name=FINISH_JOB)
     def finish_job(job_id: str) -> None:
         """Sum up and plot once every batch is labelled."""
-        finishing.finish_job(workplace, job_id)
+        finishing.finish_job(context, job_id)
 
     @app.task(name=SWEEP)
     def sweep() -> None:
         """Look after all jobs: a chord has failed."""
-        workplace.sweeper.sweep()
+        context.sweeper.sweep()
 
 
 def is_redelivered(task: "Task[Any, Any]") -> bool:

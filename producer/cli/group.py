@@ -81,7 +81,7 @@ def connect_client() -> "Client":
     """
     from shoal.producer.client import Client  # loads redis-py, as below
 
-    return Client(employs=False).check_connection()
+    return Client(start_workers=False).check_connection()
 
 
 def end(error: Exception, code: int) -> None:

@@ -74,7 +74,7 @@ def tell(line: str) -> None:
 
 def tell_idle(client: "Client") -> None:
     """Say that there is work and nobody works, if so."""
-    if not client.employer.has_workers():
+    if not client.workers.are_running():
         tell("No worker is running yet: start one with `shoal worker`.")
 
 

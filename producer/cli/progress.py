@@ -88,7 +88,7 @@ def note_workers(client: "Client", status: Status) -> str:
     if status.state.is_final:
         return ""
     try:
-        idle = not client.employer.has_workers()
+        idle = not client.workers.are_running()
     except LOST:
         return ""  # the next status will say so
     return NO_WORKER if idle else ""

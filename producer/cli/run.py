@@ -34,7 +34,7 @@ def run_folder(
     warn_about(folder)
     if out:
         prepare_directory(out, folder.source)
-    with interruptible(), Client(employs=False).check_connection() as client:
+    with interruptible(), Client(start_workers=False).check_connection() as client:
         start_workers(client, concurrency)
         job, status = submit_and_watch(client, folder, options, as_json)
         if out:
@@ -45,7 +45,7 @@ def run_folder(
 def start_workers(client: Client, concurrency: int | None) -> None:
     """Start workers for the embedded server; a Redis that is set has workers of its own."""
     if client.is_embedded:
-        client.employer.start_workers(concurrency)
+        client.workers.start(concurrency)
     elif concurrency:
         click.echo(
             "--concurrency has no effect: SHOAL_REDIS_URL is set, and its workers do the job.",

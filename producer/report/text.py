@@ -27,4 +27,4 @@ def show_duplicates(counts: DuplicateCounts | None) -> str:
     if not counts.images:
         return "none"
     images, groups = show_count(counts.images, "image"), show_count(counts.groups, "group")
-    return f"{images} in {groups}, {counts.copies:,} of them copies of an earlier one"
+    return f"{images} in {groups}, {counts.exact_copies:,} of them copies of an earlier one"

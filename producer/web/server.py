@@ -18,7 +18,7 @@ from shoal.producer.web.app import make_gated_app, make_site
 from shoal.producer.web.site import Site
 from shoal.shared.errors import ShoalError, UsageError
 from shoal.shared.settings import Settings, read_settings
-from shoal.shared.store.refusals import PASSING
+from shoal.shared.store.errors import PASSING
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,7 @@ def sweep_often(site: Site) -> None:
             client.sweeper.sweep()
             if client.is_embedded and client.registry.active_jobs():
                 with site.changing:
-                    client.employer.employ()
+                    client.workers.ensure_running()
             site.share_endings()
         except (*PASSING, ShoalError) as error:
             logger.warning("could not look after the jobs: %s", error)

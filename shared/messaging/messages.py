@@ -10,8 +10,8 @@ from redis.exceptions import OutOfMemoryError
 
 from shoal.shared.connection import LOST
 from shoal.shared.errors import ConnectionLostError
-from shoal.shared.jobs import Stage
-from shoal.shared.store.refusals import full_is_ours
+from shoal.shared.jobs import Wave
+from shoal.shared.store.errors import full_is_ours
 from shoal.shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
 
 
@@ -42,41 +42,41 @@ class Messages:
     def __init__(self, app: Celery) -> None:
         self.app = app
 
-    def send_stage(self, job_id: str, stage: Stage, n_batches: int) -> None:
-        """Send all batches of a stage, and its callback for when all are done."""
-        header = [self._batch(job_id, stage, batch) for batch in range(n_batches)]
-        body = self._callback(job_id, stage)
+    def send_wave(self, job_id: str, wave: Wave, n_batches: int) -> None:
+        """Send all batches of a wave, and its callback for when all are done."""
+        header = [self._batch(job_id, wave, batch) for batch in range(n_batches)]
+        body = self._callback(job_id, wave)
         # A chord that fails is no failed job: the ledger decides, and the sweeper mends.
         body.link_error(self.app.signature(SWEEP, queue=CALLBACKS, immutable=True))
-        wave = chord(header, body, app=self.app)
+        batches = chord(header, body, app=self.app)
         with lost_is_ours():
-            wave.apply_async(task_id=f"{job_id}:{stage}:callback")
+            batches.apply_async(task_id=f"{job_id}:{wave}:callback")
 
-    def send_batches(self, job_id: str, stage: Stage, batches: Iterable[int]) -> None:
+    def send_batches(self, job_id: str, wave: Wave, batches: Iterable[int]) -> None:
         """Send single batches again, outside of their chord."""
         with lost_is_ours():
             for batch in batches:
-                self._batch(job_id, stage, batch).apply_async()
+                self._batch(job_id, wave, batch).apply_async()
 
-    def send_callback(self, job_id: str, stage: Stage) -> None:
-        """Send a stage's callback, whatever its chord has counted."""
+    def send_callback(self, job_id: str, wave: Wave) -> None:
+        """Send a wave's callback, whatever its chord has counted."""
         with lost_is_ours():
-            self._callback(job_id, stage).apply_async()
+            self._callback(job_id, wave).apply_async()
 
-    def _batch(self, job_id: str, stage: Stage, batch: int) -> Signature:
+    def _batch(self, job_id: str, wave: Wave, batch: int) -> Signature:
         return self.app.signature(
-            BATCH_TASK[stage],
+            BATCH_TASK[wave],
             args=(job_id, batch),
             queue=BATCHES,
             priority=priority_of(batch),
             immutable=True,
-            task_id=f"{job_id}:{stage}:{batch}",
+            task_id=f"{job_id}:{wave}:{batch}",
             # A stored result would let a child that dies before counting hang the chord for ever.
             ignore_result=True,
         )
 
-    def _callback(self, job_id: str, stage: Stage) -> Signature:
+    def _callback(self, job_id: str, wave: Wave) -> Signature:
         # Immutable: Celery would copy the results of all batches into this message.
         return self.app.signature(
-            CALLBACK_TASK[stage], args=(job_id,), queue=CALLBACKS, immutable=True
+            CALLBACK_TASK[wave], args=(job_id,), queue=CALLBACKS, immutable=True
         )

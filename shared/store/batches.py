@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shoal.shared.connection import Client
-from shoal.shared.jobs import Stage
+from shoal.shared.connection import RedisClient
+from shoal.shared.jobs import Wave
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
 
@@ -21,7 +21,7 @@ class Commit(StrEnum):
     """What became of a batch's output."""
 
     COMMITTED = "committed"
-    LAST = "last"  # the stage is complete, and its chord cannot be counted upon
+    LAST = "last"  # the wave is complete, and its chord cannot be counted upon
     DUPLICATE = "duplicate"
     STALE = "stale"
 
@@ -42,19 +42,19 @@ class Attempt:
 class BatchLedger:
     """What is done and running of one job's batches."""
 
-    def __init__(self, client: Client, job_id: str, lease_seconds: float) -> None:
+    def __init__(self, client: RedisClient, job_id: str, lease_seconds: float) -> None:
         self.client = client
         self.job_id = job_id
         self.keys = JobKeys(job_id)
         self.lease_seconds = lease_seconds
 
     def start_batch(
-        self, stage: Stage, batch: int, redelivered: bool, noted: Sequence[str] = ()
+        self, wave: Wave, batch: int, redelivered: bool, noted: Sequence[str] = ()
     ) -> Attempt | None:
         """Begin a batch; return the attempt, or None if it is not to be done.
 
         Args:
-            stage: Stage that the batch belongs to.
+            wave: Wave that the batch belongs to.
             batch: Number of the batch.
             redelivered: Whether the broker lost its connection to the batch's holder.
             noted: Hashes whose values of this batch are to be returned, with no further round trip.
@@ -62,43 +62,43 @@ class BatchLedger:
         reply = scripts.run(
             self.client,
             "start_batch",
-            [self.keys.job, *self.stage_keys(stage), self.keys.attempts(stage), *noted],
-            *(stage, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
+            [self.keys.job, *self.wave_keys(wave), self.keys.attempts(wave), *noted],
+            *(wave, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
         )
         if reply == b"unknown":
-            fields = {"job": self.job_id, "stage": stage, "batch": batch}
+            fields = {"job": self.job_id, "stage": wave, "batch": batch}
             logger.warning("no such batch", extra=fields)
         return Attempt(reply[0], tuple(reply[1:])) if isinstance(reply, list) else None
 
-    def stage_keys(self, stage: Stage) -> list[str]:
+    def wave_keys(self, wave: Wave) -> list[str]:
         """Return the keys that say what is done and running."""
-        return [self.keys.done(stage), self.keys.running(stage)]
+        return [self.keys.done(wave), self.keys.running(wave)]
 
-    def beat_batch(self, stage: Stage, batch: int) -> bool:
+    def beat_batch(self, wave: Wave, batch: int) -> bool:
         """Give a sign of life for a batch; return whether it is still wanted."""
-        keys = [self.keys.job, self.keys.running(stage)]
-        return bool(scripts.run(self.client, "beat_batch", keys, stage, batch, self.lease_seconds))
+        keys = [self.keys.job, self.keys.running(wave)]
+        return bool(scripts.run(self.client, "beat_batch", keys, wave, batch, self.lease_seconds))
 
-    def end_attempt(self, stage: Stage, batch: int, error: str | None) -> None:
+    def end_attempt(self, wave: Wave, batch: int, error: str | None) -> None:
         """Note why an attempt at a batch failed.
 
         Args:
-            stage: Stage that the batch belongs to.
+            wave: Wave that the batch belongs to.
             batch: Number of the batch.
             error: What the work raised; None if Redis was to blame, which does not count.
         """
-        of_stage = (self.keys.running, self.keys.attempts, self.keys.errors)
-        keys = [self.keys.job, *(key(stage) for key in of_stage)]
-        scripts.run(self.client, "end_attempt", keys, stage, batch, error or "")
+        of_wave = (self.keys.running, self.keys.attempts, self.keys.errors)
+        keys = [self.keys.job, *(key(wave) for key in of_wave)]
+        scripts.run(self.client, "end_attempt", keys, wave, batch, error or "")
 
-    def return_batch(self, stage: Stage, batch: int) -> None:
+    def return_batch(self, wave: Wave, batch: int) -> None:
         """Give back a batch that was begun, for another process to begin anew."""
-        keys = [self.keys.job, self.keys.running(stage), self.keys.attempts(stage)]
-        scripts.run(self.client, "return_batch", keys, stage, batch)
+        keys = [self.keys.job, self.keys.running(wave), self.keys.attempts(wave)]
+        scripts.run(self.client, "return_batch", keys, wave, batch)
 
-    def last_error(self, stage: Stage, batch: int) -> str | None:
+    def last_error(self, wave: Wave, batch: int) -> str | None:
         """Return what an attempt at a batch raised last; None if it only lost processes."""
-        raw = self.client.hget(self.keys.errors(stage), str(batch))
+        raw = self.client.hget(self.keys.errors(wave), str(batch))
         return raw.decode() if raw else None
 
     def commit_loading(
@@ -120,8 +120,8 @@ class BatchLedger:
         """
         output = (self.keys.features(batch), features)
         took = "" if seconds is None else seconds
-        arguments = (Stage.LOADING, batch, *counts, "", took, *notes.values())
-        return self._commit(Stage.LOADING, output, list(notes), *arguments)
+        arguments = (Wave.LOADING, batch, *counts, "", took, *notes.values())
+        return self._commit(Wave.LOADING, output, list(notes), *arguments)
 
     def commit_labelling(
         self, batch: int, labels: bytes, model_token: int | str = "", seconds: float | None = None
@@ -129,31 +129,31 @@ class BatchLedger:
         """Store the label rows of a batch; stale if they are of another model than the job's."""
         output = (self.keys.labels(batch), labels)
         took = "" if seconds is None else seconds
-        arguments = (Stage.LABELLING, batch, 0, 0, model_token, took)
-        return self._commit(Stage.LABELLING, output, [], *arguments)
+        arguments = (Wave.LABELLING, batch, 0, 0, model_token, took)
+        return self._commit(Wave.LABELLING, output, [], *arguments)
 
     def _commit(
-        self, stage: Stage, output: tuple[str, bytes], noted: list[str], *arguments: object
+        self, wave: Wave, output: tuple[str, bytes], noted: list[str], *arguments: object
     ) -> Commit:
         name, content = output
         # Of this call alone: a second holder of the batch may commit at the same time.
         staged = self.keys.staged(secrets.token_hex(8))
-        keys = [self.keys.job, *self.stage_keys(stage), name, staged, *noted]
+        keys = [self.keys.job, *self.wave_keys(wave), name, staged, *noted]
         reply = scripts.run_with(self.client, (staged, content), "commit_batch", keys, *arguments)
         return Commit(reply.decode())
 
-    def missing_batches(self, stage: Stage) -> list[int]:
+    def missing_batches(self, wave: Wave) -> list[int]:
         """Return the batches that are neither committed nor running."""
         total = int(self.client.hget(self.keys.job, "batches") or 0)
-        done = self.client.smembers(self.keys.done(stage))
-        running = self.client.zrange(self.keys.running(stage), 0, -1)
+        done = self.client.smembers(self.keys.done(wave))
+        running = self.client.zrange(self.keys.running(wave), 0, -1)
         return sorted(set(range(total)) - {int(batch) for batch in [*done, *running]})
 
-    def take_lost_batches(self, stage: Stage) -> list[int]:
+    def take_lost_batches(self, wave: Wave) -> list[int]:
         """Return the batches whose process gave no sign of life; each is returned once."""
-        keys = [self.keys.job, self.keys.running(stage)]
+        keys = [self.keys.job, self.keys.running(wave)]
         return [int(b) for b in scripts.run(self.client, "take_lost", keys)]
 
-    def has_running(self, stage: Stage) -> bool:
-        """Return whether any process works on a batch of the stage."""
-        return bool(self.client.zcard(self.keys.running(stage)))
+    def has_running(self, wave: Wave) -> bool:
+        """Return whether any process works on a batch of the wave."""
+        return bool(self.client.zcard(self.keys.running(wave)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shoal.shared.connection import Client
+from shoal.shared.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
 
@@ -22,7 +22,7 @@ class Lifetimes:
 class Expiry:
     """Lets the keys of one job expire. A job that lives, or lives again, keeps all of them."""
 
-    def __init__(self, client: Client, job_id: str) -> None:
+    def __init__(self, client: RedisClient, job_id: str) -> None:
         self.client = client
         self.keys = JobKeys(job_id)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 from shoal.shared.tasks import PRIORITIES
 
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
@@ -68,21 +68,21 @@ class JobKeys:
         """STRING: the token of whoever fits or finishes now."""
         return self.name("lease")
 
-    def done(self, stage: Stage) -> str:
+    def done(self, wave: Wave) -> str:
         """SET of the batches that are committed."""
-        return self.name(stage, "done")
+        return self.name(wave, "done")
 
-    def running(self, stage: Stage) -> str:
+    def running(self, wave: Wave) -> str:
         """ZSET of batches by the time at which they count as lost."""
-        return self.name(stage, "running")
+        return self.name(wave, "running")
 
-    def attempts(self, stage: Stage) -> str:
+    def attempts(self, wave: Wave) -> str:
         """HASH of batch: how often it was begun."""
-        return self.name(stage, "attempts")
+        return self.name(wave, "attempts")
 
-    def errors(self, stage: Stage) -> str:
+    def errors(self, wave: Wave) -> str:
         """HASH of batch: why its last attempt failed."""
-        return self.name(stage, "errors")
+        return self.name(wave, "errors")
 
     def features(self, batch: int) -> str:
         """STRING: the batch's features, raw and row-major."""
@@ -123,7 +123,7 @@ class JobKeys:
 
     def fixed(self) -> list[str]:
         """Return the keys of the job that are not numbered by batch or token."""
-        of_stage = (self.done, self.running, self.attempts, self.errors)
-        staged = [key(stage) for stage in Stage for key in of_stage]
+        of_wave = (self.done, self.running, self.attempts, self.errors)
+        staged = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.thumbnails]
         return [self.job, *noted, self.lease, *staged]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shoal.shared.errors import DamagedJobError, UnknownJobError, UsageError
-from shoal.shared.jobs import JobRequest, Stage, State, Status
+from shoal.shared.jobs import JobRequest, State, Status, Wave
 from shoal.shared.store import scripts
 from shoal.shared.store.batches import BatchLedger
 from shoal.shared.store.keys import ACTIVE
@@ -14,8 +14,8 @@ from shoal.shared.store.status import make_status
 
 logger = logging.getLogger(__name__)
 
-# The state in which a stage's callback is at work.
-CALLBACK_STATE = {Stage.LOADING: State.FITTING, Stage.LABELLING: State.FINISHING}
+# The state in which a wave's callback is at work.
+CALLBACK_STATE = {Wave.LOADING: State.FITTING, Wave.LABELLING: State.FINISHING}
 
 
 @dataclass(frozen=True)
@@ -90,23 +90,23 @@ class Ledger(BatchLedger):
         """
         return self._registered.images.total
 
-    def fail_stage(self, stage: Stage, error: str) -> bool:
-        """End the job in the middle of ``stage``; return False if it is not there any more."""
-        return bool(scripts.run(self.client, "fail_stage", [self.keys.job], stage, error))
+    def fail_wave(self, wave: Wave, error: str) -> bool:
+        """End the job in the middle of ``wave``; return False if it is not there any more."""
+        return bool(scripts.run(self.client, "fail_wave", [self.keys.job], wave, error))
 
     def distrust_chord(self) -> None:
-        """Note that the stage's chord cannot be counted upon: batches are sent beside it."""
+        """Note that the wave's chord cannot be counted upon: batches are sent beside it."""
         self.client.hset(self.keys.job, "chord_broken", 1)
 
-    def acquire_lease(self, stage: Stage) -> Lease | None:
-        """Take the right to work on what follows ``stage``, if it is complete and unheld."""
-        state = CALLBACK_STATE[stage]
+    def acquire_lease(self, wave: Wave) -> Lease | None:
+        """Take the right to work on what follows ``wave``, if it is complete and unheld."""
+        state = CALLBACK_STATE[wave]
         keys = [self.keys.job, self.keys.lease]
         reply = scripts.run(
-            self.client, "acquire_lease", keys, stage, state, self._lease_milliseconds()
+            self.client, "acquire_lease", keys, wave, state, self._lease_milliseconds()
         )
         if reply == b"unknown":
-            logger.warning("no such job", extra={"job": self.job_id, "stage": stage})
+            logger.warning("no such job", extra={"job": self.job_id, "stage": wave})
         return Lease(state, *reply) if isinstance(reply, list) else None
 
     def renew_lease(self, lease: Lease) -> bool:
@@ -186,11 +186,11 @@ class Ledger(BatchLedger):
 
     def _retry_keys(self, fields: Mapping[str, str]) -> list[str]:
         job = self.keys
-        of_stage = [job.done, job.running, job.attempts, job.errors]
+        of_wave = [job.done, job.running, job.attempts, job.errors]
         return [
             *(job.job, ACTIVE, job.manifest, job.lease),
             *(job.shapes, job.failures, job.statistics, job.hashes, job.thumbnails),
-            *(key(stage) for stage in Stage for key in of_stage),
+            *(key(wave) for wave in Wave for key in of_wave),
             *(key(b) for b in range(int(fields["batches"])) for key in (job.features, job.labels)),
             *job.of_tokens(int(fields.get("fence", 0))),
         ]

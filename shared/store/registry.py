@@ -6,13 +6,13 @@ from typing import cast
 
 from redis import ResponseError
 
-from shoal.shared.connection import Client
+from shoal.shared.connection import RedisClient
 from shoal.shared.jobs import JobRequest, State
 from shoal.shared.store import keys, scripts
+from shoal.shared.store.errors import full_is_ours
 from shoal.shared.store.expiry import Lifetimes
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.manifest import pack_paths
-from shoal.shared.store.refusals import full_is_ours
 from shoal.shared.store.tally import FIELDS, Tally
 from shoal.shared.wire import encode
 
@@ -25,7 +25,7 @@ MANIFEST_CHUNK = 256
 class Registry:
     """All jobs of one Redis."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: RedisClient) -> None:
         self.client = client
 
     def register(

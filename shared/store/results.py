@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from shoal.shared.connection import Client
+from shoal.shared.connection import RedisClient
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
 from shoal.shared.store import scripts
@@ -27,7 +27,7 @@ class Results:
     Methods that read what a later stage writes raise NotFinishedError before it has.
     """
 
-    def __init__(self, client: Client, job_id: str) -> None:
+    def __init__(self, client: RedisClient, job_id: str) -> None:
         self.client = client
         self.job_id = job_id
         self.keys = JobKeys(job_id)

@@ -2,15 +2,15 @@
 
 from math import ceil
 
-from shoal.shared.connection import Client
+from shoal.shared.connection import RedisClient
 from shoal.shared.store import keys
-from shoal.shared.store.refusals import full_is_ours
+from shoal.shared.store.errors import full_is_ours
 
 
 class EndedSessions:
     """Names of sessions, each kept until it would have expired. Times are seconds since 1970."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: RedisClient) -> None:
         self.client = client
 
     def add(self, session: str, expires_at: float) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shoal.shared.jobs import ImageCounts, JobRequest, Stage, State, Status
+from shoal.shared.jobs import ImageCounts, JobRequest, State, Status, Wave
 from shoal.shared.wire import decode
 
 # Where each state begins; loading takes over 80 % of the time of most jobs.
@@ -57,7 +57,7 @@ def progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) ->
         return 1.0
     # A job that was ended early keeps what it came to: the model is there once it was fitted.
     if state in {State.LABELLING, State.FINISHING} or "model_token" in fields:
-        labelled = int(fields.get(f"{Stage.LABELLING}_done", 0)) / int(fields["batches"])
+        labelled = int(fields.get(f"{Wave.LABELLING}_done", 0)) / int(fields["batches"])
         return round(LABELLING + (FINISHING - LABELLING) * labelled, 4)
     return round(FITTING * (images.loaded + images.failed) / images.total, 4)
 
@@ -69,7 +69,7 @@ def images_per_second(images: ImageCounts, fields: Mapping[str, str], now: float
     started = optional_time(fields, "started_at")
     if started is None or seen <= 0:
         return None
-    ended = optional_time(fields, f"{Stage.LOADING}_ended_at") or optional_time(
+    ended = optional_time(fields, f"{Wave.LOADING}_ended_at") or optional_time(
         fields, "finished_at"
     )
     return round(seen / max((ended or now) - started, 1e-3), 1)

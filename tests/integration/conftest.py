@@ -15,7 +15,7 @@ from shoal.producer.submission.batches import batch_size_for, split_batches
 from shoal.producer.submission.folder import Folder, find_images
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -58,30 +58,30 @@ def submit(register: Callable[..., Ledger]) -> Callable[..., Ledger]:
 
 
 @pytest.fixture
-def load(workplace: Workplace) -> Callable[[Ledger], None]:
+def load(context: WorkerContext) -> Callable[[Ledger], None]:
     """Loads all batches of a job."""
 
     def load(ledger: Ledger) -> None:
-        for batch in range(workplace.results(ledger.job_id).n_batches()):
-            assert load_batch(workplace, ledger.job_id, batch, False) is Commit.COMMITTED
+        for batch in range(context.results(ledger.job_id).n_batches()):
+            assert load_batch(context, ledger.job_id, batch, False) is Commit.COMMITTED
 
     return load
 
 
 @pytest.fixture
-def run(workplace: Workplace) -> Callable[..., Ledger]:
+def run(context: WorkerContext) -> Callable[..., Ledger]:
     """Runs a job to its end, its batches in an order of their own if ``seed`` is given."""
 
     def run(ledger: Ledger, seed: int | None = None) -> Ledger:
-        batches = list(range(workplace.results(ledger.job_id).n_batches()))
+        batches = list(range(context.results(ledger.job_id).n_batches()))
         if seed is not None:
             random.Random(seed).shuffle(batches)
         for batch in batches:
-            assert load_batch(workplace, ledger.job_id, batch, False) is Commit.COMMITTED
-        fit_job(workplace, ledger.job_id)
+            assert load_batch(context, ledger.job_id, batch, False) is Commit.COMMITTED
+        fit_job(context, ledger.job_id)
         for batch in reversed(batches):
-            assert label_batch(workplace, ledger.job_id, batch, False) is Commit.COMMITTED
-        finish_job(workplace, ledger.job_id)
+            assert label_batch(context, ledger.job_id, batch, False) is Commit.COMMITTED
+        finish_job(context, ledger.job_id)
         return ledger
 
     return run

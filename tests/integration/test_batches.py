@@ -3,19 +3,19 @@
 import pytest
 from servers import wait_until
 
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Ledger, Registry
 from shoal.shared.store.batches import SILENT_SECONDS
 from shoal.shared.store.scripts import STAGED_SECONDS
 
 pytestmark = pytest.mark.each_server
 
-LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
+LOADING, LABELLING = Wave.LOADING, Wave.LABELLING
 
 
-def start(ledger, batch=0, stage=LOADING, *, redelivered=False):
+def start(ledger, batch=0, wave=LOADING, *, redelivered=False):
     """Begin a batch; return the number of the attempt, or None."""
-    attempt = ledger.start_batch(stage, batch, redelivered)
+    attempt = ledger.start_batch(wave, batch, redelivered)
     return attempt and attempt.number
 
 
@@ -28,9 +28,9 @@ def is_broken(ledger):
     return "chord_broken" in ledger.fields()
 
 
-def silence(ledger, seconds=20, stage=LOADING):
+def silence(ledger, seconds=20, wave=LOADING):
     """Let this time have passed since the last signs of life."""
-    key = ledger.keys.running(stage)
+    key = ledger.keys.running(wave)
     for batch in ledger.client.zrange(key, 0, -1):
         ledger.client.zincrby(key, -seconds, batch)
 
@@ -60,10 +60,10 @@ def test_the_first_batch_starts_the_job(register):
 
 def test_labelling_does_not_begin_while_the_job_is_loading(register):
     ledger = register()
-    assert start(ledger, stage=LABELLING) is None
+    assert start(ledger, wave=LABELLING) is None
     assert ledger.state() is State.QUEUED
     start(ledger)
-    assert start(ledger, stage=LABELLING) is None
+    assert start(ledger, wave=LABELLING) is None
 
 
 def test_a_batch_of_a_stage_that_is_over_is_not_begun(register):
@@ -391,8 +391,8 @@ def test_an_attempt_that_ends_after_its_job_leaves_nothing(client, register):
 def test_a_job_is_failed_in_the_middle_of_its_stage_and_of_no_other(register):
     ledger = register()
     start(ledger)
-    assert not ledger.fail_stage(LABELLING, "why")
-    assert ledger.fail_stage(LOADING, "why")
+    assert not ledger.fail_wave(LABELLING, "why")
+    assert ledger.fail_wave(LOADING, "why")
     status = ledger.status()
     assert (status.state, status.error) == (State.FAILED, "why")
     assert status.finished_at is not None

@@ -18,7 +18,7 @@ from shoal.shared.errors import (
     UnknownJobError,
     UsageError,
 )
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
 from shoal.shared.store import Results
 
@@ -170,7 +170,7 @@ def test_cancelling_ends_the_job_and_lets_it_expire(client, shoal, folder, regis
     assert job.cancel() is State.CANCELLED
     assert registry.active_jobs() == []
     assert job.status().expires_at is not None
-    assert job.ledger.start_batch(Stage.LOADING, 0, redelivered=False) is None
+    assert job.ledger.start_batch(Wave.LOADING, 0, redelivered=False) is None
 
 
 def test_cancelling_a_job_that_has_ended_changes_nothing(client, shoal, folder):
@@ -190,11 +190,11 @@ def test_a_damaged_job_can_be_cancelled(client, shoal, folder):
 
 
 def test_workers_are_there_while_they_give_signs_of_life(client, shoal, registry):
-    assert not shoal.employer.has_workers()
+    assert not shoal.workers.are_running()
     registry.note_worker("one@host")
-    assert shoal.employer.has_workers()
+    assert shoal.workers.are_running()
     client.zincrby("shoal:workers", -60, "one@host")
-    assert not shoal.employer.has_workers()
+    assert not shoal.workers.are_running()
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_redis_that_is_not_there_is_told_before_a_folder_is_read(folder):
 
 def test_a_client_of_a_redis_that_is_set_starts_no_workers(shoal, folder):
     shoal.submit(folder, clusters=1)
-    assert shoal.employer.workers is None
+    assert shoal.workers.processes is None
 
 
 def test_a_socket_with_a_password_takes_a_job_and_its_messages(server_directory, folder):

@@ -35,24 +35,24 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def work(workplace, monkeypatch):
+def work(context, monkeypatch):
     """Works on all that is missing of a job."""
     monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
 
     def work(job, redelivered=False):
         for batch in range(3):
-            load_batch(workplace, job.id, batch, redelivered)
-        fit_job(workplace, job.id)
+            load_batch(context, job.id, batch, redelivered)
+        fit_job(context, job.id)
         for batch in range(3):
-            label_batch(workplace, job.id, batch, False)
-        finish_job(workplace, job.id)
+            label_batch(context, job.id, batch, False)
+        finish_job(context, job.id)
 
     return work
 
 
 @pytest.fixture
-def job(submit, folder, workplace):
-    return Job(submit(folder, batch_size=2, clusters=2), workplace.sweeper)
+def job(submit, folder, context):
+    return Job(submit(folder, batch_size=2, clusters=2), context.sweeper)
 
 
 def check_found(job):
@@ -63,7 +63,7 @@ def check_found(job):
     assert (first.like, copy.like, smaller.like) == ("d-copy.png", "b.png", "b.png")
     assert first.distance == copy.distance == 0
     assert smaller.distance <= 8
-    assert job.summary().duplicates == DuplicateCounts(groups=1, images=3, copies=1)
+    assert job.summary().duplicates == DuplicateCounts(groups=1, images=3, exact_copies=1)
 
 
 def test_a_copy_and_a_smaller_version_are_found_in_other_batches(job, work):
@@ -107,9 +107,9 @@ def test_hashes_that_another_version_did_not_store_cost_the_duplicates_only(
 ):
     fit = fit_job
 
-    def fit_without_hashes(workplace, job_id):
-        workplace.client.hdel(job.results.keys.hashes, "1")
-        fit(workplace, job_id)
+    def fit_without_hashes(context, job_id):
+        context.client.hdel(job.results.keys.hashes, "1")
+        fit(context, job_id)
 
     monkeypatch.setitem(globals(), "fit_job", fit_without_hashes)
     work(job)
@@ -117,7 +117,7 @@ def test_hashes_that_another_version_did_not_store_cost_the_duplicates_only(
 
 
 def test_a_search_that_costs_processes_is_left_out_in_the_end(job, work, monkeypatch, caplog):
-    monkeypatch.setattr("shoal.worker.stages.finishing.copies.MOST_ATTEMPTS", 0)
+    monkeypatch.setattr("shoal.worker.stages.finishing.duplicates.MOST_ATTEMPTS", 0)
     work(job)
     check_left_out(job, caplog, "0 processes were lost")
 

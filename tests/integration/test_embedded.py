@@ -16,7 +16,7 @@ import pytest
 from servers import wait_until
 
 from shoal import Client
-from shoal.producer.local import LocalWorkers
+from shoal.producer.local import WorkerProcesses
 from shoal.shared.connection import connect, find_faults
 from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError
 from shoal.shared.messaging.broker import make_app
@@ -311,7 +311,7 @@ def test_a_log_that_has_grown_long_is_begun_anew(tmp_path):
 
 def test_workers_take_their_children_with_them(settings):
     with hold_server(settings), ExitStack() as stack:
-        workers = LocalWorkers(settings, 1)
+        workers = WorkerProcesses(settings, 1)
         stack.callback(workers.stop)
         workers.start()
         lost = psutil.Process(workers.processes[0].pid)
@@ -323,31 +323,31 @@ def test_workers_take_their_children_with_them(settings):
 
 def test_workers_of_ones_own_are_there_before_they_give_signs_of_life(settings):
     with Client(settings=settings) as client:
-        client.employer.start_workers(1)
-        assert client.employer.has_workers()
-        replaced = list(client.employer.workers.processes)
-        client.employer.start_workers(1)
+        client.workers.start(1)
+        assert client.workers.are_running()
+        replaced = list(client.workers.processes.processes)
+        client.workers.start(1)
         assert all(process.poll() is not None for process in replaced)
-    assert not client.employer.workers
+    assert not client.workers.processes
 
 
 def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, digits):
     with Client(settings=settings) as client:
         client.registry.note_worker("gone@host")
         job = client.submit(digits, clusters=2)
-        assert client.employer.workers is None
+        assert client.workers.processes is None
         client.registry.forget_worker("gone@host")
         assert job.wait(timeout_seconds=60).images.loaded == 300
-        processes = list(client.employer.workers.processes)
+        processes = list(client.workers.processes.processes)
         assert len(processes) == 2
-    assert client.employer.workers is None
+    assert client.workers.processes is None
     assert all(process.poll() is not None for process in processes)
 
 
 def test_a_client_whose_own_workers_died_does_not_wait_for_ever(settings, digits):
     with Client(settings=settings) as client:
         job = client.submit(digits, clusters=2)
-        for process in client.employer.workers.processes:
+        for process in client.workers.processes.processes:
             process.kill()
         with pytest.raises(ShoalError, match=r"worker\.log says why"):
             job.wait(timeout_seconds=60)

@@ -9,11 +9,11 @@ from servers import wait_until
 from shoal.producer.job import Job
 from shoal.shared.connection import QUICK_RETRIES, connect
 from shoal.shared.errors import StoreFullError, WaitTimeoutError
-from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Lifetimes, Registry
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -24,51 +24,51 @@ pytestmark = pytest.mark.each_server
 
 
 @pytest.fixture
-def workplace(own_server):
+def context(own_server):
     own_server.start()
     client = connect(own_server.url, QUICK_RETRIES)
     app = make_app(own_server.url)
-    yield Workplace(app, Settings(redis_url=own_server.url, sweep_seconds=0.1), client)
+    yield WorkerContext(app, Settings(redis_url=own_server.url, sweep_seconds=0.1), client)
     app.close()
     client.close()
 
 
 @pytest.fixture
-def job(workplace, digits):
+def job(context, digits):
     """A job of 30 digits in 3 batches, of which the first is loaded."""
     names = [f"{number:03}.png" for number in range(30)]
     batches = [names[start : start + 10] for start in (0, 10, 20)]
     request = JobRequest(source=str(digits), image_size=8, clusters=2)
-    Registry(workplace.client).register("full", request, batches, Lifetimes(100, 1000))
-    load_batch(workplace, "full", 0, False)
-    return Job(Ledger(workplace.client, "full", 15), workplace.sweeper)
+    Registry(context.client).register("full", request, batches, Lifetimes(100, 1000))
+    load_batch(context, "full", 0, False)
+    return Job(Ledger(context.client, "full", 15), context.sweeper)
 
 
 @pytest.fixture
-def set_full(workplace):
+def set_full(context):
     """Lets Redis be full, or not."""
-    return lambda full: workplace.client.config_set("maxmemory", int(full))
+    return lambda full: context.client.config_set("maxmemory", int(full))
 
 
-def test_a_job_pauses_while_redis_is_full_and_then_finishes(workplace, job, set_full):
+def test_a_job_pauses_while_redis_is_full_and_then_finishes(context, job, set_full):
     set_full(True)
     with pytest.raises(StoreFullError, match="raise its maxmemory"):
-        load_batch(workplace, job.id, 1, False)
+        load_batch(context, job.id, 1, False)
     assert job.status().state is State.LOADING
     with pytest.raises(WaitTimeoutError):
         job.wait(timeout_seconds=0.3)
     set_full(False)
     for batch in (1, 2):
-        assert load_batch(workplace, job.id, batch, False) is Commit.COMMITTED
-    fit_job(workplace, job.id)
+        assert load_batch(context, job.id, batch, False) is Commit.COMMITTED
+    fit_job(context, job.id)
     for batch in range(3):
-        label_batch(workplace, job.id, batch, False)
-    finish_job(workplace, job.id)
+        label_batch(context, job.id, batch, False)
+    finish_job(context, job.id)
     assert job.wait(timeout_seconds=30).state is State.FINISHED
 
 
 def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
-    workplace, job, set_full, monkeypatch
+    context, job, set_full, monkeypatch
 ):
     load_images = reading.load_images
 
@@ -79,19 +79,19 @@ def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
     with monkeypatch.context() as patch:
         patch.setattr(reading, "load_images", load_and_fill)
         with pytest.raises(StoreFullError):
-            load_batch(workplace, job.id, 1, False)
-    assert job.ledger.beat_batch(Stage.LOADING, 1)
+            load_batch(context, job.id, 1, False)
+    assert job.ledger.beat_batch(Wave.LOADING, 1)
     set_full(False)
-    assert workplace.client.hget(job.ledger.keys.attempts(Stage.LOADING), "1") == b"0"
+    assert context.client.hget(job.ledger.keys.attempts(Wave.LOADING), "1") == b"0"
     assert job.status().images.loaded == 10
 
 
 @pytest.mark.parametrize("forgets", [False, True])
 def test_an_output_for_whose_commit_there_is_no_room_does_not_stay(
-    workplace, job, set_full, monkeypatch, forgets
+    context, job, set_full, monkeypatch, forgets
 ):
     ledger, evalsha = job.ledger, Pipeline.evalsha
-    ledger.start_batch(Stage.LOADING, 1, redelivered=False)
+    ledger.start_batch(Wave.LOADING, 1, redelivered=False)
 
     def fill_before(pipe, *arguments):
         pipe.config_set("maxmemory", 1)
@@ -103,67 +103,67 @@ def test_an_output_for_whose_commit_there_is_no_room_does_not_stay(
         patch.setattr(Pipeline, "evalsha", fill_before)
         with pytest.raises(StoreFullError):
             ledger.commit_loading(1, b"features", (10, 0), {})
-    assert not workplace.client.keys(ledger.keys.staged("*"))
+    assert not context.client.keys(ledger.keys.staged("*"))
     set_full(False)
     assert ledger.commit_loading(1, b"features", (10, 0), {}) is Commit.COMMITTED
 
 
 def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(
-    workplace, job, set_full, monkeypatch
+    context, job, set_full, monkeypatch
 ):
     for batch in (1, 2):
-        load_batch(workplace, job.id, batch, False)
+        load_batch(context, job.id, batch, False)
     with monkeypatch.context() as patch:
         patch.setattr(
             "shoal.worker.model.model.Model.to_bytes", lambda _: set_full(True) and b"model"
         )
         with pytest.raises(StoreFullError):
-            fit_job(workplace, job.id)
+            fit_job(context, job.id)
     set_full(False)
     fields = job.ledger.fields()
     assert (fields["state"], fields["fitting_attempts"]) == ("fitting", "0")
     assert job.ledger.has_lease()
 
 
-def test_cancelling_frees_the_features_of_a_full_redis(workplace, job, set_full):
+def test_cancelling_frees_the_features_of_a_full_redis(context, job, set_full):
     set_full(True)
     assert job.cancel() is State.CANCELLED
-    assert not workplace.client.exists(job.ledger.keys.features(0))
-    assert 0 < workplace.client.ttl(job.ledger.keys.job) <= 1000
+    assert not context.client.exists(job.ledger.keys.features(0))
+    assert 0 < context.client.ttl(job.ledger.keys.job) <= 1000
     set_full(False)
-    workplace.sweeper.sweep()
+    context.sweeper.sweep()
     assert job.status().expires_at is not None
-    assert Registry(workplace.client).active_jobs() == []
+    assert Registry(context.client).active_jobs() == []
 
 
-def test_cancelling_keeps_what_was_loaded_while_there_is_memory(workplace, job):
+def test_cancelling_keeps_what_was_loaded_while_there_is_memory(context, job):
     job.cancel()
-    assert workplace.client.exists(job.ledger.keys.features(0))
+    assert context.client.exists(job.ledger.keys.features(0))
 
 
-def test_a_job_that_redis_has_no_memory_for_is_refused_with_the_remedy(workplace, set_full):
+def test_a_job_that_redis_has_no_memory_for_is_refused_with_the_remedy(context, set_full):
     set_full(True)
     with pytest.raises(StoreFullError, match="SHOAL_FEATURES_SECONDS"):
-        Registry(workplace.client).register("new", JobRequest(source="/"), [["a.png"]])
-    assert list(Registry(workplace.client).jobs()) == []
+        Registry(context.client).register("new", JobRequest(source="/"), [["a.png"]])
+    assert list(Registry(context.client).jobs()) == []
 
 
-def test_statistics_are_read_a_limited_number_of_bytes_at_a_time(workplace, job, monkeypatch):
+def test_statistics_are_read_a_limited_number_of_bytes_at_a_time(context, job, monkeypatch):
     for batch in (1, 2):
-        load_batch(workplace, job.id, batch, False)
-    results = workplace.results(job.id)
+        load_batch(context, job.id, batch, False)
+    results = context.results(job.id)
     together = list(results.statistics())
     monkeypatch.setattr("shoal.shared.store.results.CHUNK_BYTES", 1)
-    calls = workplace.client.info("commandstats")["cmdstat_hmget"]["calls"]
+    calls = context.client.info("commandstats")["cmdstat_hmget"]["calls"]
     assert list(results.statistics()) == together
     # One for the shapes, and one for each batch.
-    assert workplace.client.info("commandstats")["cmdstat_hmget"]["calls"] == calls + 4
+    assert context.client.info("commandstats")["cmdstat_hmget"]["calls"] == calls + 4
 
 
 @pytest.fixture
-def set_unwritable(workplace):
+def set_unwritable(context):
     """Lets Redis have no room on its disk, as far as it tells, or have it again."""
-    client = workplace.client
+    client = context.client
     place = Path(client.config_get("dir")["dir"]) / client.config_get("dbfilename")["dbfilename"]
 
     def set_unwritable(unwritable):
@@ -179,18 +179,18 @@ def set_unwritable(workplace):
 
 
 def test_a_disk_without_room_is_told_once_and_the_job_goes_on_after(
-    workplace, job, set_unwritable, caplog
+    context, job, set_unwritable, caplog
 ):
     set_unwritable(True)
     with pytest.raises(StoreFullError, match="make room on its disk"):
-        Registry(workplace.client).register("new", JobRequest(source="/"), [["a.png"]])
+        Registry(context.client).register("new", JobRequest(source="/"), [["a.png"]])
     with pytest.raises(WaitTimeoutError):
         job.wait(timeout_seconds=1)
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "could not sweep: Redis cannot write its file" in caplog.text
     set_unwritable(False)
     for batch in (1, 2):
-        load_batch(workplace, job.id, batch, False)
+        load_batch(context, job.id, batch, False)
     assert job.status().images.loaded == 30
 
 
@@ -201,11 +201,11 @@ def test_status_reads_the_servers_clock(job, monkeypatch):
     assert status.eta_seconds >= 0
 
 
-@pytest.mark.parametrize("send", ["send_stage", "send_batches", "send_callback"])
+@pytest.mark.parametrize("send", ["send_wave", "send_batches", "send_callback"])
 def test_messages_that_redis_has_no_memory_for_are_refused_in_our_words(
-    workplace, job, set_full, send
+    context, job, set_full, send
 ):
     set_full(True)
-    arguments = {"send_stage": [3], "send_batches": [[1]], "send_callback": []}[send]
+    arguments = {"send_wave": [3], "send_batches": [[1]], "send_callback": []}[send]
     with pytest.raises(StoreFullError, match="Redis is full"):
-        getattr(workplace.messages, send)(job.id, Stage.LOADING, *arguments)
+        getattr(context.messages, send)(job.id, Wave.LOADING, *arguments)

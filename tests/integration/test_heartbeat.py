@@ -13,13 +13,13 @@ from redis.exceptions import OutOfMemoryError
 from servers import wait_until
 
 from shoal.shared.errors import StoreFullError
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Ledger
-from shoal.worker.runtime import heartbeat as heartbeats
+from shoal.worker.runtime import watchdog as watchdogs
 from shoal.worker.runtime.heartbeat import BatchHeartbeat, Heartbeat, LeaseKeeper, WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
 
-LOADING = Stage.LOADING
+LOADING = Wave.LOADING
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_signs_of_life_go_on_after_redis_was_away(error):
 
 WATCHED = """
 import sys, time
-from shoal.worker.runtime.heartbeat import Watchdog
+from shoal.worker.runtime.watchdog import Watchdog
 with Watchdog(0.2) as watchdog:
     until = time.monotonic() + float(sys.argv[1])
     while time.monotonic() < until:
@@ -97,7 +97,7 @@ def test_an_image_that_hangs_ends_the_process_and_many_that_do_not_leave_it(end,
 def test_watching_an_image_costs_next_to_nothing(monkeypatch):
     armed = []
     monkeypatch.setattr(
-        heartbeats.faulthandler, "dump_traceback_later", lambda *_, **__: armed.append(1)
+        watchdogs.faulthandler, "dump_traceback_later", lambda *_, **__: armed.append(1)
     )
     with Watchdog(60) as watchdog:
         for _ in range(1000):
@@ -146,13 +146,13 @@ def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
 STUBBORN = """
 import sys, threading
 from shoal.shared.connection import connect
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 from shoal.shared.store import Ledger
 from shoal.worker.runtime.heartbeat import BatchHeartbeat, LeaseKeeper
 ledger = Ledger(connect(sys.argv[1]), sys.argv[2], 0.3)
 heartbeats = {
-    "batch": lambda: BatchHeartbeat(ledger, Stage.LOADING, 0),
-    "callback": lambda: LeaseKeeper(ledger, ledger.acquire_lease(Stage.LOADING)),
+    "batch": lambda: BatchHeartbeat(ledger, Wave.LOADING, 0),
+    "callback": lambda: LeaseKeeper(ledger, ledger.acquire_lease(Wave.LOADING)),
 }
 with heartbeats[sys.argv[3]]():
     print("begun", flush=True)

@@ -19,14 +19,14 @@ from servers import Server, wait_until
 from shoal.shared.connection import connect
 from shoal.shared.errors import DamagedJobError, NotFinishedError
 from shoal.shared.findings import FailureReason
-from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Registry
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS, FIT_JOB, LOAD_BATCH, SWEEP
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.attempts import MOST_ATTEMPTS
 from shoal.worker.stages.loading.loading import load_batch
 
@@ -96,7 +96,7 @@ class Worker:
     def check_it_goes_on(self) -> None:
         """See that a job sent now is loaded, and that nothing is left of what came before."""
         ledger = self.submit(job_id := os.urandom(6).hex())
-        self.messages.send_batches(job_id, Stage.LOADING, [0])
+        self.messages.send_batches(job_id, Wave.LOADING, [0])
         wait_until(lambda: ledger.status().images.loaded == 1)
         unread = [CELERY + queue for queue in (BATCHES, CALLBACKS)]
         wait_until(lambda: not self.client.exists(*unread, CELERY + "unacked"))
@@ -230,12 +230,12 @@ def test_a_batch_beyond_those_of_its_job_leaves_nothing(worker: Worker) -> None:
     ledger.cancel()
 
 
-@pytest.mark.parametrize("stage", Stage)
-def test_a_job_in_a_state_of_another_version_is_left_alone(register: Any, stage: Stage) -> None:
+@pytest.mark.parametrize("wave", Wave)
+def test_a_job_in_a_state_of_another_version_is_left_alone(register: Any, wave: Wave) -> None:
     ledger = register()
     ledger.client.hset(ledger.keys.job, "state", "dreaming")
-    assert ledger.start_batch(stage, 0, False) is None
-    assert ledger.acquire_lease(stage) is None
+    assert ledger.start_batch(wave, 0, False) is None
+    assert ledger.acquire_lease(wave) is None
     assert ledger.client.hget(ledger.keys.job, "state") == b"dreaming"
 
 
@@ -249,29 +249,29 @@ def test_a_job_in_a_state_of_another_version_is_left_alone(register: Any, stage:
     ],
 )
 def test_a_request_of_another_version_ends_the_job(
-    workplace: Workplace, register: Any, request_fields: str, error: str
+    context: WorkerContext, register: Any, request_fields: str, error: str
 ) -> None:
     ledger = register(1)
     ledger.client.hset(ledger.keys.job, "request", request_fields)
     for _ in range(MOST_ATTEMPTS + 1):
         with suppress(DamagedJobError, NotFinishedError):
-            load_batch(workplace, ledger.job_id, 0, False)
+            load_batch(context, ledger.job_id, 0, False)
     assert ledger.state() is State.FAILED
     assert error in ledger.fields()["error"]
     assert not ledger.fields()["error"].endswith("..")
 
 
 def test_a_manifest_does_not_lead_out_of_the_roots(
-    workplace: Workplace, register: Any, tmp_path: Path
+    context: WorkerContext, register: Any, tmp_path: Path
 ) -> None:
     for folder in ("root", "outside"):
         (tmp_path / folder).mkdir()
         Image.new("RGB", (9, 9)).save(tmp_path / folder / "a.png")
     paths = ["a.png", "../outside/a.png", "../root/a.png", "/etc/hostname", "../" * 40 + "etc"]
     ledger = register([paths], source=str(tmp_path / "root"))
-    rooted = replace(workplace, settings=Settings(image_roots=(tmp_path.resolve() / "root",)))
+    rooted = replace(context, settings=Settings(image_roots=(tmp_path.resolve() / "root",)))
     assert load_batch(rooted, ledger.job_id, 0, False) is Commit.COMMITTED
-    failures = {f.path: f.reason for f in workplace.results(ledger.job_id).failures()}
+    failures = {f.path: f.reason for f in context.results(ledger.job_id).failures()}
     assert failures == {
         "../outside/a.png": FailureReason.OUTSIDE_ROOTS,
         "/etc/hostname": FailureReason.MISSING,  # beneath the source

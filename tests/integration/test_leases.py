@@ -3,18 +3,18 @@
 import pytest
 from servers import wait_until
 
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Ledger
 
 pytestmark = pytest.mark.each_server
 
-LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
+LOADING, LABELLING = Wave.LOADING, Wave.LABELLING
 
 
-def commit_all(ledger, stage=LOADING, n_batches=2):
+def commit_all(ledger, wave=LOADING, n_batches=2):
     for batch in range(n_batches):
-        ledger.start_batch(stage, batch, redelivered=False)
-        if stage is LOADING:
+        ledger.start_batch(wave, batch, redelivered=False)
+        if wave is LOADING:
             ledger.commit_loading(batch, b"", (1, 0), {})
         else:
             ledger.commit_labelling(batch, b"")

@@ -8,7 +8,7 @@ from servers import give_up_soon
 
 from shoal.shared.connection import connect
 from shoal.shared.errors import ConnectionLostError
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.store.keys import CELERY, queue_keys
@@ -26,68 +26,68 @@ def read_queue(client, queue):
 
 @pytest.mark.parametrize("n_batches", [1, 3])
 @pytest.mark.parametrize(
-    ("stage", "task", "callback"),
+    ("wave", "task", "callback"),
     [
-        (Stage.LOADING, "shoal.load_batch", "shoal.fit_job"),
-        (Stage.LABELLING, "shoal.label_batch", "shoal.finish_job"),
+        (Wave.LOADING, "shoal.load_batch", "shoal.fit_job"),
+        (Wave.LABELLING, "shoal.label_batch", "shoal.finish_job"),
     ],
 )
 def test_a_stage_is_a_chord_with_ids_made_from_job_and_batch(
-    client, workplace, n_batches, stage, task, callback
+    client, context, n_batches, wave, task, callback
 ):
-    workplace.messages.send_stage("job1", stage, n_batches)
+    context.messages.send_wave("job1", wave, n_batches)
     messages = read_queue(client, BATCHES)
     assert [headers["task"] for headers, _ in messages] == [task] * n_batches
-    expected = [f"job1:{stage}:{batch}" for batch in range(n_batches)]
+    expected = [f"job1:{wave}:{batch}" for batch in range(n_batches)]
     assert [headers["id"] for headers, _ in messages] == expected
     assert [args for _, (args, _, _) in messages] == [["job1", b] for b in range(n_batches)]
     for _, (_, _, embed) in messages:
         body = embed["chord"]
         assert (body["task"], body["args"], body["immutable"]) == (callback, ["job1"], True)
-        assert body["options"]["task_id"] == f"job1:{stage}:callback"
+        assert body["options"]["task_id"] == f"job1:{wave}:callback"
         assert body["options"]["queue"] == CALLBACKS
         (errback,) = body["options"]["link_error"]
         assert (errback["task"], errback["immutable"]) == ("shoal.sweep", True)
 
 
-def test_no_part_of_a_chord_stores_a_result(client, workplace):
-    workplace.messages.send_stage("job1", Stage.LOADING, 3)
+def test_no_part_of_a_chord_stores_a_result(client, context):
+    context.messages.send_wave("job1", Wave.LOADING, 3)
     assert all(headers["ignore_result"] for headers, _ in read_queue(client, BATCHES))
 
 
-def test_sending_subscribes_to_nothing(client, workplace):
-    workplace.messages.send_stage("job1", Stage.LOADING, 20)
-    workplace.messages.send_batches("job1", Stage.LOADING, [1])
-    workplace.messages.send_callback("job1", Stage.LOADING)
+def test_sending_subscribes_to_nothing(client, context):
+    context.messages.send_wave("job1", Wave.LOADING, 20)
+    context.messages.send_batches("job1", Wave.LOADING, [1])
+    context.messages.send_callback("job1", Wave.LOADING)
     assert client.pubsub_channels() == []
     assert client.pubsub_numpat() == 0
 
 
-def test_a_batch_that_is_sent_again_belongs_to_no_chord(client, workplace):
-    workplace.messages.send_batches("job1", Stage.LABELLING, [4, 7])
+def test_a_batch_that_is_sent_again_belongs_to_no_chord(client, context):
+    context.messages.send_batches("job1", Wave.LABELLING, [4, 7])
     messages = read_queue(client, BATCHES)
     assert [headers["id"] for headers, _ in messages] == ["job1:labelling:4", "job1:labelling:7"]
     assert [embed["chord"] for _, (_, _, embed) in messages] == [None, None]
     assert not any(headers["group"] for headers, _ in messages)
 
 
-def test_a_callback_goes_to_the_queue_of_callbacks(client, workplace):
-    workplace.messages.send_callback("job1", Stage.LOADING)
+def test_a_callback_goes_to_the_queue_of_callbacks(client, context):
+    context.messages.send_callback("job1", Wave.LOADING)
     ((headers, (args, _, _)),) = read_queue(client, CALLBACKS)
     assert (headers["task"], args) == ("shoal.fit_job", ["job1"])
     assert read_queue(client, BATCHES) == []
 
 
-def test_messages_are_small_whatever_the_size_of_the_job(client, workplace):
-    workplace.messages.send_stage("job1", Stage.LOADING, 200)
+def test_messages_are_small_whatever_the_size_of_the_job(client, context):
+    context.messages.send_wave("job1", Wave.LOADING, 200)
     sizes = [len(raw) for key in queue_keys(BATCHES) for raw in client.lrange(key, 0, -1)]
     assert len(sizes) == 200
     assert max(sizes) < 2000
 
 
-def test_a_small_job_goes_before_the_many_batches_of_a_large_one(app, client, workplace):
-    workplace.messages.send_stage("large", Stage.LOADING, 20)
-    workplace.messages.send_stage("small", Stage.LABELLING, 2)
+def test_a_small_job_goes_before_the_many_batches_of_a_large_one(app, client, context):
+    context.messages.send_wave("large", Wave.LOADING, 20)
+    context.messages.send_wave("small", Wave.LABELLING, 2)
     with app.connection() as connection, connection.channel() as channel:
         delivered = [channel.basic_get(BATCHES).headers["id"] for _ in range(22)]
     assert delivered[:16] == [f"large:loading:{batch}" for batch in range(16)]
@@ -95,25 +95,25 @@ def test_a_small_job_goes_before_the_many_batches_of_a_large_one(app, client, wo
     assert delivered[18:] == [f"large:loading:{batch}" for batch in range(16, 20)]
 
 
-def test_a_batch_that_is_sent_again_keeps_its_priority(client, workplace):
-    workplace.messages.send_batches("job1", Stage.LOADING, [0, 15, 16, 128, 5000])
+def test_a_batch_that_is_sent_again_keeps_its_priority(client, context):
+    context.messages.send_batches("job1", Wave.LOADING, [0, 15, 16, 128, 5000])
     assert [client.llen(key) for key in queue_keys(BATCHES)] == [2, 1, 1, 1]
 
 
-def test_all_that_celery_keeps_carries_our_prefix(client, workplace):
-    workplace.messages.send_stage("job1", Stage.LOADING, 3)
+def test_all_that_celery_keeps_carries_our_prefix(client, context):
+    context.messages.send_wave("job1", Wave.LOADING, 3)
     assert all(key.startswith(CELERY.encode()) for key in client.keys("*"))
 
 
-def test_counters_of_a_chord_outlive_any_gap_and_expire(client, workplace):
-    workplace.messages.send_stage("job1", Stage.LOADING, 3)
+def test_counters_of_a_chord_outlive_any_gap_and_expire(client, context):
+    context.messages.send_wave("job1", Wave.LOADING, 3)
     (size,) = client.keys(f"{CELERY}celery-taskset-meta-*")
     assert client.ttl(size) > 6 * 86_400
 
 
 def test_messages_go_to_the_database_of_the_url(client, server_url):
     elsewhere = f"{server_url}?db=3" if server_url.startswith("unix") else server_url[:-1] + "3"
-    Messages(make_app(elsewhere)).send_stage("job1", Stage.LOADING, 2)
+    Messages(make_app(elsewhere)).send_wave("job1", Wave.LOADING, 2)
     assert client.keys("*") == []
     with connect(elsewhere) as other:
         assert other.llen(CELERY + BATCHES) == 2
@@ -123,9 +123,9 @@ def test_a_server_that_is_away_is_an_error_of_ours(own_server):
     messages = Messages(make_app(own_server.url))
     give_up_soon(messages.app)
     for send in (
-        lambda: messages.send_stage("job1", Stage.LOADING, 2),
-        lambda: messages.send_batches("job1", Stage.LOADING, [0]),
-        lambda: messages.send_callback("job1", Stage.LOADING),
+        lambda: messages.send_wave("job1", Wave.LOADING, 2),
+        lambda: messages.send_batches("job1", Wave.LOADING, [0]),
+        lambda: messages.send_callback("job1", Wave.LOADING),
     ):
         with pytest.raises(ConnectionLostError, match="does not answer"):
             send()

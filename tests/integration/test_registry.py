@@ -4,7 +4,7 @@ import pytest
 from servers import wait_until
 
 from shoal.shared.errors import UnknownJobError
-from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.store import Ledger, Registry, Results
 from shoal.shared.store import registry as registry_module
 from shoal.shared.store.keys import JobKeys
@@ -97,8 +97,8 @@ def test_workers_silent_for_a_day_are_forgotten(client, registry):
 def test_an_unknown_job_has_no_state_and_its_ledger_names_a_remedy(client):
     ledger = Ledger(client, "nosuch", 15)
     assert ledger.state() is None
-    assert ledger.start_batch(Stage.LOADING, 0, redelivered=False) is None
-    assert ledger.acquire_lease(Stage.LOADING) is None
+    assert ledger.start_batch(Wave.LOADING, 0, redelivered=False) is None
+    assert ledger.acquire_lease(Wave.LOADING) is None
     for ask in (ledger.status, ledger.cancel, lambda: ledger.request):
         with pytest.raises(UnknownJobError, match="shoal jobs"):
             ask()

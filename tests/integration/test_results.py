@@ -18,7 +18,7 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Expiry, Lifetimes, Registry, Results
 from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
 
@@ -35,7 +35,7 @@ SUMMARY = Summary(
     explained_variance_ratio=[0.75, 0.125],
     inertia=1.5,
     versions={"numpy": "2"},
-    duplicates=DuplicateCounts(groups=1, images=2, copies=0),
+    duplicates=DuplicateCounts(groups=1, images=2, exact_copies=0),
 )
 
 
@@ -45,8 +45,8 @@ def results(client, register):
 
 
 @pytest.fixture
-def ledger(register, results, workplace):
-    return workplace.ledger(results.job_id)
+def ledger(register, results, context):
+    return context.ledger(results.job_id)
 
 
 # The last image of the first batch, then the last of the second, whose first has failed.
@@ -59,17 +59,17 @@ def load(ledger, results, batch, failed_positions=()):
     rows = b"".join(bytes([10 * batch + position, 255]) for position in kept)
     failures = [FailedImage(p, FailureReason.DAMAGED, f"broken\r{p}") for p in failed_positions]
     notes = results.loading_notes(Shape(len(kept), 2, "|u1"), failures, bytes([batch]), b"")
-    ledger.start_batch(Stage.LOADING, batch, redelivered=False)
+    ledger.start_batch(Wave.LOADING, batch, redelivered=False)
     ledger.commit_loading(batch, rows, (len(kept), len(failures)), notes)
 
 
 def label(ledger, batch, rows):
-    ledger.start_batch(Stage.LABELLING, batch, redelivered=False)
+    ledger.start_batch(Wave.LABELLING, batch, redelivered=False)
     ledger.commit_labelling(batch, b"".join(LABEL_ROW.pack(*row) for row in rows))
 
 
 def begin_labelling(ledger, results):
-    lease = ledger.acquire_lease(Stage.LOADING)
+    lease = ledger.acquire_lease(Wave.LOADING)
     results.put_model(lease.token, b"model")
     assert ledger.advance(lease, State.LABELLING, {"model_token": lease.token})
 
@@ -81,7 +81,7 @@ def finished(ledger, results):
     begin_labelling(ledger, results)
     label(ledger, 1, [(1, 1.5, 0.25, -2.0), (0, 0.5, 0.0, 0.0)])
     label(ledger, 0, [(0, 2.5, 1.0, 1.0), (7, 0.0, -0.5, 3.0)])
-    lease = ledger.acquire_lease(Stage.LABELLING)
+    lease = ledger.acquire_lease(Wave.LABELLING)
     results.put_findings(lease.token, SUMMARY, {"scatter": b"\x89PNG"}, PICTURES, COPIES)
     assert ledger.advance(lease, State.FINISHED, {"findings_token": lease.token})
     return results
@@ -221,7 +221,7 @@ def test_the_status_says_when_results_expire(client, finished, ledger):
 def test_a_late_holder_leaves_nothing_that_stays_for_ever(client, ledger, results):
     load(ledger, results, 0)
     load(ledger, results, 1)
-    lease = ledger.acquire_lease(Stage.LOADING)
+    lease = ledger.acquire_lease(Wave.LOADING)
     ledger.cancel()
     Expiry(client, results.job_id).begin(LIFETIMES)
     results.put_model(lease.token, b"late")

@@ -8,7 +8,7 @@ import pytest
 from shoal.producer.job import Job
 from shoal.shared.errors import UnknownJobError, UsageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Expiry, Lifetimes
 from shoal.shared.store.keys import ACTIVE
 from shoal.worker.stages.attempts import MOST_ATTEMPTS
@@ -30,42 +30,42 @@ def folder(mixed, tmp_path):
 
 
 @pytest.fixture
-def job(submit, folder, workplace):
-    return Job(submit(folder, **OPTIONS), workplace.sweeper)
+def job(submit, folder, context):
+    return Job(submit(folder, **OPTIONS), context.sweeper)
 
 
 @pytest.fixture
-def work(workplace, monkeypatch):
+def work(context, monkeypatch):
     """Works on a job until it is in ``state``, as the messages would have it done."""
 
     # The slowest step by far, and the same for every job.
     monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
 
     def work(job, state=State.FINISHED):
-        for batch in job.ledger.missing_batches(Stage.LOADING):
+        for batch in job.ledger.missing_batches(Wave.LOADING):
             if state is State.LOADING and batch == N_BATCHES - 1:
                 return
-            load_batch(workplace, job.id, batch, False)
+            load_batch(context, job.id, batch, False)
         if state is State.FITTING:
-            job.ledger.acquire_lease(Stage.LOADING)
+            job.ledger.acquire_lease(Wave.LOADING)
             return
-        fit_job(workplace, job.id)
+        fit_job(context, job.id)
         for batch in range(1 if state is State.LABELLING else N_BATCHES):
-            label_batch(workplace, job.id, batch, False)
+            label_batch(context, job.id, batch, False)
         if state is State.FINISHING:
-            job.ledger.acquire_lease(Stage.LABELLING)
+            job.ledger.acquire_lease(Wave.LABELLING)
         elif state is State.FINISHED:
-            finish_job(workplace, job.id)
+            finish_job(context, job.id)
 
     return work
 
 
 @pytest.fixture
-def fresh(submit, folder, workplace, work):
+def fresh(submit, folder, context, work):
     """Returns what a new job of the same folder comes to."""
 
     def fresh():
-        job = Job(submit(folder, **OPTIONS), workplace.sweeper)
+        job = Job(submit(folder, **OPTIONS), context.sweeper)
         work(job)
         return outcome(job)
 
@@ -139,7 +139,7 @@ def test_labels_of_the_model_before_a_retry_are_refused(job, work):
     job.cancel()
     job.retry()
     work(job, State.LABELLING)
-    job.ledger.start_batch(Stage.LABELLING, 1, redelivered=False)
+    job.ledger.start_batch(Wave.LABELLING, 1, redelivered=False)
     assert job.ledger.commit_labelling(1, b"", token) is Commit.STALE
     assert job.ledger.commit_labelling(1, b"", job.results.model_token()) is Commit.COMMITTED
 
@@ -151,7 +151,7 @@ def test_batches_whose_features_have_gone_are_loaded_anew(client, job, work, fre
     client.hdel(job.ledger.keys.statistics, "2")
     images = job.retry().images
     assert (images.loaded, images.failed) == (19, 1)
-    assert job.ledger.missing_batches(Stage.LOADING) == [1, 2, 4]
+    assert job.ledger.missing_batches(Wave.LOADING) == [1, 2, 4]
     work(job)
     assert outcome(job) == fresh()
 
@@ -168,14 +168,14 @@ def test_a_job_whose_features_were_dropped_is_loaded_anew(client, job, work, fre
 
 @pytest.mark.parametrize("mounted", ["nothing", "an empty folder"])
 def test_a_machine_without_the_folder_fails_the_job_and_none_of_its_images(
-    job, work, folder, fresh, workplace, mounted
+    job, work, folder, fresh, context, mounted
 ):
     work(job, State.LOADING)
     images = job.status().images
     away = folder.rename(folder.with_name("away"))
     if mounted == "an empty folder":
         folder.mkdir()
-    assert load_batch(workplace, job.id, N_BATCHES - 1, False) is Commit.STALE
+    assert load_batch(context, job.id, N_BATCHES - 1, False) is Commit.STALE
     status = job.status()
     assert (status.state, status.images) == (State.FAILED, images)
     assert f"{folder} is missing or empty on {gethostname()}" in status.error
@@ -206,13 +206,13 @@ def test_trying_failures_again_without_the_folder_costs_a_job_nothing(job, work,
     assert {failure.reason for failure in failures} == {FailureReason.MISSING}
 
 
-def test_attempts_begin_anew(client, job, workplace):
+def test_attempts_begin_anew(client, job, context):
     for _ in range(MOST_ATTEMPTS):
-        job.ledger.start_batch(Stage.LOADING, 0, redelivered=False)
-        client.delete(job.ledger.keys.running(Stage.LOADING))
+        job.ledger.start_batch(Wave.LOADING, 0, redelivered=False)
+        client.delete(job.ledger.keys.running(Wave.LOADING))
     job.cancel()
     job.retry()
-    assert job.ledger.start_batch(Stage.LOADING, 0, redelivered=False).number == 1
+    assert job.ledger.start_batch(Wave.LOADING, 0, redelivered=False).number == 1
 
 
 def test_a_crash_between_the_ledger_and_the_messages_is_mended_by_the_sweeper(
@@ -227,12 +227,12 @@ def test_a_crash_between_the_ledger_and_the_messages_is_mended_by_the_sweeper(
         assert queued() == sent
 
 
-def test_the_rate_of_a_retried_job_is_that_of_what_it_loads(job, work, workplace):
+def test_the_rate_of_a_retried_job_is_that_of_what_it_loads(job, work, context):
     work(job, State.LOADING)
     job.cancel()
     job.retry()
     assert (job.status().images_per_second, job.status().eta_seconds) == (None, None)
-    load_batch(workplace, job.id, N_BATCHES - 1, False)
+    load_batch(context, job.id, N_BATCHES - 1, False)
     status = job.status()
     seconds = float(job.ledger.fields()["loading_ended_at"]) - status.started_at
     assert status.images_per_second == pytest.approx(3 / max(seconds, 1e-3), rel=0.01)
@@ -293,34 +293,34 @@ def test_images_that_fail_again_stay_failures_in_their_places(job, work, folder,
 
 
 def test_a_retry_of_failed_images_survives_a_cancel_and_another_retry(
-    job, work, folder, fresh, workplace
+    job, work, folder, fresh, context
 ):
     work(job)
     repair(folder, "999-late.png")
     job.retry(failed_only=True)
-    load_batch(workplace, job.id, 0, False)
+    load_batch(context, job.id, 0, False)
     job.cancel()
     job.retry()
     work(job)
     assert outcome(job) == fresh()
 
 
-def test_a_hopeless_retry_costs_only_the_images_that_failed(client, job, work, workplace):
+def test_a_hopeless_retry_costs_only_the_images_that_failed(client, job, work, context):
     work(job)
     job.retry(failed_only=True)
-    attempts = job.ledger.keys.attempts(Stage.LOADING)
+    attempts = job.ledger.keys.attempts(Wave.LOADING)
     client.hset(attempts, "0", MOST_ATTEMPTS)
-    load_batch(workplace, job.id, 0, True)
+    load_batch(context, job.id, 0, True)
     work(job)
     assert (job.status().images.loaded, job.status().images.failed) == (40, 3)
     assert "failed 8 times" in next(job.failures()).detail
 
 
-def test_a_batch_without_one_image_is_loaded_whole_again(submit, folder, workplace, work):
+def test_a_batch_without_one_image_is_loaded_whole_again(submit, folder, context, work):
     image = (folder / "140.png").read_bytes()
     for path in folder.iterdir():
         path.write_bytes(b"broken")
-    job = Job(submit(folder, **OPTIONS), workplace.sweeper)
+    job = Job(submit(folder, **OPTIONS), context.sweeper)
     work(job, State.LABELLING)
     assert job.status().state is State.FAILED
     for path in folder.iterdir():
@@ -330,8 +330,8 @@ def test_a_batch_without_one_image_is_loaded_whole_again(submit, folder, workpla
     assert job.status().images.loaded == 43
 
 
-def test_without_a_failed_image_nothing_is_retried(submit, digits, workplace, work):
-    job = Job(submit(digits, batch_size=60, image_size=8, clusters=2), workplace.sweeper)
+def test_without_a_failed_image_nothing_is_retried(submit, digits, context, work):
+    job = Job(submit(digits, batch_size=60, image_size=8, clusters=2), context.sweeper)
     work(job)
     with pytest.raises(UsageError, match="failed: nothing to retry"):
         job.retry(failed_only=True)

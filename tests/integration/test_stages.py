@@ -15,7 +15,7 @@ from servers import wait_until
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit
 from shoal.shared.store.rows import LABEL_ROW
@@ -23,8 +23,8 @@ from shoal.worker.images.loading import load_image, load_with_digest
 from shoal.worker.model.model import Model
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime import heartbeat
-from shoal.worker.runtime.stop_sign import StopSign
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
+from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 from shoal.worker.stages import labelling
 from shoal.worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.callback import MOST_ATTEMPTS
@@ -56,11 +56,11 @@ def hang(images):
     print("extracting", flush=True)
     sys.stdin.read()
 
-workplace = SimpleNamespace(settings=Settings(image_seconds=0.01))
+context = SimpleNamespace(settings=Settings(image_seconds=0.01))
 ledger = SimpleNamespace(request=JobRequest(source="/photographs"))
 loading.find_extractors = lambda *_: (Extractor("hangs", 32, hang),)
 images = LoadedImages(*reading.make_room(ledger.request, 1), [])
-loading.extract_rows(workplace, ledger, images, lambda: None)
+loading.extract_rows(context, ledger, images, lambda: None)
 """
 
 
@@ -74,19 +74,19 @@ from shoal.worker.stages.finishing.plotting import load_tiles
 
 def load(image_memory, names):
     settings, limits = Settings(image_memory=image_memory), ImageLimits(2**29, 250_000_000)
-    workplace = SimpleNamespace(settings=settings, limits=limits)
-    return load_tiles(names, Path(sys.argv[1]), workplace, SimpleNamespace(check=lambda: None))
+    context = SimpleNamespace(settings=settings, limits=limits)
+    return load_tiles(names, Path(sys.argv[1]), context, SimpleNamespace(check=lambda: None))
 
 load(2**30, ["small.png"])  # what is imported, and a thread's own heap, are no image's
 print(*load(2**27, sys.argv[2:]))
 """
 
 
-def lose_processes(ledger, count, stage=Stage.LOADING):
+def lose_processes(ledger, count, wave=Wave.LOADING):
     """Begin batch 0 and lose its process, so often."""
     for _ in range(count):
-        ledger.start_batch(stage, 0, redelivered=False)
-        ledger.client.delete(ledger.keys.running(stage))
+        ledger.start_batch(wave, 0, redelivered=False)
+        ledger.client.delete(ledger.keys.running(wave))
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ def features_of(results, batch):
     return np.frombuffer(results.features(batch), shape.dtype).reshape(shape.rows, shape.columns)
 
 
-def test_broken_files_among_good_ones_cost_only_themselves(workplace, mixed_job):
-    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
-    results = workplace.results(mixed_job.job_id)
+def test_broken_files_among_good_ones_cost_only_themselves(context, mixed_job):
+    assert load_batch(context, mixed_job.job_id, 0, False) is Commit.COMMITTED
+    results = context.results(mixed_job.job_id)
     assert [(f.path, f.reason) for f in results.failures()] == [
         ("000-empty.png", FailureReason.EMPTY),
         ("150-broken.png", FailureReason.NOT_AN_IMAGE),
@@ -126,28 +126,28 @@ def test_broken_files_among_good_ones_cost_only_themselves(workplace, mixed_job)
     assert (images.total, images.loaded, images.failed) == (43, 20, 2)
 
 
-def test_features_are_the_pixels_of_the_images_that_could_be_read(workplace, mixed, mixed_job):
-    load_batch(workplace, mixed_job.job_id, 0, False)
-    results = workplace.results(mixed_job.job_id)
+def test_features_are_the_pixels_of_the_images_that_could_be_read(context, mixed, mixed_job):
+    load_batch(context, mixed_job.job_id, 0, False)
+    results = context.results(mixed_job.job_id)
     paths = results.loaded_paths(0)
-    expected = [load_image(mixed / path, 8, workplace.limits).ravel() for path in paths]
+    expected = [load_image(mixed / path, 8, context.limits).ravel() for path in paths]
     assert (features_of(results, 0) == expected).all()
     raw = results.client.hget(results.keys.statistics, "0")
     assert (FeatureStatistics.from_bytes(raw).total == np.sum(expected, axis=0)).all()
 
 
-def test_a_batch_is_loaded_once(workplace, mixed_job):
-    verdicts = [load_batch(workplace, mixed_job.job_id, 0, False) for _ in range(2)]
+def test_a_batch_is_loaded_once(context, mixed_job):
+    verdicts = [load_batch(context, mixed_job.job_id, 0, False) for _ in range(2)]
     assert verdicts == [Commit.COMMITTED, Commit.STALE]
     assert mixed_job.status().images.loaded == 20
 
 
-def test_a_batch_without_any_readable_image_is_a_batch_of_failures(workplace, submit, tmp_path):
+def test_a_batch_without_any_readable_image_is_a_batch_of_failures(context, submit, tmp_path):
     (tmp_path / "a.png").write_bytes(b"nothing")
     (tmp_path / "b.png").write_bytes(b"")
     ledger = submit(tmp_path, clusters=1)
-    assert load_batch(workplace, ledger.job_id, 0, False) is Commit.COMMITTED
-    assert workplace.results(ledger.job_id).shape(0).rows == 0
+    assert load_batch(context, ledger.job_id, 0, False) is Commit.COMMITTED
+    assert context.results(ledger.job_id).shape(0).rows == 0
     assert ledger.status().images.failed == 2
 
 
@@ -160,7 +160,7 @@ def test_an_extractor_that_hangs_ends_its_process():
         assert process.stdout.read() == b"extracting\n"
 
 
-def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypatch, is_lost):
+def test_loading_stops_once_the_job_is_cancelled(context, mixed_job, monkeypatch, is_lost):
     loaded = []
 
     def load_and_cancel(path, image_size, limits):
@@ -170,173 +170,169 @@ def test_loading_stops_once_the_job_is_cancelled(workplace, mixed_job, monkeypat
         return load_with_digest(path, image_size, limits)
 
     monkeypatch.setattr(reading, "load_with_digest", load_and_cancel)
-    assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
+    assert load_batch(context, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
     assert mixed_job.status().images.loaded == 0
 
 
 def test_a_worker_that_is_to_end_hands_its_batch_back_between_two_images(
-    workplace, mixed_job, monkeypatch
+    context, mixed_job, monkeypatch
 ):
     loaded = []
 
     def load_and_be_told(path, image_size, limits):
         loaded.append(path)
-        workplace.stop_sign.give(grace_seconds=0)
+        context.shutdown_signal.send(grace_seconds=0)
         return load_with_digest(path, image_size, limits)
 
     with monkeypatch.context() as patch:
         patch.setattr(reading, "load_with_digest", load_and_be_told)
-        assert load_batch(workplace, mixed_job.job_id, 1, False) is Commit.STALE
+        assert load_batch(context, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
-    assert mixed_job.take_lost_batches(Stage.LOADING) == [1]
-    other = replace(workplace, stop_sign=StopSign())
+    assert mixed_job.take_lost_batches(Wave.LOADING) == [1]
+    other = replace(context, shutdown_signal=ShutdownSignal())
     assert load_batch(other, mixed_job.job_id, 1, False) is Commit.COMMITTED
-    assert mixed_job.client.hget(mixed_job.keys.attempts(Stage.LOADING), "1") == b"1"
+    assert mixed_job.client.hget(mixed_job.keys.attempts(Wave.LOADING), "1") == b"1"
 
 
-def test_a_worker_that_is_to_end_has_some_time_for_what_it_has(workplace, mixed_job):
-    workplace.stop_sign.give(grace_seconds=60)
-    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
+def test_a_worker_that_is_to_end_has_some_time_for_what_it_has(context, mixed_job):
+    context.shutdown_signal.send(grace_seconds=60)
+    assert load_batch(context, mixed_job.job_id, 0, False) is Commit.COMMITTED
 
 
 def test_a_batch_that_cost_two_processes_is_decoded_in_a_sub_process(
-    workplace, mixed_job, monkeypatch
+    context, mixed_job, monkeypatch
 ):
     def refuse(path, image_size, limits):
         raise AssertionError("decoded in this process")
 
     monkeypatch.setattr(reading, "load_with_digest", refuse)
     lose_processes(mixed_job, reading.LOST_PROCESSES)
-    assert load_batch(workplace, mixed_job.job_id, 0, True) is Commit.COMMITTED
+    assert load_batch(context, mixed_job.job_id, 0, True) is Commit.COMMITTED
     images = mixed_job.status().images
     assert (images.loaded, images.failed) == (20, 2)
 
 
-def fail_until_given_up(work, workplace, ledger):
+def fail_until_given_up(work, context, ledger):
     for _ in range(MOST_BATCH_ATTEMPTS):
         with pytest.raises(ValueError, match="odd"):
-            work(workplace, ledger.job_id, 0, False)
-        assert ledger.take_lost_batches(Stage(ledger.state())) == [0]
-    return work(workplace, ledger.job_id, 0, False)
+            work(context, ledger.job_id, 0, False)
+        assert ledger.take_lost_batches(Wave(ledger.state())) == [0]
+    return work(context, ledger.job_id, 0, False)
 
 
-def test_a_batch_that_always_raises_becomes_failures_that_say_why(
-    workplace, mixed_job, monkeypatch
-):
+def test_a_batch_that_always_raises_becomes_failures_that_say_why(context, mixed_job, monkeypatch):
     monkeypatch.setattr(reading, "load_images", raise_always(ValueError("odd")))
-    assert fail_until_given_up(load_batch, workplace, mixed_job) is Commit.COMMITTED
-    failures = list(workplace.results(mixed_job.job_id).failures())
+    assert fail_until_given_up(load_batch, context, mixed_job) is Commit.COMMITTED
+    failures = list(context.results(mixed_job.job_id).failures())
     assert len(failures) == mixed_job.status().images.failed == 22
     assert {failure.reason for failure in failures} == {FailureReason.DAMAGED}
     assert "ValueError: odd" in failures[0].detail
 
 
-def test_a_batch_that_always_kills_its_process_becomes_failures(workplace, mixed_job):
+def test_a_batch_that_always_kills_its_process_becomes_failures(context, mixed_job):
     lose_processes(mixed_job, MOST_BATCH_ATTEMPTS)
-    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
-    (failure, *_) = workplace.results(mixed_job.job_id).failures()
+    assert load_batch(context, mixed_job.job_id, 0, False) is Commit.COMMITTED
+    (failure, *_) = context.results(mixed_job.job_id).failures()
     assert failure.reason is FailureReason.KILLED_DECODER
     assert "process was lost" in failure.detail
 
 
-def test_a_batch_whose_paths_are_damaged_fails_the_job(workplace, mixed_job):
+def test_a_batch_whose_paths_are_damaged_fails_the_job(context, mixed_job):
     mixed_job.client.hset(mixed_job.keys.manifest, "0", b"not deflated")
     for _ in range(MOST_BATCH_ATTEMPTS):
         with pytest.raises(zlib.error):
-            load_batch(workplace, mixed_job.job_id, 0, False)
-        mixed_job.take_lost_batches(Stage.LOADING)
-    load_batch(workplace, mixed_job.job_id, 0, False)
+            load_batch(context, mixed_job.job_id, 0, False)
+        mixed_job.take_lost_batches(Wave.LOADING)
+    load_batch(context, mixed_job.job_id, 0, False)
     status = mixed_job.status()
     assert status.state is State.FAILED
     assert status.error.startswith("Batch 0 failed 8 times while loading: error: Error -3")
     assert status.expires_at is not None
 
 
-def test_an_outage_of_redis_never_makes_a_batch_hopeless(workplace, mixed_job, monkeypatch):
+def test_an_outage_of_redis_never_makes_a_batch_hopeless(context, mixed_job, monkeypatch):
     monkeypatch.setattr(reading, "load_images", raise_always(RedisConnectionError("away")))
     for _ in range(2 * MOST_BATCH_ATTEMPTS):
         with pytest.raises(RedisConnectionError):
-            load_batch(workplace, mixed_job.job_id, 0, False)
-        mixed_job.client.delete(mixed_job.keys.running(Stage.LOADING))
+            load_batch(context, mixed_job.job_id, 0, False)
+        mixed_job.client.delete(mixed_job.keys.running(Wave.LOADING))
     monkeypatch.undo()
-    assert load_batch(workplace, mixed_job.job_id, 0, False) is Commit.COMMITTED
+    assert load_batch(context, mixed_job.job_id, 0, False) is Commit.COMMITTED
     assert mixed_job.status().images.loaded == 20
 
 
 @pytest.mark.parametrize("way", ["raises", "kills"])
-def test_a_batch_that_cannot_be_labelled_fails_the_job(
-    workplace, mixed_job, load, monkeypatch, way
-):
+def test_a_batch_that_cannot_be_labelled_fails_the_job(context, mixed_job, load, monkeypatch, way):
     load(mixed_job)
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     if way == "raises":
         monkeypatch.setattr(labelling, "label_features", raise_always(ValueError("odd")))
-        fail_until_given_up(label_batch, workplace, mixed_job)
+        fail_until_given_up(label_batch, context, mixed_job)
     else:
-        lose_processes(mixed_job, MOST_BATCH_ATTEMPTS, Stage.LABELLING)
-        label_batch(workplace, mixed_job.job_id, 0, False)
+        lose_processes(mixed_job, MOST_BATCH_ATTEMPTS, Wave.LABELLING)
+        label_batch(context, mixed_job.job_id, 0, False)
     status = mixed_job.status()
     assert status.state is State.FAILED
     assert {"raises": "ValueError: odd", "kills": "process was lost"}[way] in status.error
     assert status.expires_at is not None
 
 
-def test_an_isolated_batch_has_the_same_features(workplace, submit, mixed):
+def test_an_isolated_batch_has_the_same_features(context, submit, mixed):
     plain, isolated = (submit(mixed, batch_size=43, **SMALL) for _ in range(2))
-    load_batch(workplace, plain.job_id, 0, False)
+    load_batch(context, plain.job_id, 0, False)
     lose_processes(isolated, reading.LOST_PROCESSES)
-    load_batch(workplace, isolated.job_id, 0, True)
-    first, second = (workplace.results(ledger.job_id) for ledger in (plain, isolated))
+    load_batch(context, isolated.job_id, 0, True)
+    first, second = (context.results(ledger.job_id) for ledger in (plain, isolated))
     assert first.features(0) == second.features(0)
     assert first.failed_images(0) == second.failed_images(0)
 
 
 def test_images_outside_the_roots_are_failures(app, client, submit, mixed, tmp_path):
-    confined = Workplace(app, Settings(image_roots=(tmp_path,)), client)
+    confined = WorkerContext(app, Settings(image_roots=(tmp_path,)), client)
     ledger = submit(mixed, batch_size=43, **SMALL)
     load_batch(confined, ledger.job_id, 0, False)
     reasons = {failure.reason for failure in confined.results(ledger.job_id).failures()}
     assert reasons == {FailureReason.OUTSIDE_ROOTS}
 
 
-def test_the_fit_stores_a_model_and_sends_the_second_wave(workplace, mixed_job, load, queued):
+def test_the_fit_stores_a_model_and_sends_the_second_wave(context, mixed_job, load, queued):
     load(mixed_job)
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     assert mixed_job.state() is State.LABELLING
-    model = Model.from_bytes(workplace.results(mixed_job.job_id).model())
+    model = Model.from_bytes(context.results(mixed_job.job_id).model())
     assert (model.features, model.image_size, model.rows_fitted) == ("pixels", 8, 40)
     assert model.components.shape == (40, 192)
     assert len(model.centroids) == 3
     assert queued() == (2, 0)
 
 
-def test_the_fit_waits_for_every_batch(workplace, mixed_job):
-    load_batch(workplace, mixed_job.job_id, 0, False)
-    fit_job(workplace, mixed_job.job_id)
+def test_the_fit_waits_for_every_batch(context, mixed_job):
+    load_batch(context, mixed_job.job_id, 0, False)
+    fit_job(context, mixed_job.job_id)
     assert mixed_job.state() is State.LOADING
 
 
-def test_a_second_fit_steps_aside(workplace, mixed_job, load, queued):
+def test_a_second_fit_steps_aside(context, mixed_job, load, queued):
     load(mixed_job)
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     before = mixed_job.fields()
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     assert mixed_job.fields() == before
     assert queued() == (2, 0)
 
 
-def test_a_fit_while_another_holds_the_lease_steps_aside(workplace, mixed_job, load):
+def test_a_fit_while_another_holds_the_lease_steps_aside(context, mixed_job, load):
     load(mixed_job)
-    lease = mixed_job.acquire_lease(Stage.LOADING)
-    fit_job(workplace, mixed_job.job_id)
+    lease = mixed_job.acquire_lease(Wave.LOADING)
+    fit_job(context, mixed_job.job_id)
     assert mixed_job.state() is State.FITTING
     assert mixed_job.renew_lease(lease)
 
 
 def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, client, submit, digits, load):
     ledger = submit(digits, batch_size=100, **SMALL)
-    thrifty = Workplace(app, Settings(fit_memory=5 * 192 * 50), client)
+    thrifty = WorkerContext(app, Settings(fit_memory=5 * 192 * 50), client)
     load(ledger)
     fit_job(thrifty, ledger.job_id)
     results = thrifty.results(ledger.job_id)
@@ -357,56 +353,56 @@ def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, client, submit, digit
     ],
 )
 def test_too_few_readable_images_fail_the_job_with_a_remedy(
-    workplace, submit, tmp_path, load, options, remedy
+    context, submit, tmp_path, load, options, remedy
 ):
     for number in range(2):
         Image.new("RGB", (4, 4), (number * 90, 0, 0)).save(tmp_path / f"{number}.png")
     (tmp_path / "3.png").write_bytes(b"broken")
     ledger = submit(tmp_path, **options)
     load(ledger)
-    fit_job(workplace, ledger.job_id)
+    fit_job(context, ledger.job_id)
     status = ledger.status()
     assert status.state is State.FAILED
     assert remedy in status.error
     assert status.expires_at is not None
 
 
-def test_no_readable_image_fails_the_job_with_a_remedy(workplace, submit, tmp_path, load):
+def test_no_readable_image_fails_the_job_with_a_remedy(context, submit, tmp_path, load):
     (tmp_path / "a.png").write_bytes(b"broken")
     ledger = submit(tmp_path, clusters=1)
     load(ledger)
-    fit_job(workplace, ledger.job_id)
+    fit_job(context, ledger.job_id)
     assert ledger.state() is State.FAILED
     assert f"`shoal failures {ledger.job_id}`" in ledger.status().error
 
 
-def test_a_fit_that_keeps_losing_its_process_fails_the_job(workplace, mixed_job, load):
+def test_a_fit_that_keeps_losing_its_process_fails_the_job(context, mixed_job, load):
     load(mixed_job)
     for _ in range(MOST_ATTEMPTS):
-        mixed_job.acquire_lease(Stage.LOADING)
+        mixed_job.acquire_lease(Wave.LOADING)
         mixed_job.client.delete(mixed_job.keys.lease)
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     assert mixed_job.state() is State.FAILED
     assert "SHOAL_FIT_MEMORY" in mixed_job.status().error
 
 
 def test_a_defect_in_a_callback_fails_the_job_instead_of_hanging_it(
-    workplace, mixed_job, load, monkeypatch, caplog
+    context, mixed_job, load, monkeypatch, caplog
 ):
     load(mixed_job)
     mixed_job.client.hset(mixed_job.keys.shapes, "0", b"{}")
     with caplog.at_level(logging.CRITICAL):
-        fit_job(workplace, mixed_job.job_id)
+        fit_job(context, mixed_job.job_id)
     assert mixed_job.state() is State.FAILED
     assert "while fitting" in mixed_job.status().error
 
 
-def test_labels_are_those_of_the_model_on_all_rows_at_once(workplace, mixed_job, load):
+def test_labels_are_those_of_the_model_on_all_rows_at_once(context, mixed_job, load):
     load(mixed_job)
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     for batch in (1, 0):
-        assert label_batch(workplace, mixed_job.job_id, batch, False) is Commit.COMMITTED
-    results = workplace.results(mixed_job.job_id)
+        assert label_batch(context, mixed_job.job_id, batch, False) is Commit.COMMITTED
+    results = context.results(mixed_job.job_id)
     rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
     everything = np.concatenate([features_of(results, batch) for batch in (0, 1)])
     expected = Model.from_bytes(results.model()).label(everything)
@@ -415,18 +411,18 @@ def test_labels_are_those_of_the_model_on_all_rows_at_once(workplace, mixed_job,
     np.testing.assert_allclose(rows["pc1"], expected.coordinates[:, 0], rtol=1e-3, atol=1e-3)
 
 
-def test_a_batch_is_labelled_once(workplace, mixed_job, load):
+def test_a_batch_is_labelled_once(context, mixed_job, load):
     load(mixed_job)
-    fit_job(workplace, mixed_job.job_id)
-    verdicts = [label_batch(workplace, mixed_job.job_id, 0, False) for _ in range(2)]
+    fit_job(context, mixed_job.job_id)
+    verdicts = [label_batch(context, mixed_job.job_id, 0, False) for _ in range(2)]
     assert verdicts == [Commit.COMMITTED, Commit.STALE]
 
 
-def test_finishing_writes_summary_and_plots_and_lets_the_job_expire(workplace, mixed_job, run):
+def test_finishing_writes_summary_and_plots_and_lets_the_job_expire(context, mixed_job, run):
     status = run(mixed_job).status()
     assert (status.state, status.progress) == (State.FINISHED, 1.0)
     assert status.expires_at > status.finished_at > status.started_at
-    results = workplace.results(mixed_job.job_id)
+    results = context.results(mixed_job.job_id)
     summary = results.summary()
     labels = [row.label for row in results.assignments()]
     sizes = [cluster.size for cluster in summary.clusters]
@@ -440,9 +436,9 @@ def test_finishing_writes_summary_and_plots_and_lets_the_job_expire(workplace, m
 
 
 def test_representatives_are_nearest_to_their_centroid_and_outliers_farthest(
-    workplace, mixed_job, run
+    context, mixed_job, run
 ):
-    results = workplace.results(run(mixed_job).job_id)
+    results = context.results(run(mixed_job).job_id)
     rows = sorted(results.assignments(), key=lambda row: row.distance)
     summary = results.summary()
     for cluster in summary.clusters:
@@ -454,46 +450,46 @@ def test_representatives_are_nearest_to_their_centroid_and_outliers_farthest(
     assert summary.outliers[0] == rows[-1].path
 
 
-def test_finishing_does_without_images_that_are_gone(workplace, submit, tmp_path, run, load):
+def test_finishing_does_without_images_that_are_gone(context, submit, tmp_path, run, load):
     for number in range(4):
         Image.new("RGB", (4, 4), (number * 60, 0, 0)).save(tmp_path / f"{number}.png")
     ledger = submit(tmp_path, clusters=2)
     load(ledger)
     for path in tmp_path.iterdir():
         path.unlink()
-    fit_job(workplace, ledger.job_id)
-    label_batch(workplace, ledger.job_id, 0, False)
-    finish_job(workplace, ledger.job_id)
+    fit_job(context, ledger.job_id)
+    label_batch(context, ledger.job_id, 0, False)
+    finish_job(context, ledger.job_id)
     assert ledger.state() is State.FINISHED
 
 
 @pytest.fixture
-def labelled(workplace, mixed_job, load):
+def labelled(context, mixed_job, load):
     """A job that is ready to be finished."""
     load(mixed_job)
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     for batch in (0, 1):
-        label_batch(workplace, mixed_job.job_id, batch, False)
+        label_batch(context, mixed_job.job_id, batch, False)
     return mixed_job
 
 
-def test_a_plot_that_cannot_be_drawn_costs_only_itself(workplace, labelled, monkeypatch, caplog):
+def test_a_plot_that_cannot_be_drawn_costs_only_itself(context, labelled, monkeypatch, caplog):
     monkeypatch.setattr("shoal.worker.plots.plot_scatter", raise_always(ValueError("odd")))
     with caplog.at_level(logging.ERROR):
-        finish_job(workplace, labelled.job_id)
+        finish_job(context, labelled.job_id)
     assert labelled.state() is State.FINISHED
-    plots = workplace.results(labelled.job_id).plots()
+    plots = context.results(labelled.job_id).plots()
     assert set(plots) == {"contact-sheet", "sizes", "variance"}
     (record,) = caplog.records
     assert (record.msg, record.plot) == ("plot could not be drawn", "scatter")
 
 
-def test_finishing_opens_no_image_after_it_has_lost_a_process(workplace, labelled, monkeypatch):
+def test_finishing_opens_no_image_after_it_has_lost_a_process(context, labelled, monkeypatch):
     monkeypatch.setattr(plotting, "load_image", raise_always(AssertionError("opened")))
-    labelled.acquire_lease(Stage.LABELLING)
+    labelled.acquire_lease(Wave.LABELLING)
     labelled.client.delete(labelled.keys.lease)
-    finish_job(workplace, labelled.job_id)
-    assert "contact-sheet" in workplace.results(labelled.job_id).plots()
+    finish_job(context, labelled.job_id)
+    assert "contact-sheet" in context.results(labelled.job_id).plots()
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="knows no such limit")
@@ -506,27 +502,28 @@ def test_a_tile_that_takes_too_much_memory_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize("error", [MemoryError(), UnreadableImageError(FailureReason.EMPTY, "")])
-def test_a_tile_that_cannot_be_loaded_costs_only_itself(workplace, labelled, monkeypatch, error):
+def test_a_tile_that_cannot_be_loaded_costs_only_itself(context, labelled, monkeypatch, error):
     monkeypatch.setattr(plotting, "load_image", raise_always(error))
-    finish_job(workplace, labelled.job_id)
+    finish_job(context, labelled.job_id)
     assert labelled.state() is State.FINISHED
 
 
 def test_the_search_for_copies_is_not_held_to_the_memory_of_an_image(
-    workplace, labelled, monkeypatch
+    context, labelled, monkeypatch
 ):
     begun = []
     monkeypatch.setattr(plotting, "load_image", lambda *_: begun.append("tile") or plotting.GREY)
     monkeypatch.setattr(
-        "shoal.worker.stages.finishing.finishing.search_copies", lambda *_: begun.append("search")
+        "shoal.worker.stages.finishing.finishing.search_duplicates",
+        lambda *_: begun.append("search"),
     )
-    finish_job(workplace, labelled.job_id)
+    finish_job(context, labelled.job_id)
     assert begun == ["tile"] * (len(begun) - 1) + ["search"]
     assert len(begun) > 1
 
 
 def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(
-    workplace, labelled, monkeypatch, is_lost
+    context, labelled, monkeypatch, is_lost
 ):
     opened = []
 
@@ -537,43 +534,43 @@ def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(
         return plotting.GREY
 
     monkeypatch.setattr(plotting, "load_image", open_and_cancel)
-    finish_job(workplace, labelled.job_id)
+    finish_job(context, labelled.job_id)
     assert len(opened) == 1
     assert labelled.state() is State.CANCELLED
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError("away"), OutOfMemoryError("full")])
 def test_a_callback_that_redis_stops_is_not_an_attempt(
-    workplace, mixed_job, load, monkeypatch, error
+    context, mixed_job, load, monkeypatch, error
 ):
     load(mixed_job)
     with monkeypatch.context() as patch:
         patch.setattr("shoal.worker.stages.fitting.make_model", raise_always(error))
         for _ in range(MOST_ATTEMPTS + 1):
             with pytest.raises(type(error)):
-                fit_job(workplace, mixed_job.job_id)
+                fit_job(context, mixed_job.job_id)
             mixed_job.client.delete(mixed_job.keys.lease)
-    fit_job(workplace, mixed_job.job_id)
+    fit_job(context, mixed_job.job_id)
     assert mixed_job.state() is State.LABELLING
 
 
-def test_one_image_is_one_cluster(workplace, submit, tmp_path, run):
+def test_one_image_is_one_cluster(context, submit, tmp_path, run):
     Image.new("RGB", (4, 4), "red").save(tmp_path / "a.png")
     ledger = run(submit(tmp_path, clusters=1))
-    (row,) = workplace.results(ledger.job_id).assignments()
+    (row,) = context.results(ledger.job_id).assignments()
     assert (row.path, row.label, row.distance) == ("a.png", 0, 0)
 
 
-def test_images_that_are_all_alike_make_one_cluster(workplace, submit, tmp_path, run):
+def test_images_that_are_all_alike_make_one_cluster(context, submit, tmp_path, run):
     for number in range(6):
         Image.new("RGB", (4, 4), "teal").save(tmp_path / f"{number}.png")
-    results = workplace.results(run(submit(tmp_path, clusters=3)).job_id)
+    results = context.results(run(submit(tmp_path, clusters=3)).job_id)
     assert {row.label for row in results.assignments()} == {0}
 
 
-def test_a_batch_of_failures_between_others_has_no_labels(workplace, submit, mixed, run):
+def test_a_batch_of_failures_between_others_has_no_labels(context, submit, mixed, run):
     ledger = run(submit(mixed, batch_size=1, **SMALL))
-    assert len(list(workplace.results(ledger.job_id).assignments())) == 40
+    assert len(list(context.results(ledger.job_id).assignments())) == 40
     assert ledger.status().images.failed == 3
 
 

@@ -20,17 +20,17 @@ from hypothesis.stateful import (
 )
 
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Expiry, Lease, Ledger, Lifetimes
 
 pytestmark = pytest.mark.each_server
 
-LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
+LOADING, LABELLING = Wave.LOADING, Wave.LABELLING
 IN_STAGE = {State.QUEUED: LOADING, State.LOADING: LOADING, State.LABELLING: LABELLING}
 AFTER = {State.FITTING: State.LABELLING, State.FINISHING: State.FINISHED}
 LIFETIMES = Lifetimes(features_seconds=1000, results_seconds=2000)
 
-Work = tuple[Stage, int, int | str]  # an attempt: its stage, batch and model
+Work = tuple[Wave, int, int | str]  # an attempt: its stage, batch and model
 
 
 class JobMachine(RuleBasedStateMachine):
@@ -45,7 +45,7 @@ class JobMachine(RuleBasedStateMachine):
         self.sizes = sizes
         self.ledger = type(self).register([["a.png"] * size for size in sizes])
         self.state = State.QUEUED
-        self.done: dict[Stage, set[int]] = {stage: set() for stage in Stage}
+        self.done: dict[Wave, set[int]] = {wave: set() for wave in Wave}
         self.features: set[int] = set()
         self.failed: dict[int, int] = {}  # images of each batch that was ever loaded
         self.newest: Lease | None = None
@@ -59,67 +59,67 @@ class JobMachine(RuleBasedStateMachine):
     def batch(self, number: int) -> int:
         return number % len(self.sizes)
 
-    @rule(target=begun, stage=st.sampled_from(Stage), number=st.integers(0, 3), again=st.booleans())
-    def start(self, stage: Stage, number: int, again: bool) -> Any:
+    @rule(target=begun, wave=st.sampled_from(Wave), number=st.integers(0, 3), again=st.booleans())
+    def start(self, wave: Wave, number: int, again: bool) -> Any:
         batch = self.batch(number)
-        attempt = self.ledger.start_batch(stage, batch, again)
-        if IN_STAGE.get(self.state) is stage:
-            self.state = State(stage)
+        attempt = self.ledger.start_batch(wave, batch, again)
+        if IN_STAGE.get(self.state) is wave:
+            self.state = State(wave)
         if attempt is None:
             return multiple()
-        assert self.state is State(stage)
-        assert batch not in self.done[stage]
-        return stage, batch, self.model
+        assert self.state is State(wave)
+        assert batch not in self.done[wave]
+        return wave, batch, self.model
 
     @rule(work=begun)
     def beat(self, work: Work) -> None:
-        stage, batch, _ = work
-        assert self.ledger.beat_batch(stage, batch) == (self.state is State(stage))
+        wave, batch, _ = work
+        assert self.ledger.beat_batch(wave, batch) == (self.state is State(wave))
 
     @rule(work=begun)
     def fall_silent(self, work: Work) -> None:
-        stage, batch, _ = work
-        self.ledger.client.zadd(self.ledger.keys.running(stage), {str(batch): 1}, xx=True)
+        wave, batch, _ = work
+        self.ledger.client.zadd(self.ledger.keys.running(wave), {str(batch): 1}, xx=True)
 
-    @rule(stage=st.sampled_from(Stage))
-    def take_lost(self, stage: Stage) -> None:
-        lost = self.ledger.take_lost_batches(stage)
-        assert not self.done[stage] & set(lost)
-        assert self.ledger.take_lost_batches(stage) == []
+    @rule(wave=st.sampled_from(Wave))
+    def take_lost(self, wave: Wave) -> None:
+        lost = self.ledger.take_lost_batches(wave)
+        assert not self.done[wave] & set(lost)
+        assert self.ledger.take_lost_batches(wave) == []
 
     @rule(work=consumes(begun), error=st.none() | st.just("ValueError: odd"))
     def fail(self, work: Work, error: str | None) -> None:
-        stage, batch, _ = work
-        self.ledger.end_attempt(stage, batch, error)
+        wave, batch, _ = work
+        self.ledger.end_attempt(wave, batch, error)
 
     @rule(work=begun, share=st.integers(0, 3))
     def commit(self, work: Work, share: int) -> None:
-        stage, batch, model = work
+        wave, batch, model = work
         failed = max(0, self.sizes[batch] - share)
         expected = {Commit.STALE}
-        if self.state is State(stage) and (stage is LOADING or model == self.model):
-            is_late = batch in self.done[stage]
+        if self.state is State(wave) and (wave is LOADING or model == self.model):
+            is_late = batch in self.done[wave]
             expected = {Commit.DUPLICATE} if is_late else {Commit.COMMITTED, Commit.LAST}
         assert self.send_commit(work, failed) in expected
         if Commit.COMMITTED in expected:
-            self.done[stage].add(batch)
-            if stage is LOADING:
+            self.done[wave].add(batch)
+            if wave is LOADING:
                 self.failed[batch] = failed
                 self.features.add(batch)
 
     @rule(callback_too=st.booleans())
     def complete_the_stage(self, callback_too: bool) -> None:
         # By chance alone a job seldom comes to its end.
-        if stage := IN_STAGE.get(self.state):
+        if wave := IN_STAGE.get(self.state):
             for batch in range(len(self.sizes)):
-                self.start(stage, batch, False)
-                self.commit((stage, batch, self.model), 2)
+                self.start(wave, batch, False)
+                self.commit((wave, batch, self.model), 2)
             if callback_too:
-                self.advance(self.acquire(stage), True)
+                self.advance(self.acquire(wave), True)
 
     def send_commit(self, work: Work, failed: int) -> Commit:
-        stage, batch, model = work
-        if stage is LABELLING:
+        wave, batch, model = work
+        if wave is LABELLING:
             return self.ledger.commit_labelling(batch, b"rows", model)
         keys, loaded = self.ledger.keys, self.sizes[batch] - failed
         positions = [{"position": position} for position in range(failed)]
@@ -131,15 +131,15 @@ class JobMachine(RuleBasedStateMachine):
         }
         return self.ledger.commit_loading(batch, b"features", (loaded, failed), notes)
 
-    @rule(target=leases, stage=st.sampled_from(Stage))
-    def acquire(self, stage: Stage) -> Any:
+    @rule(target=leases, wave=st.sampled_from(Wave))
+    def acquire(self, wave: Wave) -> Any:
         is_held = self.ledger.has_lease()
-        lease = self.ledger.acquire_lease(stage)
+        lease = self.ledger.acquire_lease(wave)
         if lease is None:
             return multiple()
         assert not is_held
-        assert len(self.done[stage]) == len(self.sizes)
-        assert self.state in {State(stage), lease.state}
+        assert len(self.done[wave]) == len(self.sizes)
+        assert self.state in {State(wave), lease.state}
         assert self.newest is None or lease.token > self.newest.token
         self.state, self.newest = lease.state, lease
         return lease
@@ -228,13 +228,13 @@ class JobMachine(RuleBasedStateMachine):
 
     @invariant()
     def each_batch_is_done_or_running_or_missing(self) -> None:
-        for stage in Stage:
+        for wave in Wave:
             client, keys = self.ledger.client, self.ledger.keys
-            done = {int(batch) for batch in client.smembers(keys.done(stage))}
-            running = {int(batch) for batch in client.zrange(keys.running(stage), 0, -1)}
-            missing = set(self.ledger.missing_batches(stage))
-            assert done == self.done[stage]
-            assert int(self.ledger.fields().get(f"{stage}_done", 0)) == len(done)
+            done = {int(batch) for batch in client.smembers(keys.done(wave))}
+            running = {int(batch) for batch in client.zrange(keys.running(wave), 0, -1)}
+            missing = set(self.ledger.missing_batches(wave))
+            assert done == self.done[wave]
+            assert int(self.ledger.fields().get(f"{wave}_done", 0)) == len(done)
             assert sorted([*done, *running, *missing]) == list(range(len(self.sizes)))
 
     @invariant()

@@ -3,7 +3,7 @@
 import pytest
 
 from shoal.shared import sweeper as sweeping
-from shoal.shared.jobs import JobRequest, Stage, State
+from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Lifetimes
 from shoal.shared.store.keys import ACTIVE
@@ -11,14 +11,14 @@ from shoal.shared.sweeper import Sweeper
 
 pytestmark = pytest.mark.each_server
 
-LOADING, LABELLING = Stage.LOADING, Stage.LABELLING
+LOADING, LABELLING = Wave.LOADING, Wave.LABELLING
 LONG = sweeping.PATIENCE_SECONDS + 1
 
 
 @pytest.fixture
-def sweep(workplace):
+def sweep(context):
     """Looks after one job."""
-    return lambda ledger: workplace.sweeper.sweep_job(ledger.job_id)
+    return lambda ledger: context.sweeper.sweep_job(ledger.job_id)
 
 
 def age(ledger, seconds=sweeping.QUIET_SECONDS + 1):
@@ -32,23 +32,23 @@ def forget_claims(client):
         client.delete(key)
 
 
-def start(ledger, *batches, stage=LOADING):
+def start(ledger, *batches, wave=LOADING):
     for batch in batches:
-        ledger.start_batch(stage, batch, redelivered=False)
+        ledger.start_batch(wave, batch, redelivered=False)
 
 
-def finish(ledger, *batches, stage=LOADING):
+def finish(ledger, *batches, wave=LOADING):
     for batch in batches:
-        start(ledger, batch, stage=stage)
-        if stage is LOADING:
+        start(ledger, batch, wave=wave)
+        if wave is LOADING:
             ledger.commit_loading(batch, b"", (1, 0), {})
         else:
             ledger.commit_labelling(batch, b"")
 
 
-def lose(ledger, batch, stage=LOADING):
+def lose(ledger, batch, wave=LOADING):
     """Make a batch's last sign of life older than its lease."""
-    ledger.client.zincrby(ledger.keys.running(stage), -20, batch)
+    ledger.client.zincrby(ledger.keys.running(wave), -20, batch)
 
 
 def sabotage(ledger, way):
@@ -75,10 +75,10 @@ def test_a_job_whose_messages_never_left_is_sent(register, sweep, queued):
     assert queued() == (3, 0)
 
 
-def test_one_sweep_sends_all_jobs_whose_messages_are_gone(register, workplace, queued):
+def test_one_sweep_sends_all_jobs_whose_messages_are_gone(register, context, queued):
     for ledger in (register(3), register(2)):
         age(ledger)
-    workplace.sweeper.sweep()
+    context.sweeper.sweep()
     assert queued() == (5, 0)
 
 
@@ -98,13 +98,13 @@ def test_nothing_is_sent_while_a_batch_runs(register, sweep, queued):
     assert queued() == (0, 0)
 
 
-@pytest.mark.parametrize("stage", Stage)
-def test_a_lost_batch_is_sent_again_once_and_alone(register, sweep, queued, stage):
+@pytest.mark.parametrize("wave", Wave)
+def test_a_lost_batch_is_sent_again_once_and_alone(register, sweep, queued, wave):
     ledger = register(2)
-    if stage is LABELLING:
+    if wave is LABELLING:
         enter_labelling(ledger)
-    start(ledger, 0, 1, stage=stage)
-    lose(ledger, 1, stage)
+    start(ledger, 0, 1, wave=wave)
+    lose(ledger, 1, wave)
     sweep(ledger)
     assert queued() == (1, 0)
     sweep(ledger)
@@ -161,12 +161,12 @@ def test_one_sweep_sends_a_limited_number(register, sweep, queued, monkeypatch):
     assert queued() == (3, 0)
 
 
-@pytest.mark.parametrize("stage", Stage)
-def test_a_complete_stage_without_callback_gets_one(client, register, sweep, queued, stage):
+@pytest.mark.parametrize("wave", Wave)
+def test_a_complete_stage_without_callback_gets_one(client, register, sweep, queued, wave):
     ledger = register(2)
-    if stage is LABELLING:
+    if wave is LABELLING:
         enter_labelling(ledger)
-    finish(ledger, 0, 1, stage=stage)
+    finish(ledger, 0, 1, wave=wave)
     sweep(ledger)
     assert queued() == (0, 0)
     age(ledger)
@@ -178,13 +178,13 @@ def test_a_complete_stage_without_callback_gets_one(client, register, sweep, que
     assert queued() == (0, 2)
 
 
-@pytest.mark.parametrize("stage", Stage)
-def test_an_expired_lease_gets_its_callback_again(client, register, sweep, queued, stage):
+@pytest.mark.parametrize("wave", Wave)
+def test_an_expired_lease_gets_its_callback_again(client, register, sweep, queued, wave):
     ledger = register(2)
-    if stage is LABELLING:
+    if wave is LABELLING:
         enter_labelling(ledger)
-    finish(ledger, 0, 1, stage=stage)
-    ledger.acquire_lease(stage)
+    finish(ledger, 0, 1, wave=wave)
+    ledger.acquire_lease(wave)
     sweep(ledger)
     assert queued() == (0, 0)
     client.delete(ledger.keys.lease)
@@ -206,35 +206,35 @@ def test_an_ended_job_gets_its_time_to_live_and_is_left(client, register, sweep,
     assert client.zcard(ACTIVE) == 0
 
 
-def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(client, registry, workplace):
+def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(client, registry, context):
     lifetimes = Lifetimes(features_seconds=50, results_seconds=500)
     registry.register("kept", JobRequest(source="/"), [["a.png"]], lifetimes)
     ledger = Ledger(client, "kept", 15)
     finish(ledger, 0)
     ledger.cancel()
-    workplace.sweeper.sweep_job("kept")
+    context.sweeper.sweep_job("kept")
     assert 0 < client.ttl(ledger.keys.features(0)) <= 50
     assert 50 < client.ttl(ledger.keys.job) <= 500
     assert ledger.status().expires_at == pytest.approx(registry.now() + 500, abs=5)
 
 
-def test_an_unknown_job_is_not_looked_after_any_more(client, registry, workplace):
+def test_an_unknown_job_is_not_looked_after_any_more(client, registry, context):
     client.zadd(ACTIVE, {"gone": 1})
-    workplace.sweeper.sweep()
+    context.sweeper.sweep()
     assert registry.active_jobs() == []
 
 
 def test_a_sweep_looks_after_every_job_and_one_process_sweeps_at_a_time(
-    client, register, workplace, queued
+    client, register, context, queued
 ):
     for expected in ((2, 0), (2, 0)):
         for ledger in (register(), register()):
             start(ledger, 0)
             lose(ledger, 0)
-        workplace.sweeper.sweep()
+        context.sweeper.sweep()
         assert queued() == expected
     forget_claims(client)
-    workplace.sweeper.sweep()
+    context.sweeper.sweep()
     assert queued() == (4, 0)
 
 
@@ -248,13 +248,13 @@ def test_celery_is_not_asked_for_while_nothing_is_lost(registry, register):
 
 @pytest.mark.parametrize("way", ["state", "type", "half gone"])
 def test_a_damaged_job_does_not_keep_the_others_waiting(
-    client, register, workplace, queued, caplog, way
+    client, register, context, queued, caplog, way
 ):
     damaged, sound = register(2), register(3)
     sabotage(damaged, way)
     age(sound)
-    workplace.sweeper.sweep()
+    context.sweeper.sweep()
     assert queued() == (3, 0)
     forget_claims(client)
-    workplace.sweeper.sweep()
+    context.sweeper.sweep()
     assert caplog.text.count("job cannot be looked after") == 1

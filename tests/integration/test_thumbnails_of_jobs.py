@@ -16,13 +16,13 @@ CLOSE = 16
 
 
 @pytest.fixture
-def check_tiles(workplace):
+def check_tiles(context):
     """Checks that each tile of a batch resembles the image of its row; returns how many."""
 
     def check(ledger, batch, source):
-        results = workplace.results(ledger.job_id)
+        results = context.results(ledger.job_id)
         paths = results.loaded_paths(batch)
-        images = np.stack([load_image(source / path, 8, workplace.limits) for path in paths])
+        images = np.stack([load_image(source / path, 8, context.limits) for path in paths])
         tiles = cut_page(list(results.thumbnails())[batch], len(paths))
         apart = np.abs(tiles.astype(int)[:, None] - make_tiles(images)).mean(axis=(2, 3, 4))
         assert apart.argmin(axis=1).tolist() == list(range(len(paths)))
@@ -39,7 +39,7 @@ def test_each_row_has_a_tile_that_resembles_its_image(submit, load, mixed, check
 
 
 def test_after_a_retry_of_what_failed_tiles_are_in_row_order(
-    workplace, submit, load, mixed, check_tiles, tmp_path
+    context, submit, load, mixed, check_tiles, tmp_path
 ):
     for path in mixed.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -50,28 +50,28 @@ def test_after_a_retry_of_what_failed_tiles_are_in_row_order(
     for name, other in (("000-empty.png", "169.png"), ("150-broken.png", "140.png")):
         Image.open(mixed / other).rotate(90).save(tmp_path / name)
     assert ledger.retry(failed_only=True) == [0, 1]
-    assert load_batch(workplace, ledger.job_id, 0, False) is Commit.COMMITTED
+    assert load_batch(context, ledger.job_id, 0, False) is Commit.COMMITTED
     assert check_tiles(ledger, 0, tmp_path) == 22
 
 
-def test_a_batch_loaded_before_there_were_thumbnails_still_goes_on(workplace, submit, load, mixed):
+def test_a_batch_loaded_before_there_were_thumbnails_still_goes_on(context, submit, load, mixed):
     ledger = submit(mixed, batch_size=22, **SMALL)
     load(ledger)
     ledger.cancel()
     ledger.client.delete(ledger.keys.thumbnails)
     ledger.retry(failed_only=True)
-    assert load_batch(workplace, ledger.job_id, 0, False) is Commit.COMMITTED
-    assert list(workplace.results(ledger.job_id).thumbnails()) == [b"", b""]
+    assert load_batch(context, ledger.job_id, 0, False) is Commit.COMMITTED
+    assert list(context.results(ledger.job_id).thumbnails()) == [b"", b""]
 
 
-def test_a_huge_job_has_a_tile_for_its_sample_alone(workplace, submit, load, mixed, monkeypatch):
+def test_a_huge_job_has_a_tile_for_its_sample_alone(context, submit, load, mixed, monkeypatch):
     monkeypatch.setattr("shoal.shared.images.thumbnails.MOST_POINTS", 20)
     ledger = submit(mixed, batch_size=43, **SMALL)
     load(ledger)
-    results = workplace.results(ledger.job_id)
+    results = context.results(ledger.job_id)
     shown = [results.paths(0)[position] for position in sample_positions(0, 43, 43)]
     loaded = [path for path in results.loaded_paths(0) if path in shown]
     tiles = cut_page(next(results.thumbnails()), len(loaded))
-    images = [load_image(mixed / path, 8, workplace.limits) for path in loaded]
+    images = [load_image(mixed / path, 8, context.limits) for path in loaded]
     assert len(loaded) < len(shown) == 20
     assert np.abs(tiles.astype(int) - make_tiles(np.stack(images))).mean() < CLOSE

@@ -16,21 +16,21 @@ from shoal.shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
 
 
 @pytest.fixture
-def job(register, workplace):
-    return Job(register(), workplace.sweeper)
+def job(register, context):
+    return Job(register(), context.sweeper)
 
 
 def end(job, state, **fields):
     """Make a job end, as a callback does."""
     for batch in range(2):
-        job.ledger.start_batch(Stage.LOADING, batch, redelivered=False)
+        job.ledger.start_batch(Wave.LOADING, batch, redelivered=False)
         job.ledger.commit_loading(batch, b"", (1, 0), {})
-    assert job.ledger.advance(job.ledger.acquire_lease(Stage.LOADING), state, fields)
+    assert job.ledger.advance(job.ledger.acquire_lease(Wave.LOADING), state, fields)
 
 
 def test_waiting_for_a_finished_job_returns_its_status(job):
@@ -57,9 +57,9 @@ def test_waiting_ends_in_time_and_the_job_goes_on(job, seconds):
     assert job.status().state is State.QUEUED
 
 
-def test_waiting_for_an_unknown_job_does_not_wait(workplace):
+def test_waiting_for_an_unknown_job_does_not_wait(context):
     with pytest.raises(UnknownJobError):
-        Job(workplace.ledger("nosuch"), workplace.sweeper).wait()
+        Job(context.ledger("nosuch"), context.sweeper).wait()
 
 
 def test_whoever_watches_sees_each_status(job):
@@ -127,7 +127,7 @@ def test_waiting_survives_a_server_that_is_lost_between_looking_and_sending(own_
     (tmp_path / "a.png").touch()
     with Client(own_server.url, settings=Settings()) as shoal:
         job = shoal.submit(tmp_path, clusters=1)
-        job.sweeper.sweep = lambda: shoal.messages.send_callback(job.id, Stage.LOADING)
+        job.sweeper.sweep = lambda: shoal.messages.send_callback(job.id, Wave.LOADING)
         own_server.stop()
         assert job._poll() is None
 

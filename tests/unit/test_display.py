@@ -147,7 +147,7 @@ def test_nothing_left_out_is_nothing_said(capsys):
 def test_missing_workers_are_told_of_in_any_state_that_is_not_the_end(state):
     status = replace(LOADING, state=state)
     idle, busy = (
-        SimpleNamespace(employer=SimpleNamespace(has_workers=partial(bool, n))) for n in (0, 1)
+        SimpleNamespace(workers=SimpleNamespace(are_running=partial(bool, n))) for n in (0, 1)
     )
     assert note_workers(idle, status) == ("" if state.is_final else NO_WORKER)
     assert note_workers(busy, status) == ""

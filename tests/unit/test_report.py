@@ -60,7 +60,7 @@ SUMMARY = Summary(
     explained_variance_ratio=[0.5, 0.25],
     inertia=1234.5,
     versions={"numpy": "2.1"},
-    duplicates=DuplicateCounts(groups=0, images=0, copies=0),
+    duplicates=DuplicateCounts(groups=0, images=0, exact_copies=0),
 )
 FAILURES = [Failure(f"{path}&.png", FailureReason.EMPTY, "0 bytes") for path in HOSTILE[:2]]
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (3).to_bytes(4) + (2).to_bytes(4)
@@ -103,9 +103,9 @@ def report():
     ("counts", "words"),
     [
         (None, "not searched: see the workers&#39; log"),
-        (DuplicateCounts(groups=0, images=0, copies=0), "none"),
+        (DuplicateCounts(groups=0, images=0, exact_copies=0), "none"),
         (
-            DuplicateCounts(groups=1, images=3, copies=1),
+            DuplicateCounts(groups=1, images=3, exact_copies=1),
             "3 images in 1 group, 1 of them copies of an earlier one",
         ),
     ],

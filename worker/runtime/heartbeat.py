@@ -13,9 +13,9 @@ from typing import NoReturn, Self
 from redis import RedisError
 
 from shoal.shared.errors import ShoalError
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
-from shoal.worker.runtime.stop_sign import StopSign
+from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 
 logger = logging.getLogger(__name__)
 
@@ -113,12 +113,12 @@ class BatchHeartbeat(Heartbeat):
     """Keeps a batch for its process, until that is to end."""
 
     def __init__(
-        self, ledger: Ledger, stage: Stage, batch: int, stop_sign: StopSign | None = None
+        self, ledger: Ledger, wave: Wave, batch: int, shutdown_signal: ShutdownSignal | None = None
     ) -> None:
-        self.stop_sign = stop_sign or StopSign()
-        work = f"job={ledger.job_id} stage={stage} batch={batch}"
+        self.shutdown_signal = shutdown_signal or ShutdownSignal()
+        work = f"job={ledger.job_id} stage={wave} batch={batch}"
         super().__init__(
-            lambda: ledger.beat_batch(stage, batch),
+            lambda: ledger.beat_batch(wave, batch),
             ledger.lease_seconds,
             work,
             lambda: ledger.state() is State.CANCELLED,
@@ -127,7 +127,7 @@ class BatchHeartbeat(Heartbeat):
     def check(self) -> None:
         """Raise WorkLostError if the work does not count any more, or is to be handed back."""
         super().check()
-        if self.stop_sign.is_due():
+        if self.shutdown_signal.is_due():
             raise WorkReturnedError(f"{self.work}: this worker is to end")
 
 

@@ -7,16 +7,16 @@ from contextlib import contextmanager, suppress
 from redis import RedisError
 
 from shoal.shared.errors import ShoalError
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
-from shoal.shared.store.refusals import PASSING
+from shoal.shared.store.errors import PASSING
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import (
     NOT_WANTED,
     BatchHeartbeat,
     WorkLostError,
     WorkReturnedError,
 )
-from shoal.worker.runtime.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 
@@ -26,51 +26,51 @@ MOST_ATTEMPTS = 8
 
 @contextmanager
 def keep_batch(
-    workplace: Workplace, ledger: Ledger, stage: Stage, batch: int
+    context: WorkerContext, ledger: Ledger, wave: Wave, batch: int
 ) -> Iterator[BatchHeartbeat]:
     """Keep a batch while it is worked on; note in the ledger why that failed, if it does."""
-    work = {"job": ledger.job_id, "stage": stage, "batch": batch}
+    work = {"job": ledger.job_id, "stage": wave, "batch": batch}
     try:
-        with BatchHeartbeat(ledger, stage, batch, workplace.stop_sign) as heartbeat:
+        with BatchHeartbeat(ledger, wave, batch, context.shutdown_signal) as heartbeat:
             yield heartbeat
     except WorkReturnedError:
         logger.info("handed back: the worker is to end", extra=work)
         with suppress(RedisError, ShoalError):  # its lease runs out
-            ledger.return_batch(stage, batch)
+            ledger.return_batch(wave, batch)
         raise
     except WorkLostError:
         logger.info(NOT_WANTED, extra=work)
         raise
     except PASSING:
-        end_attempt(ledger, stage, batch, None)
+        end_attempt(ledger, wave, batch, None)
         raise
     except Exception as error:
-        end_attempt(ledger, stage, batch, f"{type(error).__name__}: {error}")
+        end_attempt(ledger, wave, batch, f"{type(error).__name__}: {error}")
         raise
 
 
-def end_attempt(ledger: Ledger, stage: Stage, batch: int, error: str | None) -> None:
+def end_attempt(ledger: Ledger, wave: Wave, batch: int, error: str | None) -> None:
     """Note why an attempt failed, as far as Redis lets us."""
     with suppress(RedisError, ShoalError):
-        ledger.end_attempt(stage, batch, error)
+        ledger.end_attempt(wave, batch, error)
 
 
-def log_batch(ledger: Ledger, stage: Stage, batch: int, **outcome: object) -> None:
+def log_batch(ledger: Ledger, wave: Wave, batch: int, **outcome: object) -> None:
     """Log what became of an attempt."""
-    work = {"job": ledger.job_id, "stage": stage, "batch": batch}
+    work = {"job": ledger.job_id, "stage": wave, "batch": batch}
     logger.info("batch", extra={**work, **outcome})
 
 
-def describe_hopeless(ledger: Ledger, stage: Stage, batch: int) -> str:
+def describe_hopeless(ledger: Ledger, wave: Wave, batch: int) -> str:
     """Return in words why a batch is not tried again."""
-    error = ledger.last_error(stage, batch)
+    error = ledger.last_error(wave, batch)
     cause = error or "each time its process was lost, most likely for want of memory"
-    return f"batch {batch} failed {MOST_ATTEMPTS} times while {stage}: {cause}"
+    return f"batch {batch} failed {MOST_ATTEMPTS} times while {wave}: {cause}"
 
 
-def fail_hopeless(workplace: Workplace, ledger: Ledger, stage: Stage, detail: str) -> Commit:
+def fail_hopeless(context: WorkerContext, ledger: Ledger, wave: Wave, detail: str) -> Commit:
     """Fail the job for a batch that the result cannot do without."""
-    logger.error(detail, extra={"job": ledger.job_id, "stage": stage})
-    if ledger.fail_stage(stage, f"{detail[:1].upper()}{detail[1:].rstrip('.')}."):
-        workplace.sweeper.end_job(ledger.job_id)
+    logger.error(detail, extra={"job": ledger.job_id, "stage": wave})
+    if ledger.fail_wave(wave, f"{detail[:1].upper()}{detail[1:].rstrip('.')}."):
+        context.sweeper.end_job(ledger.job_id)
     return Commit.STALE

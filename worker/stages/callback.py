@@ -7,11 +7,11 @@ from contextlib import suppress
 from redis import RedisError
 
 from shoal.shared.errors import JobFailedError, ShoalError
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
-from shoal.shared.store.refusals import PASSING
+from shoal.shared.store.errors import PASSING
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
-from shoal.worker.runtime.workplace import Workplace
 
 logger = logging.getLogger(__name__)
 
@@ -21,21 +21,21 @@ MOST_ATTEMPTS = 5
 Work = Callable[[Lease, LeaseKeeper], None]
 
 
-def run_callback(workplace: Workplace, job_id: str, stage: Stage, work: Work) -> None:
-    """Do what follows ``stage`` under a lease, so that it is done once.
+def run_callback(context: WorkerContext, job_id: str, wave: Wave, work: Work) -> None:
+    """Do what follows ``wave`` under a lease, so that it is done once.
 
     A second delivery steps aside, and a late finisher changes nothing. ``work`` fails the
     job by raising JobFailedError; when Redis is away or full, the sweeper sends the callback
     again, and the attempt does not count.
     """
-    ledger = workplace.ledger(job_id)
-    lease = ledger.acquire_lease(stage)
+    ledger = context.ledger(job_id)
+    lease = ledger.acquire_lease(wave)
     if lease is None:
         return
     with LeaseKeeper(ledger, lease) as keeper:
         error = find_error(lease, keeper, work)
     if error:
-        fail_job(workplace, ledger, lease, error)
+        fail_job(context, ledger, lease, error)
     seconds = keeper.seconds
     if not error:
         with suppress(RedisError, ShoalError):
@@ -81,7 +81,7 @@ def find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
     return None
 
 
-def fail_job(workplace: Workplace, ledger: Ledger, lease: Lease, error: str) -> None:
+def fail_job(context: WorkerContext, ledger: Ledger, lease: Lease, error: str) -> None:
     """End the job without a result."""
     if ledger.advance(lease, State.FAILED, {"error": error}):
-        workplace.sweeper.end_job(ledger.job_id)
+        context.sweeper.end_job(ledger.job_id)

@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from shoal.shared.cores import count_cores
 from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import ClusterChoice
-from shoal.shared.jobs import AUTO, JobRequest, Stage, State
+from shoal.shared.jobs import AUTO, JobRequest, State, Wave
 from shoal.shared.store import Lease, Results
 from shoal.shared.store.rows import Shape
 from shoal.shared.wire import encode
 from shoal.worker.clustering.sampling import choose_rows, split_rows
 from shoal.worker.model.model import Model
 from shoal.worker.model.statistics import FeatureStatistics
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import LeaseKeeper
-from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.stages.callback import run_callback
 
 DEFAULT_COMPONENTS = 50
@@ -32,21 +32,21 @@ STARTS = 10
 COORDINATE_BYTES = 16
 
 
-def fit_job(workplace: Workplace, job_id: str) -> None:
+def fit_job(context: WorkerContext, job_id: str) -> None:
     """Fit the job's model and start labelling, or fail the job with a reason."""
-    ledger = workplace.ledger(job_id)
-    results = workplace.results(job_id)
+    ledger = context.ledger(job_id)
+    results = context.results(job_id)
 
     def work(lease: Lease, keeper: LeaseKeeper) -> None:
-        request, fit_memory = ledger.request, workplace.settings.fit_memory
+        request, fit_memory = ledger.request, context.settings.fit_memory
         model, choice = make_model(results, request, fit_memory, keeper)
         notes = {"choice": encode(choice).decode()} if choice else {}
         results.put_model(lease.token, model.to_bytes())
         if not ledger.advance(lease, State.LABELLING, {"model_token": lease.token, **notes}):
             keeper.give_up()
-        workplace.messages.send_stage(job_id, Stage.LABELLING, results.n_batches())
+        context.messages.send_wave(job_id, Wave.LABELLING, results.n_batches())
 
-    run_callback(workplace, job_id, Stage.LOADING, work)
+    run_callback(context, job_id, Wave.LOADING, work)
 
 
 def make_model(

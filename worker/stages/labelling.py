@@ -4,12 +4,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from shoal.shared.connection import Client
-from shoal.shared.jobs import Stage
+from shoal.shared.connection import RedisClient
+from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Results
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.model.model import Labels, Model
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.attempts import (
     MOST_ATTEMPTS,
     describe_hopeless,
@@ -23,23 +23,23 @@ LABEL_DTYPE = np.dtype([("label", "<i4"), ("distance", "<f4"), ("pc1", "<f4"), (
 assert LABEL_DTYPE.itemsize == LABEL_ROW.size  # noqa: S101  both sides of the store agree
 
 
-def label_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
+def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bool) -> Commit:
     """Label one batch and commit its rows."""
-    ledger = workplace.ledger(job_id)
-    attempt = ledger.start_batch(Stage.LABELLING, batch, redelivered)
+    ledger = context.ledger(job_id)
+    attempt = ledger.start_batch(Wave.LABELLING, batch, redelivered)
     if attempt is None:
         return Commit.STALE
     if attempt.number > MOST_ATTEMPTS:
-        detail = describe_hopeless(ledger, Stage.LABELLING, batch)
-        return fail_hopeless(workplace, ledger, Stage.LABELLING, detail)
-    with keep_batch(workplace, ledger, Stage.LABELLING, batch) as heartbeat:
-        results = workplace.results(job_id)
+        detail = describe_hopeless(ledger, Wave.LABELLING, batch)
+        return fail_hopeless(context, ledger, Wave.LABELLING, detail)
+    with keep_batch(context, ledger, Wave.LABELLING, batch) as heartbeat:
+        results = context.results(job_id)
         token = results.model_token()
         labels = label_features(results, batch, token)
         seconds = heartbeat.seconds
         commit = ledger.commit_labelling(batch, labels, token, seconds)
     outcome = {"attempt": attempt.number, "commit": commit, "seconds": seconds}
-    log_batch(ledger, Stage.LABELLING, batch, **outcome)
+    log_batch(ledger, Wave.LABELLING, batch, **outcome)
     return commit
 
 
@@ -54,7 +54,7 @@ def label_features(results: Results, batch: int, token: int) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def read_model(client: Client, job_id: str, token: int) -> Model:  # noqa: ARG001  part of the key
+def read_model(client: RedisClient, job_id: str, token: int) -> Model:  # noqa: ARG001  part of the key
     """Return the model of a job, written under ``token``; a process keeps those it used last."""
     return Model.from_bytes(Results(client, job_id).model())
 

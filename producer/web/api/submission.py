@@ -103,7 +103,7 @@ def submit(site: Site, submission: Submission) -> Job:
     with site.changing:
         options = submission.options()
         job = site.client.submit_folder(folder, force=submission.force, **options)
-        site.client.employer.employ()
+        site.client.workers.ensure_running()
     return job
 
 

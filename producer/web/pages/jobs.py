@@ -124,7 +124,7 @@ def common(site: Site) -> dict[str, Any]:
 
 def is_waiting(site: Site, status: Status) -> bool:
     """Return whether a job has nobody who works on it."""
-    return not (status.state.is_final or site.client.employer.has_workers())
+    return not (status.state.is_final or site.client.workers.are_running())
 
 
 def find_results(site: Site, job: Job, number: int) -> dict[str, Any]:

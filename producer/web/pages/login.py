@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from shoal.producer.web.access.sessions import SESSION_COOKIE, SESSION_SECONDS
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import TheSite, spend
-from shoal.shared.store.refusals import PASSING
+from shoal.shared.store.errors import PASSING
 
 router = APIRouter(include_in_schema=False)
 

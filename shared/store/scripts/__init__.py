@@ -6,8 +6,8 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
-from shoal.shared.connection import Client
-from shoal.shared.store.refusals import full_is_ours
+from shoal.shared.connection import RedisClient
+from shoal.shared.store.errors import full_is_ours
 
 # What is staged by a process that dies before its script ran is gone after this time.
 STAGED_SECONDS = 600
@@ -19,7 +19,7 @@ def source_of(name: str) -> str:
     return (files(__name__) / f"{name}.lua").read_text(encoding="utf-8")
 
 
-def run(client: Client, name: str, keys: list[str], *arguments: Any) -> Any:
+def run(client: RedisClient, name: str, keys: list[str], *arguments: Any) -> Any:
     """Run the script ``name`` and return its reply as Redis gives it.
 
     Raises:
@@ -30,7 +30,7 @@ def run(client: Client, name: str, keys: list[str], *arguments: Any) -> Any:
 
 
 def run_with(
-    client: Client, staged: tuple[str, bytes], name: str, keys: list[str], *arguments: Any
+    client: RedisClient, staged: tuple[str, bytes], name: str, keys: list[str], *arguments: Any
 ) -> Any:
     """Set a key for a while and run a script that takes it over, in one round trip.
 

@@ -1,5 +1,5 @@
 -- Take the lease to fit or finish: returns {token, attempt}, or why not to.
--- KEYS: job, lease    ARGV: stage, state while at work, lease milliseconds
+-- KEYS: job, lease    ARGV: wave, state while at work, lease milliseconds
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'unknown' end
 if state ~= ARGV[1] and state ~= ARGV[2] then return 'stale' end

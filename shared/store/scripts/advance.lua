@@ -10,7 +10,7 @@ if ARGV[3] == 'finished' or ARGV[3] == 'failed' then
   redis.call('HSET', KEYS[1], 'finished_at', now)
 end
 for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
--- The next stage has a chord of its own.
+-- The next wave has a chord of its own.
 redis.call('HDEL', KEYS[1], 'chord_broken')
 redis.call('DEL', KEYS[2])
 return 1

@@ -1,6 +1,6 @@
 -- Store a batch's output, its number and its counts in one step.
 -- KEYS: job, done, running, output, staged output, hashes…
--- ARGV: stage, batch, loaded, failed, token of the model or nothing, seconds that it took or
+-- ARGV: wave, batch, loaded, failed, token of the model or nothing, seconds that it took or
 -- nothing, values of the hashes…
 local function refuse(why)
   redis.call('UNLINK', KEYS[5])

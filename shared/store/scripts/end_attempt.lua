@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Note why an attempt at a batch failed; one that Redis was to blame for does not count.
--- KEYS: job, running, attempts, errors    ARGV: stage, batch, error or nothing
+-- KEYS: job, running, attempts, errors    ARGV: wave, batch, error or nothing
 if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'chord_broken', 1)
 if ARGV[3] == '' then

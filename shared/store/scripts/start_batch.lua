@@ -1,6 +1,6 @@
 -- Begin a batch: returns the number of the attempt and what hashes say of it, or why not to.
 -- KEYS: job, done, running, attempts, hashes…
--- ARGV: stage, batch, lease seconds, redelivered, seconds to prove that its holder lives
+-- ARGV: wave, batch, lease seconds, redelivered, seconds to prove that its holder lives
 local batch, batches = tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[1], 'batches') or 0)
 if batch < 0 or batch >= batches then return 'unknown' end
 local time = redis.call('TIME')

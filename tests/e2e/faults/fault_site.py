@@ -9,7 +9,7 @@ from redis_server import RedisServer
 from shoal_command import PYTHON, Shoal
 from worker_process import Worker
 
-from shoal.shared.jobs import Stage, Status
+from shoal.shared.jobs import Status, Wave
 from shoal.shared.store import Ledger, Results
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS
@@ -127,9 +127,9 @@ class Site:
         fields, results = self.ledger(job).fields(), Results(self.server.client, job)
         assert sum(shape.rows for shape in results.shapes()) == images["loaded"]
         assert len(list(results.failures())) == images["failed"]
-        for stage in Stage:
-            done = self.server.client.scard(self.ledger(job).keys.done(stage))
-            assert done == int(fields["batches"]) == int(fields[f"{stage}_done"])
+        for wave in Wave:
+            done = self.server.client.scard(self.ledger(job).keys.done(wave))
+            assert done == int(fields["batches"]) == int(fields[f"{wave}_done"])
         self.check_tokens(job, fields)
 
     def check_tokens(self, job: str, fields: dict[str, str]) -> None:
@@ -167,7 +167,7 @@ class Site:
     def remains(self, job: str) -> list[str]:
         """Return the keys that say that something waits or runs."""
         keys = self.ledger(job).keys
-        running = [keys.running(stage) for stage in Stage]
+        running = [keys.running(wave) for wave in Wave]
         transient = [UNACKED, f"{UNACKED}_index", keys.lease, *running, "shoal:active"]
         # In one step: key by key, a message that moves meanwhile is seen twice or not at all.
         with self.server.client.pipeline(transaction=True) as pipe:

@@ -139,9 +139,9 @@ note_advances()
 keep_pace_of_images()
 deliver_unreliably(FAULTS)
 before(Ledger, "commit_loading", keep_pace)
-for stage in ("loading", "labelling"):
-    before(Ledger, f"commit_{stage}", lambda *_, s=stage, **__: f"{s}-before-commit")
-    after(Ledger, f"commit_{stage}", lambda *_, s=stage, **__: f"{s}-after-commit")
+for wave in ("loading", "labelling"):
+    before(Ledger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-before-commit")
+    after(Ledger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-after-commit")
 before(Results, "put_model", lambda *_: "fitting-before-output")
 before(Results, "put_findings", lambda *_: "finishing-before-output")
 before(Ledger, "advance", of_state("before"))

@@ -9,7 +9,7 @@ from polling import wait_until
 from unreliable_broker import copies_of, deliver_unreliably
 
 from shoal import Client
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.store import Registry
@@ -17,7 +17,7 @@ from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS
 
 CHORDS = f"{CELERY}celery-taskset-meta-*"
-STAGES = list(Stage)
+STAGES = list(Wave)
 
 
 @pytest.fixture
@@ -74,10 +74,10 @@ def test_callbacks_that_come_before_their_stage_is_complete_step_aside(
     site: Site, messages: Messages, images: Path, undisturbed: str
 ) -> None:
     site.staff(2)
-    holds = {stage: site.arm(f"{stage}-before-commit", "hold") for stage in STAGES}
+    holds = {wave: site.arm(f"{wave}-before-commit", "hold") for wave in STAGES}
     job = site.submit(images)
-    for stage, held in holds.items():
-        wait_until(held.exists, 30, f"the job is {stage}")
+    for wave, held in holds.items():
+        wait_until(held.exists, 30, f"the job is {wave}")
         for early in STAGES:
             messages.send_callback(job, early)
         wait_until(lambda: is_drained(site), 30, "the early callbacks are delivered")
@@ -85,15 +85,15 @@ def test_callbacks_that_come_before_their_stage_is_complete_step_aside(
     site.check(job, undisturbed)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("wave", STAGES)
 @pytest.mark.soak
 def test_chord_that_has_forgotten_its_count_holds_nothing_up(
-    site: Site, images: Path, undisturbed: str, stage: Stage
+    site: Site, images: Path, undisturbed: str, wave: Wave
 ) -> None:
     site.staff(2)
-    held = site.arm(f"{stage}-before-commit", "hold")
+    held = site.arm(f"{wave}-before-commit", "hold")
     job = site.submit(images)
-    wait_until(held.exists, 30, f"the job is {stage}")
+    wait_until(held.exists, 30, f"the job is {wave}")
     counts = list(site.server.client.scan_iter(CHORDS, count=1000))
     assert site.server.client.delete(*counts)
     held.unlink()
@@ -107,7 +107,7 @@ def test_callback_that_never_comes_is_sent_again(
     site.staff(2)
     site.arm(copies_of(CALLBACKS), "0")
     job = site.submit(images)
-    done = site.ledger(job).keys.done(Stage.LOADING)
+    done = site.ledger(job).keys.done(Wave.LOADING)
     wait_until(lambda: site.server.client.scard(done) == 20, 30, "all batches are loaded")
     assert site.ledger(job).state() is State.LOADING
     site.disarm()

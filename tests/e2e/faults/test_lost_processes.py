@@ -8,7 +8,7 @@ import pytest
 from fault_site import Site
 from polling import wait_until
 
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 
 # Outages and leases take their time, on a busy machine more of it.
 pytestmark = pytest.mark.timeout(240)
@@ -88,7 +88,7 @@ def test_lost_batches_begin_anew_within_30_seconds(
     job = site.submit(images)
     wait_until(struck.exists, 30, "a worker is lost")
     lost_at = time.monotonic()
-    attempts = site.ledger(job).keys.attempts(Stage.LOADING)
+    attempts = site.ledger(job).keys.attempts(Wave.LOADING)
     wait_until(lambda: b"2" in site.server.client.hvals(attempts), 40, "a lost batch begins")
     assert time.monotonic() - lost_at < 30
     site.check(job, undisturbed)

@@ -7,7 +7,7 @@ import pytest
 from fault_site import Site
 from polling import wait_until
 
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 
 # Outages and leases take their time, on a busy machine more of it.
 pytestmark = pytest.mark.timeout(240)
@@ -43,11 +43,11 @@ def test_worker_that_leaves_while_loading_costs_no_attempt(
     site.wait_until_loaded(job, 0.1)
     stop(site)
     ledger = site.ledger(job)
-    assert not ledger.has_running(Stage.LOADING)
+    assert not ledger.has_running(Wave.LOADING)
     site.staff(1)
     assert site.shoal.run("wait", job, "--timeout", SOON_SECONDS).returncode == 0
-    for stage in Stage:
-        assert set(site.server.client.hvals(ledger.keys.attempts(stage))) == {b"1"}
+    for wave in Wave:
+        assert set(site.server.client.hvals(ledger.keys.attempts(wave))) == {b"1"}
     site.check(job, undisturbed)
 
 
@@ -61,12 +61,12 @@ def test_worker_that_leaves_hands_back_a_batch_that_would_take_long(
     options = ("--batch-size", 120, "--image-size", 16)
     job = site.submit(images, *options)
     ledger = site.ledger(job)
-    wait_until(lambda: ledger.has_running(Stage.LOADING), 30, "the batch has begun")
+    wait_until(lambda: ledger.has_running(Wave.LOADING), 30, "the batch has begun")
     stop(site)
     site.disarm()
     site.staff(1)
     assert site.shoal.run("wait", job, "--timeout", SOON_SECONDS).returncode == 0
-    assert site.server.client.hvals(ledger.keys.attempts(Stage.LOADING)) == [b"1"]
+    assert site.server.client.hvals(ledger.keys.attempts(Wave.LOADING)) == [b"1"]
     site.check(site.submit(images, *options), site.shoal.output("result", job))
 
 

@@ -13,7 +13,7 @@ from shoal.shared.connection import connect
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -51,14 +51,14 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, mixed: Path) -> Path:
 @pytest.fixture(scope="module")
 def finished(redis: Server, hostile: Path) -> Job:
     """A job of 45 images in batches of 10, three of which failed, in two clusters."""
-    workplace = Workplace(make_app(redis.url), Settings(), connect(redis.url))
+    context = WorkerContext(make_app(redis.url), Settings(), connect(redis.url))
     with Client(redis.url, settings=Settings()) as client:
         job = client.submit(hostile, clusters=2, batch_size=10)
         batches = range(job.results.n_batches())
         for batch in batches:
-            assert load_batch(workplace, job.id, batch, False) is Commit.COMMITTED
-        fit_job(workplace, job.id)
+            assert load_batch(context, job.id, batch, False) is Commit.COMMITTED
+        fit_job(context, job.id)
         for batch in batches:
-            assert label_batch(workplace, job.id, batch, False) is Commit.COMMITTED
-        finish_job(workplace, job.id)
+            assert label_batch(context, job.id, batch, False) is Commit.COMMITTED
+        finish_job(context, job.id)
         return job

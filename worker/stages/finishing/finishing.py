@@ -3,24 +3,24 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from shoal.shared.jobs import Stage, State
+from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease
 from shoal.worker.model.model import Model
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import LeaseKeeper
-from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.stages.callback import run_callback
-from shoal.worker.stages.finishing.copies import count_copies, search_copies
+from shoal.worker.stages.finishing.duplicates import count_duplicates, search_duplicates
 from shoal.worker.stages.finishing.findings import Findings
 from shoal.worker.stages.finishing.plotting import draw_plots, encode_tiles, load_tiles
 
-# Beside the one that draws: to search for copies, and to encode plots.
+# Beside the one that draws: to search for duplicates, and to encode plots.
 THREADS = 2
 
 
-def finish_job(workplace: Workplace, job_id: str) -> None:
+def finish_job(context: WorkerContext, job_id: str) -> None:
     """Sum up and plot what the job found, and end it."""
-    ledger = workplace.ledger(job_id)
-    results = workplace.results(job_id)
+    ledger = context.ledger(job_id)
+    results = context.results(job_id)
 
     def work(lease: Lease, keeper: LeaseKeeper) -> None:
         choice = results.choice()
@@ -29,17 +29,17 @@ def finish_job(workplace: Workplace, job_id: str) -> None:
         # A tile that kills the process costs the contact sheet its pictures, not the job.
         shown = findings.shown_paths() if lease.attempt == 1 else []
         # Before the search begins: it would be held to the memory of an image, too.
-        tiles = load_tiles(shown, Path(ledger.request.source), workplace, keeper)
+        tiles = load_tiles(shown, Path(ledger.request.source), context, keeper)
         with ThreadPoolExecutor(THREADS) as pool:
-            searching = pool.submit(search_copies, findings, lease, keeper)
+            searching = pool.submit(search_duplicates, findings, lease, keeper)
             plots = draw_plots(findings, tiles, pool)
-            copies = searching.result()
+            duplicates = searching.result()
         keeper.check()
-        summary = findings.summary(None if copies is None else count_copies(copies))
-        rows = b"" if copies is None else copies.tobytes()
+        summary = findings.summary(None if duplicates is None else count_duplicates(duplicates))
+        rows = b"" if duplicates is None else duplicates.tobytes()
         results.put_findings(lease.token, summary, plots, encode_tiles(tiles), rows)
         if not ledger.advance(lease, State.FINISHED, {"findings_token": lease.token}):
             keeper.give_up()
-        workplace.sweeper.end_job(job_id)
+        context.sweeper.end_job(job_id)
 
-    run_callback(workplace, job_id, Stage.LABELLING, work)
+    run_callback(context, job_id, Wave.LABELLING, work)

@@ -16,9 +16,9 @@ from shoal.shared.findings import CHOICE_PLOT
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import LeaseKeeper
 from shoal.worker.runtime.watchdog import Watchdog
-from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.stages.finishing.findings import Findings
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
 
 
 def load_tiles(
-    paths: Iterable[str], source: Path, workplace: Workplace, keeper: LeaseKeeper
+    paths: Iterable[str], source: Path, context: WorkerContext, keeper: LeaseKeeper
 ) -> Tiles:
     """Return small pictures of images, without those that cannot be loaded any more.
 
@@ -42,14 +42,14 @@ def load_tiles(
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
-    tiles, settings = {}, workplace.settings
+    tiles, settings = {}, context.settings
     with Watchdog(settings.image_seconds) as watchdog, limit_memory(settings.image_memory):
         for path in dict.fromkeys(paths):
             keeper.check()
             watchdog.watch()
             # A file that has grown since may be too much even to be read.
             with suppress(UnreadableImageError, MemoryError):
-                tiles[path] = load_image(source / path, TILE_PIXELS, workplace.limits)
+                tiles[path] = load_image(source / path, TILE_PIXELS, context.limits)
     return tiles
 
 

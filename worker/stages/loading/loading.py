@@ -10,14 +10,14 @@ import numpy as np
 from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import is_bare
-from shoal.shared.jobs import Stage
+from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import HASH_DTYPE, perceptual_hash
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
-from shoal.worker.runtime.workplace import Workplace
 from shoal.worker.stages.attempts import (
     MOST_ATTEMPTS,
     describe_hopeless,
@@ -35,72 +35,72 @@ logger = logging.getLogger(__name__)
 CHUNK = 64
 
 
-def load_batch(workplace: Workplace, job_id: str, batch: int, redelivered: bool) -> Commit:
+def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bool) -> Commit:
     """Load one batch and commit its features and failures."""
-    ledger = workplace.ledger(job_id)
-    results = workplace.results(job_id)
-    attempt = ledger.start_batch(Stage.LOADING, batch, redelivered, results.batch_keys)
+    ledger = context.ledger(job_id)
+    results = context.results(job_id)
+    attempt = ledger.start_batch(Wave.LOADING, batch, redelivered, results.batch_keys)
     if attempt is None:
         return Commit.STALE
     if attempt.number > MOST_ATTEMPTS:
-        return give_up(workplace, ledger, batch, attempt.notes)
+        return give_up(context, ledger, batch, attempt.notes)
     try:
-        with keep_batch(workplace, ledger, Stage.LOADING, batch) as heartbeat:
+        with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             part = Remainder.find(results, batch, attempt.notes)
-            images = read_images(workplace, ledger.request, part.paths, attempt.number, heartbeat)
+            images = read_images(context, ledger.request, part.paths, attempt.number, heartbeat)
             if not part.is_retry:  # that must not cost a finished job its results
                 check_source(ledger, images.failures)
-            rows = extract_rows(workplace, ledger, images, heartbeat.check)
+            rows = extract_rows(context, ledger, images, heartbeat.check)
             seconds = heartbeat.seconds
-            commit = commit_rows(workplace, ledger, part, rows, images, seconds)
+            commit = commit_rows(context, ledger, part, rows, images, seconds)
     except UsageError as error:
         # Nor would any other attempt here have what the job asks for.
-        return fail_hopeless(workplace, ledger, Stage.LOADING, str(error))
+        return fail_hopeless(context, ledger, Wave.LOADING, str(error))
     except WorkLostError:
         return Commit.STALE
     counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
     outcome = {"attempt": attempt.number, **counts, "commit": commit, "seconds": seconds}
-    log_batch(ledger, Stage.LOADING, batch, **outcome)
+    log_batch(ledger, Wave.LOADING, batch, **outcome)
     return commit
 
 
 def give_up(
-    workplace: Workplace, ledger: Ledger, batch: int, notes: Sequence[bytes | None]
+    context: WorkerContext, ledger: Ledger, batch: int, notes: Sequence[bytes | None]
 ) -> Commit:
     """Commit a hopeless batch: each image to be loaded is a failure that says why."""
-    detail = describe_hopeless(ledger, Stage.LOADING, batch)
-    raised = ledger.last_error(Stage.LOADING, batch)
+    detail = describe_hopeless(ledger, Wave.LOADING, batch)
+    raised = ledger.last_error(Wave.LOADING, batch)
     reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
     try:
-        part = Remainder.find(workplace.results(ledger.job_id), batch, notes)
+        part = Remainder.find(context.results(ledger.job_id), batch, notes)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
-        rows = extract_rows(workplace, ledger, nothing, lambda: None)
-        commit = commit_rows(workplace, ledger, part, rows, nothing)
+        rows = extract_rows(context, ledger, nothing, lambda: None)
+        commit = commit_rows(context, ledger, part, rows, nothing)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError, DamagedJobError):
         # Nothing can name these images any more, the request is of another version, or this
         # worker lacks what the job asks for.
-        return fail_hopeless(workplace, ledger, Stage.LOADING, detail)
-    logger.error(detail, extra={"job": ledger.job_id, "stage": Stage.LOADING})
+        return fail_hopeless(context, ledger, Wave.LOADING, detail)
+    logger.error(detail, extra={"job": ledger.job_id, "stage": Wave.LOADING})
     return commit
 
 
 def extract_rows(
-    workplace: Workplace, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
+    context: WorkerContext, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
 ) -> BatchRows:
     """Return the features and hashes of ``images``; end the process if an extractor hangs.
 
     Raises:
         UsageError: This worker does not have what the job asks for.
     """
-    model = workplace.settings.embedding_model
+    model = context.settings.embedding_model
     extractors = find_extractors(ledger.request.features, model)
     for extractor in extractors:
         check_same(ledger, extractor)
     parts = []
     hashes = np.empty(len(images.digests), HASH_DTYPE)
     hashes["content"] = images.digests
-    with Watchdog(workplace.settings.image_seconds * CHUNK) as watchdog:
+    with Watchdog(context.settings.image_seconds * CHUNK) as watchdog:
         for start in range(0, max(len(images.pixels), 1), CHUNK):
             check()
             watchdog.watch()

@@ -9,13 +9,13 @@ from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.rows import Shape
 from shoal.worker.images.thumbnails import cut_page, make_page, make_tiles
 from shoal.worker.model.statistics import FeatureStatistics
-from shoal.worker.runtime.workplace import Workplace
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.loading.reading import LoadedImages
 from shoal.worker.stages.loading.remainder import BatchRows, Remainder
 
 
 def commit_rows(
-    workplace: Workplace,
+    context: WorkerContext,
     ledger: Ledger,
     part: Remainder,
     rows: BatchRows,
@@ -28,7 +28,7 @@ def commit_rows(
     features = rows.features
     shape = Shape(len(features), features.shape[1], features.dtype.str, rows.widths)
     statistics = FeatureStatistics.of(features).to_bytes()
-    notes = workplace.results(ledger.job_id).loading_notes(
+    notes = context.results(ledger.job_id).loading_notes(
         shape, failures, statistics, rows.hashes.tobytes(), page
     )
     counts = (len(features), len(failures))

@@ -15,9 +15,9 @@ from shoal.shared.store.rows import FailedImage
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import load_with_digest
 from shoal.worker.memory import limit_memory
+from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import BatchHeartbeat
 from shoal.worker.runtime.watchdog import Watchdog
-from shoal.worker.runtime.workplace import Workplace
 
 # Processes that a batch may cost before its images are decoded in a sub-process.
 LOST_PROCESSES = 2
@@ -42,14 +42,14 @@ class LoadedImages:
 
 
 def read_images(
-    workplace: Workplace,
+    context: WorkerContext,
     request: JobRequest,
     paths: list[str],
     attempt: int,
     heartbeat: BatchHeartbeat,
 ) -> LoadedImages:
     """Load ``paths``; end the process if an image hangs."""
-    settings = workplace.settings
+    settings = context.settings
     # Beside what the batch keeps: its images, square and RGB.
     kept_bytes = len(paths) * request.image_size**2 * 3
     memory = limit_memory(settings.image_memory + kept_bytes)
@@ -59,22 +59,22 @@ def read_images(
             heartbeat.check()
             watchdog.watch()
 
-        with choose_loader(workplace, request, attempt, check) as load:
+        with choose_loader(context, request, attempt, check) as load:
             return load_images(request, paths, load, check)
 
 
 @contextmanager
 def choose_loader(
-    workplace: Workplace, request: JobRequest, attempt: int, check: Callable[[], None]
+    context: WorkerContext, request: JobRequest, attempt: int, check: Callable[[], None]
 ) -> Iterator[Load]:
     """Yield what loads an image: here, or in a sub-process once the batch has cost processes."""
     if attempt <= LOST_PROCESSES:
-        yield partial(load_with_digest, image_size=request.image_size, limits=workplace.limits)
+        yield partial(load_with_digest, image_size=request.image_size, limits=context.limits)
         return
-    settings = workplace.settings
+    settings = context.settings
     isolated = IsolatedLoader(
         request.image_size,
-        workplace.limits,
+        context.limits,
         settings.image_seconds,
         settings.image_memory,
         on_wait=check,
@@ -82,7 +82,7 @@ def choose_loader(
     with isolated:
         yield lambda path: (
             isolated.load(path),
-            digest_content(read_file(path, workplace.limits)),
+            digest_content(read_file(path, context.limits)),
         )
 
 

@@ -6,23 +6,23 @@ from functools import cached_property, lru_cache
 
 from celery import Celery
 
-from shoal.shared.connection import Client
+from shoal.shared.connection import RedisClient
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Registry, Results
 from shoal.shared.sweeper import Sweeper
-from shoal.worker.runtime.stop_sign import StopSign
+from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 
 
 @dataclass(frozen=True)
-class Workplace:
+class WorkerContext:
     """One Redis and what is done with it. Redis clients survive a fork: each child reconnects."""
 
     app: Celery
     settings: Settings
-    client: Client
-    stop_sign: StopSign = field(default_factory=StopSign)
+    client: RedisClient
+    shutdown_signal: ShutdownSignal = field(default_factory=ShutdownSignal)
 
     def ledger(self, job_id: str) -> Ledger:
         """Return the ledger of one job; those used last are kept, with what was asked for."""

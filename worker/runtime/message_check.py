@@ -32,7 +32,7 @@ REFUSED = (
 )
 
 
-class CarefulConsumer(Consumer):
+class CheckingConsumer(Consumer):
     """Celery's consumer, behind a check of each message."""
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:

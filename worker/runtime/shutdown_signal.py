@@ -1,4 +1,4 @@
-"""The stop sign: what the main process of a worker tells the processes of its pool."""
+"""The shutdown signal: what the main process of a worker tells the processes of its pool."""
 
 import mmap
 import struct
@@ -9,8 +9,8 @@ GRACE_SECONDS = 5.0
 MOMENT = struct.Struct("d")
 
 
-class StopSign:
-    """Given by one process, seen by all that are forked from it.
+class ShutdownSignal:
+    """Sent by one process, seen by all that are forked from it.
 
     Celery waits for the batches at work when it is told to end, however long they take.
     """
@@ -19,7 +19,7 @@ class StopSign:
         # Memory without a file stays shared after a fork.
         self._moment = mmap.mmap(-1, MOMENT.size)
 
-    def give(self, grace_seconds: float = GRACE_SECONDS) -> None:
+    def send(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """Let work be handed back that does not end within ``grace_seconds``."""
         MOMENT.pack_into(self._moment, 0, time.monotonic() + grace_seconds)
 

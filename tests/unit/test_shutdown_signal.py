@@ -1,28 +1,28 @@
 import subprocess
 import sys
 
-from shoal.worker.runtime.stop_sign import StopSign
+from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 
 FORK = """
 import os
-from shoal.worker.runtime.stop_sign import StopSign
-sign, (told, tell) = StopSign(), os.pipe()
+from shoal.worker.runtime.shutdown_signal import ShutdownSignal
+sign, (told, tell) = ShutdownSignal(), os.pipe()
 if not os.fork():
     os.read(told, 1)
     print(sign.is_due())
 else:
-    sign.give(grace_seconds=0)
+    sign.send(grace_seconds=0)
     os.write(tell, b".")
     os.wait()
 """
 
 
 def test_no_sign_is_due_before_it_is_given_nor_within_its_grace() -> None:
-    sign = StopSign()
+    sign = ShutdownSignal()
     assert not sign.is_due()
-    sign.give(grace_seconds=60)
+    sign.send(grace_seconds=60)
     assert not sign.is_due()
-    sign.give(grace_seconds=0)
+    sign.send(grace_seconds=0)
     assert sign.is_due()
 
 

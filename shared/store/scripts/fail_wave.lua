@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- End a job in the middle of a stage without a result; 0 if it is not there any more.
--- KEYS: job    ARGV: stage, error
+-- End a job in the middle of a wave without a result; 0 if it is not there any more.
+-- KEYS: job    ARGV: wave, error
 if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6

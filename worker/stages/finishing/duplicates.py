@@ -1,4 +1,4 @@
-"""Copies: the images of a job that it has more than once, as rows of the store."""
+"""Duplicates: the images of a job that it has more than once, as rows of the store."""
 
 import logging
 
@@ -10,7 +10,7 @@ from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
 from shoal.shared.store import Lease
-from shoal.shared.store.refusals import PASSING
+from shoal.shared.store.errors import PASSING
 from shoal.shared.store.rows import DUPLICATE_ROW
 from shoal.worker.images.hashes import HASH_DTYPE
 from shoal.worker.runtime.heartbeat import LeaseKeeper, WorkLostError
@@ -31,15 +31,17 @@ DUPLICATE_DTYPE = np.dtype(
 assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
 
 
-def search_copies(findings: Findings, lease: Lease, keeper: LeaseKeeper) -> NDArray[np.void] | None:
-    """Return what ``find_copies`` does; None, and why in the log, rather than lose the job.
+def search_duplicates(
+    findings: Findings, lease: Lease, keeper: LeaseKeeper
+) -> NDArray[np.void] | None:
+    """Return the rows of duplicates; None, and the reason in the log, rather than fail the job.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     try:
         if lease.attempt <= MOST_ATTEMPTS:
-            return find_copies(findings, keeper)
+            return find_duplicate_rows(findings, keeper)
         why = f"{lease.attempt - 1} processes were lost while they finished the job"
     except MemoryError:
         why = "not enough memory"
@@ -55,7 +57,7 @@ def search_copies(findings: Findings, lease: Lease, keeper: LeaseKeeper) -> NDAr
     return None
 
 
-def find_copies(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
+def find_duplicate_rows(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
     """Return the images that are copies of each other or look alike, of DUPLICATE_DTYPE.
 
     Raises:
@@ -67,13 +69,13 @@ def find_copies(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
     hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
     contents, perceptual = (np.ascontiguousarray(hashes[name]) for name in HASH_DTYPE.names or ())
     found = find_duplicates(contents, perceptual, keeper.check)
-    copies = np.empty(len(found.rows), DUPLICATE_DTYPE)
-    copies["group"] = found.groups
-    copies["content"] = number_contents(contents[found.rows], found.groups)
-    copies["batch"], copies["place"] = findings.places(found.rows)
-    copies["like_batch"], copies["like_place"] = findings.places(found.partners)
-    copies["distance"] = found.distances
-    return copies
+    rows = np.empty(len(found.rows), DUPLICATE_DTYPE)
+    rows["group"] = found.groups
+    rows["content"] = number_contents(contents[found.rows], found.groups)
+    rows["batch"], rows["place"] = findings.places(found.rows)
+    rows["like_batch"], rows["like_place"] = findings.places(found.partners)
+    rows["distance"] = found.distances
+    return rows
 
 
 def number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -92,8 +94,8 @@ def number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> 
     return of_all[first[inverse]] - of_all[starts][group_of_row]
 
 
-def count_copies(copies: NDArray[np.void]) -> DuplicateCounts:
+def count_duplicates(rows: NDArray[np.void]) -> DuplicateCounts:
     """Return how many groups, images and true copies there are."""
-    distinct = len(np.unique(copies[["group", "content"]]))
-    groups = len(np.unique(copies["group"]))
-    return DuplicateCounts(groups=groups, images=len(copies), copies=len(copies) - distinct)
+    distinct = len(np.unique(rows[["group", "content"]]))
+    groups = len(np.unique(rows["group"]))
+    return DuplicateCounts(groups=groups, images=len(rows), exact_copies=len(rows) - distinct)
