@@ -49,7 +49,7 @@ def test_the_model_is_the_same_whatever_the_threads_and_cores(process: str, thre
         [sys.executable, "-c", PROGRAM, process],
         env=os.environ
         | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-        | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent)])},
+        | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent / "support")])},
         capture_output=True,
         text=True,
         check=True,

@@ -189,7 +189,9 @@ def test_a_decoder_ends_with_its_caller(end: str) -> None:
         "from threading import Timer; loader = isolated(seconds=2)\n"
         f"loader.load(Path('pid.png')); {end}"
     )
-    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = Path(__file__).parent
+    path = os.pathsep.join([str(here), str(here.parent / "support")])
+    environ = {**os.environ, "PYTHONPATH": path}
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=environ) as caller:
         assert caller.communicate(timeout=60)[1] == b""
