@@ -66,11 +66,11 @@ def evaluate(labels: Sequence[int], truth: Sequence[str]) -> Evaluation:
         completeness=float(completeness),
         clusters=clusters,
         classes=classes,
-        confusion=count_pairs(labels, truth, clusters, classes),
+        confusion=_count_pairs(labels, truth, clusters, classes),
     )
 
 
-def count_pairs(
+def _count_pairs(
     labels: Sequence[int], truth: Sequence[str], clusters: Sequence[int], classes: Sequence[str]
 ) -> tuple[tuple[int, ...], ...]:
     """Return how many images each cluster (row) has of each class (column)."""
@@ -107,7 +107,7 @@ def truth_from_csv(file: Path, paths: Iterable[str]) -> dict[str, str]:
         UsageError: The file cannot be read, lacks a column, contradicts itself, or has none of
             ``paths``.
     """
-    known = read_table(file)
+    known = _read_table(file)
     truth = {path: known[path] for path in paths if path in known}
     if not truth:
         example = next(iter(known), "")
@@ -116,7 +116,7 @@ def truth_from_csv(file: Path, paths: Iterable[str]) -> dict[str, str]:
     return truth
 
 
-def read_table(file: Path) -> dict[str, str]:
+def _read_table(file: Path) -> dict[str, str]:
     """Return label by path, "./" in front of a path left out; rows without a label do not count.
 
     Raises:
@@ -127,16 +127,16 @@ def read_table(file: Path) -> dict[str, str]:
         # utf-8-sig: spreadsheets begin a file with a byte-order mark.
         with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
             reader = csv.DictReader(stream)
-            check_columns(file, reader.fieldnames or ())
+            _check_columns(file, reader.fieldnames or ())
             for row in reader:
-                add_row(table, row, f"{file}, line {reader.line_num}")
+                _add_row(table, row, f"{file}, line {reader.line_num}")
     except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{file} cannot be read: {reason}") from error
     return table
 
 
-def check_columns(file: Path, columns: Sequence[str]) -> None:
+def _check_columns(file: Path, columns: Sequence[str]) -> None:
     """Check that a table has the columns that are needed.
 
     Raises:
@@ -149,7 +149,7 @@ def check_columns(file: Path, columns: Sequence[str]) -> None:
         raise UsageError(f"{file} has no column {wanted}; its first line names {found}")
 
 
-def add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> None:
+def _add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> None:
     """Add a row of the file to the table.
 
     Raises:

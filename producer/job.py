@@ -88,7 +88,7 @@ class Job:
             if watch:
                 watch(status)
             if status and status.state.is_final:
-                return check_finished(status)
+                return _check_finished(status)
             if status and self.check:
                 self.check(status)
             if deadline is not None and time.monotonic() > deadline:
@@ -211,10 +211,10 @@ class Job:
             raise NotFinishedError(
                 f"Job {self.id} is {status.state}: wait for it with `shoal wait {self.id}`."
             )
-        check_finished(status)
+        _check_finished(status)
 
 
-def check_finished(status: Status) -> Status:
+def _check_finished(status: Status) -> Status:
     """Return ``status``, or raise what the job's end amounts to."""
     if status.state is State.FAILED:
         raise JobFailedError(status.error or "The job failed.")

@@ -45,7 +45,7 @@ class WorkerProcesses:
             for queue, concurrency in self.queues.items():
                 self.processes.append(
                     subprocess.Popen(
-                        worker_command(queue, concurrency),
+                        _worker_command(queue, concurrency),
                         stdin=subprocess.PIPE,
                         stdout=log,
                         stderr=log,
@@ -84,7 +84,7 @@ class WorkerProcesses:
             )
 
 
-def worker_command(queue: str, concurrency: int) -> list[str]:
+def _worker_command(queue: str, concurrency: int) -> list[str]:
     """Return the command of a worker for one queue."""
     name = f"{queue}-{os.getpid()}@%h"
     options = ["-Q", queue, "-c", str(concurrency), "-n", name, "-l", "info"]

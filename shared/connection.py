@@ -59,7 +59,7 @@ def connect(
 def check_url(url: str) -> None:
     """Raise SettingsError unless redis-py and Celery understand ``url``."""
     scheme, separator, _ = url.partition("://")
-    if scheme not in SCHEMES or not separator or not is_parsed(url):
+    if scheme not in SCHEMES or not separator or not _is_parsed(url):
         expected = (
             "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
             " (with %2F for a / in a password)"
@@ -67,7 +67,7 @@ def check_url(url: str) -> None:
         raise SettingsError(f"SHOAL_REDIS_URL is {hide_password(url)}; expected {expected}.")
 
 
-def is_parsed(url: str) -> bool:
+def _is_parsed(url: str) -> bool:
     """Return whether redis-py can make a connection of ``url``; nothing is sent."""
     try:
         ConnectionPool.from_url(url).make_connection()
@@ -100,13 +100,13 @@ def broker_url(url: str) -> str:
         # Celery refuses to guess; redis-py's default is the safe one.
         query.setdefault("ssl_cert_reqs", "required")
     # urlunsplit drops the slashes of an empty host, which a socket's URL has.
-    credentials = take_credentials(query)
+    credentials = _take_credentials(query)
     netloc = parts.netloc if "@" in parts.netloc else credentials + parts.netloc
     rest = f"{netloc}{parts.path}"
     return f"{scheme}://{rest}?{urlencode(query)}" if query else f"{scheme}://{rest}"
 
 
-def take_credentials(query: dict[str, str]) -> str:
+def _take_credentials(query: dict[str, str]) -> str:
     """Return the name and password in a URL's query as they stand before its host.
 
     redis-py reads them in either place, Celery does not read them in the query.
@@ -124,7 +124,7 @@ def check_server(url: str) -> None:
     """
     try:
         with connect(url, QUICK_RETRIES, GREETING_SECONDS) as client:
-            faults = find_age(client)
+            faults = _find_age(client)
     except AuthenticationError as error:
         raise ConnectionLostError(
             f"{hide_password(url)} wants another password, or one at all ({error}):"
@@ -138,7 +138,7 @@ def check_server(url: str) -> None:
         raise UsageError(f"{faults[0]}.")
 
 
-def find_age(client: RedisClient) -> list[str]:
+def _find_age(client: RedisClient) -> list[str]:
     """Return what is wrong with the server's version, with the remedy, if anything is."""
     try:
         version = str(client.info("server").get("redis_version"))
@@ -157,7 +157,7 @@ def find_faults(client: RedisClient) -> list[str]:
     An evicting policy was seen to drop the queue itself; without the append-only file a
     restart loses every job.
     """
-    faults = find_age(client)
+    faults = _find_age(client)
     try:
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
         aof = client.config_get("appendonly").get("appendonly", "yes")

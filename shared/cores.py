@@ -16,11 +16,11 @@ def count_cores(cgroups: Path = CGROUPS) -> int:
     """Return the cores that this process may use, by its affinity and by a container's quota."""
     affine = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
-    quotas = (find_quota(cgroups, names) for names in QUOTAS)
+    quotas = (_find_quota(cgroups, names) for names in QUOTAS)
     return min([cores, *(quota for quota in quotas if quota)])
 
 
-def find_quota(cgroups: Path, names: tuple[str, ...]) -> int | None:
+def _find_quota(cgroups: Path, names: tuple[str, ...]) -> int | None:
     """Return the cores of a quota, rounded up; None where there is none."""
     try:
         quota, period = " ".join((cgroups / name).read_text() for name in names).split()

@@ -88,9 +88,9 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         if not variable.startswith(PREFIX) or not text:
             continue
         if name not in names:
-            raise SettingsError(f"{variable} is not a setting; {known_variables()}")
+            raise SettingsError(f"{variable} is not a setting; {_known_variables()}")
         try:
-            values[name] = parse(name, text)
+            values[name] = _parse(name, text)
         # A number of thousands of digits, a NUL in a path, the home of nobody.
         except (ValueError, RuntimeError) as error:
             raise SettingsError(f"{variable}: {error}") from error
@@ -104,32 +104,32 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 def make_environment(settings: Settings) -> dict[str, str]:
     """Return the variables from which another process reads the same ``settings``."""
     values = {PREFIX + f.name.upper(): getattr(settings, f.name) for f in fields(Settings)}
-    return {variable: spell(value) for variable, value in values.items()}
+    return {variable: _spell(value) for variable, value in values.items()}
 
 
-def spell(value: object) -> str:
+def _spell(value: object) -> str:
     """Return the text that stands for a setting's value; empty where it is not set."""
     if isinstance(value, tuple):
         return os.pathsep.join(map(str, value))
     return "" if value is None else str(value)
 
 
-def known_variables() -> str:
+def _known_variables() -> str:
     """Return the names of all settings, for an error's remedy."""
     return "the settings are " + ", ".join(PREFIX + f.name.upper() for f in fields(Settings))
 
 
-def parse(name: str, text: str) -> object:
+def _parse(name: str, text: str) -> object:
     """Return the value that ``text`` stands for, as far as its name tells the form."""
     if name.endswith(("_bytes", "_memory")):
-        return parse_bytes(text)
+        return _parse_bytes(text)
     if name == "image_roots":
-        return parse_roots(text)
+        return _parse_roots(text)
     # What comes from a file often ends in a newline.
     return Path(text).expanduser().absolute() if name in PATHS else text.strip()
 
 
-def parse_roots(text: str) -> tuple[Path, ...]:
+def _parse_roots(text: str) -> tuple[Path, ...]:
     """Return the directories that ``text`` lists.
 
     Raises:
@@ -142,7 +142,7 @@ def parse_roots(text: str) -> tuple[Path, ...]:
     return roots
 
 
-def parse_bytes(text: str) -> int:
+def _parse_bytes(text: str) -> int:
     """Return the bytes that ``1048576``, ``512K``, ``500M``, ``2G`` or ``2GiB`` stand for.
 
     Raises:

@@ -134,16 +134,16 @@ class Sweeper:
             self._send_batches(ledger, wave, ledger.missing_batches(wave))
 
     def _send_batches(self, ledger: Ledger, wave: Wave, batches: list[int]) -> None:
-        note_sent_again(ledger.job_id, wave, f"{len(batches)} batches")
+        _note_sent_again(ledger.job_id, wave, f"{len(batches)} batches")
         ledger.distrust_chord()
         self.connect_messages().send_batches(ledger.job_id, wave, batches[:MOST_MESSAGES])
 
     def _send_callback(self, ledger: Ledger, wave: Wave) -> None:
         if self.registry.claim(f"{ledger.job_id}:{wave}:callback", QUIET_SECONDS * 2):
-            note_sent_again(ledger.job_id, wave, "callback")
+            _note_sent_again(ledger.job_id, wave, "callback")
             self.connect_messages().send_callback(ledger.job_id, wave)
 
 
-def note_sent_again(job_id: str, wave: Wave, what: str) -> None:
+def _note_sent_again(job_id: str, wave: Wave, what: str) -> None:
     """Log what had been lost."""
     logger.warning("sent again", extra={"job": job_id, "stage": wave, "messages": what})

@@ -57,7 +57,7 @@ def prepare(instance: Any, **_: object) -> None:
         if CALLBACKS in instance.app.amqp.queues.consume_from:
             for module in CALLBACK_MODULES:
                 importlib.import_module(module)
-        refuse_faults()
+        _refuse_faults()
         if settings.embedding_model:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
@@ -67,7 +67,7 @@ def prepare(instance: Any, **_: object) -> None:
         raise SystemExit(f"The worker cannot start: {error}") from error
 
 
-def refuse_faults() -> None:
+def _refuse_faults() -> None:
     """End with a clear message if Redis is set up to lose work."""
     with closing(connect(url, QUICK_RETRIES)) as client:
         try:

@@ -37,7 +37,7 @@ def limit_memory(more_bytes: int) -> Iterator[None]:
     """
     soft, hard = resource.getrlimit(LIMIT)
     with suppress(OSError, ValueError):
-        resource.setrlimit(LIMIT, (bound_memory(more_bytes, soft, hard), hard))
+        resource.setrlimit(LIMIT, (_bound_memory(more_bytes, soft, hard), hard))
     try:
         yield
     finally:
@@ -48,11 +48,11 @@ def limit_memory(more_bytes: int) -> Iterator[None]:
 def limit_memory_for_good(more_bytes: int) -> None:
     """Do what ``limit_memory`` does, until the process ends."""
     with suppress(OSError, ValueError):
-        bound = bound_memory(more_bytes, *resource.getrlimit(LIMIT))
+        bound = _bound_memory(more_bytes, *resource.getrlimit(LIMIT))
         resource.setrlimit(LIMIT, (bound, bound))
 
 
-def bound_memory(more_bytes: int, *limits: int) -> int:
+def _bound_memory(more_bytes: int, *limits: int) -> int:
     """Return the address space that this process may have, within ``limits`` that hold already.
 
     Raises:

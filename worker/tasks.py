@@ -20,13 +20,13 @@ def add_tasks(app: Celery, context: WorkerContext) -> None:
     @app.task(name=LOAD_BATCH, bind=True)
     def load_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:
         """Load one batch of images."""
-        commit = loading.load_batch(context, job_id, batch, is_redelivered(task))
+        commit = loading.load_batch(context, job_id, batch, _is_redelivered(task))
         return end_batch(commit, job_id, Wave.LOADING, batch)
 
     @app.task(name=LABEL_BATCH, bind=True)
     def label_batch(task: "Task[Any, Any]", job_id: str, batch: int) -> int:
         """Label one batch of features."""
-        commit = labelling.label_batch(context, job_id, batch, is_redelivered(task))
+        commit = labelling.label_batch(context, job_id, batch, _is_redelivered(task))
         return end_batch(commit, job_id, Wave.LABELLING, batch)
 
     def end_batch(commit: Commit, job_id: str, wave: Wave, batch: int) -> int:
@@ -52,6 +52,6 @@ def add_tasks(app: Celery, context: WorkerContext) -> None:
         context.sweeper.sweep()
 
 
-def is_redelivered(task: "Task[Any, Any]") -> bool:
+def _is_redelivered(task: "Task[Any, Any]") -> bool:
     """Return whether the broker delivered this message before, to a process that died."""
     return bool((task.request.delivery_info or {}).get("redelivered"))

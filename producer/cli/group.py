@@ -26,7 +26,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; file names that are not UTF-8 are printed as they are."""
-        open_closed_streams()
+        _open_closed_streams()
         # Standard error needs no such care: what it cannot print, it escapes.
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="surrogateescape")
@@ -47,10 +47,10 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
             end(error, 1)
         except Exception as error:
-            end(explain(error), 1)
+            end(_explain(error), 1)
 
 
-def open_closed_streams() -> None:
+def _open_closed_streams() -> None:
     """Let standard streams that a shell closed lead nowhere, and be no other file's number."""
     for number, (name, mode) in enumerate([("stdin", "r"), ("stdout", "w"), ("stderr", "w")]):
         try:
@@ -60,7 +60,7 @@ def open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode))
 
 
-def explain(error: Exception) -> ShoalError:
+def _explain(error: Exception) -> ShoalError:
     """Return what Redis has to do with ``error``; raise it if nothing."""
     from redis import RedisError  # --help does without
 

@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = JobRequest(source="")
 
 
-def parse_clusters(
+def _parse_clusters(
     _context: click.Context, _option: click.Parameter, value: str | None
 ) -> int | str | None:
     """Return a number of clusters, or ``auto``; None where it was left out.
@@ -47,7 +47,7 @@ def job_options(command: F) -> F:
         click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
         click.option(
             "--clusters",
-            callback=parse_clusters,
+            callback=_parse_clusters,
             help="Number of clusters, or auto to choose it.  [default: 5; hdbscan: auto]",
         ),
         click.option(
@@ -77,7 +77,7 @@ force_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
 
 
-class NamedPath(click.Path):
+class _NamedPath(click.Path):
     """A path that is not empty, as a shell makes of a variable that is not set."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
@@ -87,7 +87,7 @@ class NamedPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-source_argument = click.argument("source", type=NamedPath(path_type=Path))
+source_argument = click.argument("source", type=_NamedPath(path_type=Path))
 out_option = click.option(
-    "--out", type=NamedPath(path_type=Path), help="Directory to write all results to."
+    "--out", type=_NamedPath(path_type=Path), help="Directory to write all results to."
 )

@@ -36,7 +36,7 @@ def run_folder(
         prepare_directory(out, folder.source)
     with interruptible(), Client(start_workers=False).check_connection() as client:
         start_workers(client, concurrency)
-        job, status = submit_and_watch(client, folder, options, as_json)
+        job, status = _submit_and_watch(client, folder, options, as_json)
         if out:
             write_directory(job, out)
         print_end(job, status, out, as_json)
@@ -53,7 +53,7 @@ def start_workers(client: Client, concurrency: int | None) -> None:
         )
 
 
-def submit_and_watch(
+def _submit_and_watch(
     client: Client, folder: Folder, options: dict[str, Any], as_json: bool
 ) -> tuple[Job, Status]:
     """Submit a folder and show its job's progress; cancel it if this command is told to stop.

@@ -16,10 +16,10 @@ def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
     for name in ("nmi", "ari", "v_measure", "homogeneity", "completeness"):
         click.echo(f"{name:<13}{getattr(evaluation, name):.3f}")
     click.echo()
-    print_confusion(evaluation)
+    _print_confusion(evaluation)
 
 
-def print_confusion(evaluation: Evaluation) -> None:
+def _print_confusion(evaluation: Evaluation) -> None:
     """Print the classes of each cluster, the commonest first."""
     for cluster, row in zip(evaluation.clusters, evaluation.confusion, strict=True):
         by_size = sorted(zip(row, evaluation.classes, strict=True), reverse=True)

@@ -23,7 +23,7 @@ ROW_GROUP = 65_536
 DASH = Path("-")
 
 
-class UnixLines:
+class _UnixLines:
     """Ends the lines of ``csv`` as Unix does.
 
     Told to do so itself, Python 3.11 leaves carriage returns in names unquoted.
@@ -43,7 +43,7 @@ def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
         file.fileno(), "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False
     )
     with text:
-        writer = csv.writer(UnixLines(text))
+        writer = csv.writer(_UnixLines(text))
         writer.writerow([field.name for field in fields(model)])
         writer.writerows(map(astuple, rows))
 
@@ -89,13 +89,13 @@ def write_labels(labels: Iterable[Assignment], form: str, output: Path | None) -
     if output is None and form == "parquet":
         raise UsageError("Parquet is not for a terminal: name a file with --output.")
     if output is None or output == DASH:
-        print_labels(labels, form)
+        _print_labels(labels, form)
     else:
         with replacing(output) as file:
             write_form(labels, form, file)
 
 
-def print_labels(labels: Iterable[Assignment], form: str) -> None:
+def _print_labels(labels: Iterable[Assignment], form: str) -> None:
     """Write labels to standard output."""
     sys.stdout.flush()
     if form != "parquet":

@@ -17,7 +17,7 @@ PICTURES_BYTES = 1_300_000
 
 
 @dataclass(frozen=True)
-class Picture:
+class _Picture:
     """An image that is shown on its own; ``source`` is empty where there is no picture of it."""
 
     name: str
@@ -42,13 +42,13 @@ class Cluster:
     colour: int
     size: str
     share: str
-    pictures: list[Picture]
+    pictures: list[_Picture]
     colours: list[str]
-    outliers: list[Picture]
+    outliers: list[_Picture]
 
 
 @dataclass(frozen=True)
-class Clusters:
+class _Clusters:
     """All clusters: how many, those in full, in the table, and how many are in neither.
 
     ``noise`` says how many images are in no cluster; empty if each is in one.
@@ -59,28 +59,28 @@ class Clusters:
     shown: list[Cluster]
     rows: list[Cluster]
     left_out: int
-    outliers: list[Picture]
+    outliers: list[_Picture]
 
 
-class Album:
+class _Album:
     """Pictures by path, as sources of images, as far as there is room for them."""
 
     def __init__(self, pictures: Mapping[str, bytes], room_bytes: int = PICTURES_BYTES) -> None:
         self.pictures = pictures
         self.room_bytes = room_bytes
 
-    def take(self, path: str) -> Picture:
+    def take(self, path: str) -> _Picture:
         """Return the picture of an image, without a source where there is none."""
         jpeg = self.pictures.get(path, b"")
         if not jpeg or len(jpeg) > self.room_bytes:
-            return Picture(show_name(path), "")
+            return _Picture(show_name(path), "")
         self.room_bytes -= len(jpeg)
-        return Picture(show_name(path), f"data:image/jpeg;base64,{b64encode(jpeg).decode()}")
+        return _Picture(show_name(path), f"data:image/jpeg;base64,{b64encode(jpeg).decode()}")
 
 
 def make_clusters(
     summary: Summary, pictures: Mapping[str, bytes], colours: Mapping[int, list[str]]
-) -> Clusters:
+) -> _Clusters:
     """Return the clusters as a report shows them.
 
     Args:
@@ -88,12 +88,12 @@ def make_clusters(
         pictures: JPEG of some images, by path.
         colours: Dominant colours of clusters, by label.
     """
-    album = Album(pictures)
+    album = _Album(pictures)
     total = summary.noise + sum(cluster.size for cluster in summary.clusters)
     largest = find_largest(summary.clusters)
     shown = {cluster.label for cluster in largest}
     others = [cluster for cluster in summary.clusters if cluster.label not in shown]
-    in_full = [show_cluster(c, total, album, c.representatives) for c in largest]
+    in_full = [_show_cluster(c, total, album, c.representatives) for c in largest]
     outliers = [album.take(path) for path in summary.outliers]
     # What the room is for first has been taken.
     in_full = [
@@ -104,20 +104,20 @@ def make_clusters(
         )
         for cluster, known in zip(in_full, largest, strict=True)
     ]
-    return Clusters(
+    return _Clusters(
         total=len(summary.clusters),
         noise=f"{show_count(summary.noise, 'image')} · {show_share(summary.noise / total)}"
         if summary.noise
         else "",
         shown=in_full,
         outliers=outliers,
-        rows=[show_cluster(c, total, album, c.representatives[:1]) for c in others[:ROWS]],
+        rows=[_show_cluster(c, total, album, c.representatives[:1]) for c in others[:ROWS]],
         left_out=len(others[ROWS:]),
     )
 
 
-def show_cluster(
-    cluster: ClusterSummary, total: int, album: Album, paths: Sequence[str]
+def _show_cluster(
+    cluster: ClusterSummary, total: int, album: _Album, paths: Sequence[str]
 ) -> Cluster:
     """Return one cluster as it is shown, with the pictures of ``paths``."""
     return Cluster(

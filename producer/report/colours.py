@@ -32,13 +32,13 @@ def find_colours(points: Points, pages: Sequence[bytes]) -> dict[int, list[str]]
     labels = np.array(points.labels, np.int64)
     for page, (start, end) in zip(pages, pairwise([*points.starts, len(points)]), strict=False):
         if page and end > start:
-            tiles, own = shrink_page(page, end - start), labels[start:end]
+            tiles, own = _shrink_page(page, end - start), labels[start:end]
             for label in np.unique(own).tolist():
                 parts[label].append(tiles[own == label])
     return {label: quantize(np.concatenate(tiles)) for label, tiles in parts.items()}
 
 
-def shrink_page(page: bytes, n_tiles: int) -> Pixels:
+def _shrink_page(page: bytes, n_tiles: int) -> Pixels:
     """Return the tiles of a page with an eighth of their width, shape (n_tiles, 4, 4, 3)."""
     picture = Image.open(BytesIO(page))
     picture.draft("RGB", (picture.width // 8, picture.height // 8))

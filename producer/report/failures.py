@@ -11,7 +11,7 @@ FAILURES_SHOWN = 200
 
 
 @dataclass(frozen=True)
-class Failures:
+class _Failures:
     """What could not be used.
 
     Attributes:
@@ -25,7 +25,7 @@ class Failures:
     first: list[tuple[str, str, str]]
 
 
-def sum_up_failures(failures: Iterable[Failure]) -> Failures:
+def sum_up_failures(failures: Iterable[Failure]) -> _Failures:
     """Return what there is to say of ``failures``, which may be millions."""
     reasons: Counter[str] = Counter()
     first: list[tuple[str, str, str]] = []
@@ -34,4 +34,4 @@ def sum_up_failures(failures: Iterable[Failure]) -> Failures:
         if len(first) < FAILURES_SHOWN:
             shown = (failure.path, failure.reason.value, failure.detail)
             first.append((show_name(shown[0]), shown[1], show_name(shown[2])))
-    return Failures(reasons.total(), reasons.most_common(), first)
+    return _Failures(reasons.total(), reasons.most_common(), first)

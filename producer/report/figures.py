@@ -15,7 +15,7 @@ HEADER = struct.Struct(">16x2I")
 
 
 @dataclass(frozen=True)
-class Figure:
+class _Figure:
     """A plot, and the pixels that a page keeps free for it."""
 
     title: str
@@ -24,12 +24,12 @@ class Figure:
     height: int
 
 
-def make_figures(plots: Mapping[str, bytes]) -> list[Figure]:
+def make_figures(plots: Mapping[str, bytes]) -> list[_Figure]:
     """Return the figures among ``plots``, PNG by name."""
-    return [make_figure(TITLES[name], plots[name]) for name in TITLES if name in plots]
+    return [_make_figure(TITLES[name], plots[name]) for name in TITLES if name in plots]
 
 
-def make_figure(title: str, png: bytes) -> Figure:
+def _make_figure(title: str, png: bytes) -> _Figure:
     """Return a PNG as a figure."""
     width, height = HEADER.unpack_from(png)
-    return Figure(title, f"data:image/png;base64,{b64encode(png).decode()}", width, height)
+    return _Figure(title, f"data:image/png;base64,{b64encode(png).decode()}", width, height)

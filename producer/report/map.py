@@ -38,7 +38,7 @@ MOVED_POINTS = 1_000
 
 
 @dataclass(frozen=True)
-class Layer:
+class _Layer:
     """The points of one cluster, of none (``label`` -1), or of all that are not named (-2).
 
     Attributes:
@@ -55,7 +55,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Map:
+class _Map:
     """What a browser needs for a map.
 
     Attributes:
@@ -66,37 +66,37 @@ class Map:
         cut_to: Characters to which long paths were cut; None if all are whole.
     """
 
-    layers: list[Layer]
+    layers: list[_Layer]
     item: str
     points: str
     n_points: int
     cut_to: int | None
 
 
-def make_map(points: Points, summary: Summary) -> Map:
+def make_map(points: Points, summary: Summary) -> _Map:
     """Return the map of ``points``; clusters beyond the 40 largest share a layer."""
     layers = find_layers(summary)
     packed, most = pack_names(points.paths)
     longest = max(map(len, points.paths), default=0)
-    return Map(
+    return _Map(
         layers=layers,
-        item=to_script(draw(points, layers, summary.explained_variance_ratio)),
-        points=to_script({"paths": packed, "starts": points.starts}),
+        item=_to_script(_draw(points, layers, summary.explained_variance_ratio)),
+        points=_to_script({"paths": packed, "starts": points.starts}),
         n_points=len(points),
         cut_to=most if most < longest else None,
     )
 
 
-def find_layers(summary: Summary) -> list[Layer]:
+def find_layers(summary: Summary) -> list[_Layer]:
     """Return the layers of a map: what is in no cluster or not named, the largest by label."""
     largest = find_largest(summary.clusters)
     layers = [
-        Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)])
+        _Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)])
         for c in largest
     ]
     rest = sum(c.size for c in summary.clusters) - sum(c.size for c in largest)
     others = ((NOISE, summary.noise), (REST, rest))
-    return [*(Layer(label, size, label, "circle") for label, size in others if size), *layers]
+    return [*(_Layer(label, size, label, "circle") for label, size in others if size), *layers]
 
 
 def find_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
@@ -105,10 +105,10 @@ def find_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
     return sorted(by_size[:MAX_NAMED], key=lambda cluster: cluster.label)
 
 
-def draw(points: Points, layers: Sequence[Layer], ratio: Sequence[float]) -> Any:
+def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> Any:
     """Return Bokeh's document of the map."""
     xs, ys = np.array(points.xs, np.float32), np.array(points.ys, np.float32)
-    plot = make_plot(find_range(xs), find_range(ys), ratio)
+    plot = _make_plot(_find_range(xs), _find_range(ys), ratio)
     if len(xs) > MOVED_POINTS:
         plot.update(lod_threshold=0, lod_factor=math.ceil(len(xs) / MOVED_POINTS))
     _, size, alpha = next(look for look in LOOKS if len(xs) <= look[0])
@@ -134,7 +134,7 @@ def draw(points: Points, layers: Sequence[Layer], ratio: Sequence[float]) -> Any
     return json_item(plot)
 
 
-def make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> figure:
+def _make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> figure:
     """Return an empty plot that pans, zooms, and tells what is under the pointer."""
     wheel = WheelZoomTool()
     plot = figure(
@@ -147,8 +147,8 @@ def make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> fig
         min_border=8,
         tools=[PanTool(), wheel, TapTool(), HoverTool(tooltips=None)],
         active_scroll=wheel,
-        x_axis_label=name_axis(1, ratio),
-        y_axis_label=name_axis(2, ratio),
+        x_axis_label=_name_axis(1, ratio),
+        y_axis_label=_name_axis(2, ratio),
         background_fill_color=None,
         border_fill_color=None,
         outline_line_color=None,
@@ -160,20 +160,20 @@ def make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> fig
     return plot
 
 
-def name_axis(component: int, ratio: Sequence[float]) -> str:
+def _name_axis(component: int, ratio: Sequence[float]) -> str:
     """Return the name of an axis, with its component's share of the variance."""
     share = f" · {show_share(ratio[component - 1])}" if component <= len(ratio) else ""
     return f"Component {component}{share}"
 
 
-def find_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
+def _find_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
     """Return the range of an axis: the values' own, with some room around it."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     room = PADDING * (high - low) or 1.0
     return Range1d(start=low - room, end=high + room)
 
 
-def to_script(value: Any) -> str:
+def _to_script(value: Any) -> str:
     """Return JSON that may stand between two script tags, whatever strings are in it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 

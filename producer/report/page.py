@@ -50,7 +50,7 @@ def make_map_page(job: Job) -> bytes:
 
 def render_report(contents: Contents) -> bytes:
     """Return a report as HTML."""
-    return render("report.html", make_parts(contents), contents.pages)
+    return render("report.html", _make_parts(contents), contents.pages)
 
 
 def render(name: str, parts: Mapping[str, Any], pages: Sequence[bytes]) -> bytes:
@@ -58,7 +58,7 @@ def render(name: str, parts: Mapping[str, Any], pages: Sequence[bytes]) -> bytes
     template = TEMPLATES.get_template(name)
     bare = len(template.render(parts, pages=[], pictured="").encode())
     chosen = choose_pages(pages, MOST_BYTES - bare)
-    note = tell_pictured(len(chosen), sum(1 for page in pages if page), len(pages))
+    note = _tell_pictured(len(chosen), sum(1 for page in pages if page), len(pages))
     return template.render(parts, pages=chosen, pictured=note).encode()
 
 
@@ -72,7 +72,7 @@ def make_map_parts(contents: Contents) -> dict[str, Any]:
     }
 
 
-def make_parts(contents: Contents) -> dict[str, Any]:
+def _make_parts(contents: Contents) -> dict[str, Any]:
     """Return what the template of a report shows, but for the pages of thumbnails."""
     status, summary = contents.status, contents.summary
     return make_map_parts(contents) | {
@@ -83,12 +83,12 @@ def make_parts(contents: Contents) -> dict[str, Any]:
         ),
         "failures": sum_up_failures(contents.failures),
         "figures": make_figures(contents.plots),
-        "parameters": list_parameters(status, summary),
+        "parameters": _list_parameters(status, summary),
         "command": repeat_command(status.request, summary),
     }
 
 
-def tell_pictured(shown: int, present: int, batches: int) -> str:
+def _tell_pictured(shown: int, present: int, batches: int) -> str:
     """Return why some points have no picture, if so."""
     if not present:
         return "This job was run by a version of Shoal that kept no thumbnails."
@@ -97,7 +97,7 @@ def tell_pictured(shown: int, present: int, batches: int) -> str:
     return ""
 
 
-def list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
+def _list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
     """Return what the result depends on, and what it came to, by name."""
     request = status.request
     return [

@@ -46,7 +46,7 @@ def find_points(results: Results, total: int) -> Points:
     points = Points()
     for batch, rows in enumerate(results.labels()):
         points.starts.append(len(points))
-        for path, row in shown_rows(results, batch, total):
+        for path, row in _shown_rows(results, batch, total):
             label, _, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
             points.paths.append(path)
             points.labels.append(label)
@@ -55,7 +55,7 @@ def find_points(results: Results, total: int) -> Points:
     return points
 
 
-def shown_rows(results: Results, batch: int, total: int) -> Iterator[tuple[str, int]]:
+def _shown_rows(results: Results, batch: int, total: int) -> Iterator[tuple[str, int]]:
     """Yield path and row of each image of a batch that is shown."""
     paths = results.paths(batch)
     failed = {image.position for image in results.failed_images(batch)}
@@ -74,8 +74,8 @@ def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
     most = max(map(len, paths), default=0)
     while True:
         names = [show_name(path, most) for path in paths]
-        packed = list(share_beginnings(names))
-        taken = count_bytes(packed)
+        packed = list(_share_beginnings(names))
+        taken = _count_bytes(packed)
         if most <= FEWEST_CHARACTERS or taken <= PATHS_BYTES:
             return packed, most
         # Beginnings that are shared come first: in most folders this is a step too small, never
@@ -83,7 +83,7 @@ def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
         most = max(int(most * min(PATHS_BYTES / taken, 0.95)), FEWEST_CHARACTERS)
 
 
-def share_beginnings(names: Sequence[str]) -> Iterator[int | str]:
+def _share_beginnings(names: Sequence[str]) -> Iterator[int | str]:
     """Yield for each name how much it shares with the one before, and the rest."""
     for before, name in pairwise(["", *names]):
         shared = next(
@@ -94,7 +94,7 @@ def share_beginnings(names: Sequence[str]) -> Iterator[int | str]:
         yield name[shared:]
 
 
-def count_bytes(packed: Sequence[int | str]) -> int:
+def _count_bytes(packed: Sequence[int | str]) -> int:
     """Return about how many bytes packed names take."""
     # A number, two quotes, two commas.
     return sum(7 + len(item.encode()) for item in packed if isinstance(item, str))

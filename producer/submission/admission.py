@@ -24,10 +24,10 @@ def admit(estimate: Estimate, memory: Memory, is_embedded: bool) -> str:
     Raises:
         UsageError: The job cannot fit; the message names the remedies.
     """
-    free = free_bytes(memory)
-    needed = describe(estimate)
+    free = _free_bytes(memory)
+    needed = _describe(estimate)
     if free is not None and estimate.redis_bytes > free:
-        raise UsageError(f"{needed}, but Redis has {show_bytes(free)} left: {remedies(memory)}.")
+        raise UsageError(f"{needed}, but Redis has {show_bytes(free)} left: {_remedies(memory)}.")
     if is_embedded and free is not None and estimate.redis_bytes + estimate.fit_bytes > free:
         raise UsageError(
             f"{needed}, but this machine has {show_bytes(free)}: lower SHOAL_FIT_MEMORY,"
@@ -36,26 +36,26 @@ def admit(estimate: Estimate, memory: Memory, is_embedded: bool) -> str:
     return f"{needed}." if free is None else f"{needed}; Redis has {show_bytes(free)} left."
 
 
-def describe(estimate: Estimate) -> str:
+def _describe(estimate: Estimate) -> str:
     """Return in words what a job needs."""
     redis, fit = show_bytes(estimate.redis_bytes), show_bytes(estimate.fit_bytes)
     return f"The job needs about {redis} in Redis and {fit} for the fit"
 
 
-def remedies(memory: Memory) -> str:
+def _remedies(memory: Memory) -> str:
     """Return what can be done about a Redis that is too small."""
-    limited = f"raise maxmemory ({show_bytes(maxmemory_of(memory))}), "
-    return (limited if maxmemory_of(memory) else "") + REMEDIES
+    limited = f"raise maxmemory ({show_bytes(_maxmemory_of(memory))}), "
+    return (limited if _maxmemory_of(memory) else "") + REMEDIES
 
 
-def maxmemory_of(memory: Memory) -> int:
+def _maxmemory_of(memory: Memory) -> int:
     """Return the memory that Redis may use, 0 if only its machine limits it."""
     return int(memory.get("maxmemory", 0))
 
 
-def free_bytes(memory: Memory) -> int | None:
+def _free_bytes(memory: Memory) -> int | None:
     """Return the memory that Redis may still use; None if it does not tell."""
-    limit = maxmemory_of(memory) or int(memory.get("total_system_memory", 0))
+    limit = _maxmemory_of(memory) or int(memory.get("total_system_memory", 0))
     if not limit or "used_memory" not in memory:
         return None
     # Buffers of the append-only file do not count towards maxmemory.

@@ -59,23 +59,23 @@ def estimate_memory(
     components = min(request.components or DEFAULT_COMPONENTS, n_images, n_features)
     sizes = Counter(map(len, batches))
     stored = sum(
-        count * sum(allocated(value, rounds) for value in batch_values(request, size))
+        count * sum(allocated(value, rounds) for value in _batch_values(request, size))
         for size, count in sizes.items()
     )
     model = (4 * components + 16) * n_features
     redis_bytes = (
         stored
         + len(batches) * BATCH_BYTES
-        + manifest_bytes(batches)
+        + _manifest_bytes(batches)
         + allocated(count_page_bytes(n_images) // len(batches), rounds) * len(batches)
-        + COPIES * max(batch_values(request, max(sizes))[0], JOB_BYTES)
+        + COPIES * max(_batch_values(request, max(sizes))[0], JOB_BYTES)
         + allocated(model, rounds)
         + JOB_BYTES
     )
     return Estimate(redis_bytes, fit_bytes(request, n_images, components, fit_memory))
 
 
-def batch_values(request: JobRequest, n_images: int) -> list[int]:
+def _batch_values(request: JobRequest, n_images: int) -> list[int]:
     """Return the bytes of the features, statistics, hashes and labels of a batch."""
     n_features = count_features(request.features, request.image_size)
     features = n_images * n_features * feature_bytes(request.features)
@@ -92,7 +92,7 @@ def allocated(n_bytes: int, rounds: bool) -> int:
     return ceil(needed / step) * step
 
 
-def manifest_bytes(batches: Sequence[Sequence[str]]) -> int:
+def _manifest_bytes(batches: Sequence[Sequence[str]]) -> int:
     """Return the bytes of the packed paths of all batches, from a sample of them."""
     sample = batches[:: ceil(len(batches) / SAMPLES)]
     packed = sum(len(pack_paths(batch)) for batch in sample)

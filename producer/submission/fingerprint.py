@@ -22,14 +22,14 @@ def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) ->
     That is their options, paths and directories, and the submitter's settings that show in labels.
     """
     digest = hashlib.sha256(encode(request))
-    for part in (str(settings.fit_memory), *describe_model(request, settings), *folder.paths):
+    for part in (str(settings.fit_memory), *_describe_model(request, settings), *folder.paths):
         digest.update(b"\0" + os.fsencode(part))
-    for inode in find_inodes(folder):
+    for inode in _find_inodes(folder):
         digest.update(b"\0%d" % inode)
     return digest.hexdigest()
 
 
-def describe_model(request: JobRequest, settings: Settings) -> Iterator[str]:
+def _describe_model(request: JobRequest, settings: Settings) -> Iterator[str]:
     """Yield what tells a model of the user's own from another; nothing for the shipped one."""
     path = settings.embedding_model
     if path and "embedding" in request.features:
@@ -38,7 +38,7 @@ def describe_model(request: JobRequest, settings: Settings) -> Iterator[str]:
             yield str(path.stat().st_mtime_ns)
 
 
-def find_inodes(folder: Folder) -> Iterator[int]:
+def _find_inodes(folder: Folder) -> Iterator[int]:
     """Yield the inode of each directory that has images: another one may have its name now.
 
     Neither the names nor the times of the images tell, where directories were renamed.
@@ -64,20 +64,20 @@ def find_same(statuses: Iterable[Status], folder: Folder, now: float, tell: Tell
     for status in statuses:
         if status.state in {State.FAILED, State.CANCELLED}:
             stopped.append(status)
-        elif not is_expiring(status, now) and not any_changed(folder, status.created_at):
-            tell(describe_found(status))
+        elif not _is_expiring(status, now) and not _any_changed(folder, status.created_at):
+            tell(_describe_found(status))
             return status
     for status in stopped[:1]:
-        tell(describe_stopped(status))
+        tell(_describe_stopped(status))
     return None
 
 
-def is_expiring(status: Status, now: float) -> bool:
+def _is_expiring(status: Status, now: float) -> bool:
     """Return whether a job may be gone before its result is read."""
     return status.expires_at is not None and status.expires_at < now + SOON_SECONDS
 
 
-def any_changed(folder: Folder, since: float) -> bool:
+def _any_changed(folder: Folder, since: float) -> bool:
     """Return whether any image of a folder was changed after ``since``, or cannot be seen.
 
     Its inode's time counts too: what copies an older file over an image keeps the file's time.
@@ -88,21 +88,21 @@ def any_changed(folder: Folder, since: float) -> bool:
             # Not with pathlib, which takes three times as long for 100,000 files.
             name = f"{root}/{path}"
             status = os.lstat(name)
-            if is_newer(status, since):
+            if _is_newer(status, since):
                 return True
-            if stat.S_ISLNK(status.st_mode) and is_newer(os.stat(name), since):  # noqa: PTH116
+            if stat.S_ISLNK(status.st_mode) and _is_newer(os.stat(name), since):  # noqa: PTH116
                 return True
     except OSError:
         return True
     return False
 
 
-def is_newer(status: os.stat_result, since: float) -> bool:
+def _is_newer(status: os.stat_result, since: float) -> bool:
     """Return whether a file was changed after ``since``, in seconds since 1970."""
     return max(status.st_mtime, status.st_ctime) > since
 
 
-def describe_found(status: Status) -> str:
+def _describe_found(status: Status) -> str:
     """Return in words that a job was found instead of a new one being made."""
     job_id, failed = status.job_id, status.images.failed
     found = f"Job {job_id} has these images and options already ({status.state});"
@@ -111,14 +111,14 @@ def describe_found(status: Status) -> str:
     return f"{found} --force runs anew."
 
 
-def describe_stopped(status: Status) -> str:
+def _describe_stopped(status: Status) -> str:
     """Return in words that a job of these images and options could be retried instead."""
     return (
-        f"Job {status.job_id} has these images and options too, but {verb(status.state)}:"
+        f"Job {status.job_id} has these images and options too, but {_verb(status.state)}:"
         f" `shoal retry {status.job_id}` would go on with it. This is a new one."
     )
 
 
-def verb(state: State) -> str:
+def _verb(state: State) -> str:
     """Return how a job without a result ended."""
     return "failed" if state is State.FAILED else "was cancelled"

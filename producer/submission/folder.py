@@ -37,12 +37,12 @@ def find_images(source: Path) -> Folder:
         SourceError: The folder is missing, unreadable, no folder, or has no images.
     """
     root = resolve(source)
-    check_is_folder(root)
+    _check_is_folder(root)
     walk = Walk(os.fspath(root))
     walk.list_tree("", walk.root)
     walk.follow_links()
     folder = Folder(root, by_bytes(walk.paths), walk.skipped, by_bytes(walk.unreadable))
-    check_has_images(folder)
+    _check_has_images(folder)
     return folder
 
 
@@ -53,7 +53,7 @@ def resolve(source: Path) -> Path:
     return Path(os.path.realpath(home))  # Path.resolve raises where links form a loop
 
 
-def check_is_folder(root: Path) -> None:
+def _check_is_folder(root: Path) -> None:
     """Check that ``root`` is a directory that can be listed.
 
     Raises:
@@ -69,20 +69,22 @@ def remedy(root: Path, error: OSError) -> str:
     """Return in words why ``root`` cannot be listed, and what to do."""
     match error:
         case FileNotFoundError():
-            return f"does not exist; check the spelling after {nearest_folder(root)}"
+            return f"does not exist; check the spelling after {_nearest_folder(root)}"
         case NotADirectoryError():
-            return f"is not a folder; give the folder of the images, such as {nearest_folder(root)}"
+            return (
+                f"is not a folder; give the folder of the images, such as {_nearest_folder(root)}"
+            )
         case PermissionError():
             return "is not readable by you; ask its owner, or make it so with chmod u+rx"
     return f"cannot be listed: {error.strerror}; is its disk still there?"
 
 
-def nearest_folder(path: Path) -> Path:
+def _nearest_folder(path: Path) -> Path:
     """Return the deepest directory above ``path`` that is there."""
     return next(parent for parent in path.parents if parent.is_dir())
 
 
-def check_has_images(folder: Folder) -> None:
+def _check_has_images(folder: Folder) -> None:
     """Check that there is something to cluster.
 
     Raises:

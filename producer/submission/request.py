@@ -48,11 +48,11 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     request = replace(request, features=features)
     if "image_size" not in given:
         request = replace(request, image_size=image_size)
-    check_request(request, len(folder.paths))
+    _check_request(request, len(folder.paths))
     return request
 
 
-def check_request(request: JobRequest, n_images: int) -> None:
+def _check_request(request: JobRequest, n_images: int) -> None:
     """Raise UsageError if ``n_images`` images cannot be enough for ``request``."""
     if request.clusters != AUTO and request.clusters > n_images:
         raise UsageError(
@@ -67,15 +67,15 @@ def check_request(request: JobRequest, n_images: int) -> None:
             f"{n_images} images of {n_features} features have at most {most} principal"
             f" components, not {request.components}: use --components {most} or less."
         )
-    check_model_size(request)
+    _check_model_size(request)
 
 
-def row_bytes(request: JobRequest) -> int:
+def _row_bytes(request: JobRequest) -> int:
     """Return about how many bytes the features of one image take."""
     return count_features(request.features, request.image_size) * feature_bytes(request.features)
 
 
-def check_model_size(request: JobRequest) -> None:
+def _check_model_size(request: JobRequest) -> None:
     """Raise UsageError if the model would not fit into one command to Redis."""
     n_features = count_features(request.features, request.image_size)
     most = MAX_MODEL_BYTES // (4 * n_features)
@@ -99,7 +99,7 @@ def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) ->
     """
     n_features = count_features(request.features, request.image_size)
     # Its decoded images are in memory together, too.
-    most = max(1, MAX_BATCH_BYTES // max(row_bytes(request), request.image_size**2 * 3))
+    most = max(1, MAX_BATCH_BYTES // max(_row_bytes(request), request.image_size**2 * 3))
     if request.batch_size and request.batch_size > most:
         raise UsageError(
             f"--batch-size {request.batch_size} of {n_features} features is too much for"

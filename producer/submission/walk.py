@@ -40,7 +40,7 @@ class Walk:
         """Add the files and links of one directory and return its sub-directories."""
         try:
             with os.scandir(directory) as entries:
-                found = [entry for entry in entries if not is_hidden(entry.name)]
+                found = [entry for entry in entries if not _is_hidden(entry.name)]
         except OSError:
             self.unreadable.append(prefix.rstrip("/") or ".")
             return []
@@ -60,7 +60,7 @@ class Walk:
 
     def add_file(self, path: str) -> None:
         """Add one file as what its extension says."""
-        kind = extension(path)
+        kind = _extension(path)
         if kind in EXTENSIONS:
             self.paths.append(path)
         else:
@@ -90,7 +90,7 @@ class Walk:
             seen.add(target)
             # A broken link with an image's name is a lost image: listed, it is seen to fail. Any
             # other may have been an album, on a disk that is not there.
-            if present or extension(link) in EXTENSIONS:
+            if present or _extension(link) in EXTENSIONS:
                 self.add_file(link)
             else:
                 self.unreadable.append(link)
@@ -102,7 +102,7 @@ class Walk:
     def names(self, file: str) -> bool:
         """Whether the file of this real path is an image of a directory that was listed."""
         directory, name = os.path.split(file)
-        return directory in self.listed and not is_hidden(name) and extension(name) in EXTENSIONS
+        return directory in self.listed and not _is_hidden(name) and _extension(name) in EXTENSIONS
 
 
 def by_bytes(paths: list[str]) -> list[str]:
@@ -110,12 +110,12 @@ def by_bytes(paths: list[str]) -> list[str]:
     return sorted(paths, key=os.fsencode)
 
 
-def is_hidden(name: str) -> bool:
+def _is_hidden(name: str) -> bool:
     """Whether a file or directory is meant not to be seen."""
     return name.startswith(".")
 
 
-def extension(path: str) -> str:
+def _extension(path: str) -> str:
     """Return the lower-case extension without its dot; empty where there is none."""
     _, dot, last = path.rpartition(".")
     return last.lower() if dot and "/" not in last else ""

@@ -43,7 +43,7 @@ def make_site(client: Client, token: str | None) -> Site:
     return site
 
 
-def make_app(site: Site) -> FastAPI:
+def _make_app(site: Site) -> FastAPI:
     """Return the application without its gate."""
     app = FastAPI(
         title="Shoal",
@@ -71,4 +71,4 @@ def make_app(site: Site) -> FastAPI:
 
 def make_gated_app(site: Site) -> Gate:
     """Return the application as it is served."""
-    return Gate(make_app(site), site.access)
+    return Gate(_make_app(site), site.access)

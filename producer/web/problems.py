@@ -60,12 +60,12 @@ class Problem:
 
 def install(app: FastAPI) -> None:
     """Let an application answer with problems what its routes raise."""
-    app.add_exception_handler(ShoalError, answer_error)
-    app.add_exception_handler(RedisConnectionError, answer_lost)
-    app.add_exception_handler(RedisTimeoutError, answer_lost)
-    app.add_exception_handler(HTTPException, answer_http)
-    app.add_exception_handler(RequestValidationError, answer_invalid)
-    app.add_exception_handler(Exception, answer_defect)
+    app.add_exception_handler(ShoalError, _answer_error)
+    app.add_exception_handler(RedisConnectionError, _answer_lost)
+    app.add_exception_handler(RedisTimeoutError, _answer_lost)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(Exception, _answer_defect)
 
 
 def tell_problem(request: Request, status: int, error: str) -> Response:
@@ -76,7 +76,7 @@ def tell_problem(request: Request, status: int, error: str) -> Response:
     return Page("problem.html", status, title=title, error=error)
 
 
-def answer_error(request: Request, error: Exception) -> Response:
+def _answer_error(request: Request, error: Exception) -> Response:
     """Answer what Shoal raises on purpose."""
     if isinstance(error, BusyError):
         response = tell_problem(request, 429, str(error))
@@ -86,14 +86,14 @@ def answer_error(request: Request, error: Exception) -> Response:
     return tell_problem(request, status, str(error))
 
 
-def answer_lost(request: Request, _error: Exception) -> Response:
+def _answer_lost(request: Request, _error: Exception) -> Response:
     """Answer while Redis is away."""
     response = tell_problem(request, 503, NO_ANSWER)
     response.headers["Retry-After"] = "2"
     return response
 
 
-def answer_http(request: Request, error: Exception) -> Response:
+def _answer_http(request: Request, error: Exception) -> Response:
     """Answer what the framework refuses: no such page, a method that it has not."""
     assert isinstance(error, HTTPException)  # noqa: S101  as registered
     response = tell_problem(request, error.status_code, f"{error.detail}.")
@@ -101,13 +101,13 @@ def answer_http(request: Request, error: Exception) -> Response:
     return response
 
 
-def answer_invalid(request: Request, error: Exception) -> Response:
+def _answer_invalid(request: Request, error: Exception) -> Response:
     """Answer a request of another form than described."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  as registered
     faults = [f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
     return tell_problem(request, 422, "; ".join(faults) + ".")
 
 
-def answer_defect(request: Request, error: Exception) -> Response:
+def _answer_defect(request: Request, error: Exception) -> Response:
     """Answer a defect of ours; the log has its traceback."""
     return tell_problem(request, 500, f"Unexpected {type(error).__name__}: see the server's log.")

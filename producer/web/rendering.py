@@ -34,11 +34,11 @@ class Page(HTMLResponse):
         return content.encode(errors="replace")
 
 
-def show_time(seconds: float) -> str:
+def _show_time(seconds: float) -> str:
     """Return a time, in seconds since 1970, as a date of this machine's clock."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 TEMPLATES = load_templates(
-    "shoal.producer.web", time=show_time, number=show_number, count=show_count
+    "shoal.producer.web", time=_show_time, number=show_number, count=show_count
 )

@@ -51,20 +51,20 @@ def serve(host: str, port: int) -> None:
         ShoalError: The address cannot be used, or no Redis answers.
     """
     settings = read_settings()
-    check_address(host, settings)
+    _check_address(host, settings)
     with (
         interruptible(),
         suppress(KeyboardInterrupt),
         open_socket(host, port) as listener,
-        connect(settings) as client,
+        _connect(settings) as client,
     ):
         site = make_site(client, settings.web_token)
-        announce(host, listener.getsockname()[1], settings)
-        with look_after(site):
+        _announce(host, listener.getsockname()[1], settings)
+        with _look_after(site):
             make_server(site).run(sockets=[listener])
 
 
-def check_address(host: str, settings: Settings) -> None:
+def _check_address(host: str, settings: Settings) -> None:
     """Refuse to let strangers in.
 
     Raises:
@@ -95,7 +95,7 @@ def open_socket(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def connect(settings: Settings) -> Client:
+def _connect(settings: Settings) -> Client:
     """Return a client whose workers, if it has some, do not learn the token.
 
     Raises:
@@ -104,7 +104,7 @@ def connect(settings: Settings) -> Client:
     return Client(settings=replace(settings, web_token=None)).check_connection()
 
 
-def announce(host: str, port: int, settings: Settings) -> None:
+def _announce(host: str, port: int, settings: Settings) -> None:
     """Say where the page is, and what is worth knowing about it."""
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Shoal is at http://{shown}:{port}/", err=True)
@@ -128,9 +128,9 @@ def make_server(site: Site) -> Server:
 
 
 @contextmanager
-def look_after(site: Site) -> Iterator[None]:
+def _look_after(site: Site) -> Iterator[None]:
     """Look after lost work, ended sessions, and workers on the embedded server, meanwhile."""
-    thread = Thread(target=sweep_often, args=[site], daemon=True)
+    thread = Thread(target=_sweep_often, args=[site], daemon=True)
     thread.start()
     try:
         yield
@@ -139,7 +139,7 @@ def look_after(site: Site) -> Iterator[None]:
         thread.join(END_SECONDS)
 
 
-def sweep_often(site: Site) -> None:
+def _sweep_often(site: Site) -> None:
     """Do what ``shoal status`` does for a job's sake, and share endings, every few seconds."""
     client = site.client
     while not site.closing.wait(client.settings.sweep_seconds):

@@ -86,16 +86,16 @@ class Site:
 
 
 # Those that ask nothing of Redis are async: each other one takes a turn of a thread.
-async def find_site(request: Request) -> Site:
+async def _find_site(request: Request) -> Site:
     """Return the site that a request is made to."""
     site: Site = request.app.state.site
     return site
 
 
-TheSite = Annotated[Site, Depends(find_site)]
+TheSite = Annotated[Site, Depends(_find_site)]
 
 
-async def find_job(job_id: str, site: TheSite) -> Job:
+async def _find_job(job_id: str, site: TheSite) -> Job:
     """Return the job that a path names.
 
     Raises:
@@ -104,10 +104,10 @@ async def find_job(job_id: str, site: TheSite) -> Job:
     return site.client.job(job_id)
 
 
-TheJob = Annotated[Job, Depends(find_job)]
+TheJob = Annotated[Job, Depends(_find_job)]
 
 
-def find_status(job: TheJob) -> Status:
+def _find_status(job: TheJob) -> Status:
     """Return where the job that a path names stands.
 
     Raises:
@@ -116,7 +116,7 @@ def find_status(job: TheJob) -> Status:
     return job.status()
 
 
-TheStatus = Annotated[Status, Depends(find_status)]
+TheStatus = Annotated[Status, Depends(_find_status)]
 
 
 def spend(rate: Rate, asker: str = "") -> None:

@@ -43,13 +43,13 @@ class Thumbnails:
         Raises:
             UnreadableImageError: There is no such image any more, or it cannot be read here.
         """
-        name = name_version(file)
+        name = _name_version(file)
         with self.lock:
             if found := self.kept.get(name):
                 self.kept.move_to_end(name)
                 return found, name
         with self.decoding:
-            made = make_thumbnail(file, self.limits)
+            made = _make_thumbnail(file, self.limits)
         self._keep(name, made)
         return made, name
 
@@ -61,7 +61,7 @@ class Thumbnails:
                 self.kept_bytes -= len(self.kept.popitem(last=False)[1])
 
 
-def name_version(file: Path) -> str:
+def _name_version(file: Path) -> str:
     """Return what names a file as it is now.
 
     Raises:
@@ -75,7 +75,7 @@ def name_version(file: Path) -> str:
     return sha256(version.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
-def make_thumbnail(file: Path, limits: ImageLimits) -> bytes:
+def _make_thumbnail(file: Path, limits: ImageLimits) -> bytes:
     """Return an image's thumbnail as JPEG.
 
     Raises:
@@ -83,14 +83,14 @@ def make_thumbnail(file: Path, limits: ImageLimits) -> bytes:
     """
     content = read_file(file, limits)
     try:
-        return shrink(content, limits.max_pixels)
+        return _shrink(content, limits.max_pixels)
     except UnreadableImageError:
         raise
     except Exception as error:  # decoders raise nearly anything
         raise UnreadableImageError(FailureReason.DAMAGED, "no thumbnail of it here") from error
 
 
-def shrink(content: bytes, max_pixels: int) -> bytes:
+def _shrink(content: bytes, max_pixels: int) -> bytes:
     """Return an encoded image as a small JPEG; raises whatever its decoder raises."""
     # Most commands need no images, and Pillow takes a while to import.
     from PIL import Image, ImageOps
@@ -101,24 +101,24 @@ def shrink(content: bytes, max_pixels: int) -> bytes:
         if picture.width * picture.height > max_pixels:
             raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, "too large for a thumbnail")
         picture.draft("RGB", (SIDE_PIXELS, SIDE_PIXELS))
-        small = ImageOps.exif_transpose(make_eight_bits(picture))
+        small = ImageOps.exif_transpose(_make_eight_bits(picture))
         small.thumbnail((SIDE_PIXELS, SIDE_PIXELS))
         output = BytesIO()
-        flatten(small).save(output, "JPEG", quality=QUALITY)
+        _flatten(small).save(output, "JPEG", quality=QUALITY)
     return output.getvalue()
 
 
-def make_eight_bits(picture: "Image") -> "Image":
+def _make_eight_bits(picture: "Image") -> "Image":
     """Return a picture whose colours have eight bits each."""
     if picture.mode in WIDE_MODES:
         step = 2 ** (find_depth(picture) - 8)
         return picture.convert("I").point(lambda value: value / step).convert("L")
     if picture.mode == "I":
-        return stretch(picture)
+        return _stretch(picture)
     return picture
 
 
-def stretch(picture: "Image") -> "Image":
+def _stretch(picture: "Image") -> "Image":
     """Return a picture of 32 bits as the workers see it: of sixteen, or by its own range."""
     extrema: Any = picture.getextrema()
     low, high = extrema
@@ -128,7 +128,7 @@ def stretch(picture: "Image") -> "Image":
     return picture.point(lambda value: value * scale - low * scale).convert("L")
 
 
-def flatten(picture: "Image") -> "Image":
+def _flatten(picture: "Image") -> "Image":
     """Return a picture as RGB, on white where it is transparent."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")

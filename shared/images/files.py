@@ -62,19 +62,19 @@ def read_file(path: StrPath, limits: ImageLimits) -> bytes:
     try:
         descriptor = os.open(path, OPEN_FLAGS)
     except (OSError, ValueError) as error:
-        raise explain_opening(error, path, limits.roots) from error
+        raise _explain_opening(error, path, limits.roots) from error
     try:
         # What was opened is checked, not its name: a link changed in between leads nowhere.
         if limits.roots:
-            check_roots(opened_path(descriptor), limits.roots)
-        return read_bytes(descriptor, check_file(os.fstat(descriptor), limits.max_bytes))
+            _check_roots(_opened_path(descriptor), limits.roots)
+        return _read_bytes(descriptor, _check_file(os.fstat(descriptor), limits.max_bytes))
     except OSError as error:
         raise UnreadableImageError(FailureReason.DAMAGED, f"reading failed: {error}") from error
     finally:
         os.close(descriptor)
 
 
-def opened_path(descriptor: int) -> str:
+def _opened_path(descriptor: int) -> str:
     """Return the path, free of links, of an open file."""
     if sys.platform == "darwin":
         return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
@@ -82,7 +82,7 @@ def opened_path(descriptor: int) -> str:
     return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
 
 
-def check_roots(resolved: str, roots: tuple[Path, ...]) -> None:
+def _check_roots(resolved: str, roots: tuple[Path, ...]) -> None:
     """Refuse a path, free of links, that is under none of the roots."""
     # On text: pathlib's is_relative_to takes 7 µs for each root and image.
     if not resolved.startswith(tuple(f"{str(root).rstrip('/')}/" for root in roots)):
@@ -91,7 +91,7 @@ def check_roots(resolved: str, roots: tuple[Path, ...]) -> None:
         )
 
 
-def check_file(status: os.stat_result, max_bytes: int) -> int:
+def _check_file(status: os.stat_result, max_bytes: int) -> int:
     """Return the size in bytes of a file that may be read."""
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableImageError(FailureReason.NOT_A_FILE, "not a regular file")
@@ -103,7 +103,7 @@ def check_file(status: os.stat_result, max_bytes: int) -> int:
     return status.st_size
 
 
-def read_bytes(descriptor: int, size: int) -> bytes:
+def _read_bytes(descriptor: int, size: int) -> bytes:
     """Return ``size`` bytes of a file, fewer if it ends before."""
     content = os.read(descriptor, size)
     # One read is the rule; the kernel stops at 2 GiB and network file systems where they like.
@@ -112,14 +112,14 @@ def read_bytes(descriptor: int, size: int) -> bytes:
     return content
 
 
-def explain_opening(
+def _explain_opening(
     error: OSError | ValueError, path: StrPath, roots: tuple[Path, ...]
 ) -> UnreadableImageError:
     """Return why a path could not be opened, without telling what lies outside the roots."""
     if not isinstance(error, OSError):
         return UnreadableImageError(FailureReason.MISSING, str(error))  # a NUL in the name
     if roots:
-        check_roots(os.path.realpath(path), roots)
+        _check_roots(os.path.realpath(path), roots)
     reason = OPEN_REASONS.get(error.errno or 0, FailureReason.DAMAGED)
     return UnreadableImageError(reason, error.strerror or str(error))
 

@@ -16,7 +16,7 @@ from shoal.shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SW
 
 
 @contextmanager
-def lost_is_ours() -> Iterator[None]:
+def _lost_is_ours() -> Iterator[None]:
     """Raise ConnectionLostError for whatever Celery calls a lost connection.
 
     Raises:
@@ -49,18 +49,18 @@ class Messages:
         # A chord that fails is no failed job: the ledger decides, and the sweeper mends.
         body.link_error(self.app.signature(SWEEP, queue=CALLBACKS, immutable=True))
         batches = chord(header, body, app=self.app)
-        with lost_is_ours():
+        with _lost_is_ours():
             batches.apply_async(task_id=f"{job_id}:{wave}:callback")
 
     def send_batches(self, job_id: str, wave: Wave, batches: Iterable[int]) -> None:
         """Send single batches again, outside of their chord."""
-        with lost_is_ours():
+        with _lost_is_ours():
             for batch in batches:
                 self._batch(job_id, wave, batch).apply_async()
 
     def send_callback(self, job_id: str, wave: Wave) -> None:
         """Send a wave's callback, whatever its chord has counted."""
-        with lost_is_ours():
+        with _lost_is_ours():
             self._callback(job_id, wave).apply_async()
 
     def _batch(self, job_id: str, wave: Wave, batch: int) -> Signature:

@@ -50,18 +50,18 @@ def hold_server(settings: Settings) -> Iterator[str]:
     Raises:
         ConnectionLostError: The server does not start; the message names its log.
     """
-    home = make_private(home_of(settings))
-    make_private(socket_path(home).parent)
+    home = _make_private(home_of(settings))
+    _make_private(socket_path(home).parent)
     try:
         with locked(home / "users.lock", fcntl.LOCK_SH):
-            if not is_serving(home):
-                start_supervisor(home)
+            if not _is_serving(home):
+                _start_supervisor(home)
             yield server_url(settings)
     finally:
-        end_abandoned(home)
+        _end_abandoned(home)
 
 
-def make_private(directory: Path) -> Path:
+def _make_private(directory: Path) -> Path:
     """Create ``directory`` for this user alone.
 
     Raises:
@@ -88,7 +88,7 @@ def locked(path: Path, mode: int) -> Iterator[IO[bytes]]:
         yield file
 
 
-def is_locked(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     """Return whether some process has the file ``path`` for itself."""
     with path.open("ab") as file:
         try:
@@ -98,19 +98,19 @@ def is_locked(path: Path) -> bool:
         return False
 
 
-def is_serving(home: Path) -> bool:
+def _is_serving(home: Path) -> bool:
     """Return whether a supervised server has its data and answers."""
-    return is_locked(home / "supervisor.lock") and is_ready(socket_path(home))
+    return _is_locked(home / "supervisor.lock") and is_ready(socket_path(home))
 
 
-def start_supervisor(home: Path) -> None:
+def _start_supervisor(home: Path) -> None:
     """Start the server's supervisor and wait until the server answers."""
     log = home / "server.log"
     shorten(log)
     with locked(home / "start.lock", fcntl.LOCK_EX), log.open("ab") as output:
-        if is_serving(home):
+        if _is_serving(home):
             return  # another command was quicker
-        if not is_locked(home / "supervisor.lock"):
+        if not _is_locked(home / "supervisor.lock"):
             end_orphan(home)  # or it would be taken for the new server
         supervisor = subprocess.Popen(
             # -P: what lies in the current directory must not be taken for our modules.
@@ -121,7 +121,7 @@ def start_supervisor(home: Path) -> None:
             start_new_session=True,  # Ctrl-C is for the command, not for the server
         )
         deadline = time.monotonic() + START_SECONDS
-        while not is_serving(home):
+        while not _is_serving(home):
             # A server that listens may read gigabytes before it is of use: there is no deadline.
             late = time.monotonic() > deadline and not answers(socket_path(home))
             if supervisor.poll() is not None or late:
@@ -133,12 +133,12 @@ def start_supervisor(home: Path) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def end_abandoned(home: Path) -> None:
+def _end_abandoned(home: Path) -> None:
     """End a server whose supervisor was killed, if nobody uses it any more."""
     if not home.is_dir():
         return  # somebody has deleted it meanwhile
     with (home / "start.lock").open("ab") as start, (home / "users.lock").open("ab") as users:
-        is_idle = try_lock(start) and not is_locked(home / "supervisor.lock") and try_lock(users)
+        is_idle = _try_lock(start) and not _is_locked(home / "supervisor.lock") and _try_lock(users)
         if is_idle:
             end_orphan(home)
 
@@ -149,7 +149,7 @@ def shorten(log: Path) -> None:
         os.truncate(log, 0)
 
 
-def supervise(home: Path) -> None:
+def _supervise(home: Path) -> None:
     """Run the server until no command uses it, starting it again should it die.
 
     One that gives up before it has ever answered would do so again: nothing goes on then.
@@ -159,7 +159,7 @@ def supervise(home: Path) -> None:
         server, started, pause = start_server(home), time.monotonic(), 0.0
         has_answered = False
         try:
-            while not try_lock(users):
+            while not _try_lock(users):
                 has_answered = has_answered or answers(socket_path(home))
                 if server.poll() is not None:
                     if server.returncode > 0 and not has_answered:
@@ -185,7 +185,7 @@ def pause_before_restart(last_seconds: float, lived_seconds: float) -> float:
     return min(2 * last_seconds + POLL_SECONDS, MAX_PAUSE_SECONDS)
 
 
-def try_lock(file: IO[bytes]) -> bool:
+def _try_lock(file: IO[bytes]) -> bool:
     """Return whether nobody else holds a lock on ``file``, which is now held here."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -197,4 +197,4 @@ def try_lock(file: IO[bytes]) -> bool:
 if __name__ == "__main__":
     # An exception, so that the server is ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    supervise(Path(sys.argv[1]))
+    _supervise(Path(sys.argv[1]))

@@ -27,7 +27,7 @@ class Commit(StrEnum):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class _Attempt:
     """A batch that was begun.
 
     Attributes:
@@ -50,7 +50,7 @@ class BatchLedger:
 
     def start_batch(
         self, wave: Wave, batch: int, redelivered: bool, noted: Sequence[str] = ()
-    ) -> Attempt | None:
+    ) -> _Attempt | None:
         """Begin a batch; return the attempt, or None if it is not to be done.
 
         Args:
@@ -68,7 +68,7 @@ class BatchLedger:
         if reply == b"unknown":
             fields = {"job": self.job_id, "stage": wave, "batch": batch}
             logger.warning("no such batch", extra=fields)
-        return Attempt(reply[0], tuple(reply[1:])) if isinstance(reply, list) else None
+        return _Attempt(reply[0], tuple(reply[1:])) if isinstance(reply, list) else None
 
     def wave_keys(self, wave: Wave) -> list[str]:
         """Return the keys that say what is done and running."""

@@ -14,11 +14,11 @@ def batch_sizes(results: Results) -> list[int]:
         NotFinishedError: Not all batches are loaded.
     """
     shapes = results.shapes()
-    failed = count_failed(results, len(shapes))
+    failed = _count_failed(results, len(shapes))
     return [shape.rows + count for shape, count in zip(shapes, failed, strict=True)]
 
 
-def count_failed(results: Results, n_batches: int) -> Iterator[int]:
+def _count_failed(results: Results, n_batches: int) -> Iterator[int]:
     """Yield how many images of each batch failed, by batch."""
     for start in range(0, n_batches, CHUNK):
         batches = range(start, min(start + CHUNK, n_batches))

@@ -18,18 +18,18 @@ def make_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
         ValueError: They are those of another version, or damaged.
     """
     try:
-        return read_status(job_id, fields, now)
+        return _read_status(job_id, fields, now)
     except (ArithmeticError, LookupError) as error:
         raise ValueError(f"job {job_id} is of another version: {error!r}") from error
 
 
-def read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
+def _read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
     """Do what ``make_status`` does; raises whatever the fields lead to."""
     images = ImageCounts(
         total=int(fields["total"]), loaded=int(fields["loaded"]), failed=int(fields["failed"])
     )
     state = State(fields["state"])
-    progress = progress_of(state, images, fields)
+    progress = _progress_of(state, images, fields)
     return Status(
         job_id=job_id,
         state=state,
@@ -38,20 +38,20 @@ def read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
         images_per_second=images_per_second(images, fields, now),
         eta_seconds=eta_seconds(state, progress, fields, now),
         created_at=float(fields["created_at"]),
-        started_at=optional_time(fields, "started_at"),
-        finished_at=optional_time(fields, "finished_at"),
-        expires_at=optional_time(fields, "expires_at"),
+        started_at=_optional_time(fields, "started_at"),
+        finished_at=_optional_time(fields, "finished_at"),
+        expires_at=_optional_time(fields, "expires_at"),
         error=fields.get("error"),
         request=decode(fields["request"], JobRequest),
     )
 
 
-def optional_time(fields: Mapping[str, str], name: str) -> float | None:
+def _optional_time(fields: Mapping[str, str], name: str) -> float | None:
     """Return a time in seconds, or None where the job has not come so far."""
     return float(fields[name]) if name in fields else None
 
 
-def progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) -> float:
+def _progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) -> float:
     """Return the share of the work that is done, from 0 to 1."""
     if state is State.FINISHED:
         return 1.0
@@ -65,11 +65,11 @@ def progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) ->
 def images_per_second(images: ImageCounts, fields: Mapping[str, str], now: float) -> float | None:
     """Return the rate of the loading stage, so far or in all."""
     # A job that was retried keeps images from before; its times begin anew.
-    seen = images.loaded + images.failed - kept_images(fields)
-    started = optional_time(fields, "started_at")
+    seen = images.loaded + images.failed - _kept_images(fields)
+    started = _optional_time(fields, "started_at")
     if started is None or seen <= 0:
         return None
-    ended = optional_time(fields, f"{Wave.LOADING}_ended_at") or optional_time(
+    ended = _optional_time(fields, f"{Wave.LOADING}_ended_at") or _optional_time(
         fields, "finished_at"
     )
     return round(seen / max((ended or now) - started, 1e-3), 1)
@@ -79,13 +79,13 @@ def eta_seconds(
     state: State, progress: float, fields: Mapping[str, str], now: float
 ) -> float | None:
     """Return the seconds left if the rest goes as what is done went."""
-    started = optional_time(fields, "started_at")
-    made = progress - FITTING * kept_images(fields) / int(fields["total"])
+    started = _optional_time(fields, "started_at")
+    made = progress - FITTING * _kept_images(fields) / int(fields["total"])
     if state.is_final or started is None or made <= 0:
         return None
     return round((now - started) * (1 - progress) / made, 1)
 
 
-def kept_images(fields: Mapping[str, str]) -> int:
+def _kept_images(fields: Mapping[str, str]) -> int:
     """Return how many images were loaded or had failed when the job was retried last."""
     return int(fields.get("kept", 0))

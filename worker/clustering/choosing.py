@@ -73,7 +73,7 @@ def choose_clusters(
     sample = np.ascontiguousarray(coordinates[rows, :COMPONENTS])
     distinct = len(np.unique(sample, axis=0))
     if distinct <= 2:
-        reason = f"{distinct}: there {describe_distinct(distinct)}"
+        reason = f"{distinct}: there {_describe_distinct(distinct)}"
         return ClusterChoice(n_clusters=distinct, reason=reason)
     distances = measure_distances(sample)
     tried = range(2, min(MOST_CLUSTERS, distinct - 1) + 1)
@@ -82,29 +82,29 @@ def choose_clusters(
     with threadpool_limits(1):
         for n_clusters in tried:
             checkpoint()
-            trials.append(try_clusters(sample, distances, n_clusters, random_state))
+            trials.append(_try_clusters(sample, distances, n_clusters, random_state))
     return choose_trial(trials)
 
 
-def describe_distinct(distinct: int) -> str:
+def _describe_distinct(distinct: int) -> str:
     """Return how few different rows there are, after "there"."""
     return f"are only {distinct} different images" if distinct > 1 else "is no difference to see"
 
 
-def try_clusters(sample: Float64, distances: Float32, n_clusters: int, random_state: int) -> Trial:
+def _try_clusters(sample: Float64, distances: Float32, n_clusters: int, random_state: int) -> Trial:
     """Return how far apart clusters are, and how ten runs on random parts agree with them."""
     generator = np.random.default_rng((random_state, n_clusters))
-    expected = find_labels(sample, sample, n_clusters, generator)
+    expected = _find_labels(sample, sample, n_clusters, generator)
     agreements = []
     for _ in range(RUNS):
         part = generator.choice(len(sample), max(int(RUN_SHARE * len(sample)), n_clusters), False)
-        found = find_labels(sample[np.sort(part)], sample, n_clusters, generator)
+        found = _find_labels(sample[np.sort(part)], sample, n_clusters, generator)
         agreements.append(measure_agreement(expected, found))
     silhouette = measure_silhouette(distances, expected)
     return Trial(n_clusters, silhouette, tuple(agreements))
 
 
-def find_labels(
+def _find_labels(
     part: Float64, sample: Float64, n_clusters: int, generator: np.random.Generator
 ) -> Labels:
     """Return the labels of ``sample`` by a KMeans of ``part``."""
@@ -151,7 +151,7 @@ def choose_trial(trials: list[Trial]) -> ClusterChoice:
     best = max(trials, key=lambda trial: trial.silhouette * trial.stability)
     return ClusterChoice(
         n_clusters=best.n_clusters,
-        reason=explain(best, trials),
+        reason=_explain(best, trials),
         tried=tuple(trial.n_clusters for trial in trials),
         silhouettes=tuple(trial.silhouette for trial in trials),
         stabilities=tuple(trial.stability for trial in trials),
@@ -160,7 +160,7 @@ def choose_trial(trials: list[Trial]) -> ClusterChoice:
     )
 
 
-def explain(best: Trial, trials: list[Trial]) -> str:
+def _explain(best: Trial, trials: list[Trial]) -> str:
     """Return why a number is chosen; or that none stands out, where all are poor."""
     runs = f"stable in {best.stable_runs} of {RUNS} runs"
     if best.silhouette < LEAST_SILHOUETTE or best.stable_runs < LEAST_STABLE_RUNS:

@@ -51,7 +51,7 @@ class Clustering:
         if wanted == AUTO:
             choice = choose_clusters(coordinates, self.random_state, self.checkpoint)
             wanted = choice.n_clusters
-        clusters = self._find(coordinates, count_distinct(rows, wanted))
+        clusters = self._find(coordinates, _count_distinct(rows, wanted))
         return replace(clusters, choice=choice)
 
     def _find(self, coordinates: Float64, n_clusters: int) -> Clusters:
@@ -67,7 +67,7 @@ class Clustering:
         return min(fits, key=attrgetter("inertia"))
 
 
-def count_distinct(rows: NDArray[Any], most: int) -> int:
+def _count_distinct(rows: NDArray[Any], most: int) -> int:
     """Return how many rows differ, or ``most`` as soon as that many do.
 
     Of the rows and not of their coordinates: in those, equal rows can differ in the last bit.

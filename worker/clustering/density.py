@@ -43,18 +43,18 @@ def find_dense_clusters(
     """
     rows = choose_rows(len(coordinates), MOST_REFERENCES, random_state)
     sample = coordinates[rows, :DIMENSIONS].astype(np.float32)
-    labels = find_dense_labels(sample)
+    labels = _find_dense_labels(sample)
     if not (labels >= 0).any():
         raise JobFailedError(
             "HDBSCAN found no cluster, the images lie about evenly: use --algorithm kmeans,"
             " or other --features."
         )
     checkpoint()
-    references = References(sample, labels, find_radii(sample, labels))
-    return sum_up(coordinates, references, references.label(coordinates, checkpoint))
+    references = References(sample, labels, _find_radii(sample, labels))
+    return _sum_up(coordinates, references, references.label(coordinates, checkpoint))
 
 
-def find_dense_labels(sample: Float32) -> Int32:
+def _find_dense_labels(sample: Float32) -> Int32:
     """Return HDBSCAN's label of each row, -1 for noise; shape (n_rows,)."""
     least = max(LEAST_CLUSTER_ROWS, int(CLUSTER_SHARE * len(sample)))
     if len(sample) < least:
@@ -63,7 +63,7 @@ def find_dense_labels(sample: Float32) -> Int32:
     return np.asarray(hdbscan.fit(sample.astype(np.float64)).labels_, np.int32)
 
 
-def find_radii(sample: Float32, labels: Int32) -> Float32:
+def _find_radii(sample: Float32, labels: Int32) -> Float32:
     """Return how far around each reference its cluster reaches: one radius for each cluster.
 
     HDBSCAN itself cannot label further rows. So each reference is labelled as if it were one, by
@@ -83,7 +83,7 @@ def find_radii(sample: Float32, labels: Int32) -> Float32:
     return radii
 
 
-def sum_up(coordinates: Float64, references: References, labels: Int32) -> Clusters:
+def _sum_up(coordinates: Float64, references: References, labels: Int32) -> Clusters:
     """Return the clusters of labelled rows, numbered by falling size, noise left out."""
     sizes = np.bincount(labels[labels >= 0], minlength=int(references.labels.max()) + 1)
     by_size = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]

@@ -29,20 +29,20 @@ def extract_color(images: Images) -> Features:
     Returns:
         Features of shape (n_samples, 51), float32.
     """
-    return extract_in_chunks(count_colors, images)
+    return extract_in_chunks(_count_colors, images)
 
 
-def count_colors(images: Images) -> Features:
+def _count_colors(images: Images) -> Features:
     """Return the features of one chunk."""
     red, green, blue = np.moveaxis(images >> STEP_BITS, -1, 0).astype(np.int32)
     colors = (red * LEVELS + green) * LEVELS + blue
     whole = Cells.divide(images.shape[1], 1)
-    shares = [whole.count(bins[colors], N_BINS)[:, 0, 0] for bins in find_bins()]
+    shares = [whole.count(bins[colors], N_BINS)[:, 0, 0] for bins in _find_bins()]
     return np.sqrt(np.concatenate(shares, axis=1)).astype(np.float32)
 
 
 @cache
-def find_bins() -> NDArray[np.uint8]:
+def _find_bins() -> NDArray[np.uint8]:
     """Return the bins of L*, a* and b* of every colour, of shape (3, LEVELS**3)."""
     # scikit-image takes time to import, and other extractors do without.
     from skimage.color import rgb2lab

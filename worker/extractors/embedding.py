@@ -22,7 +22,7 @@ def make_embedding(model: Path | None = None) -> Extractor:
         UsageError: onnxruntime is missing, or the model does not fit.
     """
     path = model or SHIPPED_MODEL
-    image_model = load_model(path)
+    image_model = _load_model(path)
     size, digest = image_model.input.image_size, image_model.digest
     return Extractor("embedding", size, partial(embed, path), digest)
 
@@ -41,15 +41,15 @@ def check_model(model: Path | None = None) -> str:
 
 def embed(path: Path, images: Images) -> Features:
     """Return what the model of ``path`` sees, of shape (n_samples, n_features), float32."""
-    return load_model(path).embed(images)
+    return _load_model(path).embed(images)
 
 
-def load_model(path: Path) -> ImageModel:
+def _load_model(path: Path) -> ImageModel:
     """Return a model, loaded once in each process."""
-    return load_model_in(os.getpid(), path)
+    return _load_model_in(os.getpid(), path)
 
 
 @cache
-def load_model_in(_process: int, path: Path) -> ImageModel:
+def _load_model_in(_process: int, path: Path) -> ImageModel:
     """Return a model that belongs to a process: a forked one must not run its parent's session."""
     return ImageModel.load(path)

@@ -37,10 +37,10 @@ class Extractor:
 
 def extract_in_chunks(extract: Extract, images: Images) -> Features:
     """Return what ``extract`` does of ``images``, in memory that does not grow with them."""
-    return np.concatenate([extract(chunk) for chunk in split_images(images)])
+    return np.concatenate([extract(chunk) for chunk in _split_images(images)])
 
 
-def split_images(images: Images) -> Iterator[Images]:
+def _split_images(images: Images) -> Iterator[Images]:
     """Yield images in chunks of ``CHUNK_PIXELS``; of no images, one empty chunk."""
     length = max(1, CHUNK_PIXELS // max(1, images.shape[1] * images.shape[2]))
     for start in range(0, max(1, len(images)), length):

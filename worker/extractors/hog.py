@@ -34,19 +34,19 @@ def extract_hog(images: Images) -> Features:
     Returns:
         Features of shape (n_samples, 7 * 7 * 2 * 2 * 9) where ``image_size`` divides by 8.
     """
-    return extract_in_chunks(describe_outlines, images)
+    return extract_in_chunks(_describe_outlines, images)
 
 
-def describe_outlines(images: Images) -> Features:
+def _describe_outlines(images: Images) -> Features:
     """Return the features of one chunk."""
-    gradients = find_gradients(make_grey(images))
-    orientations, magnitudes = tabulate_gradients()
+    gradients = _find_gradients(make_grey(images))
+    orientations, magnitudes = _tabulate_gradients()
     cells = Cells.divide(images.shape[1], N_CELLS)
     histograms = cells.count(orientations[gradients], N_ORIENTATIONS, magnitudes[gradients])
-    return normalize_blocks(histograms)
+    return _normalize_blocks(histograms)
 
 
-def find_gradients(grey: NDArray[np.int32]) -> NDArray[np.int32]:
+def _find_gradients(grey: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return each pixel's place in the tables of gradients; level at the images' edges.
 
     Args:
@@ -59,7 +59,7 @@ def find_gradients(grey: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 @cache
-def tabulate_gradients() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def _tabulate_gradients() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """Return orientation and magnitude of every gradient that bytes can have."""
     steps = np.arange(-STEEPEST, STEEPEST + 1.0)
     rows, columns = np.meshgrid(steps, steps, indexing="ij")
@@ -68,7 +68,7 @@ def tabulate_gradients() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     return orientations.ravel(), np.hypot(rows, columns).ravel()
 
 
-def normalize_blocks(histograms: NDArray[np.float64]) -> NDArray[np.float32]:
+def _normalize_blocks(histograms: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the cells of all blocks, each block scaled to length one.
 
     Args:
@@ -77,12 +77,12 @@ def normalize_blocks(histograms: NDArray[np.float64]) -> NDArray[np.float32]:
     side = min(BLOCK_CELLS, histograms.shape[1])
     windows = sliding_window_view(histograms, (side, side), (1, 2))
     blocks = np.moveaxis(windows, 3, -1).reshape(-1, side**2 * N_ORIENTATIONS)
-    clipped = np.minimum(scale_rows(blocks), CLIP)
+    clipped = np.minimum(_scale_rows(blocks), CLIP)
     shape = (len(windows), math.prod(windows.shape[1:]))
-    return scale_rows(clipped).astype(np.float32).reshape(shape)
+    return _scale_rows(clipped).astype(np.float32).reshape(shape)
 
 
-def scale_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _scale_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rows scaled to length one."""
     lengths = np.sqrt(np.square(rows).sum(axis=1, keepdims=True) + EPSILON**2)
     scaled: NDArray[np.float64] = rows / lengths

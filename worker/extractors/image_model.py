@@ -48,10 +48,10 @@ class ImageModel:
             UsageError: onnxruntime is missing, the file is no ONNX model, or not one of one
                 image.
         """
-        session, notes = open_session(path), read_notes(path)
+        session, notes = _open_session(path), read_notes(path)
         taken = ModelInput.read(path, session.get_inputs(), notes)
-        output = choose_output(path, session, notes)
-        return cls(path, session, taken, output, notes.pooling, digest_model(path))
+        output = _choose_output(path, session, notes)
+        return cls(path, session, taken, output, notes.pooling, _digest_model(path))
 
     def embed(self, images: Images) -> Features:
         """Return what the network makes of images.
@@ -98,7 +98,7 @@ class ImageModel:
         return rows.reshape(-1)
 
 
-def digest_model(path: Path) -> str:
+def _digest_model(path: Path) -> str:
     """Return the SHA-256 of a model's file, its weights and its notes, in hex."""
     weights = (path.with_name(path.name + suffix) for suffix in WEIGHTS)
     digest = hashlib.sha256()
@@ -108,7 +108,7 @@ def digest_model(path: Path) -> str:
     return digest.hexdigest()
 
 
-def open_session(path: Path) -> Any:
+def _open_session(path: Path) -> Any:
     """Return a session of onnxruntime that runs a graph on one core."""
     try:
         import onnxruntime
@@ -126,7 +126,7 @@ def open_session(path: Path) -> Any:
         raise UsageError(f"{path} cannot be used as an ONNX model: {error}") from error
 
 
-def choose_output(path: Path, session: Any, notes: ModelNotes) -> str:
+def _choose_output(path: Path, session: Any, notes: ModelNotes) -> str:
     """Return the output that the notes name, or the only one."""
     names = [output.name for output in session.get_outputs()]
     wanted = names if notes.output is None else [notes.output]

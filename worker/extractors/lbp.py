@@ -33,10 +33,10 @@ def extract_lbp(images: Images) -> Features:
     Returns:
         Features of shape (n_samples, 4 * 4 * 10) where ``image_size`` divides by 4.
     """
-    return extract_in_chunks(count_patterns, images)
+    return extract_in_chunks(_count_patterns, images)
 
 
-def count_patterns(images: Images) -> Features:
+def _count_patterns(images: Images) -> Features:
     """Return the features of one chunk."""
     patterns = find_patterns(make_grey(images))
     shares = Cells.divide(images.shape[1], N_CELLS).count(patterns, N_PATTERNS)
@@ -52,29 +52,29 @@ def find_patterns(grey: NDArray[np.int32]) -> NDArray[np.uint8]:
     codes = np.zeros(grey.shape, np.uint8)
     padded = np.pad(grey, ((0, 0), (1, 1), (1, 1)))
     for position, (row, column) in enumerate(NEIGHBOURS):
-        codes |= is_brighter(padded, row, column).astype(np.uint8) << np.uint8(position)
-    return tabulate_patterns()[codes]
+        codes |= _is_brighter(padded, row, column).astype(np.uint8) << np.uint8(position)
+    return _tabulate_patterns()[codes]
 
 
-def is_brighter(padded: NDArray[np.int32], row: int, column: int) -> NDArray[np.bool_]:
+def _is_brighter(padded: NDArray[np.int32], row: int, column: int) -> NDArray[np.bool_]:
     """Whether each pixel's neighbour on the circle is at least as bright as the pixel."""
-    grey = shift(padded, 0, 0)
-    difference = shift(padded, row, column) - grey
+    grey = _shift(padded, 0, 0)
+    difference = _shift(padded, row, column) - grey
     if row and column:
         # Bilinear between four pixels, of which the pixel itself has a difference of 0.
-        sides = shift(padded, row, 0) + shift(padded, 0, column) - 2 * grey
+        sides = _shift(padded, row, 0) + _shift(padded, 0, column) - 2 * grey
         difference = difference * DIAGONAL + sides * REST
     return difference >= 0
 
 
-def shift(padded: NDArray[np.int32], row: int, column: int) -> NDArray[np.int32]:
+def _shift(padded: NDArray[np.int32], row: int, column: int) -> NDArray[np.int32]:
     """Return each pixel's neighbour, of images that have a margin of one."""
     _, height, width = padded.shape
     return padded[:, 1 + row : height - 1 + row, 1 + column : width - 1 + column]
 
 
 @cache
-def tabulate_patterns() -> NDArray[np.uint8]:
+def _tabulate_patterns() -> NDArray[np.uint8]:
     """Return the pattern of each code: its ones if they stand together, else 9."""
     codes = np.arange(2**N_NEIGHBOURS)[:, np.newaxis]
     bits = codes >> np.arange(N_NEIGHBOURS) & 1

@@ -17,7 +17,7 @@ BYTES, FLOATS = "tensor(uint8)", "tensor(float)"
 CHANNEL_AXES = {"NCHW": 1, "NHWC": 3}
 
 
-class MisfitError(ValueError):
+class _MisfitError(ValueError):
     """Why a graph is no image model of ours; becomes a UsageError that names the file."""
 
 
@@ -56,11 +56,11 @@ class ModelInput:
         try:
             if len(inputs) != 1:
                 names = ", ".join(entry.name for entry in inputs)
-                raise MisfitError(f"takes {len(inputs)} inputs ({names}), not one image")
-            layout = find_layout(inputs[0].shape, notes)
-            image_size = find_image_size(inputs[0].shape, layout, notes)
-            check_values(inputs[0].type, notes)
-        except MisfitError as misfit:
+                raise _MisfitError(f"takes {len(inputs)} inputs ({names}), not one image")
+            layout = _find_layout(inputs[0].shape, notes)
+            image_size = _find_image_size(inputs[0].shape, layout, notes)
+            _check_values(inputs[0].type, notes)
+        except _MisfitError as misfit:
             raise UsageError(f"{path} {misfit} (notes: {find_notes(path).name}).") from misfit
         return cls(inputs[0].name, image_size, layout, notes.scale, notes.mean, notes.std)
 
@@ -85,43 +85,43 @@ def resize(image: NDArray[np.uint8], image_size: int) -> NDArray[np.uint8]:
     return np.asarray(square)
 
 
-def find_layout(shape: list[Any], notes: ModelNotes) -> str:
+def _find_layout(shape: list[Any], notes: ModelNotes) -> str:
     """Return where the channels stand: where the shape has three, or as the notes say."""
     if len(shape) != len("NCHW"):
-        raise MisfitError(f"takes an input of shape {shape}, not of four dimensions")
+        raise _MisfitError(f"takes an input of shape {shape}, not of four dimensions")
     if shape[0] != 1 and isinstance(shape[0], int):
-        raise MisfitError(f"takes {shape[0]} images at once: export it for one, or for any number")
+        raise _MisfitError(f"takes {shape[0]} images at once: export it for one, or for any number")
     fitting = [layout for layout, axis in CHANNEL_AXES.items() if shape[axis] == RGB]
     if notes.layout is None and len(fitting) == 1:
         return fitting[0]
     if notes.layout is None:
-        raise MisfitError(f"takes an input of shape {shape}: its notes must say `layout`")
+        raise _MisfitError(f"takes an input of shape {shape}: its notes must say `layout`")
     if isinstance(shape[CHANNEL_AXES[notes.layout]], int) and notes.layout not in fitting:
-        raise MisfitError(f"takes an input of shape {shape}, which is not {notes.layout} of RGB")
+        raise _MisfitError(f"takes an input of shape {shape}, which is not {notes.layout} of RGB")
     return notes.layout
 
 
-def find_image_size(shape: list[Any], layout: str, notes: ModelNotes) -> int:
+def _find_image_size(shape: list[Any], layout: str, notes: ModelNotes) -> int:
     """Return the size that the shape fixes, or else the notes."""
     sides = shape[2:] if layout == "NCHW" else shape[1:3]
     fixed = {side for side in sides if isinstance(side, int)}
     sizes = fixed | ({notes.image_size} if notes.image_size else set())
     if not sizes:
-        raise MisfitError("takes images of any size: its notes must say `image_size`")
+        raise _MisfitError("takes images of any size: its notes must say `image_size`")
     if len(sizes) > 1:
-        raise MisfitError(
+        raise _MisfitError(
             f"takes images of {sides[0]} × {sides[1]} pixels: all sides must be one size, which"
             f" its notes must not contradict ({notes.image_size})"
         )
     return int(sizes.pop())
 
 
-def check_values(kind: str, notes: ModelNotes) -> None:
+def _check_values(kind: str, notes: ModelNotes) -> None:
     """Refuse values of another type, or whose normalisation nobody knows."""
     if kind not in {BYTES, FLOATS}:
-        raise MisfitError(f"takes {kind}, not uint8 or float32")
+        raise _MisfitError(f"takes {kind}, not uint8 or float32")
     given = (notes.mean is not None) + (notes.std is not None)
     if kind == FLOATS and given < 2:
-        raise MisfitError("takes float32: its notes must say `mean` and `std` of the channels")
+        raise _MisfitError("takes float32: its notes must say `mean` and `std` of the channels")
     if kind == BYTES and given:
-        raise MisfitError("takes uint8, which `mean` and `std` do not apply to")
+        raise _MisfitError("takes uint8, which `mean` and `std` do not apply to")

@@ -59,7 +59,7 @@ def read_notes(model: Path) -> ModelNotes:
     path = find_notes(model)
     try:
         fields = msgspec.json.decode(path.read_bytes())
-        check_names(path, fields)
+        _check_names(path, fields)
         return msgspec.convert(fields, ModelNotes)
     except FileNotFoundError:
         return ModelNotes()
@@ -67,7 +67,7 @@ def read_notes(model: Path) -> ModelNotes:
         raise UsageError(f"{path}: {error}") from error
 
 
-def check_names(path: Path, fields: object) -> None:
+def _check_names(path: Path, fields: object) -> None:
     """Refuse a field that would be overlooked."""
     known = ModelNotes.__dataclass_fields__
     if isinstance(fields, dict) and (unknown := fields.keys() - known):

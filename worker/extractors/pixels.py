@@ -6,7 +6,7 @@ from shoal.shared.recipe.features import IMAGE_SIZES
 from shoal.worker.extractors.extractor import Extractor, Features, Images
 
 
-def extract_pixels(images: Images) -> Features:
+def _extract_pixels(images: Images) -> Features:
     """Flatten images: every channel of every pixel is a feature.
 
     Returns:
@@ -15,4 +15,4 @@ def extract_pixels(images: Images) -> Features:
     return images.reshape(len(images), math.prod(images.shape[1:]))
 
 
-PIXELS = Extractor("pixels", IMAGE_SIZES["pixels"], extract_pixels)
+PIXELS = Extractor("pixels", IMAGE_SIZES["pixels"], _extract_pixels)

@@ -31,27 +31,27 @@ def load_plugin(name: str) -> Extractor:
         UsageError: It cannot be imported, or is no extractor.
     """
     plugin = find_plugins()[name]
-    loaded = import_plugin(plugin)
+    loaded = _import_plugin(plugin)
     image_size, digest = getattr(loaded, "image_size", None), getattr(loaded, "digest", "")
     extract = loaded.extract if isinstance(loaded, Extractor) else loaded
     if not callable(extract) or not isinstance(image_size, int) or image_size < 1:
         raise UsageError(
-            f"{describe(plugin)} is neither an Extractor nor a function with an attribute"
+            f"{_describe(plugin)} is neither an Extractor nor a function with an attribute"
             " image_size, in pixels."
         )
-    return Extractor(name, image_size, partial(extract_checked, plugin, extract), str(digest))
+    return Extractor(name, image_size, partial(_extract_checked, plugin, extract), str(digest))
 
 
-def import_plugin(plugin: EntryPoint) -> Any:
+def _import_plugin(plugin: EntryPoint) -> Any:
     """Return what the entry point names."""
     try:
         return plugin.load()
     # Importing another's code can raise anything.
     except Exception as error:
-        raise UsageError(f"{describe(plugin)} cannot be imported: {error!r}") from error
+        raise UsageError(f"{_describe(plugin)} cannot be imported: {error!r}") from error
 
 
-def extract_checked(plugin: EntryPoint, extract: Any, images: Images) -> Features:
+def _extract_checked(plugin: EntryPoint, extract: Any, images: Images) -> Features:
     """Return what a plugin's function gives.
 
     Raises:
@@ -63,14 +63,14 @@ def extract_checked(plugin: EntryPoint, extract: Any, images: Images) -> Feature
     try:
         features = extract(shown)
     except Exception as error:
-        raise UsageError(f"{describe(plugin)} raised {error!r}") from error
-    if fault := find_fault(features, len(images)):
-        raise UsageError(f"{describe(plugin)} gave {fault}")
+        raise UsageError(f"{_describe(plugin)} raised {error!r}") from error
+    if fault := _find_fault(features, len(images)):
+        raise UsageError(f"{_describe(plugin)} gave {fault}")
     checked: Features = features
     return checked
 
 
-def find_fault(features: object, n_samples: int) -> str | None:
+def _find_fault(features: object, n_samples: int) -> str | None:
     """Return in words how features break the contract; None if they do not."""
     if not isinstance(features, np.ndarray):
         return f"{type(features).__name__}, not an array of numpy."
@@ -81,6 +81,6 @@ def find_fault(features: object, n_samples: int) -> str | None:
     return None if np.isfinite(features).all() else "numbers that are not finite."
 
 
-def describe(plugin: EntryPoint) -> str:
+def _describe(plugin: EntryPoint) -> str:
     """Return what names a plugin in a message."""
     return f"The features {plugin.name!r} of {plugin.value}"

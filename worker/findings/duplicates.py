@@ -44,7 +44,7 @@ class Duplicates:
 
 
 @dataclass(frozen=True)
-class Part:
+class _Part:
     """Some of a hash's bits: so many from ``shift`` on.
 
     Of two near hashes, one part at least differs in no more than ``radius`` bits; -1 is none.
@@ -69,16 +69,16 @@ def find_duplicates(
     """
     near = find_near_pairs(hashes, NEAR if len(hashes) <= FEW else NEAR_OF_MANY, checkpoint)
     checkpoint()
-    pairs = np.concatenate([pair_equals(contents), near])
-    rows, partners = find_partners(pairs, count_bits(hashes, pairs))
-    groups = number_groups(pairs, rows, len(hashes))
+    pairs = np.concatenate([_pair_equals(contents), near])
+    rows, partners = _find_partners(pairs, _count_bits(hashes, pairs))
+    groups = _number_groups(pairs, rows, len(hashes))
     order = np.argsort(groups, kind="stable")
     rows, partners = rows[order], partners[order]
-    distances = count_bits(hashes, np.stack([rows, partners], axis=1))
+    distances = _count_bits(hashes, np.stack([rows, partners], axis=1))
     return Duplicates(rows, groups[order], partners, distances)
 
 
-def find_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows]:
+def _find_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows]:
     """Return the rows in ``pairs``, ascending, and the row that each is nearest to."""
     rows, partners = np.concatenate([pairs, pairs[:, ::-1]]).T
     order = np.lexsort((partners, np.tile(distances, 2), rows))
@@ -86,9 +86,9 @@ def find_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows
     return rows, partners[order][first]
 
 
-def number_groups(pairs: Rows, rows: Rows, n_rows: int) -> Rows:
+def _number_groups(pairs: Rows, rows: Rows, n_rows: int) -> Rows:
     """Return the number of each row's group: what pairs connect, by its first row."""
-    graph = make_graph(pairs, np.ones(len(pairs)), n_rows)
+    graph = _make_graph(pairs, np.ones(len(pairs)), n_rows)
     _, first, group = np.unique(
         connected_components(graph, directed=False)[1][rows],
         return_index=True,
@@ -97,7 +97,7 @@ def number_groups(pairs: Rows, rows: Rows, n_rows: int) -> Rows:
     return np.argsort(np.argsort(first))[group]
 
 
-def pair_equals(values: Hashes) -> Rows:
+def _pair_equals(values: Hashes) -> Rows:
     """Return each row whose value an earlier one has, with the first such, shape (n_pairs, 2)."""
     _, first, number = np.unique(values, return_index=True, return_inverse=True)
     repeated = np.setdiff1d(np.arange(len(values)), first)
@@ -131,26 +131,26 @@ def find_near_pairs(
         raise ValueError(f"max_distance {max_distance} is not in 0–{MAX_DISTANCE}")
     rows = np.flatnonzero(hashes)
     distinct, first = np.unique(hashes[rows], return_index=True)
-    equal = pair_equals(hashes[rows])
-    near = first[find_pairs(distinct, max_distance, checkpoint)]
+    equal = _pair_equals(hashes[rows])
+    near = first[_find_pairs(distinct, max_distance, checkpoint)]
     pairs: Rows = rows[np.sort(np.concatenate([equal, near]), axis=1)]
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def find_pairs(distinct: Hashes, max_distance: int, checkpoint: Callable[[], None]) -> Rows:
+def _find_pairs(distinct: Hashes, max_distance: int, checkpoint: Callable[[], None]) -> Rows:
     """Return the pairs of hashes that are near, as numbers of ``distinct``, shape (n_pairs, 2)."""
     pairs = np.empty((0, 2), np.intp)
     found: list[Rows] = []
-    for part in split_hashes(len(distinct), max_distance):
-        for candidates in find_candidates(distinct, part):
+    for part in _split_hashes(len(distinct), max_distance):
+        for candidates in _find_candidates(distinct, part):
             checkpoint()
-            found.append(candidates[count_bits(distinct, candidates) <= max_distance])
+            found.append(candidates[_count_bits(distinct, candidates) <= max_distance])
             if sum(map(len, found)) > MAX_PAIRS:
-                pairs, found = merge(distinct, [pairs, *found]), []
-    return merge(distinct, [pairs, *found])
+                pairs, found = _merge(distinct, [pairs, *found]), []
+    return _merge(distinct, [pairs, *found])
 
 
-def split_hashes(n_hashes: int, max_distance: int) -> list[Part]:
+def _split_hashes(n_hashes: int, max_distance: int) -> list[_Part]:
     """Return the parts by which so many hashes are compared, so that no pair is missed.
 
     Were every part beyond its radius, their sum would be beyond ``max_distance``.
@@ -158,12 +158,12 @@ def split_hashes(n_hashes: int, max_distance: int) -> list[Part]:
     widths = FEW_PARTS if n_hashes <= FEW else MANY_PARTS
     share, rest = divmod(max_distance, len(widths))
     return [
-        Part(sum(widths[:place]), bits, share if place <= rest else share - 1)
+        _Part(sum(widths[:place]), bits, share if place <= rest else share - 1)
         for place, bits in enumerate(widths)
     ]
 
 
-def find_candidates(distinct: Hashes, part: Part) -> Iterator[Rows]:
+def _find_candidates(distinct: Hashes, part: _Part) -> Iterator[Rows]:
     """Yield pairs of hashes that are near enough in a part."""
     bits, shift = np.uint64(part.bits), np.uint64(part.shift)
     turned = (distinct >> shift) | (distinct << (np.uint64(64) - shift) % np.uint64(64))
@@ -174,17 +174,17 @@ def find_candidates(distinct: Hashes, part: Part) -> Iterator[Rows]:
     starts = np.searchsorted(buckets, np.arange(2**part.bits + 1))
     for start in range(0, len(order), BLOCK_HASHES):
         places = np.arange(start, min(start + BLOCK_HASHES, len(order)))
-        for mask in masks_within(part.radius, part.bits):
-            yield order[pair_with_bucket(places, buckets, starts, mask)]
+        for mask in _masks_within(part.radius, part.bits):
+            yield order[_pair_with_bucket(places, buckets, starts, mask)]
 
 
-def masks_within(radius: int, bits: int) -> list[int]:
+def _masks_within(radius: int, bits: int) -> list[int]:
     """Return the values of so many bits of which at most ``radius`` are set."""
     values = np.arange(2**bits)
     return [int(value) for value in values[np.bitwise_count(values) <= radius]]
 
 
-def pair_with_bucket(places: Rows, buckets: Rows, starts: Rows, mask: int) -> Rows:
+def _pair_with_bucket(places: Rows, buckets: Rows, starts: Rows, mask: int) -> Rows:
     """Return places paired with those whose bucket differs by ``mask``, each pair once."""
     theirs = buckets[places] ^ mask
     if mask:
@@ -195,12 +195,12 @@ def pair_with_bucket(places: Rows, buckets: Rows, starts: Rows, mask: int) -> Ro
     return np.stack([np.repeat(places, counts), np.repeat(begins, counts) + within], axis=1)
 
 
-def count_bits(hashes: Hashes, pairs: Rows) -> NDArray[np.uint8]:
+def _count_bits(hashes: Hashes, pairs: Rows) -> NDArray[np.uint8]:
     """Return in how many bits the hashes of each pair differ."""
     return np.asarray(np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]), np.uint8)
 
 
-def merge(hashes: Hashes, parts: list[Rows]) -> Rows:
+def _merge(hashes: Hashes, parts: list[Rows]) -> Rows:
     """Return the pairs of all parts once each; only a spanning forest if they are too many."""
     pairs = np.sort(np.concatenate(parts), axis=1)
     codes = np.sort(pairs[:, 0] * len(hashes) + pairs[:, 1])
@@ -208,10 +208,10 @@ def merge(hashes: Hashes, parts: list[Rows]) -> Rows:
     pairs = np.stack(np.divmod(codes, max(len(hashes), 1)), axis=1)
     if len(pairs) <= MAX_PAIRS:
         return pairs
-    forest = minimum_spanning_tree(make_graph(pairs, count_bits(hashes, pairs), len(hashes)))
+    forest = minimum_spanning_tree(_make_graph(pairs, _count_bits(hashes, pairs), len(hashes)))
     return np.stack(forest.nonzero(), axis=1).astype(np.intp)
 
 
-def make_graph(pairs: Rows, weights: NDArray[np.generic], n_rows: int) -> csr_array:
+def _make_graph(pairs: Rows, weights: NDArray[np.generic], n_rows: int) -> csr_array:
     """Return the pairs as a sparse matrix, of shape (n_rows, n_rows)."""
     return csr_array((weights, (pairs[:, 0], pairs[:, 1])), shape=(n_rows, n_rows))

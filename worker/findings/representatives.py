@@ -23,7 +23,7 @@ def find_representatives(
     by_label = np.argsort(small, kind="stable")
     ends = np.cumsum(np.bincount(labels + 1, minlength=n_clusters + 1))
     _, *members = np.split(by_label, ends[:-1])
-    return [rows[find_smallest(distances[rows], count)] for rows in members]
+    return [rows[_find_smallest(distances[rows], count)] for rows in members]
 
 
 def find_outliers(distances: NDArray[np.float32], count: int) -> NDArray[np.intp]:
@@ -31,10 +31,10 @@ def find_outliers(distances: NDArray[np.float32], count: int) -> NDArray[np.intp
 
     ``distances`` are to the nearest centroid, shape (n_samples,); of equal ones the lower row wins.
     """
-    return find_smallest(-distances, count)
+    return _find_smallest(-distances, count)
 
 
-def find_smallest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+def _find_smallest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     """Find where the ``count`` smallest values are, in ascending order; ties by position."""
     if count <= 0:
         return np.empty(0, dtype=np.intp)

@@ -62,7 +62,7 @@ class DecoderOrder:
         return ImageLimits(self.max_bytes, self.max_pixels, tuple(map(Path, self.roots)))
 
 
-def main() -> None:
+def _main() -> None:
     """Answer requests from stdin on stdout until there are no more."""
     order = DecoderOrder(**json.loads(sys.argv[1]))
     with os.fdopen(os.dup(1), "wb") as replies:
@@ -70,17 +70,17 @@ def main() -> None:
         os.dup2(2, 1)
         module, _, name = order.function.partition(":")
         load: Load = getattr(import_module(module), name)
-        limit_process(order.memory_bytes)
-        send_frames(replies, b"ready")
-        while (request := receive_frame(sys.stdin.buffer)) is not None:
+        _limit_process(order.memory_bytes)
+        _send_frames(replies, b"ready")
+        while (request := _receive_frame(sys.stdin.buffer)) is not None:
             # By the kernel, which needs neither Python's lock nor a caller that is alive.
             signal.alarm(int(order.seconds) + 1 + ORPHAN_SECONDS)
             verdict, pixels = answer(load, Path(json.loads(request)), order)
             signal.alarm(0)
-            send_frames(replies, json.dumps(verdict).encode(), pixels)
+            _send_frames(replies, json.dumps(verdict).encode(), pixels)
 
 
-def limit_process(memory_bytes: int) -> None:
+def _limit_process(memory_bytes: int) -> None:
     """Make this process the one that suffers from its images."""
     # A system may know a limit and refuse to set it.
     with suppress(OSError, ValueError):
@@ -101,14 +101,14 @@ def answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str],
         return {"reason": FailureReason.TOO_MUCH_MEMORY, "detail": NO_MEMORY}, b""
 
 
-def send_frames(stream: BinaryIO, *contents: bytes) -> None:
+def _send_frames(stream: BinaryIO, *contents: bytes) -> None:
     """Write frames, and see that they arrive."""
     for content in contents:
         stream.write(LENGTH.pack(len(content)) + content)
     stream.flush()
 
 
-def receive_frame(stream: BinaryIO) -> bytes | None:
+def _receive_frame(stream: BinaryIO) -> bytes | None:
     """Return the next frame, None when there are no more."""
     length = stream.read(LENGTH.size)
     if len(length) < LENGTH.size:
@@ -117,4 +117,4 @@ def receive_frame(stream: BinaryIO) -> bytes | None:
 
 
 if __name__ == "__main__":
-    main()
+    _main()

@@ -84,15 +84,15 @@ class DecoderProcess:
         self._requests.close()
         self._replies.close()
         with suppress(subprocess.TimeoutExpired):
-            return describe_end(self._process.wait(grace_seconds))
+            return _describe_end(self._process.wait(grace_seconds))
         self._process.kill()
         # Not for ever: a process that waits for a dead file server cannot even be killed.
         with suppress(subprocess.TimeoutExpired):
-            return describe_end(self._process.wait(DEATH_SECONDS))
+            return _describe_end(self._process.wait(DEATH_SECONDS))
         return "cannot be ended"
 
 
-def describe_end(status: int) -> str:
+def _describe_end(status: int) -> str:
     """Return how a process ended, from its exit status."""
     if status < 0:
         return f"was killed by signal {-status} ({signal.strsignal(-status)})"

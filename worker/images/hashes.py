@@ -36,7 +36,7 @@ def perceptual_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     n_images, size = images.shape[:2]
     if size < LEAST_SIZE:
         return np.full(n_images, FLAT, np.uint64)
-    rows, columns = make_bases(size)
+    rows, columns = _make_bases(size)
     flat = images.reshape(n_images, size, 3 * size).astype(np.float32)
     spectra = (rows @ flat @ columns).reshape(n_images, SIDE**2)[:, 1:]
     # They are 63: the last bit is always 0.
@@ -49,16 +49,16 @@ def perceptual_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
 
 @cache
-def make_bases(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _make_bases(size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return what sums rows up, (8, size), and columns of RGB to luma, (3 × size, 8).
 
     Luma and columns in one product: apart, they take twice as long.
     """
-    rows = make_cosines(size)
+    rows = _make_cosines(size)
     return rows, np.kron(rows.T, np.array([[RED], [GREEN], [BLUE]], np.float32))
 
 
-def make_cosines(size: int) -> NDArray[np.float32]:
+def _make_cosines(size: int) -> NDArray[np.float32]:
     """Return the first eight rows of the orthonormal DCT-II, shape (8, size)."""
     places = (np.arange(size) + 0.5) * np.pi / size
     cosines = np.cos(np.arange(SIDE)[:, None] * places) * np.sqrt(2 / size)

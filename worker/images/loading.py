@@ -37,7 +37,7 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
     Raises:
         UnreadableImageError: The file cannot be used; ``reason`` says why.
     """
-    return decode_content(read_file(path, limits), image_size, limits)
+    return _decode_content(read_file(path, limits), image_size, limits)
 
 
 def load_with_digest(
@@ -45,10 +45,10 @@ def load_with_digest(
 ) -> tuple[NDArray[np.uint8], int]:
     """Load one image as ``load_image`` does; return with it the digest of its file."""
     content = read_file(path, limits)
-    return decode_content(content, image_size, limits), digest_content(content)
+    return _decode_content(content, image_size, limits), digest_content(content)
 
 
-def decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+def _decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
     """Return the square RGB pixels of a file's bytes.
 
     Raises:
@@ -61,13 +61,13 @@ def decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDAr
     # Decoders answer a damaged file with nearly any exception: OSError, SyntaxError,
     # ValueError, IndexError, NotImplementedError, struct.error, zlib.error, MemoryError ...
     except Exception as error:
-        raise explain_decoding(error, content) from error
+        raise _explain_decoding(error, content) from error
 
 
 def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
     """Return the square RGB pixels of an encoded image; raises whatever its decoder raises."""
     try:
-        with guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
+        with _guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
             if picture.format == "JPEG":
                 # Hands libjpeg all at once; Pillow copies the rest after each of its 64 KiB.
@@ -83,7 +83,7 @@ def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np
 
 
 @contextmanager
-def guard(max_pixels: int) -> Iterator[None]:
+def _guard(max_pixels: int) -> Iterator[None]:
     """Let Pillow itself refuse what is twice too large, in the meantime.
 
     Some plugins make the whole picture while they open the file: a GIF of 44 bytes took 1.3 GB.
@@ -96,7 +96,7 @@ def guard(max_pixels: int) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = before
 
 
-def explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
+def _explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
     """Return why the bytes of a file could not be decoded."""
     if isinstance(error, MemoryError):
         return UnreadableImageError(FailureReason.TOO_MUCH_MEMORY, NO_MEMORY)

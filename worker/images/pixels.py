@@ -52,46 +52,46 @@ def make_square(picture: Image.Image, image_size: int) -> NDArray[np.uint8]:
     size = (image_size, image_size)
     # JPEG: decodes at the smallest of 1/8, 1/4, 1/2 and 1 that still covers the target.
     picture.draft(None, size)
-    square = make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    square = _make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     # Turned when it is small: a square needs no other size for a quarter turn.
-    pixels = make_rgb(make_upright(square, read_orientation(picture)))
+    pixels = _make_rgb(make_upright(square, _read_orientation(picture)))
     # Not np.asarray: it makes Pillow encode the pixels several times (100 µs an image).
     return np.frombuffer(pixels.tobytes(), np.uint8).reshape(image_size, image_size, 3)
 
 
-def make_interpolable(picture: Image.Image) -> Image.Image:
+def _make_interpolable(picture: Image.Image) -> Image.Image:
     """Return the picture in a mode whose values may be averaged."""
     if picture.mode in WIDE:
         values = make_eight_bits(np.asarray(picture), find_depth(picture))
-        return Image.fromarray(~values if is_inverted(picture) else values)
+        return Image.fromarray(~values if _is_inverted(picture) else values)
     if picture.mode in INTERPOLABLE and "transparency" not in picture.info:
         return picture
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
-def is_inverted(picture: Image.Image) -> bool:
+def _is_inverted(picture: Image.Image) -> bool:
     """Whether 0 is white: Pillow heeds that of TIFF up to eight bits, and not above."""
     return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC_TAG) == MIN_IS_WHITE
 
 
-def make_rgb(picture: Image.Image) -> Image.Image:
+def _make_rgb(picture: Image.Image) -> Image.Image:
     """Return an interpolable picture as RGB, on white where it is transparent."""
     if picture.mode in {"RGBA", "LA"}:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
     if picture.mode == "LAB":
-        return lab_to_rgb().apply(picture)
+        return _lab_to_rgb().apply(picture)
     return picture.convert("RGB") if picture.mode != "RGB" else picture
 
 
 @cache
-def lab_to_rgb() -> ImageCms.ImageCmsTransform:
+def _lab_to_rgb() -> ImageCms.ImageCmsTransform:
     """Return the conversion that Pillow's own ``convert`` lacks."""
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     return ImageCms.buildTransform(lab, rgb, "LAB", "RGB")
 
 
-def read_orientation(picture: Image.Image) -> int:
+def _read_orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation, 1 to 8, that is still to be applied to a loaded picture."""
     # Pillow turns TIFF itself, while it loads.
     if picture.format == "TIFF" or ORIENTATION_SOURCES.isdisjoint(picture.info):
@@ -126,10 +126,10 @@ def make_eight_bits(values: NDArray[Any], depth: int = SIXTEEN) -> NDArray[np.ui
     if values.dtype.kind == "u" and values.dtype.itemsize == 2:
         values = np.right_shift(values, depth - 8)
         return values.astype(np.uint8)
-    return stretch(values)
+    return _stretch(values)
 
 
-def stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
     """Scale values by their own range to 0-255; what is not a number becomes 0."""
     scaled: NDArray[Any] = values.astype(np.result_type(values.dtype, np.float32))
     finite = np.isfinite(scaled)

@@ -17,7 +17,7 @@ Pixels = NDArray[np.uint8]
 def make_tiles(images: Pixels) -> Pixels:
     """Return images of shape (n, size, size, 3) as tiles of shape (n, 32, 32, 3)."""
     if not len(images):
-        return no_tiles()
+        return _no_tiles()
     # Of large images every second or third pixel is enough, and takes a quarter of the time.
     step = max(images.shape[1] // ENOUGH_PIXELS, 1)
     images = np.ascontiguousarray(images[:, ::step, ::step])
@@ -31,7 +31,7 @@ def make_tiles(images: Pixels) -> Pixels:
     return np.asarray(small, np.uint8).reshape(-1, TILE_PIXELS, TILE_PIXELS, 3)
 
 
-def no_tiles() -> Pixels:
+def _no_tiles() -> Pixels:
     """Return tiles of no image, of shape (0, 32, 32, 3)."""
     return np.empty((0, TILE_PIXELS, TILE_PIXELS, 3), np.uint8)
 

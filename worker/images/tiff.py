@@ -42,16 +42,16 @@ def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
         page = tiff.pages.first
         # A page of hundreds of channels weighs more than its width and height tell.
         check_pixels(max(page.imagewidth * page.imagelength, page.size // 4), max_pixels)
-        check_segments(page, content)
-        channels = find_channels(page.asarray(), page.axes)
+        _check_segments(page, content)
+        channels = _find_channels(page.asarray(), page.axes)
         values = make_eight_bits(channels)
         if page.photometric == MIN_IS_WHITE:
             values = ~values
         orientation = page.tags.valueof(ORIENTATION_TAG, default=1)
-        return make_upright(make_picture(values, bool(page.extrasamples)), orientation)
+        return make_upright(_make_picture(values, bool(page.extrasamples)), orientation)
 
 
-def check_segments(page: Any, content: bytes) -> None:
+def _check_segments(page: Any, content: bytes) -> None:
     """Refuse a page with a strip or tile that decompresses to far more than its pixels.
 
     Raises:
@@ -66,7 +66,7 @@ def check_segments(page: Any, content: bytes) -> None:
             raise UnreadableImageError(FailureReason.DAMAGED, "holds more than its pixels")
 
 
-def find_channels(values: NDArray[Any], axes: str) -> NDArray[Any]:
+def _find_channels(values: NDArray[Any], axes: str) -> NDArray[Any]:
     """Return the first plane of an array with these axes, as (height, width, n_channels)."""
     for axis in axes:
         if axis not in "YXS":
@@ -77,7 +77,7 @@ def find_channels(values: NDArray[Any], axes: str) -> NDArray[Any]:
     return np.moveaxis(values, axes.index("S"), -1)
 
 
-def make_picture(values: NDArray[np.uint8], has_alpha: bool) -> Image.Image:
+def _make_picture(values: NDArray[np.uint8], has_alpha: bool) -> Image.Image:
     """Return pixels of shape (height, width, n_channels) as a picture."""
     n_channels = values.shape[-1]
     if n_channels < 3:

@@ -88,7 +88,7 @@ class ScaledRows:
 
 
 @dataclass(frozen=True)
-class Components:
+class _Components:
     """The PCA of the scaled rows; ``coordinates`` are the rows on it, (n_rows, n_components)."""
 
     components: Float32
@@ -97,13 +97,13 @@ class Components:
     coordinates: Float64
 
 
-def fit_components(scaled: ScaledRows, n_components: int, random_state: int) -> Components:
+def fit_components(scaled: ScaledRows, n_components: int, random_state: int) -> _Components:
     """Return the leading components, at most as many as there are rows and features."""
     n_components = min(n_components, *scaled.rows.shape)
-    return find_components(scaled, find_basis(scaled, n_components, random_state), n_components)
+    return _find_components(scaled, _find_basis(scaled, n_components, random_state), n_components)
 
 
-def find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Float32:
+def _find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Float32:
     """Return orthonormal axes that span the leading components, (n_features, n_axes).
 
     Few features: all eigenvectors of the covariance that are asked for. Else subspace iteration
@@ -125,7 +125,7 @@ def find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Floa
     return axes
 
 
-def find_components(scaled: ScaledRows, basis: Float32, n_components: int) -> Components:
+def _find_components(scaled: ScaledRows, basis: Float32, n_components: int) -> _Components:
     """Return the leading components within ``basis`` (Rayleigh-Ritz)."""
     projected, sum_of_squares = scaled.project(basis)
     freedom = max(len(projected) - 1, 1)
@@ -136,7 +136,7 @@ def find_components(scaled: ScaledRows, basis: Float32, n_components: int) -> Co
     largest = np.abs(components).argmax(axis=1)
     signs = np.where(components[np.arange(n_components), largest] < 0, -1.0, 1.0)
     explained = np.maximum(variances[: -n_components - 1 : -1], 0)
-    return Components(
+    return _Components(
         components=(components * signs[:, None]).astype(np.float32),
         explained_variance=explained,
         explained_variance_ratio=explained * freedom / max(sum_of_squares, np.finfo(float).tiny),

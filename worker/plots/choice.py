@@ -28,12 +28,12 @@ def make_choice_figure(choice: ClusterChoice) -> Figure:
     for axes, values in ((above, choice.silhouettes), (below, choice.stabilities)):
         axes.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
         axes.set_xticks(sorted({*numbers, choice.n_clusters}))
-        draw_curve(axes, choice, values)
+        _draw_curve(axes, choice, values)
     above.tick_params(labelbottom=False)
     return figure
 
 
-def draw_curve(axes: Axes, choice: ClusterChoice, values: Sequence[float]) -> None:
+def _draw_curve(axes: Axes, choice: ClusterChoice, values: Sequence[float]) -> None:
     """Draw one value for each number tried, the chosen number marked by a line and a disc."""
     axes.axvline(choice.n_clusters, color=ORANGE, linewidth=1.2, linestyle=(0, (4, 4)))
     axes.plot(choice.tried, values, color=BLUE, linewidth=1.6, marker="o", markersize=4)

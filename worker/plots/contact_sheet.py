@@ -40,7 +40,7 @@ BLANK = 225
 
 
 @dataclass(frozen=True)
-class Row:
+class _Row:
     """Images side by side, and what is written and painted beside them."""
 
     title: str
@@ -50,7 +50,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Grid:
+class _Grid:
     """Where things are on the sheet, in pixels.
 
     Attributes:
@@ -74,7 +74,7 @@ class Grid:
         return column * (WIDTH_PIXELS - MARGIN_PIXELS) // self.columns, line * self.line_pixels
 
 
-class Picture(Artist):
+class _Picture(Artist):
     """Pixels of shape (height, width, 3), copied ``top`` pixels below the figure's upper edge.
 
     matplotlib's own images are sampled and blended even in their own size, which takes 100 ms.
@@ -110,60 +110,60 @@ def make_contact_sheet_figure(
     tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile] = ()
 ) -> Figure:
     """Make the figure of ``plot_contact_sheet``; it ends after 40 clusters and says so."""
-    rows = make_rows(tiles, sizes, outliers)
-    grid = make_grid(len(rows), max((len(row.tiles) for row in rows), default=1))
-    mosaic = make_mosaic(rows, grid)
+    rows = _make_rows(tiles, sizes, outliers)
+    grid = _make_grid(len(rows), max((len(row.tiles) for row in rows), default=1))
+    mosaic = _make_mosaic(rows, grid)
     figure = make_figure(
         HEADER_PIXELS + len(mosaic) + BOTTOM_PIXELS,
         "The most typical images of each cluster",
         describe_clusters(sizes),
     )
-    figure.add_artist(Picture(mosaic, HEADER_PIXELS))
+    figure.add_artist(_Picture(mosaic, HEADER_PIXELS))
     for place, row in enumerate(rows):
-        write_caption(figure, grid, place, row)
+        _write_caption(figure, grid, place, row)
     return figure
 
 
-def make_rows(
+def _make_rows(
     tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile]
-) -> list[Row]:
+) -> list[_Row]:
     """Return the rows of the sheet: clusters, then the outliers if there are any."""
     rows = [
-        Row(f"Cluster {label}", show_count(int(size), "image"), find_colour(label), shown)
+        _Row(f"Cluster {label}", show_count(int(size), "image"), find_colour(label), shown)
         for label, (shown, size) in enumerate(zip(tiles[:MAX_NAMED], sizes, strict=False))
     ]
-    far = [Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else []
+    far = [_Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else []
     return [replace(row, tiles=row.tiles[:MAX_TILES]) for row in rows + far]
 
 
-def make_grid(n_rows: int, tiles: int) -> Grid:
+def _make_grid(n_rows: int, tiles: int) -> _Grid:
     """Choose the largest tiles that fit side by side."""
     columns = 1 if n_rows <= ONE_COLUMN_ROWS else 2
     room = (WIDTH_PIXELS - MARGIN_PIXELS) // columns - MARGIN_PIXELS - CAPTION_PIXELS
     tile_pixels = min(MAX_TILE_PIXELS, room // max(1, tiles) - GAP_PIXELS)
-    return Grid(columns, -(-n_rows // columns), tile_pixels)
+    return _Grid(columns, -(-n_rows // columns), tile_pixels)
 
 
-def make_mosaic(rows: Sequence[Row], grid: Grid) -> NDArray[np.uint8]:
+def _make_mosaic(rows: Sequence[_Row], grid: _Grid) -> NDArray[np.uint8]:
     """Lay all images and colour swatches out as one picture, shape (height, width, 3)."""
     size = grid.tile_pixels
     mosaic = np.full((grid.lines * grid.line_pixels, WIDTH_PIXELS, 3), 255, dtype=np.uint8)
     for place, row in enumerate(rows):
         left, top = grid.find_corner(place)
         left += MARGIN_PIXELS
-        mosaic[top : top + size, left : left + SWATCH_PIXELS] = parse_colour(row.colour)
+        mosaic[top : top + size, left : left + SWATCH_PIXELS] = _parse_colour(row.colour)
         for position, tile in enumerate(row.tiles):
             x = left + CAPTION_PIXELS + position * (size + GAP_PIXELS)
-            mosaic[top : top + size, x : x + size] = resize_tile(tile, size)
+            mosaic[top : top + size, x : x + size] = _resize_tile(tile, size)
     return mosaic
 
 
-def parse_colour(colour: str) -> list[int]:
+def _parse_colour(colour: str) -> list[int]:
     """Return red, green and blue of a colour such as "#0072b2"."""
     return list(bytes.fromhex(colour.removeprefix("#")))
 
 
-def resize_tile(tile: Tile, size: int) -> NDArray[np.uint8]:
+def _resize_tile(tile: Tile, size: int) -> NDArray[np.uint8]:
     """Return a tile in the sheet's size, shape (size, size, 3)."""
     if tile is None:
         return np.full((size, size, 3), BLANK, dtype=np.uint8)
@@ -171,7 +171,7 @@ def resize_tile(tile: Tile, size: int) -> NDArray[np.uint8]:
     return np.asarray(resized, dtype=np.uint8)
 
 
-def write_caption(figure: Figure, grid: Grid, place: int, row: Row) -> None:
+def _write_caption(figure: Figure, grid: _Grid, place: int, row: _Row) -> None:
     """Write beside a row's images what they are."""
     left, top = grid.find_corner(place)
     x = left + MARGIN_PIXELS + SWATCH_PIXELS + 14

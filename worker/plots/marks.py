@@ -41,7 +41,7 @@ def draw_points(axes: Axes, frame: Frame, points: Points, labels: NDArray[np.int
         for look in np.unique(looks[chunk])[::-1].tolist():
             chosen = points[chunk[looks[chunk] == look]]
             axes.add_artist(make_markers(chosen, size, alpha=opacity, **find_look(look)))
-    draw_outside(axes, frame, points[outside], looks[outside])
+    _draw_outside(axes, frame, points[outside], looks[outside])
 
 
 def choose_marks(count: int, area_pixels: float) -> tuple[float, float]:
@@ -51,7 +51,7 @@ def choose_marks(count: int, area_pixels: float) -> tuple[float, float]:
     return float(width), float(np.clip(1.25 - 0.17 * np.log10(count), 0.5, 0.9))
 
 
-def draw_outside(axes: Axes, frame: Frame, points: Points, looks: NDArray[np.int32]) -> None:
+def _draw_outside(axes: Axes, frame: Frame, points: Points, looks: NDArray[np.int32]) -> None:
     """Draw points beyond the frame as triangles at its edge, pointing to where they are."""
     places = frame.clamp(points)
     right, up = (points > frame.high).T
@@ -79,18 +79,18 @@ def draw_numbers(
     corner = np.array([axes.bbox.x0, axes.bbox.y0])
     for label, start, end in zip(named.tolist(), wanted + corner, settled + corner, strict=True):
         if not np.array_equal(start, end):
-            draw_leader(axes, start, end)
-        draw_number(axes, end, label, room - 4)
+            _draw_leader(axes, start, end)
+        _draw_number(axes, end, label, room - 4)
 
 
-def draw_leader(axes: Axes, start: NDArray[np.float64], end: NDArray[np.float64]) -> None:
+def _draw_leader(axes: Axes, start: NDArray[np.float64], end: NDArray[np.float64]) -> None:
     """Draw a thin line from a centroid to its number, in the figure's pixels."""
     line = make_markers(np.stack([start, end]), 7, marker="o", markerfacecolor=INK, markevery=[0])
     line.set(linestyle="-", linewidth=0.9, color=INK, zorder=4, transform=IdentityTransform())
     axes.add_artist(line)
 
 
-def draw_number(axes: Axes, place: NDArray[np.float64], label: int, size: float) -> None:
+def _draw_number(axes: Axes, place: NDArray[np.float64], label: int, size: float) -> None:
     """Draw a cluster's number in a disc ``size`` pixels wide, in the figure's pixels."""
     look = {"marker": "o", "markerfacecolor": "white", "markeredgecolor": find_colour(label)}
     disc = make_markers(place[np.newaxis], size, **look | {"markeredgewidth": 2})

@@ -24,13 +24,13 @@ def make_panels(
 ) -> tuple[Figure, Axes, Axes]:
     """Make a figure of two panels, each with its label at the left and ``numbers`` below both."""
     figure = make_figure(HEADER_PIXELS + 2 * PANEL_PIXELS + 156, title, note)
-    above = place_panel(figure, HEADER_PIXELS + 20, labels[0])
-    below = place_panel(figure, HEADER_PIXELS + PANEL_PIXELS + 50, labels[1])
+    above = _place_panel(figure, HEADER_PIXELS + 20, labels[0])
+    below = _place_panel(figure, HEADER_PIXELS + PANEL_PIXELS + 50, labels[1])
     below.set_xlabel(numbers, labelpad=8, **make_font(BODY))
     return figure, above, below
 
 
-def place_panel(figure: Figure, top: float, label: str) -> Axes:
+def _place_panel(figure: Figure, top: float, label: str) -> Axes:
     """Add one of the panels."""
     axes = place_axes(figure, LEFT_PIXELS, top, WIDTH_PIXELS - LEFT_PIXELS - 60, PANEL_PIXELS)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

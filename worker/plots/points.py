@@ -35,13 +35,13 @@ class Frame:
 
 def find_frame(points: Points) -> Frame:
     """Find a frame that a few extreme points cannot blow up, for points of shape (n, 2)."""
-    spans = np.array([find_span(values) for values in points.T])
+    spans = np.array([_find_span(values) for values in points.T])
     width = spans[:, 1] - spans[:, 0]
     padding = np.where(width > 0, width * PADDING, 1.0)
     return Frame(spans[:, 0] - padding, spans[:, 1] + padding)
 
 
-def find_span(values: NDArray[np.float64]) -> tuple[float, float]:
+def _find_span(values: NDArray[np.float64]) -> tuple[float, float]:
     """Find the span of all values but those both in the outer hundredth and beyond Tukey's fences.
 
     Either rule alone fails: a small cluster far away lies beyond the fences of a dense one, and
@@ -76,21 +76,21 @@ def sample_rows(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> NDArray[n
     """
     rows = np.arange(len(labels))
     if len(labels) > MAX_POINTS:
-        quotas, own_sizes = share_points(sizes)[labels], sizes[labels]
+        quotas, own_sizes = _share_points(sizes)[labels], sizes[labels]
         # Row r of a cluster is taken where r × quota ÷ size reaches the next whole number.
-        reached = rank_within_cluster(labels, sizes) * quotas
+        reached = _rank_within_cluster(labels, sizes) * quotas
         rows = np.flatnonzero((reached + quotas) // own_sizes > reached // own_sizes)
     return np.random.default_rng(0).permutation(rows)
 
 
-def share_points(sizes: NDArray[np.intp]) -> NDArray[np.intp]:
+def _share_points(sizes: NDArray[np.intp]) -> NDArray[np.intp]:
     """Share the points out by size, after a few for each cluster, so that small ones are seen."""
     least = min(MIN_POINTS_OF_CLUSTER, MAX_POINTS // (2 * max(1, len(sizes))))
     rest = MAX_POINTS - least * len(sizes)
     return np.minimum(sizes, least + sizes.astype(np.intp) * rest // max(1, int(sizes.sum())))
 
 
-def rank_within_cluster(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
+def _rank_within_cluster(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
     """Number the rows of each cluster from 0, in their order."""
     by_label = np.argsort(labels, kind="stable")
     first = np.cumsum(sizes) - sizes
@@ -114,7 +114,9 @@ def spread_apart(places: Points, taken: Points, room: float, box: Points) -> Poi
         room: Side of the square that each one needs.
         box: Width and height that places may not leave, shape (2,).
     """
-    steps = np.array([(0.0, 0.0)] + [ring for radius in range(1, 12) for ring in make_ring(radius)])
+    steps = np.array(
+        [(0.0, 0.0)] + [ring for radius in range(1, 12) for ring in _make_ring(radius)]
+    )
     edge = room / 2
     settled = taken
     for place in places:
@@ -126,7 +128,7 @@ def spread_apart(places: Points, taken: Points, room: float, box: Points) -> Poi
     return settled[len(taken) :]
 
 
-def make_ring(radius: int) -> list[tuple[float, float]]:
+def _make_ring(radius: int) -> list[tuple[float, float]]:
     """Return places around the origin, the farther out the more of them."""
     angles = np.linspace(0, 2 * np.pi, 8 * radius, endpoint=False)
     return [(radius * float(np.cos(a)), radius * float(np.sin(a))) for a in angles]

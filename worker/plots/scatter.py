@@ -41,7 +41,7 @@ LEGEND_NAME_PIXELS, LEGEND_COUNT_PIXELS = 36, 208
 
 
 @dataclass(frozen=True)
-class Layout:
+class _Layout:
     """Where plane and legend are, in pixels.
 
     Attributes:
@@ -97,7 +97,7 @@ def make_scatter_figure(
 ) -> Figure:
     """Make the figure of ``plot_scatter``."""
     shares = np.asarray(explained_variance_ratio, dtype=np.float64)
-    points = spread_single_component(coordinates, len(shares))
+    points = _spread_single_component(coordinates, len(shares))
     noise = len(labels) - int(sizes.sum())
     frame, rows = find_frame(points), sample_with_noise(labels, sizes, noise)
     outside = int(frame.is_outside(points).sum())
@@ -105,18 +105,18 @@ def make_scatter_figure(
         describe_clusters(sizes, "numbered", noise),
         *describe_limits(len(labels), len(rows), outside),
     ]
-    figure = make_figure(HEIGHT_PIXELS, describe_title(len(shares)), *notes)
-    layout = Layout(HEADER_PIXELS + LINE_PIXELS * (len(notes) - 1), 1 + (len(sizes) > LEGEND_ROWS))
-    axes = place_plane(figure, layout, frame, shares)
+    figure = make_figure(HEIGHT_PIXELS, _describe_title(len(shares)), *notes)
+    layout = _Layout(HEADER_PIXELS + LINE_PIXELS * (len(notes) - 1), 1 + (len(sizes) > LEGEND_ROWS))
+    axes = _place_plane(figure, layout, frame, shares)
     draw_points(axes, frame, points[rows], labels[rows])
     inside = labels >= 0
     centroids = find_centroids(points[inside], labels[inside], sizes)
     draw_numbers(axes, frame, points, centroids, sizes)
-    draw_legend(figure, layout, sizes, noise)
+    _draw_legend(figure, layout, sizes, noise)
     return figure
 
 
-def spread_single_component(coordinates: NDArray[np.float32], n_components: int) -> Points:
+def _spread_single_component(coordinates: NDArray[np.float32], n_components: int) -> Points:
     """Return the points to draw; a single component is spread upwards, to show how dense it is."""
     points = coordinates.astype(np.float64)
     if n_components < 2:
@@ -124,7 +124,7 @@ def spread_single_component(coordinates: NDArray[np.float32], n_components: int)
     return points
 
 
-def describe_title(n_components: int) -> str:
+def _describe_title(n_components: int) -> str:
     """Return what the plot shows."""
     which = "first principal component" if n_components < 2 else "first two principal components"
     return f"Image clusters: {which}"
@@ -149,7 +149,9 @@ def describe_axis(component: int, shares: NDArray[np.float64]) -> str:
     return f"Principal component {component}" + (f" ({share} of variance)" if share else "")
 
 
-def place_plane(figure: Figure, layout: Layout, frame: Frame, shares: NDArray[np.float64]) -> Axes:
+def _place_plane(
+    figure: Figure, layout: _Layout, frame: Frame, shares: NDArray[np.float64]
+) -> Axes:
     """Add the plane with its two labelled axes."""
     axes = place_axes(figure, LEFT_PIXELS, layout.top, layout.width, layout.height)
     axes.set(xlim=(frame.low[0], frame.high[0]), ylim=(frame.low[1], frame.high[1]))
@@ -166,7 +168,7 @@ def place_plane(figure: Figure, layout: Layout, frame: Frame, shares: NDArray[np
     return axes
 
 
-def draw_legend(figure: Figure, layout: Layout, sizes: NDArray[np.intp], noise: int) -> None:
+def _draw_legend(figure: Figure, layout: _Layout, sizes: NDArray[np.intp], noise: int) -> None:
     """List the clusters with their markers and sizes, right of the plane."""
     row_pixels = layout.height / (LEGEND_ROWS + 2)
     for column in range(layout.legend_columns):
@@ -174,7 +176,7 @@ def draw_legend(figure: Figure, layout: Layout, sizes: NDArray[np.intp], noise: 
         y = layout.top + row_pixels / 2
         write(figure, x + LEGEND_NAME_PIXELS, y, "Cluster", size=SMALL, color=GREY)
         write(figure, x + LEGEND_COUNT_PIXELS, y, "Images", size=SMALL, color=GREY, ha="right")
-    for (column, row), label, name, size in make_entries(sizes, noise):
+    for (column, row), label, name, size in _make_entries(sizes, noise):
         x = layout.legend_left + column * LEGEND_COLUMN_PIXELS
         y = layout.top + (row + 1.5) * row_pixels
         mark = make_markers(np.array([[x + 14.0, figure.bbox.height - y]]), 17, **find_look(label))
@@ -184,7 +186,7 @@ def draw_legend(figure: Figure, layout: Layout, sizes: NDArray[np.intp], noise: 
         write(figure, x + LEGEND_COUNT_PIXELS, y, f"{size:,}", ha="right")
 
 
-def make_entries(
+def _make_entries(
     sizes: NDArray[np.intp], noise: int
 ) -> list[tuple[tuple[int, int], int, str, int]]:
     """Return column and row, label, name and images of each entry; the last row is the rest's."""

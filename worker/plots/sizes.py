@@ -42,13 +42,13 @@ def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:
         middle = HEADER_PIXELS + row_pixels * (label + 0.5)
         length = BAR_PIXELS * size / largest
         write(figure, NAME_PIXELS, middle, f"Cluster {label}", ha="right")
-        draw_bar(figure, middle, (length, 0.7 * row_pixels), find_colour(label))
+        _draw_bar(figure, middle, (length, 0.7 * row_pixels), find_colour(label))
         words = f"{size:,}  ({show_share(size / total)})"
         write(figure, NAME_PIXELS + 32 + length, middle, words)
     return figure
 
 
-def draw_bar(figure: Figure, middle: float, size: tuple[float, float], colour: str) -> None:
+def _draw_bar(figure: Figure, middle: float, size: tuple[float, float], colour: str) -> None:
     """Draw a bar, ``size`` being its length and thickness; all in pixels from the upper left."""
     # Straight on the figure: axes of their own would cost more than all the bars.
     length, thickness = size

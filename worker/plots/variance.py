@@ -37,9 +37,9 @@ def make_variance_figure(explained_variance_ratio: ArrayLike) -> Figure:
         components = MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
         axes.xaxis.set_major_locator(components)
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.6g} %")
-    draw_cumulative(cumulative, shares.cumsum())
+    _draw_cumulative(cumulative, shares.cumsum())
     cumulative.xaxis.set_visible(False)
-    draw_bars(single, shares)
+    _draw_bars(single, shares)
     return figure
 
 
@@ -55,7 +55,7 @@ def describe_variance(shares: NDArray[np.float64]) -> str:
     return f"{words}; the first {enough} keep 90 %" if 1 < enough < len(shares) else words
 
 
-def draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:
+def _draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:
     """Draw the sum of the shares, as a step for each component."""
     edges = np.arange(len(kept) + 1) + 0.5
     # As they are: `stairs` would first search them for limits, 0.7 s for 4,096 components.
@@ -67,7 +67,7 @@ def draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:
     axes.axhline(1, color=GREY, linewidth=0.8, linestyle=(0, (4, 4)))
 
 
-def draw_bars(axes: Axes, shares: NDArray[np.float64]) -> None:
+def _draw_bars(axes: Axes, shares: NDArray[np.float64]) -> None:
     """Draw a bar for each share."""
     # Bars with gaps as one outline: thousands of components cost no more than five.
     positions = np.arange(1, len(shares) + 1)

@@ -41,16 +41,16 @@ class CheckingConsumer(Consumer):
 
         def receive_sound(message: Any) -> Any:
             try:
-                check_message(message, self.app.tasks)
+                _check_message(message, self.app.tasks)
             except REFUSED as error:
-                log_dropped(message, error)
+                _log_dropped(message, error)
                 return message.reject_log_error(logger, LOST)
             return receive(message)
 
         return receive_sound
 
 
-def check_message(message: Any, tasks: Mapping[str, object]) -> None:
+def _check_message(message: Any, tasks: Mapping[str, object]) -> None:
     """Check that a message asks for something that can be done, and at once.
 
     Raises:
@@ -65,13 +65,13 @@ def check_message(message: Any, tasks: Mapping[str, object]) -> None:
         raise InvalidTaskError(f"{' and '.join(found)} of no use here")
     match message.payload:
         case [list() as arguments, {**named}, {}] if not named:
-            if not are_sound(task, arguments):
+            if not _are_sound(task, arguments):
                 raise InvalidTaskError(f"arguments {reprlib.repr(arguments)}")
         case _:
             raise InvalidTaskError("the body is not [arguments, {}, {…}]")
 
 
-def are_sound(task: str, arguments: list[Any]) -> bool:
+def _are_sound(task: str, arguments: list[Any]) -> bool:
     """Return whether a task takes these arguments: a job's id, and a batch's number."""
     match arguments:
         # A bool is an int, too.
@@ -84,13 +84,13 @@ def are_sound(task: str, arguments: list[Any]) -> bool:
     return known and bool(JOB_ID.fullmatch(job_id))
 
 
-def log_dropped(message: Any, error: Exception) -> None:
+def _log_dropped(message: Any, error: Exception) -> None:
     """Note that a message is dropped, its job where it names one, and why."""
     cause = f"{type(error).__name__}: {error}"[:MOST_CHARACTERS]
-    logger.error("message dropped", extra={"job": name_job(message), "cause": cause})
+    logger.error("message dropped", extra={"job": _name_job(message), "cause": cause})
 
 
-def name_job(message: Any) -> str | None:
+def _name_job(message: Any) -> str | None:
     """Return the job that a message seems to be about; None where it names none."""
     try:
         job_id = message.payload[0][0]

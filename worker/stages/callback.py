@@ -33,9 +33,9 @@ def run_callback(context: WorkerContext, job_id: str, wave: Wave, work: Work) ->
     if lease is None:
         return
     with LeaseKeeper(ledger, lease) as keeper:
-        error = find_error(lease, keeper, work)
+        error = _find_error(lease, keeper, work)
     if error:
-        fail_job(context, ledger, lease, error)
+        _fail_job(context, ledger, lease, error)
     seconds = keeper.seconds
     if not error:
         with suppress(RedisError, ShoalError):
@@ -52,7 +52,7 @@ def run_callback(context: WorkerContext, job_id: str, wave: Wave, work: Work) ->
     )
 
 
-def find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
+def _find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
     """Do the work; return why it cannot be done, if so."""
     if lease.attempt > MOST_ATTEMPTS:
         return (
@@ -81,7 +81,7 @@ def find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
     return None
 
 
-def fail_job(context: WorkerContext, ledger: Ledger, lease: Lease, error: str) -> None:
+def _fail_job(context: WorkerContext, ledger: Ledger, lease: Lease, error: str) -> None:
     """End the job without a result."""
     if ledger.advance(lease, State.FAILED, {"error": error}):
         context.sweeper.end_job(ledger.job_id)

@@ -67,14 +67,14 @@ def make_model(
 
     shapes = results.shapes()
     n_rows = sum(shape.rows for shape in shapes)
-    check_enough(n_rows, request, results.job_id)
+    _check_enough(n_rows, request, results.job_id)
     n_features = max(shape.columns for shape in shapes)
-    n_components = count_components(request, n_rows, n_features)
+    n_components = _count_components(request, n_rows, n_features)
     form = next(shape for shape in shapes if shape.rows)
     row_bytes = n_features * np.dtype(form.dtype).itemsize + COORDINATE_BYTES * n_components
-    most = max(fit_memory // row_bytes, least_rows(request), n_components)
-    rows = read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), keeper)
-    statistics = sum_statistics(results)
+    most = max(fit_memory // row_bytes, _least_rows(request), n_components)
+    rows = _read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), keeper)
+    statistics = _sum_statistics(results)
     mean, scale = statistics.mean(), statistics.scale(ROUNDING.get(rows.dtype.name, 0.0))
     clustering = Clustering(
         algorithm=request.algorithm,
@@ -88,24 +88,24 @@ def make_model(
     return replace(model, features=request.features, image_size=request.image_size), choice
 
 
-def least_rows(request: JobRequest) -> int:
+def _least_rows(request: JobRequest) -> int:
     """Return how many images a job's clusters need at least."""
     return 1 if request.clusters == AUTO else request.clusters
 
 
-def check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
+def _check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
     """Raise JobFailedError unless there are as many images as clusters."""
     failures = f"`shoal failures {job_id}`"
     if not n_rows:
         raise JobFailedError(f"No image could be read: {failures} lists each with its cause.")
-    if n_rows < least_rows(request):
+    if n_rows < _least_rows(request):
         raise JobFailedError(
             f"{request.clusters} clusters need as many images, and {n_rows} could be read:"
             f" use --clusters {n_rows} or less, or mend those that {failures} lists."
         )
 
 
-def count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
+def _count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
     """Return how many principal components to keep.
 
     Raises:
@@ -122,7 +122,7 @@ def count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
     return request.components
 
 
-def read_rows(
+def _read_rows(
     results: Results, shapes: list[Shape], chosen: NDArray[np.int64], keeper: LeaseKeeper
 ) -> NDArray[np.generic]:
     """Return the ``chosen`` rows of the features of all batches, in manifest order."""
@@ -134,7 +134,7 @@ def read_rows(
     def read(batch: int) -> None:
         keeper.check()
         if n_rows := len(parts[batch]):
-            part = read_batch(results, batch, shapes[batch], parts[batch])
+            part = _read_batch(results, batch, shapes[batch], parts[batch])
             rows[ends[batch] - n_rows : ends[batch]] = part
 
     # In threads: half of the time is the system's, which hands out fresh memory page by page.
@@ -143,7 +143,7 @@ def read_rows(
     return rows
 
 
-def read_batch(
+def _read_batch(
     results: Results, batch: int, shape: Shape, positions: NDArray[np.int64]
 ) -> NDArray[np.generic]:
     """Return the rows of a batch at ``positions``, reading no more than pays."""
@@ -155,7 +155,7 @@ def read_batch(
     return every if len(positions) == shape.rows else every[positions]
 
 
-def sum_statistics(results: Results) -> FeatureStatistics:
+def _sum_statistics(results: Results) -> FeatureStatistics:
     """Return the statistics of all rows; exact sums, so that no order of batches shows."""
     parts = (FeatureStatistics.from_bytes(raw) for raw in results.statistics())
     total = None

@@ -49,17 +49,17 @@ def label_features(results: Results, batch: int, token: int) -> bytes:
     if not shape.rows:
         return b""
     features = np.frombuffer(results.features(batch), shape.dtype)
-    model = read_model(results.client, results.job_id, token)
-    return pack_labels(model.label(features.reshape(shape.rows, shape.columns)))
+    model = _read_model(results.client, results.job_id, token)
+    return _pack_labels(model.label(features.reshape(shape.rows, shape.columns)))
 
 
 @lru_cache(maxsize=4)
-def read_model(client: RedisClient, job_id: str, token: int) -> Model:  # noqa: ARG001  part of the key
+def _read_model(client: RedisClient, job_id: str, token: int) -> Model:  # noqa: ARG001  part of the key
     """Return the model of a job, written under ``token``; a process keeps those it used last."""
     return Model.from_bytes(Results(client, job_id).model())
 
 
-def pack_labels(labels: Labels) -> bytes:
+def _pack_labels(labels: Labels) -> bytes:
     """Return label rows as the store keeps them."""
     rows = np.empty(len(labels.labels), LABEL_DTYPE)
     rows["label"] = labels.labels

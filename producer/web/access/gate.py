@@ -61,20 +61,20 @@ class Gate:
             return tell_problem(request, 421, error)
         if is_foreign(request) and not self.access.has_token(request):
             return tell_problem(request, 403, "Another site asks for this: refused.")
-        if body_bytes(request) > MOST_BODY_BYTES:
+        if _body_bytes(request) > MOST_BODY_BYTES:
             return tell_problem(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
         if request.url.path.startswith(OPEN_PATHS) or self.access.admits(request):
             return None
-        return ask_for_token(request)
+        return _ask_for_token(request)
 
 
-def body_bytes(request: Request) -> int:
+def _body_bytes(request: Request) -> int:
     """Return how large a request says that its body is; one that does not say is counted."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isdecimal() else 0
 
 
-def ask_for_token(request: Request) -> Response:
+def _ask_for_token(request: Request) -> Response:
     """Return where a person enters the token, or what a program must send."""
     if request.url.path.startswith(("/api/", "/metrics")):
         error = "Send the token as `Authorization: Bearer …`: it is the server's SHOAL_WEB_TOKEN."

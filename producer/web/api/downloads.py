@@ -49,7 +49,7 @@ def download(job: TheJob, name: FileName) -> Response:
     # Written before it is sent: what goes wrong is told as such, not by a file cut off.
     file = TemporaryFile()  # noqa: SIM115  closed once it was sent
     try:
-        write_result(job, name, file)
+        _write_result(job, name, file)
         size = file.tell()
     except BaseException:
         file.close()
@@ -59,10 +59,10 @@ def download(job: TheJob, name: FileName) -> Response:
         "Content-Disposition": f'attachment; filename="shoal-{job.id}-{name}"',
     }
     kind = MEDIA_TYPES[name.partition(".")[2]]
-    return StreamingResponse(read_chunks(file), headers=headers, media_type=kind)
+    return StreamingResponse(_read_chunks(file), headers=headers, media_type=kind)
 
 
-def write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
+def _write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
     """Write one of a job's files.
 
     Raises:
@@ -82,7 +82,7 @@ def write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
     file.seek(0, 2)
 
 
-def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
+def _read_chunks(file: IO[bytes]) -> Iterator[bytes]:
     """Yield a file's bytes from its beginning on, and close it."""
     with file:
         file.seek(0)

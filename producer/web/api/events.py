@@ -32,7 +32,7 @@ async def follow_job(
     Events: `status` with a status, `away` while Redis does not answer, `gone` if the job has
     expired. Comments in between keep the connection.
     """
-    async for event in follow(site, job.status, JOB_SECONDS):
+    async for event in _follow(site, job.status, JOB_SECONDS):
         yield event
 
 
@@ -43,11 +43,11 @@ async def follow_jobs(site: TheSite) -> AsyncIterator[ServerSentEvent]:
     def read() -> list[Status]:
         return list(site.client.jobs(count=JOBS_A_PAGE))
 
-    async for event in follow(site, read, JOBS_SECONDS):
+    async for event in _follow(site, read, JOBS_SECONDS):
         yield event
 
 
-async def follow(
+async def _follow(
     site: Site, read: Callable[[], Any], seconds: float
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield what ``read`` returns whenever it changes; a job's status until the last.
@@ -59,7 +59,7 @@ async def follow(
     """
     last = None
     while not site.closing.is_set():
-        event, is_last = await run_in_threadpool(read_event, read)
+        event, is_last = await run_in_threadpool(_read_event, read)
         if event != last:
             last = event
             yield event
@@ -68,7 +68,7 @@ async def follow(
         await asyncio.sleep(seconds)
 
 
-def read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
+def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
     """Return what there is to tell, and whether nothing will follow."""
     try:
         now = read()

@@ -13,7 +13,7 @@ from shoal.shared.store import Tally
 from shoal.shared.tasks import BATCHES, CALLBACKS
 
 
-class JobsCollector(Collector):
+class _JobsCollector(Collector):
     """Gauges of the jobs that have not expired; they fall when one expires."""
 
     def __init__(self, client: Client) -> None:
@@ -23,9 +23,9 @@ class JobsCollector(Collector):
         """Yield all metrics, read now."""
         registry = self.client.registry
         tally = registry.tally()
-        yield from count_jobs(tally)
-        yield from time_work(tally)
-        queues = gauge("shoal_queue_messages", "Messages that wait for a worker.", "queue")
+        yield from _count_jobs(tally)
+        yield from _time_work(tally)
+        queues = _gauge("shoal_queue_messages", "Messages that wait for a worker.", "queue")
         for queue in (BATCHES, CALLBACKS):
             queues.add_metric([queue], registry.waiting([queue]))
         yield queues
@@ -35,24 +35,24 @@ class JobsCollector(Collector):
         )
 
 
-def gauge(name: str, meaning: str, label: str) -> GaugeMetricFamily:
+def _gauge(name: str, meaning: str, label: str) -> GaugeMetricFamily:
     """Return a gauge with one label."""
     return GaugeMetricFamily(name, meaning, labels=[label])
 
 
-def count_jobs(tally: Tally) -> Iterator[Metric]:
+def _count_jobs(tally: Tally) -> Iterator[Metric]:
     """Yield how many jobs and images there are."""
-    jobs = gauge("shoal_jobs", "Jobs that have not expired.", "state")
+    jobs = _gauge("shoal_jobs", "Jobs that have not expired.", "state")
     for state in State:
         jobs.add_metric([state], tally.jobs[state])
     yield jobs
-    images = gauge("shoal_images", "Images of these jobs.", "outcome")
+    images = _gauge("shoal_images", "Images of these jobs.", "outcome")
     images.add_metric(["loaded"], tally.loaded)
     images.add_metric(["failed"], tally.failed)
     yield images
 
 
-def time_work(tally: Tally) -> Iterator[Metric]:
+def _time_work(tally: Tally) -> Iterator[Metric]:
     """Yield how long the batches and callbacks of these jobs took, and how many they were."""
     kinds = {
         "batch": (State.LOADING, State.LABELLING),
@@ -71,5 +71,5 @@ def time_work(tally: Tally) -> Iterator[Metric]:
 def measure(client: Client) -> tuple[bytes, str]:
     """Return all metrics as text, and the text's media type."""
     registry = CollectorRegistry()
-    registry.register(JobsCollector(client))
+    registry.register(_JobsCollector(client))
     return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -78,7 +78,7 @@ def preview(site: Site, submission: Submission) -> Preview:
         UsageError: It would be refused.
         BusyError: Too many folders are looked at.
     """
-    folder = list_folder(site, submission.source)
+    folder = _list_folder(site, submission.source)
     request = make_request(folder, submission.options())
     plan = site.client.plan(folder, request)
     return Preview(
@@ -99,7 +99,7 @@ def submit(site: Site, submission: Submission) -> Job:
         UsageError: It is refused.
         BusyError: Too many folders are looked at.
     """
-    folder = list_folder(site, submission.source)
+    folder = _list_folder(site, submission.source)
     with site.changing:
         options = submission.options()
         job = site.client.submit_folder(folder, force=submission.force, **options)
@@ -107,14 +107,14 @@ def submit(site: Site, submission: Submission) -> Job:
     return job
 
 
-def list_folder(site: Site, source: str) -> Folder:
+def _list_folder(site: Site, source: str) -> Folder:
     """Return the images of a folder that a job may be made of.
 
     Raises:
         SourceError: There is none, or it is not under a directory of SHOAL_IMAGE_ROOTS.
         BusyError: Too many folders are looked at.
     """
-    check_source(source, site.client.settings.image_roots)
+    _check_source(source, site.client.settings.image_roots)
     if not site.walks.acquire(blocking=False):
         raise BusyError(1)
     try:
@@ -123,7 +123,7 @@ def list_folder(site: Site, source: str) -> Folder:
         site.walks.release()
 
 
-def check_source(source: str, roots: tuple[Path, ...]) -> None:
+def _check_source(source: str, roots: tuple[Path, ...]) -> None:
     """Check where a folder is before anything tells whether it exists.
 
     Raises:

@@ -62,7 +62,7 @@ def show_jobs(site: TheSite, number: Number = 1) -> Response:
         features=list_features(),
         defaults=DEFAULTS,
         algorithms=ALGORITHMS,
-        is_idle=any(is_waiting(site, status) for status in statuses),
+        is_idle=any(_is_waiting(site, status) for status in statuses),
         **common(site),
     )
 
@@ -70,8 +70,8 @@ def show_jobs(site: TheSite, number: Number = 1) -> Response:
 @router.get("/jobs/{job_id}")
 def show_job(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) -> Response:
     """One job: where it stands, and what it found."""
-    found = find_results(site, job, number) if status.state is State.FINISHED else None
-    is_idle = is_waiting(site, status)
+    found = _find_results(site, job, number) if status.state is State.FINISHED else None
+    is_idle = _is_waiting(site, status)
     page = Page("job.html", status=status, found=found, is_idle=is_idle, **common(site))
     page.headers["Content-Security-Policy"] = FRAMING_POLICY
     return page
@@ -102,16 +102,16 @@ def show_failures(site: TheSite, job: TheJob, status: TheStatus, number: Number 
 @router.get("/jobs/{job_id}/report")
 def show_report(job: TheJob) -> Response:
     """The report, as of no site."""
-    return show_foreign(make_report(job))
+    return _show_foreign(make_report(job))
 
 
 @router.get("/jobs/{job_id}/map")
 def show_map(job: TheJob) -> Response:
     """The map alone, as of no site: what the job's page has in a frame."""
-    return show_foreign(make_map_page(job))
+    return _show_foreign(make_map_page(job))
 
 
-def show_foreign(html: bytes) -> Response:
+def _show_foreign(html: bytes) -> Response:
     """Return a document with scripts of its own, which a page of ours may frame."""
     headers = {"Content-Security-Policy": REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(html, headers=headers, media_type="text/html; charset=utf-8")
@@ -122,12 +122,12 @@ def common(site: Site) -> dict[str, Any]:
     return {"is_private": site.access.token is not None}
 
 
-def is_waiting(site: Site, status: Status) -> bool:
+def _is_waiting(site: Site, status: Status) -> bool:
     """Return whether a job has nobody who works on it."""
     return not (status.state.is_final or site.client.workers.are_running())
 
 
-def find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
+def _find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
     """Return what a finished job's page shows of its results."""
     summary, catalogue = job.summary(), site.catalogue(job)
     part = Slice(number, CLUSTERS_A_PAGE, len(summary.clusters))
@@ -135,14 +135,14 @@ def find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
     return {
         "summary": summary,
         "part": part,
-        "clusters": list(show_clusters(catalogue, summary.clusters[part.start : part.end])),
+        "clusters": list(_show_clusters(catalogue, summary.clusters[part.start : part.end])),
         "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS]),
         "plots": {name: title for name, title in PLOTS.items() if name in available},
         "downloads": DOWNLOADS,
     }
 
 
-def show_clusters(
+def _show_clusters(
     catalogue: Catalogue, clusters: Sequence[ClusterSummary]
 ) -> Iterator[tuple[ClusterSummary, list[Picture]]]:
     """Yield clusters with the images that speak for them."""

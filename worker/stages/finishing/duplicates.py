@@ -41,7 +41,7 @@ def search_duplicates(
     """
     try:
         if lease.attempt <= MOST_ATTEMPTS:
-            return find_duplicate_rows(findings, keeper)
+            return _find_duplicate_rows(findings, keeper)
         why = f"{lease.attempt - 1} processes were lost while they finished the job"
     except MemoryError:
         why = "not enough memory"
@@ -57,7 +57,7 @@ def search_duplicates(
     return None
 
 
-def find_duplicate_rows(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
+def _find_duplicate_rows(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
     """Return the images that are copies of each other or look alike, of DUPLICATE_DTYPE.
 
     Raises:
@@ -71,14 +71,14 @@ def find_duplicate_rows(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.v
     found = find_duplicates(contents, perceptual, keeper.check)
     rows = np.empty(len(found.rows), DUPLICATE_DTYPE)
     rows["group"] = found.groups
-    rows["content"] = number_contents(contents[found.rows], found.groups)
+    rows["content"] = _number_contents(contents[found.rows], found.groups)
     rows["batch"], rows["place"] = findings.places(found.rows)
     rows["like_batch"], rows["like_place"] = findings.places(found.partners)
     rows["distance"] = found.distances
     return rows
 
 
-def number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
+def _number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return for each row the number of its content within its group, from 0 in its order.
 
     Args:

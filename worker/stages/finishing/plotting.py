@@ -89,25 +89,25 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     }
     if choice := findings.choice:
         draws[CHOICE_PLOT] = lambda: plots.plot_choice(choice)
-    return draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
+    return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
 
 
-def draw_each(
+def _draw_each(
     draws: Mapping[str, Draw], encode: Callable[[Image.Image], Future[bytes]]
 ) -> dict[str, bytes]:
     """Return what each of ``draws`` draws, encoded, without those that fail."""
     encoding, plots = dict[str, Future[bytes]](), dict[str, bytes]()
     for name, draw in draws.items():
-        with only_a_plot(name):
+        with _only_a_plot(name):
             encoding[name] = encode(draw())
     for name, png in encoding.items():
-        with only_a_plot(name):
+        with _only_a_plot(name):
             plots[name] = png.result()
     return plots
 
 
 @contextmanager
-def only_a_plot(name: str) -> Iterator[None]:
+def _only_a_plot(name: str) -> Iterator[None]:
     """Let what fails here cost a plot: the labels are complete, and worth more than all plots."""
     try:
         yield

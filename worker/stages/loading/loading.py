@@ -43,13 +43,13 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     if attempt is None:
         return Commit.STALE
     if attempt.number > MOST_ATTEMPTS:
-        return give_up(context, ledger, batch, attempt.notes)
+        return _give_up(context, ledger, batch, attempt.notes)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             part = Remainder.find(results, batch, attempt.notes)
             images = read_images(context, ledger.request, part.paths, attempt.number, heartbeat)
             if not part.is_retry:  # that must not cost a finished job its results
-                check_source(ledger, images.failures)
+                _check_source(ledger, images.failures)
             rows = extract_rows(context, ledger, images, heartbeat.check)
             seconds = heartbeat.seconds
             commit = commit_rows(context, ledger, part, rows, images, seconds)
@@ -64,7 +64,7 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     return commit
 
 
-def give_up(
+def _give_up(
     context: WorkerContext, ledger: Ledger, batch: int, notes: Sequence[bytes | None]
 ) -> Commit:
     """Commit a hopeless batch: each image to be loaded is a failure that says why."""
@@ -96,7 +96,7 @@ def extract_rows(
     model = context.settings.embedding_model
     extractors = find_extractors(ledger.request.features, model)
     for extractor in extractors:
-        check_same(ledger, extractor)
+        _check_same(ledger, extractor)
     parts = []
     hashes = np.empty(len(images.digests), HASH_DTYPE)
     hashes["content"] = images.digests
@@ -110,7 +110,7 @@ def extract_rows(
     return BatchRows(np.concatenate(parts), hashes, widths)
 
 
-def check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
+def _check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
     """Check that images are not missing because this machine has nothing of their folder.
 
     Raises:
@@ -124,7 +124,7 @@ def check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
         )
 
 
-def check_same(ledger: Ledger, extractor: Extractor) -> None:
+def _check_same(ledger: Ledger, extractor: Extractor) -> None:
     """Check that this worker's extractor is that of the job's other workers.
 
     Raises:

@@ -23,7 +23,7 @@ def commit_rows(
     seconds: float | None = None,
 ) -> Commit:
     """Commit the rows of a batch, with those loaded before, and the time that it took."""
-    page = make_batch_page(part, images, ledger.total)
+    page = _make_batch_page(part, images, ledger.total)
     rows, failures = part.merge(rows, images.failures)
     features = rows.features
     shape = Shape(len(features), features.shape[1], features.dtype.str, rows.widths)
@@ -35,7 +35,7 @@ def commit_rows(
     return ledger.commit_loading(part.batch, features.tobytes(), counts, notes, seconds)
 
 
-def make_batch_page(part: Remainder, images: LoadedImages, total: int) -> bytes:
+def _make_batch_page(part: Remainder, images: LoadedImages, total: int) -> bytes:
     """Return the thumbnails of a whole batch as one page, in row order.
 
     A batch that was loaded before there were thumbnails has none.

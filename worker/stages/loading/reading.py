@@ -59,12 +59,12 @@ def read_images(
             heartbeat.check()
             watchdog.watch()
 
-        with choose_loader(context, request, attempt, check) as load:
+        with _choose_loader(context, request, attempt, check) as load:
             return load_images(request, paths, load, check)
 
 
 @contextmanager
-def choose_loader(
+def _choose_loader(
     context: WorkerContext, request: JobRequest, attempt: int, check: Callable[[], None]
 ) -> Iterator[Load]:
     """Yield what loads an image: here, or in a sub-process once the batch has cost processes."""
