@@ -1,6 +1,7 @@
 """The names of all Redis keys. Those of one job share a hash tag."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from shoal.shared.jobs import Wave
 from shoal.shared.tasks import PRIORITIES
@@ -28,42 +29,42 @@ class JobKeys:
         """Return the key of ``parts`` within the job."""
         return ":".join([f"shoal:{{{self.job_id}}}", *map(str, parts)])
 
-    @property
+    @cached_property
     def job(self) -> str:
         """HASH: state, counts, times, request."""
         return self.name("job")
 
-    @property
+    @cached_property
     def manifest(self) -> str:
         """HASH of batch: its paths, NUL-separated and deflated."""
         return self.name("manifest")
 
-    @property
+    @cached_property
     def failures(self) -> str:
         """HASH of batch: JSON of the images that failed."""
         return self.name("failures")
 
-    @property
+    @cached_property
     def shapes(self) -> str:
         """HASH of batch: JSON of its features' shape and dtype."""
         return self.name("shapes")
 
-    @property
+    @cached_property
     def statistics(self) -> str:
         """HASH of batch: sums and sums of squares of its features."""
         return self.name("statistics")
 
-    @property
+    @cached_property
     def hashes(self) -> str:
         """HASH of batch: 16 bytes for each of its images, a digest and a perceptual hash."""
         return self.name("hashes")
 
-    @property
+    @cached_property
     def thumbnails(self) -> str:
         """HASH of batch: JPEG page of its images, or nothing where none can be shown."""
         return self.name("thumbnails")
 
-    @property
+    @cached_property
     def lease(self) -> str:
         """STRING: the token of whoever fits or finishes now."""
         return self.name("lease")

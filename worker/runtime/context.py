@@ -34,8 +34,12 @@ class WorkerContext:
         return lru_cache(maxsize=64)(lambda job_id: Ledger(self.client, job_id, seconds))
 
     def results(self, job_id: str) -> Results:
-        """Return the results of one job."""
-        return Results(self.client, job_id)
+        """Return the results of one job; those used last are kept, with the names of their keys."""
+        return self._results(job_id)
+
+    @cached_property
+    def _results(self) -> Callable[[str], Results]:
+        return lru_cache(maxsize=64)(lambda job_id: Results(self.client, job_id))
 
     @cached_property
     def messages(self) -> Messages:

@@ -12,10 +12,11 @@ from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import is_bare
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
-from shoal.shared.store.rows import FailedImage
+from shoal.shared.store.rows import FailedImage, Shape
 from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import HASH_DTYPE, perceptual_hash
+from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
@@ -26,9 +27,8 @@ from shoal.worker.stages.attempts import (
     keep_batch,
     log_batch,
 )
-from shoal.worker.stages.loading.outcome import commit_rows
 from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
-from shoal.worker.stages.loading.remainder import BatchRows, Remainder
+from shoal.worker.stages.loading.rows import BatchRows, Remainder
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
                 _check_source(ledger, images.failures)
             rows = extract_rows(context, ledger, images, heartbeat.checkpoint)
             seconds = heartbeat.seconds
-            commit = commit_rows(context, ledger, part, rows, images, seconds)
+            commit = _commit(context, ledger, part, rows, images, seconds)
     except UsageError as error:
         # Another attempt on this worker would end the same way.
         return fail_hopeless(context, ledger, Wave.LOADING, str(error))
@@ -77,13 +77,34 @@ def _give_up(
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
         rows = extract_rows(context, ledger, nothing, lambda: None)
-        commit = commit_rows(context, ledger, part, rows, nothing)
+        commit = _commit(context, ledger, part, rows, nothing)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError, DamagedJobError):
         # The manifest is damaged, the request is of another version, or this worker lacks what
         # the job asks for.
         return fail_hopeless(context, ledger, Wave.LOADING, detail)
     logger.error(detail, extra={"job": ledger.job_id, "stage": Wave.LOADING})
     return commit
+
+
+def _commit(
+    context: WorkerContext,
+    ledger: Ledger,
+    part: Remainder,
+    rows: BatchRows,
+    images: LoadedImages,
+    seconds: float | None = None,
+) -> Commit:
+    """Commit the rows of a batch together with those loaded before a retry."""
+    sheet = part.make_sheet(images.pixels, images.failures, ledger.total)
+    rows, failures = part.merge_rows(rows, images.failures), part.place_failures(images.failures)
+    features = rows.features
+    shape = Shape(len(features), features.shape[1], features.dtype.str, rows.widths)
+    statistics = FeatureStatistics.of(features).to_bytes()
+    values = context.results(ledger.job_id).loading_values(
+        shape, failures, statistics, rows.hashes.tobytes(), sheet
+    )
+    counts = (len(features), len(failures))
+    return ledger.batches.commit_loading(part.batch, features.tobytes(), counts, values, seconds)
 
 
 def extract_rows(

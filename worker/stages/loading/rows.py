@@ -1,20 +1,23 @@
-"""The images of a batch that are to be loaded: all of them, or those that failed before a retry."""
+"""The rows of a batch: those to be loaded now, and those that were loaded before a retry."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Results
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.images.hashes import HASH_DTYPE
+from shoal.worker.images.thumbnails import cut_page, make_page, make_tiles
 
 
 @dataclass(frozen=True)
 class BatchRows:
-    """Images of a batch that were loaded, a row each.
+    """Images of a batch that were loaded, a row each, in the order of the manifest.
 
     Attributes:
         features: Shape (n_loaded, n_features).
@@ -37,7 +40,7 @@ class BatchRows:
 
 @dataclass(frozen=True)
 class Remainder:
-    """What is to be loaded of a batch, and what was loaded before.
+    """The images of a batch that are to be loaded: all, or those that failed before a retry.
 
     Attributes:
         batch: Number of the batch.
@@ -79,28 +82,52 @@ class Remainder:
         missing = [paths[position] for position in positions]
         return cls(batch, missing, positions, rows, loaded.thumbnails, is_retry=True)
 
-    @property
-    def n_images(self) -> int:
-        """The number of images of the whole batch."""
-        return len(self.positions) + (0 if self.rows is None else len(self.rows.features))
-
-    def loaded_positions(self, failures: list[FailedImage]) -> list[int]:
-        """List the positions in the batch of those of ``paths`` that are not among ``failures``."""
-        failed = {failure.position for failure in failures}
-        return [position for n, position in enumerate(self.positions) if n not in failed]
-
-    def merge(
-        self, rows: BatchRows, failures: list[FailedImage]
-    ) -> tuple[BatchRows, list[FailedImage]]:
-        """Merge what was loaded now with what was loaded before, in the order of the manifest.
+    def merge_rows(self, rows: BatchRows, failures: Sequence[FailedImage]) -> BatchRows:
+        """Merge the rows loaded now with those loaded before, in the order of the manifest.
 
         Args:
             rows: Of those of ``paths`` that were loaded now.
             failures: Of the others; each position is one in ``paths``.
         """
-        now = self.loaded_positions(failures)
-        failures = [replace(f, position=self.positions[f.position]) for f in failures]
-        if self.rows is None or not len(rows.features):
-            return (rows if self.rows is None else self.rows), failures
-        before = np.setdiff1d(np.arange(self.n_images), self.positions)
-        return self.rows.join(rows, np.argsort([*before, *now])), failures
+        if self.rows is None:
+            return rows
+        if not len(rows.features):
+            return self.rows
+        before = np.setdiff1d(np.arange(self._n_images), self.positions)
+        return self.rows.join(rows, np.argsort([*before, *self._loaded_positions(failures)]))
+
+    def place_failures(self, failures: Sequence[FailedImage]) -> list[FailedImage]:
+        """Return ``failures`` with their positions in the batch in place of those in ``paths``."""
+        return [replace(f, position=self.positions[f.position]) for f in failures]
+
+    def make_sheet(
+        self, pixels: NDArray[np.uint8], failures: Sequence[FailedImage], total: int
+    ) -> bytes:
+        """Make one sheet of the thumbnails of the whole batch, in row order.
+
+        It stays empty for a batch that an older version loaded without thumbnails.
+
+        Args:
+            pixels: Of the images loaded now, shape (n_loaded, image_size, image_size, 3).
+            failures: Of the others; each position is one in ``paths``.
+            total: Images of the job.
+        """
+        shown = set(sample_positions(self.batch, self._n_images, total))
+        before = sorted(shown.difference(self.positions))
+        loaded = self._loaded_positions(failures)
+        now = [position in shown for position in loaded]
+        tiles = make_tiles(pixels[now])
+        if before and not self.sheet:
+            return b""
+        if before:
+            order = np.argsort([*before, *compress(loaded, now)])
+            tiles = np.concatenate([cut_page(self.sheet, len(before)), tiles])[order]
+        return make_page(tiles, total)
+
+    @property
+    def _n_images(self) -> int:
+        return len(self.positions) + (0 if self.rows is None else len(self.rows.features))
+
+    def _loaded_positions(self, failures: Sequence[FailedImage]) -> list[int]:
+        failed = {failure.position for failure in failures}
+        return [position for n, position in enumerate(self.positions) if n not in failed]
