@@ -1,8 +1,8 @@
 """The sweeper: finds work that was lost and sends it again.
 
-It runs in the main process of every worker and wherever somebody waits for a job; a
-claim in Redis lets one of them sweep at a time. A second copy of a message costs a
-millisecond, since the ledger refuses what is done.
+It runs in the main process of every worker and in every process that waits for a job; a claim in
+Redis lets one of them sweep at a time. A message that is sent twice costs a millisecond, since
+the ledger refuses what is done.
 """
 
 import logging
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A wave without a sign of life this long is looked at; its messages may be gone.
+# A wave without any heartbeat for this long is checked: its messages may be lost.
 QUIET_SECONDS = 5.0
-# Messages may wait behind other jobs' batches: they are not sent again sooner than this.
+# Messages may wait behind those of other jobs: they are not sent again sooner than this.
 PATIENCE_SECONDS = 60.0
-# Messages that one sweep sends at most, so that a worker's main process is not held up.
+# Messages that one sweep sends at most, so that a worker's main process is not blocked.
 MOST_MESSAGES = 1000
 
 AT_BATCHES = {
@@ -39,37 +39,37 @@ AT_CALLBACK = {State.FITTING: Wave.LOADING, State.FINISHING: Wave.LABELLING}
 
 
 class Sweeper:
-    """Looks after all active jobs of one Redis."""
+    """Checks all active jobs of one Redis, and sends again what was lost."""
 
     def __init__(
         self, registry: Registry, settings: Settings, connect_messages: Callable[[], "Messages"]
     ) -> None:
         self.registry = registry
         self.settings = settings
-        # Called only when there is something to send: Celery is slow to import.
+        # Called only if there is something to send: Celery is slow to import.
         self.connect_messages = connect_messages
-        # What was told already: whoever waits sweeps several times a second.
+        # Logged already: a process that waits for a job sweeps several times a second.
         self.refusal = ""
         self.damaged: set[str] = set()
 
     def sweep(self) -> None:
-        """Look after every active job once, unless somebody else does so now.
+        """Check every active job once, unless another process does so now.
 
-        While Redis is full, nothing is sent: there is a next time.
+        While Redis is full, nothing is sent; the next sweep tries again.
         """
         try:
             with full_is_ours():
                 claimed = self.registry.claim("sweep", self.settings.sweep_seconds * 0.8)
             if claimed:
                 self.registry.forget_expired()
-                # Once for all jobs: what is sent for the first says nothing of the others.
+                # Once for all jobs: what is sent for the first fills the queue for the others.
                 is_drained = self._is_drained()
                 for job_id in self.registry.active_jobs():
                     self._try_job(job_id, is_drained)
             self.refusal = ""
         except StoreFullError as error:
             if str(error) != self.refusal:
-                # In the text: whoever waits at a terminal sees no more than that.
+                # In the text: on a terminal, that is all that is seen.
                 logger.warning("could not sweep: %s", error)
             self.refusal = str(error)
 
@@ -80,9 +80,9 @@ class Sweeper:
         except UnknownJobError:
             self.registry.retire(job_id)
         except (KeyError, ValueError, ResponseError):
-            # Another version's job, or a damaged one, must not keep the others waiting.
+            # A damaged job, or one of another version, must not keep the others waiting.
             if job_id not in self.damaged:
-                logger.exception("job cannot be looked after", extra={"job": job_id})
+                logger.exception("job cannot be checked", extra={"job": job_id})
             self.damaged.add(job_id)
 
     def _is_drained(self) -> bool:
@@ -108,7 +108,7 @@ class Sweeper:
             self._send_callback(ledger, AT_CALLBACK[state])
 
     def end_job(self, job_id: str) -> None:
-        """Give an ended job its time to live."""
+        """Let what an ended job stored expire in time, and take it off the active jobs."""
         lifetimes = Lifetimes(self.settings.features_seconds, self.settings.results_seconds)
         Expiry(self.registry.client, job_id).begin(lifetimes)
         self.registry.retire(job_id)
@@ -123,8 +123,8 @@ class Sweeper:
             return
         if fields.get(f"{wave}_done") == fields["batches"]:
             self._send_callback(ledger, wave)
-        # With nothing in the queue nothing will begin. Otherwise the messages may only wait,
-        # for other jobs or for a worker: the longer they do, the seldomer they are doubled.
+        # With an empty queue, nothing will start. Otherwise the messages may only be waiting for
+        # other jobs or for a worker: the longer they wait, the less often they are sent again.
         elif not ledger.batches.has_running(wave) and (
             is_drained or quiet_seconds > PATIENCE_SECONDS
         ):
@@ -147,5 +147,5 @@ class Sweeper:
 
 
 def _note_sent_again(job_id: str, wave: Wave, what: str) -> None:
-    """Log what had been lost."""
+    """Log what was lost and is sent again."""
     logger.warning("sent again", extra={"job": job_id, "stage": wave, "messages": what})

@@ -13,7 +13,7 @@ from shoal.worker.app import app
 
 
 def end_with_parent() -> None:
-    """Wait until standard input closes, then shut down warmly."""
+    """Wait until standard input closes, then begin a warm shutdown."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

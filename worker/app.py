@@ -1,4 +1,4 @@
-"""The workers' entry point: ``celery -A shoal.worker.app worker``."""
+"""The entry point of workers: ``celery -A shoal.worker.app worker``."""
 
 import importlib
 import logging
@@ -27,15 +27,15 @@ from shoal.worker.runtime.sweep import SweeperStep
 from shoal.worker.tasks import add_tasks
 
 LOG_KEYS = {"at": "asctime", "level": "levelname", "process": "processName"}
-# What a callback needs, in the order of need; together 3 s to import.
+# What the callbacks need, in the order of use; 3 s to import in all.
 CALLBACK_MODULES = (
     "shoal.worker.model.fitting",
     "shoal.worker.plots",
     "shoal.worker.findings.duplicates",
 )
 
-# A child that ends waits until its results are read, which a main process that ends may do no
-# more: by default 30 s, every fourth time in a trial. Nothing is lost, the ledger has them.
+# A child process waits at its end until its results are read, which a main process that shuts
+# down may not do: 30 s by default, one time in four in a trial. Nothing is lost: the ledger has it.
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
 keep_freed_memory()
 
@@ -50,7 +50,7 @@ held = ExitStack()
 
 @celeryd_after_setup.connect
 def prepare(instance: Any, **_: object) -> None:
-    """Import what the tasks need before the pool forks, so that its processes share it."""
+    """Import what the tasks need before the pool forks, so that its processes share the memory."""
     try:
         if not settings.redis_url:
             held.enter_context(hold_server(settings))
@@ -62,41 +62,41 @@ def prepare(instance: Any, **_: object) -> None:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
             )
-    # Celery logs what a signal's handler raises, and starts all the same.
+    # Celery only logs what a signal's handler raises, and would start.
     except Exception as error:
         raise SystemExit(f"The worker cannot start: {error}") from error
 
 
 def _refuse_faults() -> None:
-    """End with a clear message if Redis is set up to lose work."""
+    """Exit with a clear message if the settings of Redis would lose work."""
     with closing(connect(url, QUICK_RETRIES)) as client:
         try:
             faults = find_faults(client)
         except AuthenticationError:
             raise
         except LOST:
-            return  # the worker waits for Redis, and the sweeper's step looks again
+            return  # the worker waits for Redis, and the sweeper checks again
     if faults:
         raise SystemExit("\n".join(faults))
 
 
 @after_setup_logger.connect
 def set_up_log(logger: logging.Logger, **_: object) -> None:
-    """Make the log one line an event, as key=value: `grep job=…` follows a job."""
+    """Log one line per event, as key=value: `grep job=…` follows a job."""
     for handler in logger.handlers:
         handler.setFormatter(Logfmter(list(LOG_KEYS), mapping=LOG_KEYS))
-    # Celery's own two lines for each message say less than ours.
+    # Celery's own two lines per message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_shutting_down.connect
 def send_shutdown_signal(**_: object) -> None:
-    """Let the pool hand back what would take long to end."""
+    """Have the pool give back batches that would take long to finish."""
     context.shutdown_signal.send()
 
 
 @worker_shutdown.connect
 def release(**_: object) -> None:
-    """Let go of the embedded server."""
+    """Stop using the embedded server."""
     held.close()

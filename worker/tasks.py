@@ -1,4 +1,4 @@
-"""The tasks: thin, one per stage. They never raise for data: the ledger decides, not Celery."""
+"""The tasks: thin, one per stage. No image makes one fail: the ledger decides, not Celery."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from shoal.worker.stages.loading import loading
 
 
 def add_tasks(app: Celery, context: WorkerContext) -> None:
-    """Give ``app`` the tasks, working at ``context``."""
+    """Register the tasks at ``app``."""
     app.conf.worker_consumer = "shoal.worker.runtime.message_check:CheckingConsumer"
 
     @app.task(name=LOAD_BATCH, bind=True)
@@ -48,7 +48,7 @@ def add_tasks(app: Celery, context: WorkerContext) -> None:
 
     @app.task(name=SWEEP)
     def sweep() -> None:
-        """Look after all jobs: a chord has failed."""
+        """Check all jobs: a chord has failed."""
         context.sweeper.sweep()
 
 

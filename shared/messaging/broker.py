@@ -1,4 +1,4 @@
-"""The Celery application: the same settings for whoever sends and whoever works."""
+"""The Celery application: the same settings for producers and workers."""
 
 from contextlib import suppress
 from typing import Any
@@ -15,21 +15,21 @@ from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS, PRIORITIES
 
 DAY_SECONDS = 86_400
-# Over any batch or fit; lost work is found by the sweeper, long before.
+# Longer than any batch or fit; the sweeper finds lost work long before.
 VISIBILITY_SECONDS = 900
 
 
 class ChordBackend(RedisBackend):
     """A result backend that only counts the parts of chords.
 
-    Celery 5.7 counts them without a retry: any restart of Redis failed the chord. And it
-    subscribes to the result of each task of a chord, which nobody here waits for.
+    Celery 5.7 counts them without a retry, so that any restart of Redis failed the chord. It also
+    subscribes to the result of each task of a chord, which nothing here waits for.
     """
 
     def on_chord_part_return(self, *args: Any, **kwargs: Any) -> None:
-        """Count one part, waiting up to a minute for Redis; none while Redis is full."""
-        # Raised, it would keep its message's place in the worker for good. The sweeper sends
-        # the callback of a chord that has not counted all.
+        """Count one part, retrying for up to a minute; while Redis is full, count none."""
+        # An error raised here would keep its message's slot in the worker for good. The sweeper
+        # sends the callback of a chord that did not count all parts.
         with suppress(OutOfMemoryError):
             retry_over_time(
                 super().on_chord_part_return,
@@ -51,7 +51,7 @@ class ChordBackend(RedisBackend):
         return result
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
-        """Subscribe to nothing when a single task is sent, either."""
+        """Subscribe to nothing when a single task is sent."""
 
 
 def make_app(redis_url: str) -> Celery:
@@ -65,13 +65,13 @@ def make_app(redis_url: str) -> Celery:
     broker = broker_url(redis_url)
     app = Celery("shoal", broker=broker, backend=backend_url(broker))
     app.conf.update(CONFIGURATION, shoal_redis_url=redis_url)
-    # Celery passes this on to redis-py's connection for sockets too, which refuses it.
+    # Celery passes this on for unix sockets too, and redis-py refuses it there.
     app.conf.redis_socket_keepalive = not redis_url.startswith("unix")
     return app
 
 
 def backend_url(broker: str) -> str:
-    """Return the result backend's URL for a broker's."""
+    """Return the URL of the result backend that belongs to a broker."""
     url = broker.removeprefix("redis+")
     return f"{ChordBackend.__module__}:{ChordBackend.__qualname__}+{url}"
 
@@ -86,22 +86,22 @@ CONFIGURATION: dict[str, Any] = {
     "task_serializer": "json",
     "result_serializer": "json",
     "accept_content": ["json"],
-    # A message lives until its work is committed, also when the child dies.
+    # A message is acknowledged once its work is committed, and kept if the child process dies.
     "task_acks_late": True,
     "task_reject_on_worker_lost": True,
-    # The ledger has the results; a stored one could hang a chord (see messages).
+    # The ledger has the results; one stored by Celery could hang a chord (see messages.py).
     "task_ignore_result": True,
-    # One batch at work and the next at hand: with 1, a process idles while it is fetched. With
+    # One batch at work and the next fetched. With 1, a process idles while it is fetched. With
     # more, messages age in a busy worker until they are delivered twice.
     "worker_prefetch_multiplier": 2,
-    # A chord's counters must outlive the slowest gap between two batches.
+    # A chord's counters must outlive the longest gap between two batches.
     "result_expires": 7 * DAY_SECONDS,
     "result_chord_expires": 7 * DAY_SECONDS,
     "broker_transport_options": {
         "global_keyprefix": CELERY,
         "priority_steps": list(PRIORITIES.values()),
         "visibility_timeout": VISIBILITY_SECONDS,
-        # The defaults look only every 100 s for what was not acknowledged.
+        # By default, unacknowledged messages are only looked for every 100 s.
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
         "socket_timeout": 60,
@@ -113,20 +113,20 @@ CONFIGURATION: dict[str, Any] = {
     "redis_socket_timeout": 60,
     "redis_retry_on_timeout": True,
     "redis_backend_health_check_interval": 25,
-    # A worker waits for its Redis as long as it takes.
+    # A worker waits for Redis as long as it takes.
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
-    # And for room in a full one: a worker would end at the first message that it cannot note
-    # as delivered. That message is lost, and sent again by the sweeper.
+    # It also waits while Redis is full: otherwise it would end at the first message that it cannot
+    # mark as delivered. That message is lost, and the sweeper sends it again.
     "broker_channel_error_retry": True,
-    # True kills running batches and acknowledges them: they would never be done.
+    # True would kill running batches and acknowledge their messages: they would never be done.
     "worker_cancel_long_running_tasks_on_connection_loss": False,
-    # A worker that is told to stop quickly hands back what it could not end.
+    # A worker that is told to stop gives back what it could not finish.
     "worker_soft_shutdown_timeout": 10.0,
     "worker_enable_soft_shutdown_on_idle": False,
-    # Whoever can write to Redis could otherwise command the workers; nothing here needs it.
+    # Otherwise everybody who can write to Redis could command the workers; we never need it.
     "worker_enable_remote_control": False,
     "worker_send_task_events": False,
-    # Decoders may leak: a child is replaced now and then.
+    # Decoders may leak memory: child processes are replaced now and then.
     "worker_max_tasks_per_child": 1000,
 }

@@ -1,4 +1,4 @@
-"""The messages between producer and workers: how they are sent."""
+"""The messages to the workers, and how they are sent."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from shoal.shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SW
 
 @contextmanager
 def _lost_is_ours() -> Iterator[None]:
-    """Raise ConnectionLostError for whatever Celery calls a lost connection.
+    """Raise ConnectionLostError for all that Celery raises if Redis cannot be reached.
 
     Raises:
         StoreFullError: Redis has no memory left for a message.
@@ -26,7 +26,7 @@ def _lost_is_ours() -> Iterator[None]:
         try:
             yield
         except (OperationalError, *LOST) as error:
-            # kombu calls it so when it is refused before it has sent anything.
+            # kombu raises this, too, if Redis refuses what it sends first.
             if isinstance(error.__cause__, OutOfMemoryError):
                 raise error.__cause__ from None
             raise ConnectionLostError(f"Redis does not answer ({error}).") from error
@@ -43,10 +43,10 @@ class Messages:
         self.app = app
 
     def send_wave(self, job_id: str, wave: Wave, n_batches: int) -> None:
-        """Send all batches of a wave, and its callback for when all are done."""
+        """Send all batches of a wave as a chord, with its callback."""
         header = [self._batch(job_id, wave, batch) for batch in range(n_batches)]
         body = self._callback(job_id, wave)
-        # A chord that fails is no failed job: the ledger decides, and the sweeper mends.
+        # A failed chord does not fail the job: the sweeper sends what is missing.
         body.link_error(self.app.signature(SWEEP, queue=CALLBACKS, immutable=True))
         batches = chord(header, body, app=self.app)
         with _lost_is_ours():
@@ -59,7 +59,7 @@ class Messages:
                 self._batch(job_id, wave, batch).apply_async()
 
     def send_callback(self, job_id: str, wave: Wave) -> None:
-        """Send a wave's callback, whatever its chord has counted."""
+        """Send the callback of a wave, whatever its chord has counted."""
         with _lost_is_ours():
             self._callback(job_id, wave).apply_async()
 
@@ -71,7 +71,7 @@ class Messages:
             priority=priority_of(batch),
             immutable=True,
             task_id=f"{job_id}:{wave}:{batch}",
-            # A stored result would let a child that dies before counting hang the chord for ever.
+            # With a stored result, a child that dies before counting would hang the chord.
             ignore_result=True,
         )
 

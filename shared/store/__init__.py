@@ -1,8 +1,8 @@
 """The store: every Redis key, and every change to it.
 
-``keys`` names them, ``registry`` knows all jobs, ``ledger`` is the truth about one job's
-progress, ``results`` holds what the stages of one job leave behind, and ``expiry`` ends it.
-``sessions`` are the page's.
+``keys`` names the keys, ``registry`` lists all jobs, ``ledger`` is the truth about one job's
+progress, ``results`` holds what its stages store, and ``expiry`` lets all of that expire.
+``sessions`` are those of the page.
 """
 
 from shoal.shared.store.batches import Commit

@@ -1,4 +1,4 @@
-"""What Redis refuses for a while, and what passes by itself."""
+"""Errors of Redis that pass: it cannot be reached, is full, or cannot write its file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,10 +8,10 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from shoal.shared.connection import LOST
 from shoal.shared.errors import ConnectionLostError, StoreFullError
 
-# Work that meets one of these is done again later; it was not to blame.
+# Work that ends in one of these is done again later, and the attempt does not count.
 PASSING = (*LOST, OutOfMemoryError, ReadOnlyError, ConnectionLostError, StoreFullError)
 
-# Before the cause, where Redis refuses to be changed because it could not keep the change.
+# How the message begins where Redis refuses writes because it cannot write its file.
 UNWRITABLE = "MISCONF"
 
 
@@ -23,7 +23,7 @@ def full_is_ours() -> Iterator[None]:
     except OutOfMemoryError as error:
         raise StoreFullError(
             "Redis is full: raise its maxmemory, or shorten SHOAL_FEATURES_SECONDS for the jobs"
-            " to come. What waits then goes on by itself."
+            " to come. Waiting work then continues by itself."
         ) from error
     except ResponseError as error:
         # A pipeline puts the command before what Redis says.
@@ -32,5 +32,5 @@ def full_is_ours() -> Iterator[None]:
             raise
         raise StoreFullError(
             f"Redis cannot write its file: make room on its disk ({cause.strip()})."
-            " What waits then goes on by itself."
+            " Waiting work then continues by itself."
         ) from error

@@ -1,4 +1,4 @@
-"""The end of what a job leaves: all its keys get a time to live."""
+"""Expiry: all keys of a job that has ended get a time to live."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long an ended job's features and its results are kept, in seconds."""
+    """How long the features and the results of a job are kept after its end, in seconds."""
 
     features_seconds: float
     results_seconds: float
 
 
 class Expiry:
-    """Lets the keys of one job expire. A job that lives, or lives again, keeps all of them."""
+    """Lets the keys of one job expire, unless the job is active or was resumed by a retry."""
 
     def __init__(self, client: RedisClient, job_id: str) -> None:
         self.client = client
@@ -48,7 +48,7 @@ class Expiry:
         self._run([], results_seconds, expires_at)
 
     def drop_features(self) -> None:
-        """Free the memory of the features: by far most of what a job takes."""
+        """Delete the features: by far most of the memory that a job takes."""
         self._expire(self._features(), 0)
 
     def _features(self) -> list[str]:
@@ -63,6 +63,6 @@ class Expiry:
             self._run(names[start : start + CHUNK], seconds)
 
     def _run(self, names: Sequence[str], seconds: float, expires_at: float | str = "") -> None:
-        # Each time with a look at the state: the job may be retried between two of them.
+        # The script checks the state each time: the job may be retried between two calls.
         keys = [self.keys.job, *names]
         scripts.run(self.client, "expire", keys, int(seconds * 1000), expires_at)

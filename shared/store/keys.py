@@ -7,10 +7,10 @@ from shoal.shared.jobs import Wave
 from shoal.shared.tasks import PRIORITIES
 
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
-ACTIVE = "shoal:active"  # ZSET of job ids the sweeper looks after
-WORKERS = "shoal:workers"  # ZSET of worker names by their last sign of life
+ACTIVE = "shoal:active"  # ZSET of the ids of active jobs, which the sweeper checks
+WORKERS = "shoal:workers"  # ZSET of worker names by their last heartbeat
 SESSIONS = "shoal:sessions"  # ZSET of the page's ended sessions by when they would have expired
-CLAIMS = "shoal:claim:"  # STRING with a short life: who may do a thing now
+CLAIMS = "shoal:claim:"  # STRING that expires soon: something is being done now
 CELERY = "shoal:celery:"  # prefix of all that Celery keeps
 
 
@@ -61,12 +61,12 @@ class JobKeys:
 
     @cached_property
     def thumbnails(self) -> str:
-        """HASH of batch: JPEG page of its images, or nothing where none can be shown."""
+        """HASH of batch: JPEG sheet of its images' thumbnails, or empty."""
         return self.name("thumbnails")
 
     @cached_property
     def lease(self) -> str:
-        """STRING: the token of whoever fits or finishes now."""
+        """STRING: the token of the process that is fitting or finishing."""
         return self.name("lease")
 
     def done(self, wave: Wave) -> str:
@@ -78,7 +78,7 @@ class JobKeys:
         return self.name(wave, "running")
 
     def attempts(self, wave: Wave) -> str:
-        """HASH of batch: how often it was begun."""
+        """HASH of batch: how often it was started."""
         return self.name(wave, "attempts")
 
     def errors(self, wave: Wave) -> str:
@@ -94,7 +94,7 @@ class JobKeys:
         return self.name("labels", batch)
 
     def staged(self, name: str) -> str:
-        """STRING with a short life: a batch's output, until it is committed."""
+        """STRING that expires soon: a batch's output, until it is committed."""
         return self.name("staged", name)
 
     def model(self, token: int) -> str:
@@ -110,7 +110,7 @@ class JobKeys:
         return self.name("summary", token)
 
     def pictures(self, token: int) -> str:
-        """HASH of path: JPEG of an image that the findings name."""
+        """HASH of path: JPEG of a representative or an outlier."""
         return self.name("pictures", token)
 
     def duplicates(self, token: int) -> str:

@@ -1,4 +1,4 @@
-"""The manifest's form: the paths of one batch as bytes."""
+"""The manifest: the paths of each batch, packed into bytes."""
 
 import os
 import zlib
@@ -9,12 +9,12 @@ SEPARATOR = b"\0"
 
 
 def pack_paths(paths: Sequence[str]) -> bytes:
-    """Return ``paths`` as bytes; names that are not UTF-8 survive."""
+    """Pack ``paths`` into bytes; names that are not UTF-8 survive."""
     return zlib.compress(SEPARATOR.join(map(os.fsencode, paths)), level=1)
 
 
 def unpack_paths(packed: bytes) -> list[str]:
-    """Return the paths that ``pack_paths`` was given.
+    """Unpack what ``pack_paths`` returned.
 
     Raises:
         zlib.error: The bytes are not those of a manifest.

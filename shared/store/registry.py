@@ -1,4 +1,4 @@
-"""The registry: which jobs there are, which need looking after, who works."""
+"""The registry: which jobs there are, which are active, which workers are running."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from shoal.shared.store.manifest import pack_paths
 from shoal.shared.store.tally import FIELDS, Tally
 from shoal.shared.wire import encode
 
-# A producer that dies while it registers a job leaves nothing behind after this time.
+# What a producer wrote that died while it registered a job is gone after this time.
 UNREGISTERED_SECONDS = 3600
 # Batches of the manifest sent at once.
 MANIFEST_CHUNK = 256
@@ -36,7 +36,7 @@ class Registry:
         lifetimes: Lifetimes | None = None,
         fingerprint: str = "",
     ) -> None:
-        """Register a job, with a manifest from which every batch can be made again.
+        """Register a job, with a manifest from which every batch can be sent again.
 
         The job appears in one step, once its manifest is complete.
 
@@ -44,7 +44,7 @@ class Registry:
             job_id: Id of the new job.
             request: What is asked for.
             batches: Paths of each batch, relative to the source.
-            lifetimes: How long to keep what the job leaves; None leaves it to whoever ends it.
+            lifetimes: How long to keep what the job stores; None: as set where the job ends.
             fingerprint: The same for the same images and options: see ``find``.
 
         Raises:
@@ -100,13 +100,13 @@ class Registry:
         with self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
                 pipe.hget(JobKeys(job_id).job, "fingerprint")
-            # A damaged job has none, and must not hide the others.
+            # A damaged job must not hide the others.
             found = pipe.execute(raise_on_error=False)
         wanted = fingerprint.encode()
         return [job_id for job_id, raw in zip(job_ids, found, strict=True) if raw == wanted]
 
     def tally(self) -> Tally:
-        """Return what the ledgers of all jobs count, together, in one round trip."""
+        """Add up the counts of all jobs, in one round trip."""
         job_ids = self.jobs()
         with self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
@@ -118,39 +118,39 @@ class Registry:
         scripts.run(self.client, "forget", [keys.JOBS], JobKeys("%s").job)
 
     def active_jobs(self) -> list[str]:
-        """Return the ids of the jobs to look after, oldest first."""
+        """Return the ids of the active jobs, oldest first."""
         return [raw.decode() for raw in self.client.zrange(keys.ACTIVE, 0, -1)]
 
     def retire(self, job_id: str) -> None:
-        """Look after a job no longer, unless it was retried meanwhile."""
+        """Take a job off the active ones, unless it was retried meanwhile."""
         scripts.run(self.client, "retire", [JobKeys(job_id).job, keys.ACTIVE], job_id)
 
     def now(self) -> float:
-        """Return the time of the server's clock, which all of the ledger's times come from."""
+        """Return the time of the server's clock in seconds since 1970, as all times of jobs are."""
         seconds, microseconds = self.client.time()
         return float(seconds) + float(microseconds) / 1e6
 
     def memory(self) -> Mapping[str, int | str]:
-        """Return what the server tells of its memory; nothing if it hides that."""
+        """Return the server's ``INFO memory``; empty where the server does not allow it."""
         try:
             return cast(Mapping[str, int | str], self.client.info("memory"))
         except ResponseError:
             return {}
 
     def claim(self, what: str, seconds: float) -> bool:
-        """Return whether ``what`` may be done now: by one process, once in ``seconds``."""
+        """Claim ``what`` for ``seconds``; return False if another process has claimed it."""
         return bool(self.client.set(keys.CLAIMS + what, 1, nx=True, px=int(seconds * 1000)))
 
     def note_worker(self, name: str) -> None:
-        """Give a worker's sign of life."""
+        """Give a worker's heartbeat."""
         self.client.zadd(keys.WORKERS, {name: self.now()})
 
     def forget_worker(self, name: str) -> None:
-        """Note that a worker has gone."""
+        """Note that a worker has ended."""
         self.client.zrem(keys.WORKERS, name)
 
     def workers(self, within_seconds: float) -> list[str]:
-        """Return the workers that gave a sign of life lately."""
+        """Return the names of the workers that gave a heartbeat ``within_seconds``."""
         self.client.zremrangebyscore(keys.WORKERS, "-inf", self.now() - 86_400)
         since = self.now() - within_seconds
         return [raw.decode() for raw in self.client.zrangebyscore(keys.WORKERS, since, "+inf")]

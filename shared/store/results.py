@@ -134,7 +134,7 @@ class Results:
         return decode(raw, list[FailedImage]) if raw else []
 
     def failures(self) -> Iterator[Failure]:
-        """Yield the images that could not be used, in manifest order, as far as loaded."""
+        """Yield the images of the loaded batches that could not be used, in manifest order."""
         for batch in range(self.n_batches()):
             if failed := self.failed_images(batch):
                 paths = self.paths(batch)

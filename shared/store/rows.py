@@ -1,4 +1,4 @@
-"""The rows of the store: an image's labels and duplicates, and what a loaded batch is made of."""
+"""The rows of the store: labels and duplicates of an image, and the parts of a loaded batch."""
 
 import struct
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from shoal.shared.findings import FailureReason
 # A label row, little-endian: label, distance, pc1, pc2.
 LABEL_ROW = struct.Struct("<ifff")
 # An image of a group of duplicates, little-endian: group, number of its content; its batch and its
-# place among the batch's loaded images; those of the image it is nearest to, and the bits between.
+# place among the batch's loaded images; the same of the nearest image, and their distance in bits.
 DUPLICATE_ROW = struct.Struct("<6IB")
 
 
@@ -38,7 +38,7 @@ class FailedImage:
 class Loaded:
     """A batch that was loaded: its raw features, their shape and hashes, and its failures.
 
-    ``thumbnails`` are a JPEG page of the images shown, in row order; empty where there is none.
+    ``thumbnails`` is a JPEG sheet of the images shown, in row order; empty where there is none.
     """
 
     shape: Shape

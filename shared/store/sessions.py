@@ -8,7 +8,7 @@ from shoal.shared.store.errors import full_is_ours
 
 
 class EndedSessions:
-    """Names of sessions, each kept until it would have expired. Times are seconds since 1970."""
+    """Sessions that were ended, kept until they would have expired; seconds since 1970."""
 
     def __init__(self, client: RedisClient) -> None:
         self.client = client
@@ -21,12 +21,12 @@ class EndedSessions:
         """
         with full_is_ours(), self.client.pipeline(transaction=True) as pipe:
             pipe.zadd(keys.SESSIONS, {session: expires_at})
-            # With the last of them: set if it is not yet, then never set back.
+            # The key expires with the last session: the time is set once, then only moved later.
             pipe.expireat(keys.SESSIONS, ceil(expires_at), nx=True)
             pipe.expireat(keys.SESSIONS, ceil(expires_at), gt=True)
             pipe.execute()
 
     def find(self, now: float) -> set[str]:
-        """Return those that would not have expired by ``now``."""
+        """Return the ended sessions that would not have expired by ``now``."""
         self.client.zremrangebyscore(keys.SESSIONS, "-inf", now)
         return {raw.decode() for raw in self.client.zrange(keys.SESSIONS, 0, -1)}

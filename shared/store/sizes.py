@@ -1,4 +1,4 @@
-"""The sizes of a job's batches: no two need be equal."""
+"""The sizes of a job's batches, which may all differ."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The status of a job, worked out from what the ledger counts."""
+"""The status of a job, computed from the fields of its ledger."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ FINISHING = 0.95
 
 
 def make_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
-    """Return the status that the ledger's ``fields`` stand for; ``now`` is of the same clock.
+    """Compute the status of a job from its ``fields``; ``now`` is a time of the server's clock.
 
     Raises:
-        ValueError: They are those of another version, or damaged.
+        ValueError: The fields are damaged, or of another version.
     """
     try:
         return _read_status(job_id, fields, now)
@@ -47,15 +47,14 @@ def _read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
 
 
 def _optional_time(fields: Mapping[str, str], name: str) -> float | None:
-    """Return a time in seconds, or None where the job has not come so far."""
     return float(fields[name]) if name in fields else None
 
 
 def _progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) -> float:
-    """Return the share of the work that is done, from 0 to 1."""
+    """Estimate the share of the work that is done, from 0 to 1."""
     if state is State.FINISHED:
         return 1.0
-    # A job that was ended early keeps what it came to: the model is there once it was fitted.
+    # A job that was cancelled or failed keeps its progress: it has a model once it was fitted.
     if state in {State.LABELLING, State.FINISHING} or "model_token" in fields:
         labelled = int(fields.get(f"{Wave.LABELLING}_done", 0)) / int(fields["batches"])
         return round(LABELLING + (FINISHING - LABELLING) * labelled, 4)
@@ -63,8 +62,8 @@ def _progress_of(state: State, images: ImageCounts, fields: Mapping[str, str]) -
 
 
 def images_per_second(images: ImageCounts, fields: Mapping[str, str], now: float) -> float | None:
-    """Return the rate of the loading stage, so far or in all."""
-    # A job that was retried keeps images from before; its times begin anew.
+    """Compute the rate of the loading stage: so far, or of all of it once it has ended."""
+    # A retried job keeps images that were loaded before; its times start again.
     seen = images.loaded + images.failed - _kept_images(fields)
     started = _optional_time(fields, "started_at")
     if started is None or seen <= 0:
@@ -78,7 +77,7 @@ def images_per_second(images: ImageCounts, fields: Mapping[str, str], now: float
 def eta_seconds(
     state: State, progress: float, fields: Mapping[str, str], now: float
 ) -> float | None:
-    """Return the seconds left if the rest goes as what is done went."""
+    """Estimate the seconds left from the rate so far."""
     started = _optional_time(fields, "started_at")
     made = progress - FITTING * _kept_images(fields) / int(fields["total"])
     if state.is_final or started is None or made <= 0:
@@ -87,5 +86,5 @@ def eta_seconds(
 
 
 def _kept_images(fields: Mapping[str, str]) -> int:
-    """Return how many images were loaded or had failed when the job was retried last."""
+    """Return how many images had been loaded or had failed when the job was last retried."""
     return int(fields.get("kept", 0))

@@ -1,4 +1,4 @@
-"""The tally: what the ledgers of all jobs count, together."""
+"""The tally: the counts of all jobs, added up."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ from functools import partial
 
 from shoal.shared.jobs import State
 
-# The states in which workers do what takes time: of a batch, or of the job as a whole.
+# The states in which batches or callbacks take time.
 TIMED = (State.LOADING, State.LABELLING, State.FITTING, State.FINISHING)
 FIELDS = (
     *("state", "loaded", "failed"),
@@ -36,7 +36,7 @@ class Tally:
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[bytes | None] | Exception]) -> "Tally":
-        """Return the sums of the ``FIELDS`` of some jobs; those that are damaged have none."""
+        """Add up the ``FIELDS`` of some jobs; damaged ones count nothing."""
         tally = cls()
         for row in rows:
             if not isinstance(row, Exception) and row[0] is not None:

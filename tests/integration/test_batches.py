@@ -29,7 +29,7 @@ def is_broken(ledger):
 
 
 def silence(ledger, seconds=20, wave=LOADING):
-    """Let this time have passed since the last signs of life."""
+    """Let this time have passed since the last heartbeats."""
     key = ledger.keys.running(wave)
     for batch in ledger.client.zrange(key, 0, -1):
         ledger.client.zincrby(key, -seconds, batch)

@@ -22,7 +22,7 @@ def sweep(context):
 
 
 def age(ledger, seconds=sweeping.QUIET_SECONDS + 1):
-    """Make the job's last sign of life as old as this."""
+    """Make the job's last heartbeat as old as this."""
     ledger.client.hincrbyfloat(ledger.keys.job, "active_at", -seconds)
 
 
@@ -47,12 +47,12 @@ def finish(ledger, *batches, wave=LOADING):
 
 
 def lose(ledger, batch, wave=LOADING):
-    """Make a batch's last sign of life older than its lease."""
+    """Make a batch's last heartbeat older than its lease."""
     ledger.client.zincrby(ledger.keys.running(wave), -20, batch)
 
 
 def sabotage(ledger, way):
-    """Make a job one that cannot be looked after."""
+    """Make a job one that cannot be checked."""
     if way == "state":
         ledger.client.hset(ledger.keys.job, "state", "of another version")
     elif way == "type":
@@ -257,4 +257,4 @@ def test_a_damaged_job_does_not_keep_the_others_waiting(
     assert queued() == (3, 0)
     forget_claims(client)
     context.sweeper.sweep()
-    assert caplog.text.count("job cannot be looked after") == 1
+    assert caplog.text.count("job cannot be checked") == 1

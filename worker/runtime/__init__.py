@@ -1,1 +1,1 @@
-"""What a worker's processes work with: settings and store, signs of life, the order to end."""
+"""What a worker needs to run: context, heartbeats, sweeper, message check, shutdown signal."""

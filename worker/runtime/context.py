@@ -1,4 +1,4 @@
-"""What a worker's process works with: settings, store, messages."""
+"""What a worker's process needs for its tasks: settings, store, messages."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """One Redis and what is done with it. Redis clients survive a fork: each child reconnects."""
+    """Access to one Redis. Its clients survive a fork: each child process reconnects."""
 
     app: Celery
     settings: Settings
@@ -25,7 +25,7 @@ class WorkerContext:
     shutdown_signal: ShutdownSignal = field(default_factory=ShutdownSignal)
 
     def ledger(self, job_id: str) -> Ledger:
-        """Return the ledger of one job; those used last are kept, with what was asked for."""
+        """Return the ledger of one job; those used last are kept, with their requests."""
         return self._ledgers(job_id)
 
     @cached_property
@@ -43,17 +43,17 @@ class WorkerContext:
 
     @cached_property
     def messages(self) -> Messages:
-        """Sends work to the workers."""
+        """Sends messages to the workers."""
         return Messages(self.app)
 
     @cached_property
     def sweeper(self) -> Sweeper:
-        """Looks after the active jobs."""
+        """Sends lost work of the active jobs again."""
         return Sweeper(Registry(self.client), self.settings, lambda: self.messages)
 
     @cached_property
     def limits(self) -> ImageLimits:
-        """What images may be read."""
+        """Which images may be read."""
         settings = self.settings
         return ImageLimits(
             max_bytes=settings.max_image_bytes,

@@ -1,7 +1,7 @@
-"""Reception: which messages a worker takes; the others end here, with a line in the log.
+"""The check of each message before Celery takes it; what fails is dropped and logged.
 
-Celery 5.7 ends the whole worker at a message whose body is not a list, and puts the message
-back, for the next worker to end at; a header that it stumbles over costs a place of its pool.
+A message whose body is not a list ends the whole worker of Celery 5.7, which puts the message
+back, and the next worker ends, too. A header of an unexpected form costs a slot of its pool.
 """
 
 import logging
@@ -21,11 +21,11 @@ from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK
 logger = logging.getLogger(__name__)
 
 JOB_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
-# Beyond what Lua and JSON count exactly, no number is that of a batch.
+# Lua and JSON count exactly up to here: no batch has a larger number.
 MOST_BATCHES = 2**53
-# Headers that nothing of ours has.
+# Headers that none of our messages has.
 TIMES = ("eta", "expires", "timelimit")
-# What a body that is not ours is answered with.
+# What a body of an unexpected form raises.
 REFUSED = (
     *(AttributeError, LookupError, TypeError, ValueError),
     *(ContentDisallowed, DecodeError, InvalidTaskError),
@@ -33,10 +33,10 @@ REFUSED = (
 
 
 class CheckingConsumer(Consumer):
-    """Celery's consumer, behind a check of each message."""
+    """Celery's consumer, which checks each message first."""
 
     def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], Any]:
-        """Return what receives a message."""
+        """Return the function that receives a message."""
         receive = super().create_task_handler(*arguments, **options)
 
         def receive_sound(message: Any) -> Any:

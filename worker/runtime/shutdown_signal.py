@@ -4,19 +4,19 @@ import mmap
 import struct
 import time
 
-# Most batches end by themselves within this time.
+# Most batches are done within this time.
 GRACE_SECONDS = 5.0
 MOMENT = struct.Struct("d")
 
 
 class ShutdownSignal:
-    """Sent by one process, seen by all that are forked from it.
+    """Sent by one process, and seen by all that were forked from it.
 
-    Celery waits for the batches at work when it is told to end, however long they take.
+    Celery waits for running tasks when it shuts down, however long they take.
     """
 
     def __init__(self) -> None:
-        # Memory without a file stays shared after a fork.
+        # Anonymous shared memory stays shared after a fork.
         self._moment = mmap.mmap(-1, MOMENT.size)
 
     def send(self, grace_seconds: float = GRACE_SECONDS) -> None:

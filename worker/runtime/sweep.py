@@ -1,4 +1,4 @@
-"""The sweeper in the main process of a worker, on its timer: no beat is needed."""
+"""The sweeper in the main process of a worker, on its timer, without Celery beat."""
 
 import logging
 from typing import Any
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 
 class SweeperStep(bootsteps.StartStopStep):
-    """Sweeps every few seconds, and says that this worker is there."""
+    """Sweeps every few seconds and gives this worker's heartbeat."""
 
     requires = ("celery.worker.components:Timer",)
 
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         settings = read_settings()
-        # No retries: the timer comes back, and the main process has messages to receive.
+        # No retries: the timer calls again, and the main process has messages to receive.
         self.registry = Registry(connect(worker.app.conf.shoal_redis_url, retries=0))
         self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app))
         self.seconds = settings.sweep_seconds
@@ -34,21 +34,21 @@ class SweeperStep(bootsteps.StartStopStep):
         self.checked = False
 
     def start(self, worker: Any) -> None:
-        """Begin to sweep."""
+        """Start sweeping."""
         self.entry = worker.timer.call_repeatedly(self.seconds, self.sweep, (worker.hostname,))
         self.sweep(worker.hostname)
 
     def stop(self, worker: Any) -> None:
-        """Sweep no more, and take leave."""
+        """Stop sweeping, and deregister this worker."""
         if self.entry:
             self.entry.cancel()
         try:
             self.registry.forget_worker(worker.hostname)
         except RedisError:
-            logger.info("left without a word: Redis is away")
+            logger.info("could not deregister: Redis unavailable")
 
     def sweep(self, hostname: str) -> None:
-        """Look after all jobs once; when Redis is away, there is a next time."""
+        """Check all jobs once; while Redis is unavailable, wait for the next call."""
         try:
             self._stop_at_faults()
             self.registry.note_worker(hostname)
@@ -57,12 +57,12 @@ class SweeperStep(bootsteps.StartStopStep):
             logger.warning("could not sweep", extra={"error": error})
 
     def _stop_at_faults(self) -> None:
-        # Until it has answered once: it may have been away when the worker started.
+        # Checked until Redis has answered once: it may be unavailable when the worker starts.
         if self.checked:
             return
         faults = find_faults(self.registry.client)
         self.checked = True
         if faults:
             logger.critical("the worker stops", extra={"error": " ".join(faults)})
-            # An exception would only end this call of the timer.
+            # An exception would end only this call of the timer.
             state.should_stop = EX_FAILURE  # type: ignore[assignment]

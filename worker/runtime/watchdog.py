@@ -1,4 +1,4 @@
-"""The watchdog: ends a process in which one image takes too long."""
+"""The watchdog: kills a process in which one image takes too long."""
 
 import faulthandler
 import time
@@ -9,14 +9,14 @@ STDERR = 2
 
 
 class Watchdog:
-    """Ends the process if one image takes too long.
+    """Kills the process if one image takes too long.
 
-    It is a C thread, which works while a decoder holds the interpreter. The broker sees the
-    process die and delivers the work again; the attempts are counted.
+    It is a C thread, which runs while a decoder holds the interpreter's lock. The broker delivers
+    the message again, and the ledger counts the attempts.
     """
 
     def __init__(self, image_seconds: float) -> None:
-        # To set the time anew takes as long as a small image: not for each of them.
+        # Setting the timer takes as long as a small image: it is not set for each of them.
         self.interval = min(1.0, image_seconds / 4)
         self.seconds = image_seconds + self.interval
         self.next_at = 0.0
@@ -29,7 +29,7 @@ class Watchdog:
         faulthandler.cancel_dump_traceback_later()
 
     def watch(self) -> None:
-        """Begin an image: its time runs from here, or from a moment before."""
+        """Start the time of an image, from now or from a moment before."""
         now = time.monotonic()
         if now >= self.next_at:
             faulthandler.dump_traceback_later(self.seconds, exit=True, file=STDERR)

@@ -1,4 +1,4 @@
-"""Fitting: the model of a job, once every batch is loaded."""
+"""Fitting: the model of a job, once all batches are loaded."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,9 +21,9 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
 
 DEFAULT_COMPONENTS = 50
-# Below this share of a batch's rows, single rows are read.
+# If fewer of a batch's rows are needed than this share, they are read one by one.
 SPARSE = 0.25
-# Below this share of its mean square, the variance of a float32 feature is rounding.
+# A variance that is a smaller share of the mean square is rounding: the feature is constant.
 ROUNDING = {"float32": 1e-10}
 # Of KMeans, the best of which counts. The recipe of the origin has one; an embedding's few far
 # images led one of five astray.
@@ -48,15 +48,15 @@ def fit_job(context: WorkerContext, job_id: str) -> None:
 def make_model(
     results: Results, request: JobRequest, fit_memory: int, checkpoint: Checkpoint
 ) -> tuple[Model, ClusterChoice | None]:
-    """Return the model of all rows, or of a fixed sample where they exceed ``fit_memory`` bytes.
+    """Fit the model on all rows, or on a fixed sample if they exceed ``fit_memory`` bytes.
 
-    With it comes how the number of clusters was chosen, if it was.
+    The second value tells how the number of clusters was chosen, if it was.
 
     Raises:
         JobFailedError: The images are too few for what was asked, or HDBSCAN found no cluster.
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
-    # scikit-learn takes 2 s to import, and most processes never fit.
+    # scikit-learn takes 2 s to import, and most processes never fit a model.
     from shoal.worker.clustering.clustering import Clustering
     from shoal.worker.model.blocks import weigh_blocks
     from shoal.worker.model.fitting import fit_model
@@ -85,7 +85,6 @@ def make_model(
 
 
 def _least_rows(request: JobRequest) -> int:
-    """Return how many images a job's clusters need at least."""
     return 1 if request.clusters == AUTO else request.clusters
 
 
@@ -102,7 +101,7 @@ def _check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
 
 
 def _count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
-    """Return how many principal components to keep.
+    """Choose how many principal components to keep.
 
     Raises:
         JobFailedError: More were asked for than the images have.
@@ -121,7 +120,7 @@ def _count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
 def _read_rows(
     results: Results, shapes: list[Shape], chosen: NDArray[np.int64], checkpoint: Checkpoint
 ) -> NDArray[np.generic]:
-    """Return the ``chosen`` rows of the features of all batches, in manifest order."""
+    """Read the ``chosen`` rows of the features of all batches, in manifest order."""
     form = next(shape for shape in shapes if shape.rows)
     rows = np.empty((len(chosen), form.columns), form.dtype)
     parts = split_rows(chosen, [shape.rows for shape in shapes])
@@ -133,16 +132,16 @@ def _read_rows(
             part = _read_batch(results, batch, shapes[batch], parts[batch])
             rows[ends[batch] - n_rows : ends[batch]] = part
 
-    # In threads: half of the time is the system's, which hands out fresh memory page by page.
+    # In threads: half of the time the kernel is giving out fresh memory page by page.
     with ThreadPoolExecutor(count_cores()) as pool:
-        list(pool.map(read, range(len(parts))))  # raises what one of them raised
+        list(pool.map(read, range(len(parts))))  # raises what a thread raised
     return rows
 
 
 def _read_batch(
     results: Results, batch: int, shape: Shape, positions: NDArray[np.int64]
 ) -> NDArray[np.generic]:
-    """Return the rows of a batch at ``positions``, reading no more than pays."""
+    """Read the rows of a batch at ``positions``: one by one if few, else the whole batch."""
     dtype = np.dtype(shape.dtype)
     if len(positions) < SPARSE * shape.rows:
         raw = results.feature_rows(batch, positions.tolist(), shape.columns * dtype.itemsize)
@@ -152,7 +151,7 @@ def _read_batch(
 
 
 def _sum_statistics(results: Results) -> FeatureStatistics:
-    """Return the statistics of all rows; exact sums, so that no order of batches shows."""
+    """Add up the statistics of all rows; the sums are exact, so that the order does not matter."""
     parts = (FeatureStatistics.from_bytes(raw) for raw in results.statistics())
     total = None
     for part in parts:

@@ -18,7 +18,7 @@ from shoal.worker.stages.attempts import (
     log_batch,
 )
 
-# A label row as the store keeps it.
+# A label row, as it is stored.
 LABEL_DTYPE = np.dtype([("label", "<i4"), ("distance", "<f4"), ("pc1", "<f4"), ("pc2", "<f4")])
 assert LABEL_DTYPE.itemsize == LABEL_ROW.size  # noqa: S101  both sides of the store agree
 
@@ -44,7 +44,7 @@ def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bo
 
 
 def label_features(results: Results, batch: int, token: int) -> bytes:
-    """Return the label rows of a batch by the model that was written under ``token``."""
+    """Label the rows of a batch with the model that was written under ``token``."""
     shape = results.shape(batch)
     if not shape.rows:
         return b""
@@ -55,12 +55,11 @@ def label_features(results: Results, batch: int, token: int) -> bytes:
 
 @lru_cache(maxsize=4)
 def _read_model(client: RedisClient, job_id: str, token: int) -> Model:  # noqa: ARG001  part of the key
-    """Return the model of a job, written under ``token``; a process keeps those it used last."""
+    """Read the model of a job, written under ``token``; a process keeps those it used last."""
     return Model.from_bytes(Results(client, job_id).model())
 
 
 def _pack_labels(labels: Labels) -> bytes:
-    """Return label rows as the store keeps them."""
     rows = np.empty(len(labels.labels), LABEL_DTYPE)
     rows["label"] = labels.labels
     rows["distance"] = labels.distances

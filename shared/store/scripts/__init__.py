@@ -1,4 +1,4 @@
-"""The Lua scripts, one file each: what must happen in one step, or not at all."""
+"""The Lua scripts, one file each: what must happen in one step or not at all."""
 
 from functools import cache
 from importlib.resources import files
@@ -9,7 +9,7 @@ from redis.exceptions import NoScriptError, OutOfMemoryError
 from shoal.shared.connection import RedisClient
 from shoal.shared.store.errors import full_is_ours
 
-# What is staged by a process that dies before its script ran is gone after this time.
+# What a process staged that died before its script ran is gone after this time.
 STAGED_SECONDS = 600
 
 
@@ -34,8 +34,8 @@ def run_with(
 ) -> Any:
     """Set a key for a while and run a script that takes it over, in one round trip.
 
-    What a script gets as an argument, Lua copies twice and hashes byte by byte: of a batch's
-    features that took the server longer than to store them.
+    Lua copies each argument of a script twice and hashes it byte by byte: for the features of a
+    batch, that took the server longer than storing them.
 
     Args:
         client: Of one Redis.
@@ -57,6 +57,6 @@ def run_with(
             except NoScriptError:
                 return script(keys=keys, args=list(arguments))
         except OutOfMemoryError:
-            # What filled it, if it did, must not keep it full.
+            # If this is what filled it, it must not stay there.
             client.unlink(staged[0])
             raise

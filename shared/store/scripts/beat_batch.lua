@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Give a sign of life: returns 1 while the batch is still wanted.
+-- Give a heartbeat: returns 1 while the batch is still wanted.
 -- KEYS: job, running    ARGV: wave, batch, lease seconds
 if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
 -- What was given back or failed has 0: a sign that was on its way must not keep it for nobody.

@@ -16,7 +16,7 @@ local deadline = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[2]) or 0)
 local silent = now + ARGV[3] - deadline
 if deadline > now and (ARGV[4] == '0' or silent < tonumber(ARGV[5])) then
   -- The broker delivers again what a dead process had, and what a dropped connection had: the
-  -- next sign of life tells which, and without one the sweeper sends the batch again.
+  -- next heartbeat tells which, and without one the sweeper sends the batch again.
   if ARGV[4] == '1' then redis.call('ZADD', KEYS[3], 'LT', now + ARGV[5], ARGV[2]) end
   -- Stepping aside counts as a part of the chord, which may now fire early.
   redis.call('HSET', KEYS[1], 'chord_broken', 1)

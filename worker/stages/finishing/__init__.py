@@ -1,1 +1,1 @@
-"""Finishing: what the labels of all batches come to."""
+"""Finishing: findings and plots from the labels of all batches."""

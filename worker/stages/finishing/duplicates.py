@@ -18,10 +18,10 @@ from shoal.worker.stages.finishing.findings import Findings
 
 logger = logging.getLogger(__name__)
 
-# Attempts to finish that may cost a process before duplicates are left out.
+# Attempts to finish that may kill their process before duplicates are left out.
 MOST_ATTEMPTS = 2
 
-# A row of duplicates as the store keeps it.
+# A row of duplicates, as it is stored.
 DUPLICATE_DTYPE = np.dtype(
     [
         *(("group", "<u4"), ("content", "<u4"), ("batch", "<u4"), ("place", "<u4")),
@@ -63,7 +63,7 @@ def _find_duplicate_rows(findings: Findings, checkpoint: Checkpoint) -> NDArray[
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
-    # scipy's graphs take long to import, and most processes never finish a job.
+    # scipy's graphs are slow to import, and most processes never finish a job.
     from shoal.worker.findings.duplicates import find_duplicates
 
     hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
@@ -79,7 +79,7 @@ def _find_duplicate_rows(findings: Findings, checkpoint: Checkpoint) -> NDArray[
 
 
 def _number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each row the number of its content within its group, from 0 in its order.
+    """Number the contents of each group from 0, in the order of their first rows.
 
     Args:
         contents: Digests, shape (n,).
@@ -95,7 +95,7 @@ def _number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) ->
 
 
 def count_duplicates(rows: NDArray[np.void]) -> DuplicateCounts:
-    """Return how many groups, images and true copies there are."""
+    """Count groups, images and exact copies."""
     distinct = len(np.unique(rows[["group", "content"]]))
     groups = len(np.unique(rows["group"]))
     return DuplicateCounts(groups=groups, images=len(rows), exact_copies=len(rows) - distinct)

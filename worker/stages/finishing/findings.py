@@ -1,4 +1,4 @@
-"""Findings: what the label rows of all batches say together."""
+"""Findings: sizes, representatives and outliers, from the label rows of all batches."""
 
 import importlib.metadata
 from functools import lru_cache
@@ -16,13 +16,13 @@ from shoal.worker.stages.labelling import LABEL_DTYPE
 REPRESENTATIVES = 8
 OUTLIERS = 20
 CLUSTER_OUTLIERS = 4
-# Clusters in the contact sheet: each costs the decoding of its representatives.
+# Clusters in the contact sheet: the representatives of each have to be decoded.
 MOST_CLUSTERS_SHOWN = 40
 VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
 
 
 class Findings:
-    """What the label rows of all batches say together."""
+    """Sizes, representatives and outliers of the clusters of one job."""
 
     def __init__(self, results: Results, model: Model, choice: ClusterChoice | None = None) -> None:
         self.results = results
@@ -64,7 +64,7 @@ class Findings:
         return batches, rows - np.append(0, self.batch_ends)[batches]
 
     def summary(self, duplicates: DuplicateCounts | None) -> Summary:
-        """Return the findings in numbers and paths."""
+        """Return the findings as numbers and paths."""
         clusters = [
             ClusterSummary(label=label, size=int(size), representatives=near, outliers=far)
             for label, (size, near, far) in enumerate(

@@ -1,4 +1,4 @@
-"""Finishing: sizes, representatives, outliers and plots, once every batch is labelled."""
+"""Finishing: findings, duplicates and plots, once all batches are labelled."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,21 +11,21 @@ from shoal.worker.stages.finishing.duplicates import count_duplicates, search_du
 from shoal.worker.stages.finishing.findings import Findings
 from shoal.worker.stages.finishing.plotting import draw_plots, encode_tiles, load_tiles
 
-# Beside the one that draws: to search for duplicates, and to encode plots.
+# In addition to the thread that draws: one searches for duplicates, one encodes plots.
 THREADS = 2
 
 
 def finish_job(context: WorkerContext, job_id: str) -> None:
-    """Sum up and plot what the job found, and end it."""
+    """Summarize and plot what the job found, and end the job."""
     with hold_lease(context, job_id, Wave.LABELLING) as held:
         if held is None:
             return
         results = context.results(job_id)
         findings = Findings(results, Model.from_bytes(results.model()), results.choice())
         held.checkpoint()
-        # A tile that kills the process costs the contact sheet its pictures, not the job.
+        # If a tile kills the process, the contact sheet loses its pictures, and the job goes on.
         shown = findings.shown_paths() if held.attempt == 1 else []
-        # Before the search begins: it would be held to the memory of an image, too.
+        # Before the search starts, which would be limited to the memory of an image, too.
         tiles = load_tiles(shown, Path(held.ledger.request.source), context, held.checkpoint)
         with ThreadPoolExecutor(THREADS) as pool:
             searching = pool.submit(search_duplicates, findings, held.attempt, held.checkpoint)

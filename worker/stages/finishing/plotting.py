@@ -1,4 +1,4 @@
-"""The plots of a job. None of them is worth the labels: each may be missing."""
+"""The plots of a job. Each may be missing: a plot that fails must not cost the labels."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,14 +28,14 @@ Tiles: TypeAlias = dict[str, NDArray[np.uint8]]
 Draw: TypeAlias = Callable[[], Image.Image]
 
 TILE_PIXELS = 96
-MOST_OUTLIERS = 8  # of those listed, as many as a cluster has representatives
+MOST_OUTLIERS = 8  # in the contact sheet: as many as a cluster has representatives
 GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
 
 
 def load_tiles(
     paths: Iterable[str], source: Path, context: WorkerContext, checkpoint: Checkpoint
 ) -> Tiles:
-    """Return small pictures of images, without those that cannot be loaded any more.
+    """Load small pictures of images, without those that cannot be loaded any more.
 
     No other thread may need much memory meanwhile: that of images is limited for all of them.
 
@@ -47,26 +47,26 @@ def load_tiles(
         for path in dict.fromkeys(paths):
             checkpoint()
             watchdog.watch()
-            # A file that has grown since may be too much even to be read.
+            # A file that has grown since may be too large to be read.
             with suppress(UnreadableImageError, MemoryError):
                 tiles[path] = load_image(source / path, TILE_PIXELS, context.limits)
     return tiles
 
 
 def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
-    """Return tiles as JPEG."""
+    """Encode tiles as JPEG."""
     return {path: encode(Image.fromarray(tile)) for path, tile in tiles.items()}
 
 
 def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
-    """Return the plots as PNG, by name.
+    """Draw the plots as PNG, by name.
 
     Args:
         findings: What is drawn.
         tiles: For the contact sheet; grey stands for those missing.
         pool: Encodes one plot while the next is drawn here: matplotlib draws one at a time.
     """
-    # Drawing takes long to import, and most processes never plot.
+    # matplotlib is slow to import, and most processes never plot.
     from shoal.worker import plots
 
     def plot_contact_sheet() -> Image.Image:
@@ -80,7 +80,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     rows, sizes = findings.rows, findings.sizes
     ratio = findings.model.explained_variance_ratio
     points = np.stack([rows["pc1"], rows["pc2"]], axis=1)
-    # First what takes longest to encode, which is done beside all others.
+    # The slowest to encode comes first: it is encoded while the others are drawn.
     draws: dict[str, Draw] = {
         "contact-sheet": plot_contact_sheet,
         "scatter": lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
@@ -95,7 +95,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
 def _draw_each(
     draws: Mapping[str, Draw], encode: Callable[[Image.Image], Future[bytes]]
 ) -> dict[str, bytes]:
-    """Return what each of ``draws`` draws, encoded, without those that fail."""
+    """Draw and encode each plot; those that fail are left out."""
     encoding, plots = dict[str, Future[bytes]](), dict[str, bytes]()
     for name, draw in draws.items():
         with _only_a_plot(name):
@@ -108,7 +108,7 @@ def _draw_each(
 
 @contextmanager
 def _only_a_plot(name: str) -> Iterator[None]:
-    """Let what fails here cost a plot: the labels are complete, and worth more than all plots."""
+    """Log what fails here and go on: the labels are complete, and worth more than a plot."""
     try:
         yield
     except Exception:
