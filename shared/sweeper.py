@@ -114,7 +114,7 @@ class Sweeper:
         self.registry.retire(job_id)
 
     def _sweep_batches(self, ledger: Ledger, wave: Wave, is_drained: bool) -> None:
-        if lost := ledger.take_lost_batches(wave):
+        if lost := ledger.batches.take_lost(wave):
             self._send_batches(ledger, wave, lost)
             return
         fields = ledger.fields()
@@ -125,13 +125,15 @@ class Sweeper:
             self._send_callback(ledger, wave)
         # With nothing in the queue nothing will begin. Otherwise the messages may only wait,
         # for other jobs or for a worker: the longer they do, the seldomer they are doubled.
-        elif not ledger.has_running(wave) and (is_drained or quiet_seconds > PATIENCE_SECONDS):
+        elif not ledger.batches.has_running(wave) and (
+            is_drained or quiet_seconds > PATIENCE_SECONDS
+        ):
             self._send_missing(ledger, wave, quiet_seconds)
 
     def _send_missing(self, ledger: Ledger, wave: Wave, quiet_seconds: float) -> None:
         seconds = max(QUIET_SECONDS * 2, quiet_seconds)
         if self.registry.claim(f"{ledger.job_id}:batches", seconds):
-            self._send_batches(ledger, wave, ledger.missing_batches(wave))
+            self._send_batches(ledger, wave, ledger.batches.missing(wave))
 
     def _send_batches(self, ledger: Ledger, wave: Wave, batches: list[int]) -> None:
         _note_sent_again(ledger.job_id, wave, f"{len(batches)} batches")

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from shoal.shared.connection import RedisClient
 from shoal.shared.errors import DamagedJobError, UnknownJobError, UsageError
 from shoal.shared.jobs import JobRequest, State, Status, Wave
 from shoal.shared.store import scripts
 from shoal.shared.store.batches import BatchLedger
-from shoal.shared.store.keys import ACTIVE
+from shoal.shared.store.keys import ACTIVE, JobKeys
 from shoal.shared.store.status import make_status
+from shoal.shared.wire import decode
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +29,33 @@ class Lease:
     attempt: int
 
 
-class Ledger(BatchLedger):
+@dataclass(frozen=True)
+class _Registered:
+    """What never changes in a job: what was asked for, and how many images it has."""
+
+    request: JobRequest
+    total: int
+
+
+class Ledger:
     """What is done, running and failed in one job.
 
     Every method is one step in Redis: safe to call again, whatever happened to the first call.
+
+    Attributes:
+        batches: The same for its batches.
+        lease_seconds: Without a heartbeat for this long, work counts as lost.
     """
 
+    def __init__(self, client: RedisClient, job_id: str, lease_seconds: float) -> None:
+        self.client = client
+        self.job_id = job_id
+        self.keys = JobKeys(job_id)
+        self.lease_seconds = lease_seconds
+        self.batches = BatchLedger(client, job_id, lease_seconds)
+
     def fields(self) -> dict[str, str]:
-        """Return all that the ledger notes of the job.
+        """Return all fields of the job.
 
         Raises:
             UnknownJobError: No job has this id, or it has expired.
@@ -43,8 +64,11 @@ class Ledger(BatchLedger):
 
     def _known(self, raw: Mapping[bytes, bytes]) -> dict[str, str]:
         if not raw:
-            raise UnknownJobError(f"No job {self.job_id}: see `shoal jobs` for those there are.")
+            raise self._unknown()
         return {key.decode(): value.decode() for key, value in raw.items()}
+
+    def _unknown(self) -> UnknownJobError:
+        return UnknownJobError(f"No job {self.job_id}: see `shoal jobs` for the jobs there are.")
 
     def status(self) -> Status:
         """Return where the job stands, in one round trip.
@@ -58,10 +82,13 @@ class Ledger(BatchLedger):
         try:
             return make_status(self.job_id, self._known(raw), seconds + microseconds / 1e6)
         except ValueError as error:
-            raise DamagedJobError(
-                f"Job {self.job_id} is damaged or of another version ({error}): submit its folder"
-                " anew with --force."
-            ) from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: ValueError) -> DamagedJobError:
+        return DamagedJobError(
+            f"Job {self.job_id} is damaged or of another version ({error}): submit its folder"
+            " again with --force."
+        )
 
     def state(self) -> State | None:
         """Return the job's state, or None if there is no such job."""
@@ -69,8 +96,14 @@ class Ledger(BatchLedger):
         return State(state.decode()) if state else None
 
     @cached_property
-    def _registered(self) -> Status:
-        return self.status()
+    def _registered(self) -> _Registered:
+        request, total = self.client.hmget(self.keys.job, "request", "total")
+        if request is None or total is None:
+            raise self._unknown()
+        try:
+            return _Registered(decode(request, JobRequest), int(total))
+        except ValueError as error:
+            raise self._damaged(error) from error
 
     @property
     def request(self) -> JobRequest:
@@ -78,6 +111,7 @@ class Ledger(BatchLedger):
 
         Raises:
             UnknownJobError: No job has this id, or it has expired.
+            DamagedJobError: What Redis has of it cannot be read.
         """
         return self._registered.request
 
@@ -88,18 +122,18 @@ class Ledger(BatchLedger):
         Raises:
             UnknownJobError: No job has this id, or it has expired.
         """
-        return self._registered.images.total
+        return self._registered.total
 
     def fail_wave(self, wave: Wave, error: str) -> bool:
         """End the job in the middle of ``wave``; return False if it is not there any more."""
         return bool(scripts.run(self.client, "fail_wave", [self.keys.job], wave, error))
 
     def distrust_chord(self) -> None:
-        """Note that the wave's chord cannot be counted upon: batches are sent beside it."""
+        """Note that the chord may not fire: batches are sent outside of it."""
         self.client.hset(self.keys.job, "chord_broken", 1)
 
     def acquire_lease(self, wave: Wave) -> Lease | None:
-        """Take the right to work on what follows ``wave``, if it is complete and unheld."""
+        """Take the right to run a complete wave's callback; None if it is not to be run."""
         state = CALLBACK_STATE[wave]
         keys = [self.keys.job, self.keys.lease]
         reply = scripts.run(
@@ -110,13 +144,13 @@ class Ledger(BatchLedger):
         return Lease(state, *reply) if isinstance(reply, list) else None
 
     def renew_lease(self, lease: Lease) -> bool:
-        """Renew a lease; return whether its holder's work still counts."""
+        """Renew a lease; return whether the work under it still counts."""
         keys = [self.keys.job, self.keys.lease]
         arguments = (lease.token, lease.state, self._lease_milliseconds())
         return bool(scripts.run(self.client, "renew_lease", keys, *arguments))
 
     def return_attempt(self, lease: Lease) -> None:
-        """Do not count the attempt of ``lease``: Redis was to blame for its end."""
+        """Do not count the attempt of ``lease``: Redis was the cause of its end."""
         scripts.run(self.client, "return_attempt", [self.keys.job], lease.token, lease.state)
 
     def agree(self, name: str, digest: str) -> str:
@@ -126,7 +160,7 @@ class Ledger(BatchLedger):
         return str(reply.decode()) if reply else digest
 
     def share(self) -> None:
-        """Note that somebody else asked for the job, too."""
+        """Note that the job was asked for once more."""
         scripts.run(self.client, "share", [self.keys.job])
 
     def is_shared(self) -> bool:
@@ -138,7 +172,7 @@ class Ledger(BatchLedger):
         scripts.run(self.client, "note_seconds", [self.keys.job], state, seconds)
 
     def has_lease(self) -> bool:
-        """Return whether somebody fits or finishes now."""
+        """Return whether a process is fitting or finishing the job now."""
         return bool(self.client.exists(self.keys.lease))
 
     def _lease_milliseconds(self) -> int:
@@ -160,17 +194,17 @@ class Ledger(BatchLedger):
         """
         reply = scripts.run(self.client, "cancel", [self.keys.job, self.keys.lease])
         if reply is None:
-            raise UnknownJobError(f"No job {self.job_id}: see `shoal jobs` for those there are.")
+            raise self._unknown()
         return State(reply.decode())
 
     def retry(self, *, failed_only: bool = False) -> list[int]:
-        """Let an ended job go on; return the batches to load, none if only the rest is missing.
+        """Resume a job that has ended; return the batches to load, none if all are loaded.
 
-        What was loaded stays, as far as its features have not expired. Model, labels and plots
-        are made again.
+        What was loaded is kept unless its features have expired. Model, labels and plots are made
+        again.
 
         Args:
-            failed_only: Whether to try those images again that failed, also of a finished job.
+            failed_only: Whether to retry the images that failed, of a finished job too.
 
         Raises:
             UnknownJobError: No job has this id, or it has expired.
@@ -201,7 +235,7 @@ class Ledger(BatchLedger):
         if why == "nothing":
             return UsageError(f"No image of job {self.job_id} failed: nothing to retry.")
         remedy = (
-            "--failed-only tries the images again that failed"
+            "--failed-only retries the images that failed"
             if why == State.FINISHED
             else f"`shoal wait {self.job_id}` waits for its end"
         )

@@ -1,4 +1,4 @@
-"""What the stages of one job leave behind: features, labels, model, summary, plots."""
+"""What the stages of one job store: features, labels, model, summary, plots."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,8 +17,8 @@ from shoal.shared.wire import decode, encode
 CHUNK = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
-# Pages of thumbnails read in one round trip, of some 300 KB each.
-PAGES = 32
+# Sheets of thumbnails read in one round trip, of some 300 KB each.
+SHEETS = 32
 
 
 class Results:
@@ -41,27 +41,29 @@ class Results:
         return int(self.client.hlen(self.keys.manifest))
 
     @property
-    def batch_keys(self) -> list[str]:
-        """The hashes that say what a batch has to load, and what it left before a retry."""
+    def batch_hashes(self) -> list[str]:
+        """Keys of the hashes that ``batch`` needs: the manifest, and what was loaded before."""
         keys = self.keys
         return [keys.manifest, keys.shapes, keys.failures, keys.hashes, keys.thumbnails]
 
-    def batch(self, batch: int, notes: Sequence[bytes | None]) -> tuple[list[str], Loaded | None]:
-        """Return a batch's paths, and what it left when it was loaded before a retry, if so.
+    def batch(
+        self, batch: int, values: Mapping[str, bytes | None]
+    ) -> tuple[list[str], Loaded | None]:
+        """Return a batch's paths, and what was loaded of it before a retry, if anything was.
 
         Args:
             batch: Number of the batch.
-            notes: Values of ``batch_keys``.
+            values: Of the batch in ``batch_hashes``, by key.
         """
-        manifest, shape, failures, hashes, page = notes
+        manifest, shape, failures, hashes, sheet = (values[key] for key in self.batch_hashes)
         paths = unpack_paths(self._present(manifest))
         features = self.client.get(self.keys.features(batch)) if shape else None
         if shape is None or features is None or hashes is None:
             return paths, None
         failed = decode(failures or b"[]", list[FailedImage])
-        return paths, Loaded(decode(shape, Shape), features, hashes, failed, page or b"")
+        return paths, Loaded(decode(shape, Shape), features, hashes, failed, sheet or b"")
 
-    def loading_notes(
+    def loading_values(
         self,
         shape: Shape,
         failures: Sequence[FailedImage],
@@ -69,7 +71,7 @@ class Results:
         hashes: bytes,
         thumbnails: bytes = b"",
     ) -> dict[str, bytes]:
-        """Return what is stored beside a batch's features, by key."""
+        """Return what is stored of a loaded batch in hashes by batch, by key."""
         return {
             self.keys.shapes: encode(shape),
             self.keys.failures: encode(failures),
@@ -99,11 +101,11 @@ class Results:
         yield from self._by_batch(self.keys.hashes)
 
     def thumbnails(self) -> Iterator[bytes]:
-        """Yield the page of each batch, by batch; empty where there is none."""
-        for batches in self._chunks(PAGES):
+        """Yield the sheet of each batch, by batch; empty where there is none."""
+        for batches in self._chunks(SHEETS):
             names = list(map(str, batches))
-            pages: list[bytes | None] = self.client.hmget(self.keys.thumbnails, names)
-            yield from (page or b"" for page in pages)
+            sheets: list[bytes | None] = self.client.hmget(self.keys.thumbnails, names)
+            yield from (sheet or b"" for sheet in sheets)
 
     def _by_batch(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
         for batches in self._chunks(chunk):

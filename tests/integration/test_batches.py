@@ -15,13 +15,13 @@ LOADING, LABELLING = Wave.LOADING, Wave.LABELLING
 
 def start(ledger, batch=0, wave=LOADING, *, redelivered=False):
     """Begin a batch; return the number of the attempt, or None."""
-    attempt = ledger.start_batch(wave, batch, redelivered)
+    attempt = ledger.batches.start(wave, batch, redelivered)
     return attempt and attempt.number
 
 
 def commit(ledger, batch=0, loaded=3, failed=1):
     notes = {ledger.keys.shapes: b"{}"}
-    return ledger.commit_loading(batch, b"features", (loaded, failed), notes)
+    return ledger.batches.commit_loading(batch, b"features", (loaded, failed), notes)
 
 
 def is_broken(ledger):
@@ -77,18 +77,20 @@ def test_a_batch_of_a_stage_that_is_over_is_not_begun(register):
 @pytest.mark.parametrize("batch", [-1, 2, 10**12])
 def test_a_batch_that_the_job_does_not_have_is_not_begun(register, batch):
     ledger = register(2)
-    assert ledger.start_batch(LOADING, batch, redelivered=False) is None
+    assert ledger.batches.start(LOADING, batch, redelivered=False) is None
     assert ledger.state() is State.QUEUED
 
 
 def test_what_is_noted_of_a_batch_comes_with_its_beginning(register):
     ledger = register()
-    keys = [ledger.keys.manifest, ledger.keys.shapes]
-    paths = ledger.client.hget(ledger.keys.manifest, "0")
-    assert ledger.start_batch(LOADING, 0, redelivered=False, noted=keys).notes == (paths, None)
+    manifest, shapes = hashes = [ledger.keys.manifest, ledger.keys.shapes]
+    paths = ledger.client.hget(manifest, "0")
+    attempt = ledger.batches.start(LOADING, 0, redelivered=False, hashes=hashes)
+    assert attempt.values == {manifest: paths, shapes: None}
     silence(ledger)
     enter_labelling(ledger)
-    assert ledger.start_batch(LABELLING, 0, redelivered=False, noted=keys[1:]).notes == (b"{}",)
+    attempt = ledger.batches.start(LABELLING, 0, redelivered=False, hashes=[shapes])
+    assert attempt.values == {shapes: b"{}"}
 
 
 def test_a_batch_of_a_cancelled_job_is_not_begun(register):
@@ -128,7 +130,7 @@ def test_a_redelivered_batch_steps_aside_for_a_holder_that_lives(register):
     start(ledger)
     assert start(ledger, redelivered=True) is None
     assert is_broken(ledger)
-    assert ledger.beat_batch(LOADING, 0)
+    assert ledger.batches.beat(LOADING, 0)
     assert time_left(ledger) > 10
 
 
@@ -138,16 +140,16 @@ def test_a_holder_that_may_be_dead_has_little_time_to_give_a_sign(register):
     start(ledger, redelivered=True)
     assert 0 < time_left(ledger) <= SILENT_SECONDS
     silence(ledger, SILENT_SECONDS)
-    assert ledger.take_lost_batches(LOADING) == [0]
+    assert ledger.batches.take_lost(LOADING) == [0]
 
 
 def test_a_batch_is_lost_by_its_holders_lease_whoever_looks(register):
     ledger = register()
     hasty = Ledger(ledger.client, ledger.job_id, 0.01)
     start(ledger)
-    assert hasty.take_lost_batches(LOADING) == []
+    assert hasty.batches.take_lost(LOADING) == []
     start(hasty, 1)
-    wait_until(lambda: ledger.take_lost_batches(LOADING) == [1])
+    wait_until(lambda: ledger.batches.take_lost(LOADING) == [1])
 
 
 def test_a_copy_takes_over_once_the_sign_of_life_is_stale(register):
@@ -169,20 +171,20 @@ def test_a_heartbeat_keeps_a_batch_and_stops_with_the_job(register):
     start(ledger)
     key = ledger.keys.running(LOADING)
     ledger.client.zincrby(key, -20, 0)
-    assert ledger.beat_batch(LOADING, 0)
-    assert ledger.take_lost_batches(LOADING) == []
+    assert ledger.batches.beat(LOADING, 0)
+    assert ledger.batches.take_lost(LOADING) == []
     ledger.cancel()
-    assert not ledger.beat_batch(LOADING, 0)
+    assert not ledger.batches.beat(LOADING, 0)
 
 
 def test_a_heartbeat_does_not_bring_back_a_batch_that_was_given_away(register):
     ledger = register()
     start(ledger)
     silence(ledger)
-    ledger.take_lost_batches(LOADING)
-    ledger.beat_batch(LOADING, 0)
-    assert not ledger.has_running(LOADING)
-    assert ledger.missing_batches(LOADING) == [0, 1]
+    ledger.batches.take_lost(LOADING)
+    ledger.batches.beat(LOADING, 0)
+    assert not ledger.batches.has_running(LOADING)
+    assert ledger.batches.missing(LOADING) == [0, 1]
 
 
 def test_a_commit_stores_output_and_counts_in_one_step(client, register):
@@ -193,8 +195,8 @@ def test_a_commit_stores_output_and_counts_in_one_step(client, register):
     assert (images.loaded, images.failed) == (3, 1)
     assert client.get(ledger.keys.features(0)) == b"features"
     assert client.hgetall(ledger.keys.shapes) == {b"0": b"{}"}
-    assert not ledger.has_running(LOADING)
-    assert ledger.missing_batches(LOADING) == [1]
+    assert not ledger.batches.has_running(LOADING)
+    assert ledger.batches.missing(LOADING) == [1]
 
 
 def test_what_is_staged_for_a_commit_is_gone_after_it_whatever_it_said(client, register):
@@ -222,7 +224,7 @@ def test_what_is_staged_expires_if_its_process_dies_before_the_commit(
         commit(ledger)
     (staged,) = client.keys(ledger.keys.staged("*"))
     assert 0 < client.ttl(staged) <= STAGED_SECONDS
-    assert ledger.missing_batches(LOADING) == [1]  # 0 is still taken for running
+    assert ledger.batches.missing(LOADING) == [1]  # 0 is still taken for running
 
 
 def test_a_commit_whose_output_was_lost_with_redis_is_refused_and_the_batch_stays(
@@ -305,20 +307,20 @@ def test_each_lost_batch_is_taken_once(register):
     for batch in range(3):
         start(ledger, batch)
     commit(ledger, 1)
-    assert ledger.take_lost_batches(LOADING) == []
+    assert ledger.batches.take_lost(LOADING) == []
     assert not is_broken(ledger)
     silence(ledger)
-    assert ledger.take_lost_batches(LOADING) == [0, 2]
-    assert ledger.take_lost_batches(LOADING) == []
+    assert ledger.batches.take_lost(LOADING) == [0, 2]
+    assert ledger.batches.take_lost(LOADING) == []
     assert is_broken(ledger)
 
 
 def test_an_attempt_that_failed_is_counted_and_the_batch_is_sent_again_soon(register):
     ledger = register()
     start(ledger)
-    ledger.end_attempt(LOADING, 0, "ValueError: odd")
-    assert ledger.last_error(LOADING, 0) == "ValueError: odd"
-    assert ledger.take_lost_batches(LOADING) == [0]
+    ledger.batches.end_attempt(LOADING, 0, "ValueError: odd")
+    assert ledger.batches.last_error(LOADING, 0) == "ValueError: odd"
+    assert ledger.batches.take_lost(LOADING) == [0]
     assert is_broken(ledger)
     assert start(ledger) == 2
 
@@ -327,35 +329,35 @@ def test_an_attempt_that_fails_after_another_is_done_does_not_begin_it_anew(regi
     ledger = register(2)
     start(ledger)
     commit(ledger)
-    ledger.end_attempt(LOADING, 0, "ValueError: odd")
-    assert not ledger.has_running(LOADING)
-    assert ledger.take_lost_batches(LOADING) == []
+    ledger.batches.end_attempt(LOADING, 0, "ValueError: odd")
+    assert not ledger.batches.has_running(LOADING)
+    assert ledger.batches.take_lost(LOADING) == []
 
 
 def test_an_attempt_that_redis_was_to_blame_for_does_not_count(register):
     ledger = register()
     for _ in range(3):
         assert start(ledger) == 1
-        ledger.end_attempt(LOADING, 0, None)
-        assert ledger.take_lost_batches(LOADING) == []
+        ledger.batches.end_attempt(LOADING, 0, None)
+        assert ledger.batches.take_lost(LOADING) == []
         silence(ledger)
-    assert ledger.last_error(LOADING, 0) is None
+    assert ledger.batches.last_error(LOADING, 0) is None
 
 
 def test_a_batch_that_is_handed_back_is_begun_anew_at_once_and_was_no_attempt(register):
     ledger = register()
     start(ledger)
-    ledger.return_batch(LOADING, 0)
+    ledger.batches.give_back(LOADING, 0)
     assert is_broken(ledger)
-    assert ledger.take_lost_batches(LOADING) == [0]
+    assert ledger.batches.take_lost(LOADING) == [0]
     assert start(ledger) == 1
 
 
 @pytest.mark.parametrize(
     "end",
     [
-        lambda ledger: ledger.return_batch(LOADING, 0),
-        lambda ledger: ledger.end_attempt(LOADING, 0, "ValueError: odd"),
+        lambda ledger: ledger.batches.give_back(LOADING, 0),
+        lambda ledger: ledger.batches.end_attempt(LOADING, 0, "ValueError: odd"),
     ],
     ids=["returned", "failed"],
 )
@@ -363,20 +365,20 @@ def test_a_sign_of_life_that_comes_late_does_not_keep_a_batch_for_nobody(registe
     ledger = register()
     start(ledger)
     end(ledger)
-    ledger.beat_batch(LOADING, 0)
-    assert ledger.take_lost_batches(LOADING) == [0]
+    ledger.batches.beat(LOADING, 0)
+    assert ledger.batches.take_lost(LOADING) == [0]
 
 
 def test_a_batch_that_was_given_away_or_ended_is_not_handed_back(client, register):
     ledger = register()
     start(ledger)
     silence(ledger)
-    ledger.take_lost_batches(LOADING)
-    ledger.return_batch(LOADING, 0)
-    assert not ledger.has_running(LOADING)
+    ledger.batches.take_lost(LOADING)
+    ledger.batches.give_back(LOADING, 0)
+    assert not ledger.batches.has_running(LOADING)
     assert start(ledger) == 2
     ledger.cancel()
-    ledger.return_batch(LOADING, 0)
+    ledger.batches.give_back(LOADING, 0)
     assert client.hgetall(ledger.keys.attempts(LOADING)) == {b"0": b"2"}
 
 
@@ -384,7 +386,7 @@ def test_an_attempt_that_ends_after_its_job_leaves_nothing(client, register):
     ledger = register()
     start(ledger)
     ledger.cancel()
-    ledger.end_attempt(LOADING, 0, "late")
+    ledger.batches.end_attempt(LOADING, 0, "late")
     assert not client.exists(ledger.keys.errors(LOADING))
 
 
@@ -403,8 +405,8 @@ def test_labels_are_committed_without_counting_images(client, register):
     enter_labelling(ledger)
     before = ledger.status().images
     start(ledger, 0, LABELLING)
-    assert ledger.commit_labelling(0, b"rows") is Commit.COMMITTED
-    assert ledger.commit_labelling(0, b"rows") is Commit.DUPLICATE
+    assert ledger.batches.commit_labelling(0, b"rows") is Commit.COMMITTED
+    assert ledger.batches.commit_labelling(0, b"rows") is Commit.DUPLICATE
     assert client.get(ledger.keys.labels(0)) == b"rows"
     assert ledger.status().images == before
     assert ledger.status().progress == pytest.approx(0.915)
@@ -414,9 +416,9 @@ def test_the_time_of_a_batch_counts_once_and_only_if_its_output_does(register):
     ledger = register()
     for seconds in (1.5, 7.0):
         start(ledger)
-        ledger.commit_loading(0, b"", (1, 0), {}, seconds)
+        ledger.batches.commit_loading(0, b"", (1, 0), {}, seconds)
     start(ledger, 1)
-    ledger.commit_loading(1, b"", (1, 0), {ledger.keys.shapes: b"{}"})
+    ledger.batches.commit_loading(1, b"", (1, 0), {ledger.keys.shapes: b"{}"})
     fields = ledger.fields()
     assert (float(fields["loading_seconds"]), fields["loading_timed"]) == (1.5, "1")
     assert ledger.client.hget(ledger.keys.shapes, "1") == b"{}"

@@ -170,7 +170,7 @@ def test_cancelling_ends_the_job_and_lets_it_expire(client, shoal, folder, regis
     assert job.cancel() is State.CANCELLED
     assert registry.active_jobs() == []
     assert job.status().expires_at is not None
-    assert job.ledger.start_batch(Wave.LOADING, 0, redelivered=False) is None
+    assert job.ledger.batches.start(Wave.LOADING, 0, redelivered=False) is None
 
 
 def test_cancelling_a_job_that_has_ended_changes_nothing(client, shoal, folder):

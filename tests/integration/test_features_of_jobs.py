@@ -100,7 +100,7 @@ def test_a_hopeless_batch_on_a_worker_without_the_extractor_fails_the_job_too(
 ):
     ledger = submit(faces, 70, features="of-another-package")
     for _ in range(MOST_ATTEMPTS):
-        ledger.start_batch(Wave.LOADING, 0, redelivered=False)
+        ledger.batches.start(Wave.LOADING, 0, redelivered=False)
         ledger.client.delete(ledger.keys.running(Wave.LOADING))
     assert load_batch(context, ledger.job_id, 0, False) is Commit.STALE
     assert ledger.state() is State.FAILED
@@ -123,7 +123,7 @@ def test_extracting_stops_once_the_job_is_cancelled(context, submit, faces, monk
         return extract(extractors, images)
 
     monkeypatch.setattr(loading, "extract_blocks", extract_and_cancel)
-    monkeypatch.setattr(BatchHeartbeat, "check", lambda _: raise_if(seen))
+    monkeypatch.setattr(BatchHeartbeat, "checkpoint", lambda _: raise_if(seen))
     assert load_batch(context, ledger.job_id, 0, False) is Commit.STALE
     assert seen == [loading.CHUNK]
 
@@ -140,4 +140,4 @@ def test_the_shipped_model_sees_what_pixels_do_not(context, submit, run, faces):
     assert adjusted_rand_score(is_face, [image.label for image in found]) > 0.8
     assert ledger.fields()["digest:embedding"]
     assert np.all([image.distance > 0 for image in found])
-    assert ledger.missing_batches(Wave.LABELLING) == []
+    assert ledger.batches.missing(Wave.LABELLING) == []

@@ -80,7 +80,7 @@ def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
         patch.setattr(reading, "load_images", load_and_fill)
         with pytest.raises(StoreFullError):
             load_batch(context, job.id, 1, False)
-    assert job.ledger.beat_batch(Wave.LOADING, 1)
+    assert job.ledger.batches.beat(Wave.LOADING, 1)
     set_full(False)
     assert context.client.hget(job.ledger.keys.attempts(Wave.LOADING), "1") == b"0"
     assert job.status().images.loaded == 10
@@ -91,7 +91,7 @@ def test_an_output_for_whose_commit_there_is_no_room_does_not_stay(
     context, job, set_full, monkeypatch, forgets
 ):
     ledger, evalsha = job.ledger, Pipeline.evalsha
-    ledger.start_batch(Wave.LOADING, 1, redelivered=False)
+    ledger.batches.start(Wave.LOADING, 1, redelivered=False)
 
     def fill_before(pipe, *arguments):
         pipe.config_set("maxmemory", 1)
@@ -102,10 +102,10 @@ def test_an_output_for_whose_commit_there_is_no_room_does_not_stay(
     with monkeypatch.context() as patch:
         patch.setattr(Pipeline, "evalsha", fill_before)
         with pytest.raises(StoreFullError):
-            ledger.commit_loading(1, b"features", (10, 0), {})
+            ledger.batches.commit_loading(1, b"features", (10, 0), {})
     assert not context.client.keys(ledger.keys.staged("*"))
     set_full(False)
-    assert ledger.commit_loading(1, b"features", (10, 0), {}) is Commit.COMMITTED
+    assert ledger.batches.commit_loading(1, b"features", (10, 0), {}) is Commit.COMMITTED
 
 
 def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(

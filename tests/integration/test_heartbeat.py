@@ -16,7 +16,7 @@ from shoal.shared.errors import StoreFullError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Ledger
 from shoal.worker.runtime import watchdog as watchdogs
-from shoal.worker.runtime.heartbeat import BatchHeartbeat, Heartbeat, LeaseKeeper, WorkLostError
+from shoal.worker.runtime.heartbeat import BatchHeartbeat, Heartbeat, LeaseHeartbeat, WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
 
 LOADING = Wave.LOADING
@@ -25,7 +25,7 @@ LOADING = Wave.LOADING
 @pytest.fixture
 def running(register):
     ledger = register()
-    ledger.start_batch(LOADING, 0, redelivered=False)
+    ledger.batches.start(LOADING, 0, redelivered=False)
     return ledger
 
 
@@ -33,8 +33,8 @@ def running(register):
 def brief(register):
     """A ledger of a loaded job whose leases are short."""
     ledger = register(1)
-    ledger.start_batch(LOADING, 0, redelivered=False)
-    ledger.commit_loading(0, b"", (1, 0), {})
+    ledger.batches.start(LOADING, 0, redelivered=False)
+    ledger.batches.commit_loading(0, b"", (1, 0), {})
     return Ledger(ledger.client, ledger.job_id, 0.3)
 
 
@@ -50,11 +50,11 @@ def test_a_batch_gives_signs_of_life_while_one_image_takes_its_time(running):
 
 def test_a_batch_that_is_not_wanted_any_more_stops_between_two_images(running):
     with BatchHeartbeat(running, LOADING, 0) as heartbeat:
-        heartbeat.check()
+        heartbeat.checkpoint()
         running.cancel()
         wait_until(heartbeat.lost.is_set)
         with pytest.raises(WorkLostError, match=running.job_id):
-            heartbeat.check()
+            heartbeat.checkpoint()
 
 
 @pytest.mark.parametrize("error", [RedisConnectionError, OutOfMemoryError, StoreFullError])
@@ -107,38 +107,38 @@ def test_watching_an_image_costs_next_to_nothing(monkeypatch):
 
 def test_a_lease_is_kept_while_its_holder_computes(brief):
     lease = brief.acquire_lease(LOADING)
-    with LeaseKeeper(brief, lease) as keeper:
+    with LeaseHeartbeat(brief, lease) as keeper:
         until = time.monotonic() + 3 * brief.lease_seconds
         wait_until(lambda: brief.has_lease() and time.monotonic() > until)
-        keeper.check()
+        keeper.checkpoint()
         assert brief.acquire_lease(LOADING) is None
 
 
 def test_a_lease_runs_out_after_its_holder(brief):
-    with LeaseKeeper(brief, brief.acquire_lease(LOADING)):
+    with LeaseHeartbeat(brief, brief.acquire_lease(LOADING)):
         pass
     wait_until(lambda: not brief.has_lease())
 
 
 @pytest.mark.parametrize("lose", ["cancel", "take over"])
 def test_whoever_lost_the_lease_stops(brief, lose):
-    with LeaseKeeper(brief, brief.acquire_lease(LOADING)) as keeper:
+    with LeaseHeartbeat(brief, brief.acquire_lease(LOADING)) as keeper:
         if lose == "cancel":
             brief.cancel()
         else:
             brief.client.hincrby(brief.keys.job, "fence", 1)
         wait_until(keeper.lost.is_set)
         with pytest.raises(WorkLostError, match=brief.job_id):
-            keeper.check()
+            keeper.checkpoint()
 
 
 def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
     lease = brief.acquire_lease(LOADING)
-    with LeaseKeeper(brief, lease) as keeper:
-        assert not keeper.signs.done()
-    wait_until(keeper.signs.done)
+    with LeaseHeartbeat(brief, lease) as keeper:
+        assert not keeper.beating.done()
+    wait_until(keeper.beating.done)
     threads = threading.active_count()
-    with LeaseKeeper(brief, lease):
+    with LeaseHeartbeat(brief, lease):
         assert threading.active_count() == threads
     assert brief.state() is State.FITTING
 
@@ -148,11 +148,11 @@ import sys, threading
 from shoal.shared.connection import connect
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Ledger
-from shoal.worker.runtime.heartbeat import BatchHeartbeat, LeaseKeeper
+from shoal.worker.runtime.heartbeat import BatchHeartbeat, LeaseHeartbeat
 ledger = Ledger(connect(sys.argv[1]), sys.argv[2], 0.3)
 heartbeats = {
     "batch": lambda: BatchHeartbeat(ledger, Wave.LOADING, 0),
-    "callback": lambda: LeaseKeeper(ledger, ledger.acquire_lease(Wave.LOADING)),
+    "callback": lambda: LeaseHeartbeat(ledger, ledger.acquire_lease(Wave.LOADING)),
 }
 with heartbeats[sys.argv[3]]():
     print("begun", flush=True)

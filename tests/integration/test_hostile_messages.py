@@ -234,7 +234,7 @@ def test_a_batch_beyond_those_of_its_job_leaves_nothing(worker: Worker) -> None:
 def test_a_job_in_a_state_of_another_version_is_left_alone(register: Any, wave: Wave) -> None:
     ledger = register()
     ledger.client.hset(ledger.keys.job, "state", "dreaming")
-    assert ledger.start_batch(wave, 0, False) is None
+    assert ledger.batches.start(wave, 0, False) is None
     assert ledger.acquire_lease(wave) is None
     assert ledger.client.hget(ledger.keys.job, "state") == b"dreaming"
 

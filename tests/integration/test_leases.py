@@ -13,11 +13,11 @@ LOADING, LABELLING = Wave.LOADING, Wave.LABELLING
 
 def commit_all(ledger, wave=LOADING, n_batches=2):
     for batch in range(n_batches):
-        ledger.start_batch(wave, batch, redelivered=False)
+        ledger.batches.start(wave, batch, redelivered=False)
         if wave is LOADING:
-            ledger.commit_loading(batch, b"", (1, 0), {})
+            ledger.batches.commit_loading(batch, b"", (1, 0), {})
         else:
-            ledger.commit_labelling(batch, b"")
+            ledger.batches.commit_labelling(batch, b"")
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def expire_lease(ledger):
 
 def test_a_lease_is_not_given_before_the_stage_is_complete(register):
     ledger = register()
-    ledger.start_batch(LOADING, 0, redelivered=False)
+    ledger.batches.start(LOADING, 0, redelivered=False)
     assert ledger.acquire_lease(LOADING) is None
     assert ledger.state() is State.LOADING
     # That trigger is spent: whoever commits the last batch must send another.

@@ -97,7 +97,7 @@ def test_workers_silent_for_a_day_are_forgotten(client, registry):
 def test_an_unknown_job_has_no_state_and_its_ledger_names_a_remedy(client):
     ledger = Ledger(client, "nosuch", 15)
     assert ledger.state() is None
-    assert ledger.start_batch(Wave.LOADING, 0, redelivered=False) is None
+    assert ledger.batches.start(Wave.LOADING, 0, redelivered=False) is None
     assert ledger.acquire_lease(Wave.LOADING) is None
     for ask in (ledger.status, ledger.cancel, lambda: ledger.request):
         with pytest.raises(UnknownJobError, match="shoal jobs"):

@@ -58,14 +58,14 @@ def load(ledger, results, batch, failed_positions=()):
     kept = [position for position in range(3) if position not in failed_positions]
     rows = b"".join(bytes([10 * batch + position, 255]) for position in kept)
     failures = [FailedImage(p, FailureReason.DAMAGED, f"broken\r{p}") for p in failed_positions]
-    notes = results.loading_notes(Shape(len(kept), 2, "|u1"), failures, bytes([batch]), b"")
-    ledger.start_batch(Wave.LOADING, batch, redelivered=False)
-    ledger.commit_loading(batch, rows, (len(kept), len(failures)), notes)
+    notes = results.loading_values(Shape(len(kept), 2, "|u1"), failures, bytes([batch]), b"")
+    ledger.batches.start(Wave.LOADING, batch, redelivered=False)
+    ledger.batches.commit_loading(batch, rows, (len(kept), len(failures)), notes)
 
 
 def label(ledger, batch, rows):
-    ledger.start_batch(Wave.LABELLING, batch, redelivered=False)
-    ledger.commit_labelling(batch, b"".join(LABEL_ROW.pack(*row) for row in rows))
+    ledger.batches.start(Wave.LABELLING, batch, redelivered=False)
+    ledger.batches.commit_labelling(batch, b"".join(LABEL_ROW.pack(*row) for row in rows))
 
 
 def begin_labelling(ledger, results):

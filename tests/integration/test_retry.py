@@ -42,7 +42,7 @@ def work(context, monkeypatch):
     monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
 
     def work(job, state=State.FINISHED):
-        for batch in job.ledger.missing_batches(Wave.LOADING):
+        for batch in job.ledger.batches.missing(Wave.LOADING):
             if state is State.LOADING and batch == N_BATCHES - 1:
                 return
             load_batch(context, job.id, batch, False)
@@ -139,9 +139,10 @@ def test_labels_of_the_model_before_a_retry_are_refused(job, work):
     job.cancel()
     job.retry()
     work(job, State.LABELLING)
-    job.ledger.start_batch(Wave.LABELLING, 1, redelivered=False)
-    assert job.ledger.commit_labelling(1, b"", token) is Commit.STALE
-    assert job.ledger.commit_labelling(1, b"", job.results.model_token()) is Commit.COMMITTED
+    job.ledger.batches.start(Wave.LABELLING, 1, redelivered=False)
+    assert job.ledger.batches.commit_labelling(1, b"", token) is Commit.STALE
+    token = job.results.model_token()
+    assert job.ledger.batches.commit_labelling(1, b"", token) is Commit.COMMITTED
 
 
 def test_batches_whose_features_have_gone_are_loaded_anew(client, job, work, fresh):
@@ -151,7 +152,7 @@ def test_batches_whose_features_have_gone_are_loaded_anew(client, job, work, fre
     client.hdel(job.ledger.keys.statistics, "2")
     images = job.retry().images
     assert (images.loaded, images.failed) == (19, 1)
-    assert job.ledger.missing_batches(Wave.LOADING) == [1, 2, 4]
+    assert job.ledger.batches.missing(Wave.LOADING) == [1, 2, 4]
     work(job)
     assert outcome(job) == fresh()
 
@@ -208,11 +209,11 @@ def test_trying_failures_again_without_the_folder_costs_a_job_nothing(job, work,
 
 def test_attempts_begin_anew(client, job, context):
     for _ in range(MOST_ATTEMPTS):
-        job.ledger.start_batch(Wave.LOADING, 0, redelivered=False)
+        job.ledger.batches.start(Wave.LOADING, 0, redelivered=False)
         client.delete(job.ledger.keys.running(Wave.LOADING))
     job.cancel()
     job.retry()
-    assert job.ledger.start_batch(Wave.LOADING, 0, redelivered=False).number == 1
+    assert job.ledger.batches.start(Wave.LOADING, 0, redelivered=False).number == 1
 
 
 def test_a_crash_between_the_ledger_and_the_messages_is_mended_by_the_sweeper(

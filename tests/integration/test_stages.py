@@ -75,7 +75,7 @@ from shoal.worker.stages.finishing.plotting import load_tiles
 def load(image_memory, names):
     settings, limits = Settings(image_memory=image_memory), ImageLimits(2**29, 250_000_000)
     context = SimpleNamespace(settings=settings, limits=limits)
-    return load_tiles(names, Path(sys.argv[1]), context, SimpleNamespace(check=lambda: None))
+    return load_tiles(names, Path(sys.argv[1]), context, lambda: None)
 
 load(2**30, ["small.png"])  # what is imported, and a thread's own heap, are no image's
 print(*load(2**27, sys.argv[2:]))
@@ -85,7 +85,7 @@ print(*load(2**27, sys.argv[2:]))
 def lose_processes(ledger, count, wave=Wave.LOADING):
     """Begin batch 0 and lose its process, so often."""
     for _ in range(count):
-        ledger.start_batch(wave, 0, redelivered=False)
+        ledger.batches.start(wave, 0, redelivered=False)
         ledger.client.delete(ledger.keys.running(wave))
 
 
@@ -189,7 +189,7 @@ def test_a_worker_that_is_to_end_hands_its_batch_back_between_two_images(
         patch.setattr(reading, "load_with_digest", load_and_be_told)
         assert load_batch(context, mixed_job.job_id, 1, False) is Commit.STALE
     assert len(loaded) == 1
-    assert mixed_job.take_lost_batches(Wave.LOADING) == [1]
+    assert mixed_job.batches.take_lost(Wave.LOADING) == [1]
     other = replace(context, shutdown_signal=ShutdownSignal())
     assert load_batch(other, mixed_job.job_id, 1, False) is Commit.COMMITTED
     assert mixed_job.client.hget(mixed_job.keys.attempts(Wave.LOADING), "1") == b"1"
@@ -217,7 +217,7 @@ def fail_until_given_up(work, context, ledger):
     for _ in range(MOST_BATCH_ATTEMPTS):
         with pytest.raises(ValueError, match="odd"):
             work(context, ledger.job_id, 0, False)
-        assert ledger.take_lost_batches(Wave(ledger.state())) == [0]
+        assert ledger.batches.take_lost(Wave(ledger.state())) == [0]
     return work(context, ledger.job_id, 0, False)
 
 
@@ -243,7 +243,7 @@ def test_a_batch_whose_paths_are_damaged_fails_the_job(context, mixed_job):
     for _ in range(MOST_BATCH_ATTEMPTS):
         with pytest.raises(zlib.error):
             load_batch(context, mixed_job.job_id, 0, False)
-        mixed_job.take_lost_batches(Wave.LOADING)
+        mixed_job.batches.take_lost(Wave.LOADING)
     load_batch(context, mixed_job.job_id, 0, False)
     status = mixed_job.status()
     assert status.state is State.FAILED

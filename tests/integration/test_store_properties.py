@@ -62,7 +62,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(target=begun, wave=st.sampled_from(Wave), number=st.integers(0, 3), again=st.booleans())
     def start(self, wave: Wave, number: int, again: bool) -> Any:
         batch = self.batch(number)
-        attempt = self.ledger.start_batch(wave, batch, again)
+        attempt = self.ledger.batches.start(wave, batch, again)
         if IN_STAGE.get(self.state) is wave:
             self.state = State(wave)
         if attempt is None:
@@ -74,7 +74,7 @@ class JobMachine(RuleBasedStateMachine):
     @rule(work=begun)
     def beat(self, work: Work) -> None:
         wave, batch, _ = work
-        assert self.ledger.beat_batch(wave, batch) == (self.state is State(wave))
+        assert self.ledger.batches.beat(wave, batch) == (self.state is State(wave))
 
     @rule(work=begun)
     def fall_silent(self, work: Work) -> None:
@@ -83,14 +83,14 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(wave=st.sampled_from(Wave))
     def take_lost(self, wave: Wave) -> None:
-        lost = self.ledger.take_lost_batches(wave)
+        lost = self.ledger.batches.take_lost(wave)
         assert not self.done[wave] & set(lost)
-        assert self.ledger.take_lost_batches(wave) == []
+        assert self.ledger.batches.take_lost(wave) == []
 
     @rule(work=consumes(begun), error=st.none() | st.just("ValueError: odd"))
     def fail(self, work: Work, error: str | None) -> None:
         wave, batch, _ = work
-        self.ledger.end_attempt(wave, batch, error)
+        self.ledger.batches.end_attempt(wave, batch, error)
 
     @rule(work=begun, share=st.integers(0, 3))
     def commit(self, work: Work, share: int) -> None:
@@ -120,7 +120,7 @@ class JobMachine(RuleBasedStateMachine):
     def send_commit(self, work: Work, failed: int) -> Commit:
         wave, batch, model = work
         if wave is LABELLING:
-            return self.ledger.commit_labelling(batch, b"rows", model)
+            return self.ledger.batches.commit_labelling(batch, b"rows", model)
         keys, loaded = self.ledger.keys, self.sizes[batch] - failed
         positions = [{"position": position} for position in range(failed)]
         notes = {
@@ -129,7 +129,7 @@ class JobMachine(RuleBasedStateMachine):
             keys.statistics: b"sums",
             keys.hashes: b"hashes",
         }
-        return self.ledger.commit_loading(batch, b"features", (loaded, failed), notes)
+        return self.ledger.batches.commit_loading(batch, b"features", (loaded, failed), notes)
 
     @rule(target=leases, wave=st.sampled_from(Wave))
     def acquire(self, wave: Wave) -> Any:
@@ -191,7 +191,7 @@ class JobMachine(RuleBasedStateMachine):
             kept = {batch for batch in kept if not self.failed[batch]}
         missing = set(range(len(self.sizes))) - kept
         assert set(self.ledger.retry(failed_only=failed_only)) == missing
-        assert set(self.ledger.missing_batches(LOADING)) == missing  # none runs any more
+        assert set(self.ledger.batches.missing(LOADING)) == missing  # none runs any more
         self.done = {LOADING: kept, LABELLING: set()}
         self.state = State.QUEUED if missing else State.LOADING
         self.model, self.expires = "", False
@@ -232,7 +232,7 @@ class JobMachine(RuleBasedStateMachine):
             client, keys = self.ledger.client, self.ledger.keys
             done = {int(batch) for batch in client.smembers(keys.done(wave))}
             running = {int(batch) for batch in client.zrange(keys.running(wave), 0, -1)}
-            missing = set(self.ledger.missing_batches(wave))
+            missing = set(self.ledger.batches.missing(wave))
             assert done == self.done[wave]
             assert int(self.ledger.fields().get(f"{wave}_done", 0)) == len(done)
             assert sorted([*done, *running, *missing]) == list(range(len(self.sizes)))

@@ -34,16 +34,16 @@ def forget_claims(client):
 
 def start(ledger, *batches, wave=LOADING):
     for batch in batches:
-        ledger.start_batch(wave, batch, redelivered=False)
+        ledger.batches.start(wave, batch, redelivered=False)
 
 
 def finish(ledger, *batches, wave=LOADING):
     for batch in batches:
         start(ledger, batch, wave=wave)
         if wave is LOADING:
-            ledger.commit_loading(batch, b"", (1, 0), {})
+            ledger.batches.commit_loading(batch, b"", (1, 0), {})
         else:
-            ledger.commit_labelling(batch, b"")
+            ledger.batches.commit_labelling(batch, b"")
 
 
 def lose(ledger, batch, wave=LOADING):

@@ -19,6 +19,7 @@ from unreliable_broker import deliver_unreliably
 
 from shoal.shared.messaging.broker import ChordBackend
 from shoal.shared.store import Lease, Ledger, Results
+from shoal.shared.store.batches import BatchLedger
 from shoal.shared.tasks import LABEL_BATCH
 from shoal.worker.app import app
 from shoal.worker.images.isolation import IsolatedLoader
@@ -138,10 +139,10 @@ def keep_pace_of_images() -> None:
 note_advances()
 keep_pace_of_images()
 deliver_unreliably(FAULTS)
-before(Ledger, "commit_loading", keep_pace)
+before(BatchLedger, "commit_loading", keep_pace)
 for wave in ("loading", "labelling"):
-    before(Ledger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-before-commit")
-    after(Ledger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-after-commit")
+    before(BatchLedger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-before-commit")
+    after(BatchLedger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-after-commit")
 before(Results, "put_model", lambda *_: "fitting-before-output")
 before(Results, "put_findings", lambda *_: "finishing-before-output")
 before(Ledger, "advance", of_state("before"))

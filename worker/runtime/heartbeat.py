@@ -1,4 +1,4 @@
-"""Signs of life of a batch or a lease, by a thread, and the end of a process that hangs."""
+"""Heartbeats of a batch or a lease, given by a thread while the work goes on."""
 
 import logging
 import os
@@ -20,11 +20,11 @@ from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 logger = logging.getLogger(__name__)
 
 NOT_WANTED = "work is not wanted any more"
-# Between two signs of life.
+# Between two heartbeats.
 BEAT_SECONDS = 1.0
-# To stop, from when the work of a cancelled job is known to be lost: a fit's steps can take longer.
+# How long a process may go on after its job was cancelled: a step of a fit can take longer.
 STOP_SECONDS = 2.0
-# Threads that stay: to wait for a new one to start took 4 ms a batch on busy cores.
+# Threads are kept: starting a new one took 4 ms per batch on busy cores.
 THREADS = ThreadPoolExecutor(max_workers=1024, thread_name_prefix="heartbeat")
 
 
@@ -33,11 +33,13 @@ class WorkLostError(ShoalError):
 
 
 class WorkReturnedError(WorkLostError):
-    """This worker is to end, and hands its work back."""
+    """This worker is shutting down and gives its work back."""
 
 
 class Heartbeat:
-    """Gives signs of life by a thread while its caller computes; ends who will not be cancelled.
+    """Gives heartbeats from a thread while its caller computes.
+
+    It kills the process if that goes on with a cancelled job.
 
     Attributes:
         lost: Set once the work is not wanted any more.
@@ -45,7 +47,7 @@ class Heartbeat:
 
     def __init__(
         self,
-        give: Callable[[], bool],
+        beat: Callable[[], bool],
         lease_seconds: float,
         work: str,
         is_cancelled: Callable[[], bool] = lambda: False,
@@ -53,23 +55,23 @@ class Heartbeat:
         """Prepare.
 
         Args:
-            give: Gives a sign of life; returns whether the work is still wanted.
-            lease_seconds: Without a sign for this long, the work counts as lost.
+            beat: Gives one heartbeat; returns whether the work is still wanted.
+            lease_seconds: Without a heartbeat for this long, the work counts as lost.
             work: What is worked on, for the message of WorkLostError.
-            is_cancelled: Tells whether the job was cancelled, of which this is a part.
+            is_cancelled: Returns whether the job was cancelled.
         """
-        self.give = give
+        self.beat = beat
         self.interval = min(lease_seconds / 3, BEAT_SECONDS)
         self.work = work
         self.is_cancelled = is_cancelled
         self.ended = threading.Event()
         self.lost = threading.Event()
-        self.signs: Future[None] | None = None
+        self.beating: Future[None] | None = None
         self.started = time.monotonic()
 
     def __enter__(self) -> Self:
         self.started = time.monotonic()
-        self.signs = THREADS.submit(self._give_signs)
+        self.beating = THREADS.submit(self._keep_beating)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -80,37 +82,38 @@ class Heartbeat:
         """Time since the work began."""
         return round(time.monotonic() - self.started, 3)
 
-    def check(self) -> None:
-        """Raise WorkLostError if the work does not count any more."""
+    def checkpoint(self) -> None:
+        """Raise WorkLostError if the work is not wanted any more."""
         if self.lost.is_set():
-            self.give_up()
+            self.raise_lost()
 
-    def give_up(self) -> NoReturn:
-        """Raise WorkLostError: the work does not count any more."""
+    def raise_lost(self) -> NoReturn:
+        """Raise WorkLostError."""
         raise WorkLostError(f"{self.work}: {NOT_WANTED}")
 
-    def _give_signs(self) -> None:
+    def _keep_beating(self) -> None:
         while not self.ended.wait(self.interval):
             try:
-                wanted = self.give()
+                wanted = self.beat()
             except (RedisError, ShoalError, MemoryError):
-                continue  # an outage, or an image's hunger, must not end the signs for good
+                continue  # Redis unavailable, or no memory: the next beat may succeed
             if not wanted:
                 self.lost.set()
-                self._insist()
+                self._kill_if_cancelled()
                 return
 
-    def _insist(self) -> None:
-        """End the process if it goes on with a cancelled job."""
+    def _kill_if_cancelled(self) -> None:
         with suppress(RedisError, ShoalError):
             if not self.ended.wait(STOP_SECONDS) and self.is_cancelled():
-                logger.warning("the process ends: it did not stop: %s", self.work)
-                # The broker sees it die and delivers its work again, which is refused.
+                logger.warning(
+                    "killing this process: its job was cancelled and it did not stop: %s", self.work
+                )
+                # The broker delivers its message again, and the ledger refuses the work.
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
 class BatchHeartbeat(Heartbeat):
-    """Keeps a batch for its process, until that is to end."""
+    """Keeps a batch for its process, until the worker shuts down."""
 
     def __init__(
         self, ledger: Ledger, wave: Wave, batch: int, shutdown_signal: ShutdownSignal | None = None
@@ -118,24 +121,23 @@ class BatchHeartbeat(Heartbeat):
         self.shutdown_signal = shutdown_signal or ShutdownSignal()
         work = f"job={ledger.job_id} stage={wave} batch={batch}"
         super().__init__(
-            lambda: ledger.beat_batch(wave, batch),
+            lambda: ledger.batches.beat(wave, batch),
             ledger.lease_seconds,
             work,
             lambda: ledger.state() is State.CANCELLED,
         )
 
-    def check(self) -> None:
-        """Raise WorkLostError if the work does not count any more, or is to be handed back."""
-        super().check()
+    def checkpoint(self) -> None:
+        """Raise WorkLostError if the work is not wanted any more, or is to be given back."""
+        super().checkpoint()
         if self.shutdown_signal.is_due():
-            raise WorkReturnedError(f"{self.work}: this worker is to end")
+            raise WorkReturnedError(f"{self.work}: this worker is shutting down")
 
 
-class LeaseKeeper(Heartbeat):
-    """Keeps a lease for its holder."""
+class LeaseHeartbeat(Heartbeat):
+    """Keeps a lease for its process."""
 
     def __init__(self, ledger: Ledger, lease: Lease) -> None:
-        self.ledger = ledger
         work = f"job={ledger.job_id} state={lease.state}"
         super().__init__(
             lambda: ledger.renew_lease(lease),

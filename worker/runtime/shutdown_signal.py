@@ -20,10 +20,10 @@ class ShutdownSignal:
         self._moment = mmap.mmap(-1, MOMENT.size)
 
     def send(self, grace_seconds: float = GRACE_SECONDS) -> None:
-        """Let work be handed back that does not end within ``grace_seconds``."""
+        """Have work given back that does not end within ``grace_seconds``."""
         MOMENT.pack_into(self._moment, 0, time.monotonic() + grace_seconds)
 
     def is_due(self) -> bool:
-        """Return whether work is to be handed back now."""
+        """Return whether work is to be given back now."""
         moment: float = MOMENT.unpack_from(self._moment)[0]
         return 0 < moment < time.monotonic()

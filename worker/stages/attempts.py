@@ -1,4 +1,4 @@
-"""An attempt at a batch: signs of life while it lasts, a reason if it fails, and the last one."""
+"""An attempt at a batch: heartbeats while it lasts, and what is noted if it fails."""
 
 import logging
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from shoal.worker.runtime.heartbeat import (
 
 logger = logging.getLogger(__name__)
 
-# A batch that has failed this often, or cost so many processes, is hopeless.
+# A batch that failed or killed its process this often is not tried again.
 MOST_ATTEMPTS = 8
 
 
@@ -28,15 +28,15 @@ MOST_ATTEMPTS = 8
 def keep_batch(
     context: WorkerContext, ledger: Ledger, wave: Wave, batch: int
 ) -> Iterator[BatchHeartbeat]:
-    """Keep a batch while it is worked on; note in the ledger why that failed, if it does."""
+    """Give heartbeats of a batch while it is worked on; note in the ledger why that failed."""
     work = {"job": ledger.job_id, "stage": wave, "batch": batch}
     try:
         with BatchHeartbeat(ledger, wave, batch, context.shutdown_signal) as heartbeat:
             yield heartbeat
     except WorkReturnedError:
-        logger.info("handed back: the worker is to end", extra=work)
-        with suppress(RedisError, ShoalError):  # its lease runs out
-            ledger.return_batch(wave, batch)
+        logger.info("gave the batch back: the worker is shutting down", extra=work)
+        with suppress(RedisError, ShoalError):  # else its lease expires
+            ledger.batches.give_back(wave, batch)
         raise
     except WorkLostError:
         logger.info(NOT_WANTED, extra=work)
@@ -50,26 +50,26 @@ def keep_batch(
 
 
 def end_attempt(ledger: Ledger, wave: Wave, batch: int, error: str | None) -> None:
-    """Note why an attempt failed, as far as Redis lets us."""
+    """Note why an attempt failed, if Redis can be reached."""
     with suppress(RedisError, ShoalError):
-        ledger.end_attempt(wave, batch, error)
+        ledger.batches.end_attempt(wave, batch, error)
 
 
 def log_batch(ledger: Ledger, wave: Wave, batch: int, **outcome: object) -> None:
-    """Log what became of an attempt."""
+    """Log the outcome of an attempt."""
     work = {"job": ledger.job_id, "stage": wave, "batch": batch}
     logger.info("batch", extra={**work, **outcome})
 
 
 def describe_hopeless(ledger: Ledger, wave: Wave, batch: int) -> str:
-    """Return in words why a batch is not tried again."""
-    error = ledger.last_error(wave, batch)
-    cause = error or "each time its process was lost, most likely for want of memory"
+    """Say why a batch is not tried again."""
+    error = ledger.batches.last_error(wave, batch)
+    cause = error or "each time its process was lost, most likely because memory ran out"
     return f"batch {batch} failed {MOST_ATTEMPTS} times while {wave}: {cause}"
 
 
 def fail_hopeless(context: WorkerContext, ledger: Ledger, wave: Wave, detail: str) -> Commit:
-    """Fail the job for a batch that the result cannot do without."""
+    """Fail the job because of a batch that cannot be left out."""
     logger.error(detail, extra={"job": ledger.job_id, "stage": wave})
     if ledger.fail_wave(wave, f"{detail[:1].upper()}{detail[1:].rstrip('.')}."):
         context.sweeper.end_job(ledger.job_id)

@@ -1,8 +1,9 @@
-"""What the two callbacks of a job have in common: a lease, and an end that is told."""
+"""What the two callbacks of a job have in common: they run under a lease, and end in a state."""
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from redis import RedisError
 
@@ -11,77 +12,113 @@ from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
 from shoal.shared.store.errors import PASSING
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostError
+from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseHeartbeat, WorkLostError
 
 logger = logging.getLogger(__name__)
 
 # A callback whose process was lost this often is not tried again.
 MOST_ATTEMPTS = 5
 
-Work = Callable[[Lease, LeaseKeeper], None]
+
+@dataclass(frozen=True)
+class HeldLease:
+    """The lease under which a callback runs."""
+
+    ledger: Ledger
+    lease: Lease
+    heartbeat: LeaseHeartbeat
+
+    @property
+    def token(self) -> int:
+        """Names what is written under this lease."""
+        return self.lease.token
+
+    @property
+    def attempt(self) -> int:
+        """How often the callback was started, this time included."""
+        return self.lease.attempt
+
+    def checkpoint(self) -> None:
+        """Raise WorkLostError if the job was cancelled or another process has the lease."""
+        self.heartbeat.checkpoint()
+
+    def advance(self, state: State, **fields: str | int) -> None:
+        """Leave the lease's state for ``state`` and set fields of the job, in one step.
+
+        Raises:
+            WorkLostError: The lease was lost, and nothing was changed.
+        """
+        if not self.ledger.advance(self.lease, state, fields):
+            self.heartbeat.raise_lost()
 
 
-def run_callback(context: WorkerContext, job_id: str, wave: Wave, work: Work) -> None:
-    """Do what follows ``wave`` under a lease, so that it is done once.
+@contextmanager
+def hold_lease(context: WorkerContext, job_id: str, wave: Wave) -> Iterator[HeldLease | None]:
+    """Hold the lease for what follows ``wave``, so that it is done once; None if not to be done.
 
-    A second delivery steps aside, and a late finisher changes nothing. ``work`` fails the
-    job by raising JobFailedError; when Redis is away or full, the sweeper sends the callback
-    again, and the attempt does not count.
+    A second delivery gets None, and a late finisher changes nothing. The job fails if the context
+    is left by JobFailedError or an unexpected error. If Redis is unavailable or full, the sweeper
+    sends the callback again, and the attempt does not count.
     """
     ledger = context.ledger(job_id)
     lease = ledger.acquire_lease(wave)
     if lease is None:
+        yield None
         return
-    with LeaseKeeper(ledger, lease) as keeper:
-        error = _find_error(lease, keeper, work)
-    if error:
-        _fail_job(context, ledger, lease, error)
-    seconds = keeper.seconds
-    if not error:
-        with suppress(RedisError, ShoalError):
-            ledger.note_seconds(lease.state, seconds)
-    logger.info(
-        "callback",
-        extra={
-            "job": job_id,
-            "stage": lease.state,
-            "attempt": lease.attempt,
-            "seconds": seconds,
-            "error": error,
-        },
+    error = None
+    with LeaseHeartbeat(ledger, lease) as heartbeat:
+        if lease.attempt > MOST_ATTEMPTS:
+            error = _describe_lost_processes(lease)
+            yield None
+        else:
+            try:
+                yield HeldLease(ledger, lease, heartbeat)
+            except Exception as raised:
+                error = _explain(raised, ledger, lease)
+    _end(context, ledger, lease, heartbeat.seconds, error)
+
+
+def _describe_lost_processes(lease: Lease) -> str:
+    return (
+        f"The process at work in the state {lease.state} was lost {MOST_ATTEMPTS} times,"
+        " most likely because memory ran out: give the workers more, or lower SHOAL_FIT_MEMORY."
     )
 
 
-def _find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
-    """Do the work; return why it cannot be done, if so."""
-    if lease.attempt > MOST_ATTEMPTS:
-        return (
-            f"The process at work in the state {lease.state} was lost {MOST_ATTEMPTS} times,"
-            " most likely for want of memory: give the workers more, or lower SHOAL_FIT_MEMORY."
-        )
-    try:
-        work(lease, keeper)
-    except WorkLostError:
-        logger.info(NOT_WANTED, extra={"job": keeper.ledger.job_id, "stage": lease.state})
-    except JobFailedError as error:
-        return str(error)
-    except (*PASSING, RedisError) as error:
-        if isinstance(error, PASSING):
-            with suppress(RedisError, ShoalError):
-                keeper.ledger.return_attempt(lease)
-        raise
-    except MemoryError:
-        return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."
-    except Exception as error:
-        # A defect of ours would fail the same way for ever: the job says so and ends.
-        logger.exception(
-            "callback failed", extra={"job": keeper.ledger.job_id, "stage": lease.state}
-        )
-        return f"Unexpected {type(error).__name__} while {lease.state}: {error}"
-    return None
+def _explain(raised: Exception, ledger: Ledger, lease: Lease) -> str | None:
+    """Return why the job fails; None if only this process is to stop.
+
+    Raises:
+        RedisError: Redis is unavailable or refuses: the callback is sent again.
+        ShoalError: The same, in our words.
+    """
+    event = {"job": ledger.job_id, "stage": lease.state}
+    match raised:
+        case WorkLostError():
+            logger.info(NOT_WANTED, extra=event)
+            return None
+        case JobFailedError():
+            return str(raised)
+        case MemoryError():
+            return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."
+    if isinstance(raised, PASSING):
+        with suppress(RedisError, ShoalError):
+            ledger.return_attempt(lease)
+    if isinstance(raised, (*PASSING, RedisError)):
+        raise raised
+    # A defect of ours would fail the same way every time: the job says so and ends.
+    logger.error("callback failed", exc_info=raised, extra=event)
+    return f"Unexpected {type(raised).__name__} while {lease.state}: {raised}"
 
 
-def _fail_job(context: WorkerContext, ledger: Ledger, lease: Lease, error: str) -> None:
-    """End the job without a result."""
-    if ledger.advance(lease, State.FAILED, {"error": error}):
-        context.sweeper.end_job(ledger.job_id)
+def _end(
+    context: WorkerContext, ledger: Ledger, lease: Lease, seconds: float, error: str | None
+) -> None:
+    if error:
+        if ledger.advance(lease, State.FAILED, {"error": error}):
+            context.sweeper.end_job(ledger.job_id)
+    else:
+        with suppress(RedisError, ShoalError):
+            ledger.note_seconds(lease.state, seconds)
+    event = {"job": ledger.job_id, "stage": lease.state, "attempt": lease.attempt}
+    logger.info("callback", extra={**event, "seconds": seconds, "error": error})

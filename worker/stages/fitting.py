@@ -10,15 +10,15 @@ from shoal.shared.cores import count_cores
 from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import AUTO, JobRequest, State, Wave
-from shoal.shared.store import Lease, Results
+from shoal.shared.store import Results
 from shoal.shared.store.rows import Shape
 from shoal.shared.wire import encode
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.sampling import choose_rows, split_rows
 from shoal.worker.model.model import Model
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.runtime.heartbeat import LeaseKeeper
-from shoal.worker.stages.callback import run_callback
+from shoal.worker.stages.callback import hold_lease
 
 DEFAULT_COMPONENTS = 50
 # Below this share of a batch's rows, single rows are read.
@@ -34,23 +34,19 @@ COORDINATE_BYTES = 16
 
 def fit_job(context: WorkerContext, job_id: str) -> None:
     """Fit the job's model and start labelling, or fail the job with a reason."""
-    ledger = context.ledger(job_id)
-    results = context.results(job_id)
-
-    def work(lease: Lease, keeper: LeaseKeeper) -> None:
-        request, fit_memory = ledger.request, context.settings.fit_memory
-        model, choice = make_model(results, request, fit_memory, keeper)
-        notes = {"choice": encode(choice).decode()} if choice else {}
-        results.put_model(lease.token, model.to_bytes())
-        if not ledger.advance(lease, State.LABELLING, {"model_token": lease.token, **notes}):
-            keeper.give_up()
+    with hold_lease(context, job_id, Wave.LOADING) as held:
+        if held is None:
+            return
+        results, request = context.results(job_id), held.ledger.request
+        model, choice = make_model(results, request, context.settings.fit_memory, held.checkpoint)
+        results.put_model(held.token, model.to_bytes())
+        chosen = {"choice": encode(choice).decode()} if choice else {}
+        held.advance(State.LABELLING, model_token=held.token, **chosen)
         context.messages.send_wave(job_id, Wave.LABELLING, results.n_batches())
-
-    run_callback(context, job_id, Wave.LOADING, work)
 
 
 def make_model(
-    results: Results, request: JobRequest, fit_memory: int, keeper: LeaseKeeper
+    results: Results, request: JobRequest, fit_memory: int, checkpoint: Checkpoint
 ) -> tuple[Model, ClusterChoice | None]:
     """Return the model of all rows, or of a fixed sample where they exceed ``fit_memory`` bytes.
 
@@ -73,7 +69,7 @@ def make_model(
     form = next(shape for shape in shapes if shape.rows)
     row_bytes = n_features * np.dtype(form.dtype).itemsize + COORDINATE_BYTES * n_components
     most = max(fit_memory // row_bytes, _least_rows(request), n_components)
-    rows = _read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), keeper)
+    rows = _read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), checkpoint)
     statistics = _sum_statistics(results)
     mean, scale = statistics.mean(), statistics.scale(ROUNDING.get(rows.dtype.name, 0.0))
     clustering = Clustering(
@@ -81,7 +77,7 @@ def make_model(
         n_clusters=request.clusters,
         random_state=request.random_state,
         n_init=1 if request.features == "pixels" and request.clusters != AUTO else STARTS,
-        checkpoint=keeper.check,
+        checkpoint=checkpoint,
     )
     scale = weigh_blocks(rows, mean, scale, form.widths)
     model, choice = fit_model(rows, mean, scale, clustering, n_components)
@@ -123,7 +119,7 @@ def _count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
 
 
 def _read_rows(
-    results: Results, shapes: list[Shape], chosen: NDArray[np.int64], keeper: LeaseKeeper
+    results: Results, shapes: list[Shape], chosen: NDArray[np.int64], checkpoint: Checkpoint
 ) -> NDArray[np.generic]:
     """Return the ``chosen`` rows of the features of all batches, in manifest order."""
     form = next(shape for shape in shapes if shape.rows)
@@ -132,7 +128,7 @@ def _read_rows(
     ends = np.cumsum([len(part) for part in parts])
 
     def read(batch: int) -> None:
-        keeper.check()
+        checkpoint()
         if n_rows := len(parts[batch]):
             part = _read_batch(results, batch, shapes[batch], parts[batch])
             rows[ends[batch] - n_rows : ends[batch]] = part

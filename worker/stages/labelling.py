@@ -1,4 +1,4 @@
-"""Labelling: scale, project and assign the images of one batch."""
+"""Labelling: the images of one batch are scaled, projected and assigned to clusters."""
 
 from functools import lru_cache
 
@@ -26,7 +26,7 @@ assert LABEL_DTYPE.itemsize == LABEL_ROW.size  # noqa: S101  both sides of the s
 def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bool) -> Commit:
     """Label one batch and commit its rows."""
     ledger = context.ledger(job_id)
-    attempt = ledger.start_batch(Wave.LABELLING, batch, redelivered)
+    attempt = ledger.batches.start(Wave.LABELLING, batch, redelivered)
     if attempt is None:
         return Commit.STALE
     if attempt.number > MOST_ATTEMPTS:
@@ -37,7 +37,7 @@ def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bo
         token = results.model_token()
         labels = label_features(results, batch, token)
         seconds = heartbeat.seconds
-        commit = ledger.commit_labelling(batch, labels, token, seconds)
+        commit = ledger.batches.commit_labelling(batch, labels, token, seconds)
     outcome = {"attempt": attempt.number, "commit": commit, "seconds": seconds}
     log_batch(ledger, Wave.LABELLING, batch, **outcome)
     return commit

@@ -43,7 +43,7 @@ def test_worker_that_leaves_while_loading_costs_no_attempt(
     site.wait_until_loaded(job, 0.1)
     stop(site)
     ledger = site.ledger(job)
-    assert not ledger.has_running(Wave.LOADING)
+    assert not ledger.batches.has_running(Wave.LOADING)
     site.staff(1)
     assert site.shoal.run("wait", job, "--timeout", SOON_SECONDS).returncode == 0
     for wave in Wave:
@@ -61,7 +61,7 @@ def test_worker_that_leaves_hands_back_a_batch_that_would_take_long(
     options = ("--batch-size", 120, "--image-size", 16)
     job = site.submit(images, *options)
     ledger = site.ledger(job)
-    wait_until(lambda: ledger.has_running(Wave.LOADING), 30, "the batch has begun")
+    wait_until(lambda: ledger.batches.has_running(Wave.LOADING), 30, "the batch has begun")
     stop(site)
     site.disarm()
     site.staff(1)

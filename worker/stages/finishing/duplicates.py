@@ -9,11 +9,11 @@ from redis import RedisError
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
-from shoal.shared.store import Lease
 from shoal.shared.store.errors import PASSING
 from shoal.shared.store.rows import DUPLICATE_ROW
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.images.hashes import HASH_DTYPE
-from shoal.worker.runtime.heartbeat import LeaseKeeper, WorkLostError
+from shoal.worker.runtime.heartbeat import WorkLostError
 from shoal.worker.stages.finishing.findings import Findings
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides 
 
 
 def search_duplicates(
-    findings: Findings, lease: Lease, keeper: LeaseKeeper
+    findings: Findings, attempt: int, checkpoint: Checkpoint
 ) -> NDArray[np.void] | None:
     """Return the rows of duplicates; None, and the reason in the log, rather than fail the job.
 
@@ -40,9 +40,9 @@ def search_duplicates(
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     try:
-        if lease.attempt <= MOST_ATTEMPTS:
-            return _find_duplicate_rows(findings, keeper)
-        why = f"{lease.attempt - 1} processes were lost while they finished the job"
+        if attempt <= MOST_ATTEMPTS:
+            return _find_duplicate_rows(findings, checkpoint)
+        why = f"{attempt - 1} processes were lost while they finished the job"
     except MemoryError:
         why = "not enough memory"
     except NotFinishedError:
@@ -57,7 +57,7 @@ def search_duplicates(
     return None
 
 
-def _find_duplicate_rows(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.void]:
+def _find_duplicate_rows(findings: Findings, checkpoint: Checkpoint) -> NDArray[np.void]:
     """Return the images that are copies of each other or look alike, of DUPLICATE_DTYPE.
 
     Raises:
@@ -68,7 +68,7 @@ def _find_duplicate_rows(findings: Findings, keeper: LeaseKeeper) -> NDArray[np.
 
     hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
     contents, perceptual = (np.ascontiguousarray(hashes[name]) for name in HASH_DTYPE.names or ())
-    found = find_duplicates(contents, perceptual, keeper.check)
+    found = find_duplicates(contents, perceptual, checkpoint)
     rows = np.empty(len(found.rows), DUPLICATE_DTYPE)
     rows["group"] = found.groups
     rows["content"] = _number_contents(contents[found.rows], found.groups)

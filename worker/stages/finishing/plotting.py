@@ -13,11 +13,11 @@ from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import CHOICE_PLOT
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.runtime.heartbeat import LeaseKeeper
 from shoal.worker.runtime.watchdog import Watchdog
 from shoal.worker.stages.finishing.findings import Findings
 
@@ -33,7 +33,7 @@ GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
 
 
 def load_tiles(
-    paths: Iterable[str], source: Path, context: WorkerContext, keeper: LeaseKeeper
+    paths: Iterable[str], source: Path, context: WorkerContext, checkpoint: Checkpoint
 ) -> Tiles:
     """Return small pictures of images, without those that cannot be loaded any more.
 
@@ -45,7 +45,7 @@ def load_tiles(
     tiles, settings = {}, context.settings
     with Watchdog(settings.image_seconds) as watchdog, limit_memory(settings.image_memory):
         for path in dict.fromkeys(paths):
-            keeper.check()
+            checkpoint()
             watchdog.watch()
             # A file that has grown since may be too much even to be read.
             with suppress(UnreadableImageError, MemoryError):

@@ -1,8 +1,8 @@
-"""Loading: the images of one batch become rows of features."""
+"""Loading: from the images of one batch to rows of features."""
 
 import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from socket import gethostname
 
 import numpy as np
@@ -13,6 +13,7 @@ from shoal.shared.images.files import is_bare
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.rows import FailedImage
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import HASH_DTYPE, perceptual_hash
 from shoal.worker.runtime.context import WorkerContext
@@ -31,7 +32,7 @@ from shoal.worker.stages.loading.remainder import BatchRows, Remainder
 
 logger = logging.getLogger(__name__)
 
-# Images between two looks at whether the work is still wanted: an embedding takes 10 ms for each.
+# Images between two checkpoints: an embedding takes 10 ms for each.
 CHUNK = 64
 
 
@@ -39,22 +40,22 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     """Load one batch and commit its features and failures."""
     ledger = context.ledger(job_id)
     results = context.results(job_id)
-    attempt = ledger.start_batch(Wave.LOADING, batch, redelivered, results.batch_keys)
+    attempt = ledger.batches.start(Wave.LOADING, batch, redelivered, results.batch_hashes)
     if attempt is None:
         return Commit.STALE
     if attempt.number > MOST_ATTEMPTS:
-        return _give_up(context, ledger, batch, attempt.notes)
+        return _give_up(context, ledger, batch, attempt.values)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
-            part = Remainder.find(results, batch, attempt.notes)
+            part = Remainder.read(results, batch, attempt.values)
             images = read_images(context, ledger.request, part.paths, attempt.number, heartbeat)
-            if not part.is_retry:  # that must not cost a finished job its results
+            if not part.is_retry:  # a finished job must not lose its results by a retry
                 _check_source(ledger, images.failures)
-            rows = extract_rows(context, ledger, images, heartbeat.check)
+            rows = extract_rows(context, ledger, images, heartbeat.checkpoint)
             seconds = heartbeat.seconds
             commit = commit_rows(context, ledger, part, rows, images, seconds)
     except UsageError as error:
-        # Nor would any other attempt here have what the job asks for.
+        # Another attempt on this worker would end the same way.
         return fail_hopeless(context, ledger, Wave.LOADING, str(error))
     except WorkLostError:
         return Commit.STALE
@@ -65,30 +66,30 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
 
 
 def _give_up(
-    context: WorkerContext, ledger: Ledger, batch: int, notes: Sequence[bytes | None]
+    context: WorkerContext, ledger: Ledger, batch: int, values: Mapping[str, bytes | None]
 ) -> Commit:
-    """Commit a hopeless batch: each image to be loaded is a failure that says why."""
+    """Commit a batch that keeps failing: each of its images becomes a failure with the cause."""
     detail = describe_hopeless(ledger, Wave.LOADING, batch)
-    raised = ledger.last_error(Wave.LOADING, batch)
+    raised = ledger.batches.last_error(Wave.LOADING, batch)
     reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
     try:
-        part = Remainder.find(context.results(ledger.job_id), batch, notes)
+        part = Remainder.read(context.results(ledger.job_id), batch, values)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
         rows = extract_rows(context, ledger, nothing, lambda: None)
         commit = commit_rows(context, ledger, part, rows, nothing)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError, DamagedJobError):
-        # Nothing can name these images any more, the request is of another version, or this
-        # worker lacks what the job asks for.
+        # The manifest is damaged, the request is of another version, or this worker lacks what
+        # the job asks for.
         return fail_hopeless(context, ledger, Wave.LOADING, detail)
     logger.error(detail, extra={"job": ledger.job_id, "stage": Wave.LOADING})
     return commit
 
 
 def extract_rows(
-    context: WorkerContext, ledger: Ledger, images: LoadedImages, check: Callable[[], None]
+    context: WorkerContext, ledger: Ledger, images: LoadedImages, checkpoint: Checkpoint
 ) -> BatchRows:
-    """Return the features and hashes of ``images``; end the process if an extractor hangs.
+    """Extract the features and hashes of ``images``; the process is killed if an extractor hangs.
 
     Raises:
         UsageError: This worker does not have what the job asks for.
@@ -102,7 +103,7 @@ def extract_rows(
     hashes["content"] = images.digests
     with Watchdog(context.settings.image_seconds * CHUNK) as watchdog:
         for start in range(0, max(len(images.pixels), 1), CHUNK):
-            check()
+            checkpoint()
             watchdog.watch()
             part, widths = extract_blocks(extractors, images.pixels[start : start + CHUNK])
             parts.append(part)
@@ -111,10 +112,10 @@ def extract_rows(
 
 
 def _check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
-    """Check that images are not missing because this machine has nothing of their folder.
+    """Check that images are not missing because their folder is not mounted on this machine.
 
     Raises:
-        UsageError: It has nothing: here, all images of all batches would be failures.
+        UsageError: The folder is missing or empty: all images of all batches would fail here.
     """
     source = ledger.request.source
     if any(failure.reason is FailureReason.MISSING for failure in failures) and is_bare(source):
@@ -125,10 +126,10 @@ def _check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
 
 
 def _check_same(ledger: Ledger, extractor: Extractor) -> None:
-    """Check that this worker's extractor is that of the job's other workers.
+    """Check that this worker's extractor is the same as on the job's other workers.
 
     Raises:
-        UsageError: Theirs has another digest.
+        UsageError: It is not: the digests differ.
     """
     if extractor.digest and ledger.agree(extractor.name, extractor.digest) != extractor.digest:
         raise UsageError(

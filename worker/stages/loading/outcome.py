@@ -1,4 +1,4 @@
-"""What a batch leaves when it is loaded: features, failures, and a page of thumbnails."""
+"""What a loaded batch leaves in the store: features, failures and a sheet of thumbnails."""
 
 from itertools import compress
 
@@ -22,32 +22,41 @@ def commit_rows(
     images: LoadedImages,
     seconds: float | None = None,
 ) -> Commit:
-    """Commit the rows of a batch, with those loaded before, and the time that it took."""
-    page = _make_batch_page(part, images, ledger.total)
+    """Commit the rows of a batch together with those loaded before a retry.
+
+    Args:
+        context: Of this worker.
+        ledger: Of the job.
+        part: What was to be loaded.
+        rows: Of the images that were loaded.
+        images: The same images, and the failures.
+        seconds: Time that it took; None leaves it out of the metrics.
+    """
+    sheet = _make_batch_sheet(part, images, ledger.total)
     rows, failures = part.merge(rows, images.failures)
     features = rows.features
     shape = Shape(len(features), features.shape[1], features.dtype.str, rows.widths)
     statistics = FeatureStatistics.of(features).to_bytes()
-    notes = context.results(ledger.job_id).loading_notes(
-        shape, failures, statistics, rows.hashes.tobytes(), page
+    values = context.results(ledger.job_id).loading_values(
+        shape, failures, statistics, rows.hashes.tobytes(), sheet
     )
     counts = (len(features), len(failures))
-    return ledger.commit_loading(part.batch, features.tobytes(), counts, notes, seconds)
+    return ledger.batches.commit_loading(part.batch, features.tobytes(), counts, values, seconds)
 
 
-def _make_batch_page(part: Remainder, images: LoadedImages, total: int) -> bytes:
-    """Return the thumbnails of a whole batch as one page, in row order.
+def _make_batch_sheet(part: Remainder, images: LoadedImages, total: int) -> bytes:
+    """Make one sheet of the thumbnails of a whole batch, in row order.
 
-    A batch that was loaded before there were thumbnails has none.
+    It stays empty for a batch that an older version loaded without thumbnails.
     """
     shown = set(sample_positions(part.batch, part.n_images, total))
     before = sorted(shown.difference(part.positions))
     loaded = part.loaded_positions(images.failures)
-    now = [place in shown for place in loaded]
+    now = [position in shown for position in loaded]
     tiles = make_tiles(images.pixels[now])
-    if before and not part.page:
+    if before and not part.sheet:
         return b""
     if before:
         order = np.argsort([*before, *compress(loaded, now)])
-        tiles = np.concatenate([cut_page(part.page, len(before)), tiles])[order]
+        tiles = np.concatenate([cut_page(part.sheet, len(before)), tiles])[order]
     return make_page(tiles, total)

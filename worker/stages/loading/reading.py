@@ -1,4 +1,4 @@
-"""Read the images of a batch: decoded and resized, each within its limits."""
+"""Reading the images of a batch: decoded and resized, each within its limits."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +12,7 @@ from shoal.shared.errors import UnreadableImageError
 from shoal.shared.images.files import digest_content, read_file
 from shoal.shared.jobs import JobRequest
 from shoal.shared.store.rows import FailedImage
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import load_with_digest
 from shoal.worker.memory import limit_memory
@@ -19,10 +20,10 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import BatchHeartbeat
 from shoal.worker.runtime.watchdog import Watchdog
 
-# Processes that a batch may cost before its images are decoded in a sub-process.
+# Processes that a batch may kill before its images are decoded in a subprocess.
 LOST_PROCESSES = 2
 
-# Pixels of an image, and the digest of its file.
+# From a path: the pixels of an image, and the digest of its file.
 Load = Callable[[str], tuple[NDArray[np.uint8], int]]
 
 
@@ -48,26 +49,26 @@ def read_images(
     attempt: int,
     heartbeat: BatchHeartbeat,
 ) -> LoadedImages:
-    """Load ``paths``; end the process if an image hangs."""
+    """Load ``paths``; the process is killed if an image hangs."""
     settings = context.settings
-    # Beside what the batch keeps: its images, square and RGB.
+    # In addition to the decoded images that the batch keeps.
     kept_bytes = len(paths) * request.image_size**2 * 3
     memory = limit_memory(settings.image_memory + kept_bytes)
     with Watchdog(settings.image_seconds) as watchdog, memory:
 
-        def check() -> None:
-            heartbeat.check()
+        def checkpoint() -> None:
+            heartbeat.checkpoint()
             watchdog.watch()
 
-        with _choose_loader(context, request, attempt, check) as load:
-            return load_images(request, paths, load, check)
+        with _choose_loader(context, request, attempt, checkpoint) as load:
+            return load_images(request, paths, load, checkpoint)
 
 
 @contextmanager
 def _choose_loader(
-    context: WorkerContext, request: JobRequest, attempt: int, check: Callable[[], None]
+    context: WorkerContext, request: JobRequest, attempt: int, checkpoint: Checkpoint
 ) -> Iterator[Load]:
-    """Yield what loads an image: here, or in a sub-process once the batch has cost processes."""
+    """Yield what loads an image: here, or in a subprocess once the batch has killed processes."""
     if attempt <= LOST_PROCESSES:
         yield partial(load_with_digest, image_size=request.image_size, limits=context.limits)
         return
@@ -77,7 +78,7 @@ def _choose_loader(
         context.limits,
         settings.image_seconds,
         settings.image_memory,
-        on_wait=check,
+        on_wait=checkpoint,
     )
     with isolated:
         yield lambda path: (
@@ -87,14 +88,14 @@ def _choose_loader(
 
 
 def load_images(
-    request: JobRequest, paths: list[str], load: Load, check: Callable[[], None]
+    request: JobRequest, paths: list[str], load: Load, checkpoint: Checkpoint
 ) -> LoadedImages:
-    """Load images, each with its digest; those that cannot be used cost only themselves."""
+    """Load images, each with its digest; those that cannot be used become failures."""
     pixels, digests = make_room(request, len(paths))
     loaded, failures = 0, list[FailedImage]()
     # Joined as text: with pathlib it takes 5 µs an image.
     for position, path in enumerate(paths):
-        check()
+        checkpoint()
         try:
             pixels[loaded], digests[loaded] = load(f"{request.source}/{path}")
         except UnreadableImageError as error:
@@ -105,6 +106,6 @@ def load_images(
 
 
 def make_room(request: JobRequest, n_images: int) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
-    """Return arrays that hold the pixels and the digests of ``n_images``, not filled yet."""
+    """Make arrays for the pixels and the digests of ``n_images``, not filled yet."""
     shape = (n_images, request.image_size, request.image_size, 3)
     return np.empty(shape, np.uint8), np.empty(n_images, np.uint64)

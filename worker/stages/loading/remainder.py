@@ -1,6 +1,6 @@
-"""The images of a batch that are still to be loaded: all, or those that failed before a retry."""
+"""The images of a batch that are to be loaded: all of them, or those that failed before a retry."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from shoal.worker.images.hashes import HASH_DTYPE
 
 @dataclass(frozen=True)
 class BatchRows:
-    """What the images of a batch became, a row each.
+    """Images of a batch that were loaded, a row each.
 
     Attributes:
         features: Shape (n_loaded, n_features).
@@ -27,7 +27,7 @@ class BatchRows:
     widths: tuple[int, ...]
 
     def join(self, other: Self, order: NDArray[np.intp]) -> Self:
-        """Return these rows and then the others', in ``order``."""
+        """Join two sets of rows; ``order`` sorts their concatenation."""
         return type(self)(
             np.concatenate([self.features, other.features])[order],
             np.concatenate([self.hashes, other.hashes])[order],
@@ -42,9 +42,9 @@ class Remainder:
     Attributes:
         batch: Number of the batch.
         paths: Of the images to load, relative to the job's source.
-        positions: Their places in the batch, ascending.
+        positions: Of these in the batch, ascending.
         rows: Of those loaded before; None if there are none.
-        page: Thumbnails made before; empty if there are none.
+        sheet: Thumbnails made before; empty if there are none.
         is_retry: Whether the batch was loaded before.
     """
 
@@ -52,18 +52,23 @@ class Remainder:
     paths: list[str]
     positions: list[int]
     rows: BatchRows | None
-    page: bytes = b""
+    sheet: bytes = b""
     is_retry: bool = False
 
     @classmethod
-    def find(cls, results: Results, batch: int, notes: Sequence[bytes | None]) -> Self:
-        """Return what is to be loaded of a batch, by what the store notes of it.
+    def read(cls, results: Results, batch: int, values: Mapping[str, bytes | None]) -> Self:
+        """Read what is to be loaded of a batch, and what was loaded before a retry.
+
+        Args:
+            results: Of the job.
+            batch: Number of the batch.
+            values: Of the batch in ``results.batch_hashes``.
 
         Raises:
             NotFinishedError: The manifest has no such batch.
             zlib.error: Its manifest is damaged.
         """
-        paths, loaded = results.batch(batch, notes)
+        paths, loaded = results.batch(batch, values)
         if loaded is None or not loaded.shape.rows:
             return cls(batch, paths, list(range(len(paths))), None, is_retry=loaded is not None)
         features = np.frombuffer(loaded.features, loaded.shape.dtype)
@@ -76,22 +81,22 @@ class Remainder:
 
     @property
     def n_images(self) -> int:
-        """How many images the batch has in all."""
+        """The number of images of the whole batch."""
         return len(self.positions) + (0 if self.rows is None else len(self.rows.features))
 
     def loaded_positions(self, failures: list[FailedImage]) -> list[int]:
-        """Return the places in the batch of those of ``paths`` that are not among ``failures``."""
+        """List the positions in the batch of those of ``paths`` that are not among ``failures``."""
         failed = {failure.position for failure in failures}
-        return [place for n, place in enumerate(self.positions) if n not in failed]
+        return [position for n, position in enumerate(self.positions) if n not in failed]
 
     def merge(
         self, rows: BatchRows, failures: list[FailedImage]
     ) -> tuple[BatchRows, list[FailedImage]]:
-        """Return the rows and failures of the whole batch, in the order of the manifest.
+        """Merge what was loaded now with what was loaded before, in the order of the manifest.
 
         Args:
-            rows: Of those of ``paths`` that were loaded.
-            failures: The others; each position is a place in ``paths``.
+            rows: Of those of ``paths`` that were loaded now.
+            failures: Of the others; each position is one in ``paths``.
         """
         now = self.loaded_positions(failures)
         failures = [replace(f, position=self.positions[f.position]) for f in failures]
