@@ -36,6 +36,7 @@ NOT_HERE = re.compile(r"(make|pip|\. \.venv/bin/activate|shoal serve)\b")
 COMPOSE = re.compile(r"docker compose run --rm (?:-T )?producer (.*)")
 COMMAND = re.compile(r"(?:^|[|;(]|&&)\s*shoal (.*)")
 SECONDS = 90
+PHOTOGRAPHS = 24
 
 
 def find_blocks(page: Path, language: str) -> list[str]:
@@ -52,16 +53,16 @@ def pages_with(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the folders that the examples name, each of 40 photographs or less."""
+    """A home with the folders that the examples name, with few photographs each."""
     directory = tmp_path_factory.mktemp("examples")
-    made = sorted(make_photographs(tmp_path_factory.mktemp("made"), 40).rglob("*.jpg"))
+    made = sorted(make_photographs(tmp_path_factory.mktemp("made"), PHOTOGRAPHS).rglob("*.jpg"))
     for folder in ("photos", "samples/photographs"):
         for number, photograph in enumerate(made):
             target = directory / folder / f"picture-{number % 8}" / photograph.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.hardlink_to(photograph)
     (directory / "Pictures").mkdir()
-    for photograph in made[:20]:
+    for photograph in made[:12]:
         (directory / "Pictures" / photograph.name).hardlink_to(photograph)
     (directory / "bin").mkdir()
     shoal = directory / "bin" / "shoal"
@@ -117,7 +118,7 @@ def test_a_script_submits_polls_and_reads_with_nothing_running_before(
     first, *_ = find_blocks(ROOT / SCRIPT, "python")
     printed = run_python(shoal, directory, first)
     assert printed.startswith("submitted job ")
-    assert printed.count("cluster ") == 40
+    assert printed.count("cluster ") == PHOTOGRAPHS
     assert (directory / "scatter.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -152,7 +153,7 @@ def test_the_shell_script_ends_with_labels_and_a_plot(
     for name in ("labels.json", "scatter.png"):
         (directory / name).unlink(missing_ok=True)
     run_shell(shoal, directory, SCRIPT)
-    assert (directory / "labels.json").read_text().count('"path"') == 40
+    assert (directory / "labels.json").read_text().count('"path"') == PHOTOGRAPHS
     assert (directory / "scatter.png").is_file()
 
 
