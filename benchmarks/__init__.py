@@ -1,4 +1,4 @@
-"""What the README's figures come from."""
+"""What measures the figures in ``docs/explanation/figures.md``."""
 
 from pathlib import Path
 

@@ -1,9 +1,10 @@
-"""The figures of the README, from what the other benchmarks wrote.
+"""The tables of ``docs/explanation/figures.md``, from what the other benchmarks wrote.
 
-``python -m benchmarks.table`` writes them into the README, between their markers.
+``python -m benchmarks.table`` writes them into that page, each between its markers.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,37 +18,45 @@ KINDS = {
     "cut": "a connection cut",
 }
 
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
-
-BEGIN_QUALITY, END_QUALITY = "<!-- quality -->\n", "<!-- end of quality -->\n"
+PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "figures.md"
 
 
 def read(name: str) -> Any:
-    """Return the figures that the benchmark ``name`` wrote."""
+    """Read the figures that the benchmark ``name`` wrote."""
     return json.loads((FIGURES / f"{name}.json").read_text())
 
 
 def percent(share: float) -> str:
-    """Return a share in percent."""
+    """Write a share in percent."""
     return f"{share * 100:.0f} %"
 
 
-def make_fault_line() -> str:
-    """Return what the last run of the fault benchmark came to, in words."""
-    faults = read("faults")
-    kinds = ", ".join(f"{faults['faults'].get(kind, 0)} × {words}" for kind, words in KINDS.items())
-    return (
-        f"In {faults['jobs']} jobs of 300 batches under fire, {sum(faults['faults'].values())}"
-        f" faults were injected: {kinds}. {faults['images_accounted_for']:,} of"
-        f" {faults['images']:,} images were accounted for, once each, and"
-        f" {faults['jobs_with_equal_labels']} of {faults['jobs']} jobs had the labels of an"
-        " undisturbed one."
-    )
+def make_pipeline_table() -> str:
+    """Make the table of whole jobs, as shares of a bare process pool."""
+    lines = [
+        "| photographs | loading | until labels are stored | until the end, with plots | pool |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['images']:,} | {percent(row['loading'])} | {percent(row['labels'])}"
+        f" | {percent(row['finished'])} | {row['pool_images_per_second']:,} images/s |"
+        for row in read("pipeline")
+    ]
+    return "\n".join([*lines, ""])
+
+
+def make_extractor_table() -> str:
+    """Make the table of extractors: speed of loading, and share of a bare process pool."""
+    lines = ["| `--features` | images a second | share of the pool |", "|---|---|---|"]
+    lines += [
+        f"| `{features}` | {row['images_per_second']:,} | {percent(row['share'])} |"
+        for features, row in read("extractors").items()
+    ]
+    return "\n".join([*lines, ""])
 
 
 def make_quality_table() -> str:
-    """Return the scores of each extractor on each set, the best of a set in bold."""
+    """Make the table of scores, each extractor on each set, the best of a set in bold."""
     scores = read("quality")
     sets = list(next(iter(scores.values())))
     best = {name: max(row[name] for row in scores.values()) for name in sets}
@@ -58,69 +67,76 @@ def make_quality_table() -> str:
     return "\n".join([*lines, ""])
 
 
-def make_table() -> str:
-    """Return the figures as Markdown."""
-    pipeline, origin, commands = read("pipeline"), read("origin"), read("commands")
-    rows = [
-        f"| {row['images']:,} | {percent(row['loading'])} | {percent(row['labels'])}"
-        f" | {percent(row['finished'])} | {row['pool_images_per_second']:,} |"
-        for row in pipeline
-    ]
-    heads = [
-        "| photographs | loading | to stored labels | to the end, with plots | pool, images/s |",
-        "|---|---|---|---|---|",
-    ]
-    commands_line = (
-        f"`shoal --help` answers in {commands['help_seconds']:.2f} s, `shoal status` in"
-        f" {commands['status_seconds']:.2f} s, and a folder of 100,000 images is submitted in"
-        f" {commands['submit_100000_seconds']:.1f} s."
-    )
-    reports = [
-        f"{row['points']:,} images ({row['megabytes']:.1f} MB) opens in {row['open_seconds']:.1f} s"
-        f" and follows the pointer at {row['frames_per_second']} frames a second"
+def make_command_table() -> str:
+    """Make the table of what takes how long: commands, and the tutorial's script beside a job."""
+    commands, origin = read("commands"), read("origin")
+    rows = {
+        "`shoal --help`": f"{commands['help_seconds']:.2f} s",
+        "`shoal status`": f"{commands['status_seconds']:.2f} s",
+        "submitting a folder of 100,000 images": f"{commands['submit_100000_seconds']:.1f} s",
+        f"a job of {origin['images']:,} photographs": (
+            f"1/{origin['times_the_origin']:.0f} of the time of a script with scikit-image and"
+            " scikit-learn, image by image"
+        ),
+    }
+    lines = [f"| {what} | {time} |" for what, time in rows.items()]
+    return "\n".join(["| | takes |", "|---|---|", *lines, ""])
+
+
+def make_report_table() -> str:
+    """Make the table of reports: their size, and how fast a browser shows them."""
+    lines = ["| images | size | opens in | frames a second while it is dragged |", "|---" * 4 + "|"]
+    lines += [
+        f"| {row['points']:,} | {row['megabytes']:.1f} MB | {row['open_seconds']:.1f} s"
+        f" | {row['frames_per_second']} |"
         for row in read("report")
     ]
-    report_line = f"A report of {', one of '.join(reports)}."
-    extractors = [
-        f"{percent(row['share'])} with `{features}` ({row['images_per_second']:,} images a second)"
-        for features, row in read("extractors").items()
-    ]
-    extractors_line = (
-        "Loading with other features, as a share of a pool that extracts the same:"
-        f" {', '.join(extractors)}."
-    )
-    origin_line = (
-        f"A job of {origin['images']:,} photographs takes"
-        f" 1/{origin['times_the_origin']:.0f} of the tutorial's script, image by image."
-    )
-    return "\n".join(
-        [
-            *heads,
-            *rows,
-            "",
-            extractors_line,
-            origin_line,
-            commands_line,
-            report_line,
-            "",
-            make_fault_line(),
-            "",
-        ]
-    )
+    return "\n".join([*lines, ""])
 
 
-def main() -> None:
-    """Write the tables into the README."""
-    text = README.read_text()
-    for (begin, end), table in make_tables().items():
-        before, _, rest = text.partition(begin)
-        text = before + begin + table + end + rest.partition(end)[2]
-    README.write_text(text)
+def make_fault_table() -> str:
+    """Make the table of what the last run of the fault benchmark injected, and what came of it."""
+    faults = read("faults")
+    rows = {
+        "jobs, of 300 batches each": str(faults["jobs"]),
+        "faults injected": f"{sum(faults['faults'].values())}",
+        **{f"… {words}": str(faults["faults"].get(kind, 0)) for kind, words in KINDS.items()},
+        "images accounted for, once each": (
+            f"{faults['images_accounted_for']:,} of {faults['images']:,}"
+        ),
+        "jobs with the labels of an undisturbed one": (
+            f"{faults['jobs_with_equal_labels']} of {faults['jobs']}"
+        ),
+    }
+    lines = [f"| {what} | {count} |" for what, count in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines, ""])
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "pipeline": make_pipeline_table,
+    "extractors": make_extractor_table,
+    "quality": make_quality_table,
+    "commands": make_command_table,
+    "report": make_report_table,
+    "faults": make_fault_table,
+}
 
 
 def make_tables() -> dict[tuple[str, str], str]:
-    """Return each table by the two lines that it stands between."""
-    return {(BEGIN, END): make_table(), (BEGIN_QUALITY, END_QUALITY): make_quality_table()}
+    """Make each table, by the two lines between which it stands."""
+    return {
+        (f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"): make_table()
+        for name, make_table in TABLES.items()
+    }
+
+
+def main() -> None:
+    """Write the tables into their page."""
+    text = PAGE.read_text()
+    for (begin, end), table in make_tables().items():
+        before, _, rest = text.partition(begin)
+        text = before + begin + table + end + rest.partition(end)[2]
+    PAGE.write_text(text)
 
 
 if __name__ == "__main__":
