@@ -27,7 +27,7 @@ def time_command(*words: str) -> float:
     for _ in range(ROUNDS):
         started = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "producer", *words], check=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "shoal", *words], check=True, stdout=subprocess.DEVNULL
         )
         seconds.append(time.perf_counter() - started)
     return round(statistics.median(seconds), 3)
