@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 
 from shoal.shared.jobs import ALGORITHMS, AUTO, JobRequest
-from shoal.shared.recipe.features import IMAGE_SIZES
+from shoal.shared.recipe.features import EXTRACTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULTS = JobRequest(source="")
@@ -36,7 +36,7 @@ def job_options(command: F) -> F:
             "--features",
             default=DEFAULTS.features,
             show_default=True,
-            help=f"{', '.join(IMAGE_SIZES)}, or several: hog+color.",
+            help=f"{', '.join(EXTRACTORS)}, or several: hog+color.",
         ),
         click.option(
             "--image-size",
