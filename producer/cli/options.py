@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from shoal.shared.jobs import ALGORITHMS, AUTO, JobRequest
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest
 from shoal.shared.recipe.features import EXTRACTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,8 +52,8 @@ def job_options(command: F) -> F:
         ),
         click.option(
             "--algorithm",
-            type=click.Choice(ALGORITHMS),
-            default=DEFAULTS.algorithm,
+            type=click.Choice([algorithm.value for algorithm in Algorithm]),
+            default=DEFAULTS.algorithm.value,
             show_default=True,
             help="What finds the clusters.",
         ),

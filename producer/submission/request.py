@@ -8,7 +8,7 @@ import msgspec
 from shoal.producer.submission.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest
 from shoal.shared.recipe.features import (
     are_slow,
     choose_image_size,
@@ -26,7 +26,7 @@ MAX_MODEL_BYTES = 2**28
 
 # What None stands for is decided below.
 LEFT_OUT = ("image_size", "clusters")
-EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(ALGORITHMS)}
+EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(Algorithm)}
 
 
 def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
@@ -39,7 +39,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = {k: v for k, v in options.items() if v is not None or k not in LEFT_OUT}
-    if given.get("algorithm") == HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
+    if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
         raise UsageError("HDBSCAN finds its own number of clusters: leave --clusters out.")
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)

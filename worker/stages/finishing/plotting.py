@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.findings import CHOICE_PLOT
+from shoal.shared.findings import PlotName
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory
@@ -81,28 +81,28 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     ratio = findings.model.explained_variance_ratio
     points = np.stack([rows["pc1"], rows["pc2"]], axis=1)
     # First what takes longest to encode, which is done beside all others.
-    draws: dict[str, Draw] = {
-        "contact-sheet": plot_contact_sheet,
-        "scatter": lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
-        "variance": lambda: plots.plot_variance(ratio),
-        "sizes": lambda: plots.plot_sizes(sizes),
+    draws: dict[PlotName, Draw] = {
+        PlotName.CONTACT_SHEET: plot_contact_sheet,
+        PlotName.SCATTER: lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
+        PlotName.VARIANCE: lambda: plots.plot_variance(ratio),
+        PlotName.SIZES: lambda: plots.plot_sizes(sizes),
     }
     if choice := findings.choice:
-        draws[CHOICE_PLOT] = lambda: plots.plot_choice(choice)
+        draws[PlotName.CHOICE] = lambda: plots.plot_choice(choice)
     return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
 
 
 def _draw_each(
-    draws: Mapping[str, Draw], encode: Callable[[Image.Image], Future[bytes]]
+    draws: Mapping[PlotName, Draw], encode: Callable[[Image.Image], Future[bytes]]
 ) -> dict[str, bytes]:
     """Return what each of ``draws`` draws, encoded, without those that fail."""
-    encoding, plots = dict[str, Future[bytes]](), dict[str, bytes]()
+    encoding, plots = dict[PlotName, Future[bytes]](), dict[str, bytes]()
     for name, draw in draws.items():
         with _only_a_plot(name):
             encoding[name] = encode(draw())
     for name, png in encoding.items():
         with _only_a_plot(name):
-            plots[name] = png.result()
+            plots[name.value] = png.result()
     return plots
 
 
