@@ -1,4 +1,4 @@
-"""The rows of the store: an image's labels and duplicates, and what a loaded batch is made of."""
+"""The rows of the store: what it keeps of an image, and what a loaded batch is made of."""
 
 import struct
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from shoal.shared.findings import FailureReason
 
 # A label row, little-endian: label, distance, pc1, pc2.
 LABEL_ROW = struct.Struct("<ifff")
+# An image's hashes, little-endian: digest of its file's content, perceptual hash.
+HASH_ROW = struct.Struct("<2Q")
 # An image of a group of duplicates, little-endian: group, number of its content; its batch and its
 # place among the batch's loaded images; those of the image it is nearest to, and the bits between.
 DUPLICATE_ROW = struct.Struct("<6IB")

@@ -11,7 +11,7 @@ from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
 from shoal.shared.store import Lease
 from shoal.shared.store.errors import PASSING
-from shoal.shared.store.rows import DUPLICATE_ROW
+from shoal.shared.store.rows import DUPLICATE_ROW, HASH_ROW
 from shoal.worker.images.hashes import HASH_DTYPE
 from shoal.worker.runtime.heartbeat import LeaseKeeper, WorkLostError
 from shoal.worker.stages.finishing.findings import Findings
@@ -29,6 +29,7 @@ DUPLICATE_DTYPE = np.dtype(
     ]
 )
 assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
+assert HASH_DTYPE.itemsize == HASH_ROW.size  # noqa: S101  as above
 
 
 def search_duplicates(
