@@ -18,18 +18,21 @@ from benchmarks import FIGURES
 from benchmarks.labelled_sets import SETS, make_set
 from shoal.producer.submission.folder import find_images
 from shoal.shared.images.files import ImageLimits
+from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import choose_image_size
+from shoal.shared.recipe.fit import DEFAULT_COMPONENTS, count_starts
+from shoal.shared.settings import Settings
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.extractors import Features, extract_blocks, find_extractors
 from shoal.worker.images.loading import load_image
 from shoal.worker.model.blocks import weigh_blocks
 from shoal.worker.model.fitting import fit_model
 from shoal.worker.model.statistics import FeatureStatistics
-from shoal.worker.stages.fitting import DEFAULT_COMPONENTS, ROUNDING, STARTS
+from shoal.worker.stages.fitting import ROUNDING
 
 FEATURES = ("pixels", "color", "hog", "lbp", "embedding", "hog+color", "embedding+hog")
 SEEDS = 5
-LIMITS = ImageLimits(max_bytes=2**29, max_pixels=250_000_000)
+LIMITS = ImageLimits(Settings().max_image_bytes, Settings().max_image_pixels)
 
 
 def extract_set(folder: Path, features: str) -> tuple[Features, tuple[int, ...], list[str]]:
@@ -62,7 +65,7 @@ def find_labels(
     clustering = Clustering(
         n_clusters=len(set(classes)),
         random_state=random_state,
-        n_init=1 if features == "pixels" else STARTS,
+        n_init=count_starts(JobRequest(source="", features=features)),
     )
     scale = weigh_blocks(rows, mean, scale, widths)
     model, _ = fit_model(rows, mean, scale, clustering, DEFAULT_COMPONENTS)

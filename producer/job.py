@@ -17,7 +17,7 @@ from shoal.shared.errors import (
     UsageError,
     WaitTimeoutError,
 )
-from shoal.shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure, Summary
+from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Summary
 from shoal.shared.jobs import State, Status, Wave
 from shoal.shared.store import Expiry, Ledger, Results
 from shoal.shared.sweeper import Sweeper
@@ -186,10 +186,10 @@ class Job:
         Raises:
             UsageError: There is no plot of this name, or it could not be drawn.
         """
-        if name not in (*PLOTS, CHOICE_PLOT):
-            raise UsageError(f"No plot {name!r}: there are {', '.join((*PLOTS, CHOICE_PLOT))}.")
+        if name not in list(PlotName):
+            raise UsageError(f"No plot {name!r}: there are {', '.join(PlotName)}.")
         plots = self.plots()
-        if name == CHOICE_PLOT and not self.summary().choice:
+        if name == PlotName.CHOICE and not self.summary().choice:
             raise UsageError("The number of clusters was given: `--clusters auto` chooses it.")
         if name not in plots:
             raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")

@@ -6,11 +6,18 @@ Plain frozen dataclasses: the same objects on the command line, in Python and ov
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-PLOTS = ("scatter", "contact-sheet", "sizes", "variance")
-# Of a job that chose its number of clusters, too.
-CHOICE_PLOT = "choice"
 # The label of an image that HDBSCAN finds in no cluster.
 NOISE = -1
+
+
+class PlotName(StrEnum):
+    """The plots of a job, of which only one that chose its number of clusters has ``CHOICE``."""
+
+    SCATTER = "scatter"
+    CONTACT_SHEET = "contact-sheet"
+    SIZES = "sizes"
+    VARIANCE = "variance"
+    CHOICE = "choice"
 
 
 class FailureReason(StrEnum):

@@ -35,9 +35,15 @@ class Wave(StrEnum):
     LABELLING = "labelling"
 
 
+class Algorithm(StrEnum):
+    """What finds the clusters."""
+
+    KMEANS = "kmeans"
+    MINIBATCH = "minibatch"
+    HDBSCAN = "hdbscan"
+
+
 AUTO: Literal["auto"] = "auto"
-ALGORITHMS = ("kmeans", "minibatch", "hdbscan")
-HDBSCAN = ALGORITHMS[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +66,13 @@ class JobRequest:
     image_size: Annotated[int, Meta(ge=1, le=512)] = 32
     components: Annotated[int, Meta(ge=1, le=4096)] | None = None
     clusters: Annotated[int, Meta(ge=1, le=10_000)] | Literal["auto"] = 5
-    algorithm: Literal["kmeans", "minibatch", "hdbscan"] = "kmeans"
+    algorithm: Algorithm = Algorithm.KMEANS
     random_state: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
     batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
+
+
+# What the options of a job are where they are left out.
+DEFAULTS = JobRequest(source="")
 
 
 @dataclass(frozen=True, kw_only=True)

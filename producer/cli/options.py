@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from shoal.shared.jobs import ALGORITHMS, AUTO, JobRequest
-from shoal.shared.recipe.features import IMAGE_SIZES
+from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm
+from shoal.shared.recipe.features import EXTRACTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
-DEFAULTS = JobRequest(source="")
 
 
 def _parse_clusters(
@@ -36,7 +35,7 @@ def job_options(command: F) -> F:
             "--features",
             default=DEFAULTS.features,
             show_default=True,
-            help=f"{', '.join(IMAGE_SIZES)}, or several: hog+color.",
+            help=f"{', '.join(EXTRACTORS)}, or several: hog+color.",
         ),
         click.option(
             "--image-size",
@@ -52,8 +51,8 @@ def job_options(command: F) -> F:
         ),
         click.option(
             "--algorithm",
-            type=click.Choice(ALGORITHMS),
-            default=DEFAULTS.algorithm,
+            type=click.Choice([algorithm.value for algorithm in Algorithm]),
+            default=DEFAULTS.algorithm.value,
             show_default=True,
             help="What finds the clusters.",
         ),

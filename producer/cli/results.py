@@ -9,7 +9,7 @@ import click
 
 from shoal.producer.cli.group import connect_client
 from shoal.producer.cli.options import json_option, out_option
-from shoal.shared.findings import CHOICE_PLOT, PLOTS
+from shoal.shared.findings import PlotName
 
 
 @click.command()
@@ -33,7 +33,7 @@ def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
 
 @click.command()
 @click.argument("job")
-@click.argument("name", type=click.Choice((*PLOTS, CHOICE_PLOT)))
+@click.argument("name", type=click.Choice([name.value for name in PlotName]))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
 def plot(job: str, name: str, output: Path | None) -> None:
     """Write a plot of JOB as PNG; with `-o -` to standard output."""

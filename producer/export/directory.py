@@ -8,7 +8,7 @@ from shoal.producer.export.files import remove, replacing, write_file
 from shoal.producer.export.tables import write_rows
 from shoal.producer.job import Job
 from shoal.shared.errors import UsageError
-from shoal.shared.findings import CHOICE_PLOT, PLOTS, Assignment, Duplicate, Failure
+from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName
 from shoal.shared.wire import encode
 
 
@@ -43,10 +43,9 @@ def write_directory(job: Job, directory: Path) -> None:
     from shoal.producer.report import make_report
 
     status, summary, plots = job.status(), job.summary(), job.plots()
-    absent = {*PLOTS, CHOICE_PLOT} - plots.keys()
     remove(directory / "job.json")
-    for name in absent:
-        remove(directory / "plots" / f"{name}.png")
+    for absent in set(PlotName) - plots.keys():
+        remove(directory / "plots" / f"{absent}.png")
     if not summary.duplicates:
         remove(directory / "duplicates.csv")
     with replacing(directory / "labels.csv") as file:

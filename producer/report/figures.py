@@ -5,11 +5,16 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-TITLES = {
-    "choice": "How the number of clusters was chosen",
-    "sizes": "Images in each cluster",
-    "variance": "Variance that the components explain",
+from shoal.shared.findings import PlotName
+
+PLOT_TITLES = {
+    PlotName.SCATTER: "Each image by the first two principal components, coloured by cluster",
+    PlotName.SIZES: "Images in each cluster",
+    PlotName.VARIANCE: "Variance that the principal components explain",
+    PlotName.CHOICE: "How the number of clusters was chosen",
 }
+# The map shows what the scatter plot does, and the clusters what the contact sheet does.
+SHOWN = (PlotName.CHOICE, PlotName.SIZES, PlotName.VARIANCE)
 # Where a PNG tells its width and height.
 HEADER = struct.Struct(">16x2I")
 
@@ -26,7 +31,7 @@ class _Figure:
 
 def make_figures(plots: Mapping[str, bytes]) -> list[_Figure]:
     """Return the figures among ``plots``, PNG by name."""
-    return [_make_figure(TITLES[name], plots[name]) for name in TITLES if name in plots]
+    return [_make_figure(PLOT_TITLES[name], plots[name]) for name in SHOWN if name in plots]
 
 
 def _make_figure(title: str, png: bytes) -> _Figure:

@@ -5,11 +5,18 @@ from typing import Any
 
 import msgspec
 
-from shoal.producer.submission.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
+from shoal.producer.submission.batches import FEWEST_BATCHES, FEWEST_SLOW_BATCHES, batch_size_for
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import ALGORITHMS, AUTO, HDBSCAN, JobRequest
-from shoal.shared.recipe.features import choose_image_size, count_features, feature_bytes
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.recipe.features import (
+    are_slow,
+    choose_image_size,
+    count_features,
+    feature_bytes,
+    is_count_exact,
+    normalize_features,
+)
 
 # A batch's features travel in one command, which Redis limits to 512 MB.
 MAX_BATCH_BYTES = 2**26
@@ -19,7 +26,7 @@ MAX_MODEL_BYTES = 2**28
 
 # What None stands for is decided below.
 LEFT_OUT = ("image_size", "clusters")
-EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(ALGORITHMS)}
+EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(Algorithm)}
 
 
 def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
@@ -32,7 +39,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = {k: v for k, v in options.items() if v is not None or k not in LEFT_OUT}
-    if given.get("algorithm") == HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
+    if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
         raise UsageError("HDBSCAN finds its own number of clusters: leave --clusters out.")
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
@@ -43,9 +50,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
         raise UsageError(f"--{name.replace('_', '-')}: {message}.") from error
     # Also checks the names.
     image_size = choose_image_size(request.features)
-    # Spelled in one way: it is compared as text.
-    features = "+".join(name.strip() for name in request.features.split("+"))
-    request = replace(request, features=features)
+    request = replace(request, features=normalize_features(request.features))
     if "image_size" not in given:
         request = replace(request, image_size=image_size)
     _check_request(request, len(folder.paths))
@@ -60,8 +65,7 @@ def _check_request(request: JobRequest, n_images: int) -> None:
             f" use --clusters {n_images} or less."
         )
     n_features = count_features(request.features, request.image_size)
-    # Of other features the number is not known for sure before they are extracted.
-    most = min(n_images, n_features) if request.features == "pixels" else n_images
+    most = min(n_images, n_features) if is_count_exact(request.features) else n_images
     if request.components is not None and request.components > most:
         raise UsageError(
             f"{n_images} images of {n_features} features have at most {most} principal"
@@ -105,5 +109,5 @@ def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) ->
             f"--batch-size {request.batch_size} of {n_features} features is too much for"
             f" one message: use {most} or less."
         )
-    batches = BATCHES if request.features == "pixels" else BATCHES_OF_SLOW_FEATURES
+    batches = FEWEST_SLOW_BATCHES if are_slow(request.features) else FEWEST_BATCHES
     return request.batch_size or min(batch_size_for(n_images, image_bytes, batches), most)

@@ -1,5 +1,7 @@
 """Features: the extractors that a job may name, known without loading any of them."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoal.shared.errors import UsageError
@@ -7,25 +9,55 @@ from shoal.shared.errors import UsageError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-# What images are resized to where a job does not say. The embedding's is the shipped model's.
-IMAGE_SIZES = {"pixels": 32, "color": 32, "hog": 64, "lbp": 64, "embedding": 224}
-
-# Where one of them is another package's, which only a worker loads.
-PLUGIN_IMAGE_SIZE = 64
-# Of those whose number does not grow with the image.
-COUNTS = {"color": 51, "hog": 1764, "lbp": 160, "embedding": 1280}
-
 ENTRY_POINTS = "shoal.features"
 SEPARATOR = "+"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExtractorFacts:
+    """What producer and worker agree on about an extractor.
+
+    Attributes:
+        image_size: Width and height in pixels that images are resized to where a job does not say.
+        fixed_count: Features of an image of any size; None where every channel of every pixel is
+            one.
+        itemsize: Bytes of one feature.
+        is_exact: Whether ``count`` is a promise, to which a request is held before any image is
+            loaded. Otherwise it is an estimate: a user's own model, or an odd size, may give
+            another number.
+        is_slow: Whether extraction adds noticeably to the time that decoding an image takes.
+    """
+
+    image_size: int
+    fixed_count: int | None = None
+    itemsize: int = 4
+    is_exact: bool = False
+    is_slow: bool = True
+
+    def count(self, image_size: int) -> int:
+        """Count the features of an image of ``image_size`` × ``image_size`` pixels."""
+        return image_size**2 * 3 if self.fixed_count is None else self.fixed_count
+
+
+EXTRACTORS = {
+    "pixels": ExtractorFacts(image_size=32, itemsize=1, is_exact=True, is_slow=False),
+    "color": ExtractorFacts(image_size=32, fixed_count=51),
+    "hog": ExtractorFacts(image_size=64, fixed_count=1764),
+    "lbp": ExtractorFacts(image_size=64, fixed_count=160),
+    # Of the model that Shoal ships.
+    "embedding": ExtractorFacts(image_size=224, fixed_count=1280),
+}
+# What is assumed of another package's extractor, which only a worker loads.
+PLUGIN = ExtractorFacts(image_size=64)
+
+
 def list_features() -> tuple[str, ...]:
     """Return the names of all extractors: ours, then those of installed packages."""
-    return (*IMAGE_SIZES, *sorted(find_plugins().keys() - IMAGE_SIZES))
+    return (*EXTRACTORS, *sorted(find_plugins().keys() - EXTRACTORS))
 
 
 def find_plugins() -> "dict[str, EntryPoint]":
-    """Return the extractors that installed packages register, by name, without importing them.
+    """Find the extractors that installed packages register, by name, without importing them.
 
     Raises:
         UsageError: Two packages register different extractors under one name.
@@ -45,12 +77,12 @@ def find_plugins() -> "dict[str, EntryPoint]":
 
 
 def split_features(features: str) -> tuple[str, ...]:
-    """Return the names of the extractors that, for example, ``hog+color`` combines.
+    """Split ``hog+color``, for example, into the names of the extractors that it combines.
 
     Raises:
-        UsageError: A name is unknown or stands there twice.
+        UsageError: A name is unknown, or is given twice.
     """
-    names = tuple(name.strip() for name in features.split(SEPARATOR))
+    names = tuple(_split_names(features))
     for name in names:
         check_known(name)
         if names.count(name) > 1:
@@ -60,31 +92,51 @@ def split_features(features: str) -> tuple[str, ...]:
 
 def check_known(name: str) -> None:
     """Raise UsageError, which lists the extractors there are, unless ``name`` is one."""
-    if name not in IMAGE_SIZES and name not in (known := list_features()):
+    if name not in EXTRACTORS and name not in (known := list_features()):
         raise UsageError(
             f"No features are named {name!r}; there are {', '.join(known)},"
             f" and combinations such as hog{SEPARATOR}color."
         )
 
 
+def normalize_features(features: str) -> str:
+    """Return the one spelling of ``features``, without spaces: requests are compared as text."""
+    return SEPARATOR.join(_split_names(features))
+
+
 def choose_image_size(features: str) -> int:
-    """Return the size that suits all extractors of ``features``, in pixels.
+    """Choose the size that suits all extractors of ``features``, in pixels.
 
     Raises:
-        UsageError: A name is unknown or stands there twice.
+        UsageError: A name is unknown, or is given twice.
     """
-    return max(IMAGE_SIZES.get(name, PLUGIN_IMAGE_SIZE) for name in split_features(features))
+    return max(EXTRACTORS.get(name, PLUGIN).image_size for name in split_features(features))
 
 
 def count_features(features: str, image_size: int) -> int:
-    """Return about how many features an image has; what only a worker knows counts as pixels.
+    """Count the features of an image; exact if ``is_count_exact``, about as many otherwise."""
+    return sum(facts.count(image_size) for facts in _list_facts(features))
 
-    It is exact for ``pixels``. A model of one's own, or an odd size, may give others.
-    """
-    names = features.split(SEPARATOR)
-    return sum(COUNTS.get(name.strip(), image_size**2 * 3) for name in names)
+
+def is_count_exact(features: str) -> bool:
+    """Return whether ``count_features`` gives exactly the number that a worker will find."""
+    return all(facts.is_exact for facts in _list_facts(features))
+
+
+def are_slow(features: str) -> bool:
+    """Return whether extraction adds noticeably to the time that decoding an image takes."""
+    return any(facts.is_slow for facts in _list_facts(features))
 
 
 def feature_bytes(features: str) -> int:
-    """Return the bytes of one feature."""
-    return 1 if features == "pixels" else 4
+    """Return the bytes of one feature; several extractors together give float32."""
+    facts = list(_list_facts(features))
+    return facts[0].itemsize if len(facts) == 1 else 4
+
+
+def _split_names(features: str) -> Iterator[str]:
+    return (name.strip() for name in features.split(SEPARATOR))
+
+
+def _list_facts(features: str) -> Iterator[ExtractorFacts]:
+    return (EXTRACTORS.get(name, PLUGIN) for name in _split_names(features))

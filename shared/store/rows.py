@@ -7,6 +7,8 @@ from shoal.shared.findings import FailureReason
 
 # A label row, little-endian: label, distance, pc1, pc2.
 LABEL_ROW = struct.Struct("<ifff")
+# An image's hashes, little-endian: digest of its file's content, perceptual hash.
+HASH_ROW = struct.Struct("<2Q")
 # An image of a group of duplicates, little-endian: group, number of its content; its batch and its
 # place among the batch's loaded images; the same of the nearest image, and their distance in bits.
 DUPLICATE_ROW = struct.Struct("<6IB")

@@ -8,7 +8,7 @@ from benchmarks.labelled_sets import make_set
 from shoal.producer.cli.scores import print_evaluation
 from shoal.producer.evaluation import score_job
 from shoal.shared.errors import UsageError
-from shoal.shared.findings import CHOICE_PLOT, PLOTS
+from shoal.shared.findings import PlotName
 from shoal.shared.store import Ledger
 
 
@@ -34,15 +34,15 @@ def test_a_job_chooses_its_number_of_clusters_and_says_why(finished):
     assert summary.choice.n_clusters == len(summary.clusters) == 2
     assert summary.choice.reason.startswith("2: best")
     assert summary.choice.tried[0] == 2
-    assert set(job.plots()) == {*PLOTS, CHOICE_PLOT}
-    assert job.plot(CHOICE_PLOT).startswith(b"\x89PNG")
+    assert set(job.plots()) == set(PlotName)
+    assert job.plot(PlotName.CHOICE).startswith(b"\x89PNG")
 
 
 def test_a_job_with_a_given_number_has_no_plot_of_the_choice(finished):
     job = finished(clusters=3)
     assert job.summary().choice is None
     with pytest.raises(UsageError, match="--clusters auto"):
-        job.plot(CHOICE_PLOT)
+        job.plot(PlotName.CHOICE)
 
 
 def test_hdbscan_finds_its_own_number_of_clusters_and_counts_the_rest(finished):
@@ -54,7 +54,7 @@ def test_hdbscan_finds_its_own_number_of_clusters_and_counts_the_rest(finished):
     assert summary.noise == labels.count(-1) > 0
     assert len(summary.clusters) == max(labels) + 1 > 0
     assert all(cluster.representatives for cluster in summary.clusters)
-    assert set(job.plots()) == set(PLOTS)
+    assert set(job.plots()) == set(PlotName) - {PlotName.CHOICE}
 
 
 def test_mini_batches_give_as_many_clusters_as_asked_for(finished):

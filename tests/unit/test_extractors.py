@@ -6,9 +6,13 @@ from numpy.typing import NDArray
 from skimage import data
 
 from shoal.shared.errors import UsageError
+from shoal.shared.jobs import DEFAULTS
 from shoal.shared.recipe.features import (
-    IMAGE_SIZES,
+    EXTRACTORS,
     choose_image_size,
+    count_features,
+    feature_bytes,
+    is_count_exact,
     list_features,
     split_features,
 )
@@ -88,9 +92,34 @@ def test_pixels_are_flattened_row_by_row() -> None:
 
 
 def test_every_feature_has_a_size_that_its_extractor_agrees_with() -> None:
-    assert set(IMAGE_SIZES) <= set(list_features())
-    for name, image_size in IMAGE_SIZES.items():
-        assert (find_extractor(name).name, find_extractor(name).image_size) == (name, image_size)
+    assert set(EXTRACTORS) <= set(list_features())
+    for name, facts in EXTRACTORS.items():
+        extractor = find_extractor(name)
+        assert (extractor.name, extractor.image_size) == (name, facts.image_size)
+
+
+@pytest.mark.parametrize("name", EXTRACTORS)
+def test_every_extractor_gives_the_features_that_are_counted_before_it_is_loaded(name: str) -> None:
+    size = EXTRACTORS[name].image_size
+    features = extract(name, cut_images(1, size))
+    assert features.shape == (1, count_features(name, size))
+    assert features.itemsize == feature_bytes(name)
+
+
+def test_blocks_have_the_features_that_are_counted_for_the_combination() -> None:
+    names = "pixels+color+lbp"
+    features, _ = extract_blocks(find_extractors(names), cut_images(1, 32))
+    assert features.shape == (1, count_features(names, 32))
+    assert features.itemsize == feature_bytes(names) == 4
+
+
+def test_only_a_count_that_nothing_can_change_is_exact() -> None:
+    assert is_count_exact("pixels")
+    assert not any(is_count_exact(name) for name in ("embedding", "hog", "pixels+hog"))
+
+
+def test_the_default_size_is_that_of_the_default_features() -> None:
+    assert choose_image_size(DEFAULTS.features) == DEFAULTS.image_size
 
 
 def test_a_combination_has_the_size_of_its_largest_extractor() -> None:

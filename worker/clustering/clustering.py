@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from shoal.shared.jobs import AUTO, HDBSCAN
+from shoal.shared.jobs import AUTO, Algorithm
 from shoal.worker.clustering.choosing import choose_clusters
 from shoal.worker.clustering.clusters import Clusters
 from shoal.worker.clustering.density import find_dense_clusters
@@ -28,7 +28,7 @@ class Clustering:
     """
 
     n_clusters: int | Literal["auto"]
-    algorithm: str = "kmeans"
+    algorithm: Algorithm = Algorithm.KMEANS
     random_state: int = 0
     n_init: int = 1
     checkpoint: Callable[[], None] = lambda: None
@@ -45,7 +45,7 @@ class Clustering:
         Raises:
             JobFailedError: HDBSCAN found no cluster.
         """
-        if self.algorithm == HDBSCAN:
+        if self.algorithm == Algorithm.HDBSCAN:
             return find_dense_clusters(coordinates, self.random_state, self.checkpoint)
         choice, wanted = None, self.n_clusters
         if wanted == AUTO:
@@ -55,7 +55,7 @@ class Clustering:
         return replace(clusters, choice=choice)
 
     def _find(self, coordinates: Float64, n_clusters: int) -> Clusters:
-        if self.algorithm == "minibatch":
+        if self.algorithm == Algorithm.MINIBATCH:
             return find_minibatch_clusters(
                 coordinates, n_clusters, self.random_state, self.checkpoint
             )

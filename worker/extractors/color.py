@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.recipe.features import IMAGE_SIZES
+from shoal.shared.recipe.features import EXTRACTORS
 from shoal.worker.extractors.cells import Cells
 from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
 
@@ -54,4 +54,4 @@ def _find_bins() -> NDArray[np.uint8]:
     return bins
 
 
-COLOR = Extractor("color", IMAGE_SIZES["color"], extract_color)
+COLOR = Extractor("color", EXTRACTORS["color"].image_size, extract_color)

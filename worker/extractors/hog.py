@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from shoal.shared.recipe.features import IMAGE_SIZES
+from shoal.shared.recipe.features import EXTRACTORS
 from shoal.worker.extractors.cells import Cells
 from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
 from shoal.worker.extractors.grey import make_grey
@@ -89,4 +89,4 @@ def _scale_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     return scaled
 
 
-HOG = Extractor("hog", IMAGE_SIZES["hog"], extract_hog)
+HOG = Extractor("hog", EXTRACTORS["hog"].image_size, extract_hog)

@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.recipe.features import IMAGE_SIZES
+from shoal.shared.recipe.features import EXTRACTORS
 from shoal.worker.extractors.cells import Cells
 from shoal.worker.extractors.extractor import Extractor, Features, Images, extract_in_chunks
 from shoal.worker.extractors.grey import make_grey
@@ -82,4 +82,4 @@ def _tabulate_patterns() -> NDArray[np.uint8]:
     return np.where(changes <= 2, bits.sum(axis=1), N_PATTERNS - 1).astype(np.uint8)
 
 
-LBP = Extractor("lbp", IMAGE_SIZES["lbp"], extract_lbp)
+LBP = Extractor("lbp", EXTRACTORS["lbp"].image_size, extract_lbp)

@@ -2,7 +2,7 @@
 
 import math
 
-from shoal.shared.recipe.features import IMAGE_SIZES
+from shoal.shared.recipe.features import EXTRACTORS
 from shoal.worker.extractors.extractor import Extractor, Features, Images
 
 
@@ -15,4 +15,4 @@ def _extract_pixels(images: Images) -> Features:
     return images.reshape(len(images), math.prod(images.shape[1:]))
 
 
-PIXELS = Extractor("pixels", IMAGE_SIZES["pixels"], _extract_pixels)
+PIXELS = Extractor("pixels", EXTRACTORS["pixels"].image_size, _extract_pixels)

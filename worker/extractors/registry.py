@@ -13,7 +13,7 @@ from shoal.worker.extractors.lbp import LBP
 from shoal.worker.extractors.pixels import PIXELS
 from shoal.worker.extractors.plugins import load_plugin
 
-EXTRACTORS = {extractor.name: extractor for extractor in (PIXELS, COLOR, HOG, LBP)}
+_BUILT_IN = {extractor.name: extractor for extractor in (PIXELS, COLOR, HOG, LBP)}
 
 
 def find_extractor(name: str, embedding_model: Path | None = None) -> Extractor:
@@ -29,7 +29,7 @@ def find_extractor(name: str, embedding_model: Path | None = None) -> Extractor:
     check_known(name)
     if name == "embedding":
         return make_embedding(embedding_model)
-    return EXTRACTORS.get(name) or load_plugin(name)
+    return _BUILT_IN.get(name) or load_plugin(name)
 
 
 def find_extractors(features: str, embedding_model: Path | None = None) -> tuple[Extractor, ...]:

@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.shared.recipe.fit import EXACT_FEATURES, count_axes
 from shoal.worker.model.model import centred_blocks
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-EXACT_FEATURES = 1000  # up to here the covariance matrix is made, and costs less than iterating
 CHUNK_ROWS = 1024  # fixed, and summed in order: the number of cores changes no bit
 START_ROWS = 4096
 START_PASSES = 3
-OVERSAMPLES = 30
 PASSES_TIMES_AXES = 128
 
 
@@ -113,7 +112,7 @@ def _find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Flo
     n_features = len(scaled.mean)
     if n_features <= EXACT_FEATURES:
         return np.linalg.eigh(scaled.covariance())[1][:, -n_components:].astype(np.float32)
-    n_axes = min(n_components + OVERSAMPLES, n_features)
+    n_axes = count_axes(n_components, n_features)
     axes = np.random.default_rng(random_state).standard_normal((n_features, n_axes), np.float32)
     start = scaled.every(-(-len(scaled.rows) // START_ROWS))
     for _ in range(START_PASSES):

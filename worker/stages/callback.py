@@ -17,7 +17,7 @@ from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseHeartbeat, WorkLostE
 logger = logging.getLogger(__name__)
 
 # A callback whose process was lost this often is not tried again.
-MOST_ATTEMPTS = 5
+MOST_CALLBACK_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def hold_lease(context: WorkerContext, job_id: str, wave: Wave) -> Iterator[Held
         return
     error = None
     with LeaseHeartbeat(ledger, lease) as heartbeat:
-        if lease.attempt > MOST_ATTEMPTS:
+        if lease.attempt > MOST_CALLBACK_ATTEMPTS:
             error = _describe_lost_processes(lease)
             yield None
         else:
@@ -80,7 +80,7 @@ def hold_lease(context: WorkerContext, job_id: str, wave: Wave) -> Iterator[Held
 
 def _describe_lost_processes(lease: Lease) -> str:
     return (
-        f"The process at work in the state {lease.state} was lost {MOST_ATTEMPTS} times,"
+        f"The process at work in the state {lease.state} was lost {MOST_CALLBACK_ATTEMPTS} times,"
         " most likely because memory ran out: give the workers more, or lower SHOAL_FIT_MEMORY."
     )
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from shoal.shared.cores import count_cores
 from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import ClusterChoice
-from shoal.shared.jobs import AUTO, JobRequest, State, Wave
+from shoal.shared.jobs import JobRequest, State, Wave
+from shoal.shared.recipe.fit import count_starts, least_images, plan_fit
 from shoal.shared.store import Results
 from shoal.shared.store.rows import Shape
 from shoal.shared.wire import encode
@@ -20,16 +21,10 @@ from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
 
-DEFAULT_COMPONENTS = 50
 # If fewer of a batch's rows are needed than this share, they are read one by one.
 SPARSE = 0.25
 # A variance that is a smaller share of the mean square is rounding: the feature is constant.
 ROUNDING = {"float32": 1e-10}
-# Of KMeans, the best of which counts. The recipe of the origin has one; an embedding's few far
-# images led one of five astray.
-STARTS = 10
-# What the fit holds for each row and component: its coordinate, twice.
-COORDINATE_BYTES = 16
 
 
 def fit_job(context: WorkerContext, job_id: str) -> None:
@@ -65,27 +60,23 @@ def make_model(
     n_rows = sum(shape.rows for shape in shapes)
     _check_enough(n_rows, request, results.job_id)
     n_features = max(shape.columns for shape in shapes)
-    n_components = _count_components(request, n_rows, n_features)
+    _check_components(n_rows, n_features, request)
     form = next(shape for shape in shapes if shape.rows)
-    row_bytes = n_features * np.dtype(form.dtype).itemsize + COORDINATE_BYTES * n_components
-    most = max(fit_memory // row_bytes, _least_rows(request), n_components)
-    rows = _read_rows(results, shapes, choose_rows(n_rows, most, request.random_state), checkpoint)
+    size = plan_fit(request, n_rows, n_features, np.dtype(form.dtype).itemsize, fit_memory)
+    chosen = choose_rows(n_rows, size.n_rows, request.random_state)
+    rows = _read_rows(results, shapes, chosen, checkpoint)
     statistics = _sum_statistics(results)
     mean, scale = statistics.mean(), statistics.scale(ROUNDING.get(rows.dtype.name, 0.0))
     clustering = Clustering(
         algorithm=request.algorithm,
         n_clusters=request.clusters,
         random_state=request.random_state,
-        n_init=1 if request.features == "pixels" and request.clusters != AUTO else STARTS,
+        n_init=count_starts(request),
         checkpoint=checkpoint,
     )
     scale = weigh_blocks(rows, mean, scale, form.widths)
-    model, choice = fit_model(rows, mean, scale, clustering, n_components)
+    model, choice = fit_model(rows, mean, scale, clustering, size.n_components)
     return replace(model, features=request.features, image_size=request.image_size), choice
-
-
-def _least_rows(request: JobRequest) -> int:
-    return 1 if request.clusters == AUTO else request.clusters
 
 
 def _check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
@@ -93,28 +84,21 @@ def _check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
     failures = f"`shoal failures {job_id}`"
     if not n_rows:
         raise JobFailedError(f"No image could be read: {failures} lists each with its cause.")
-    if n_rows < _least_rows(request):
+    if n_rows < least_images(request):
         raise JobFailedError(
             f"{request.clusters} clusters need as many images, and {n_rows} could be read:"
             f" use --clusters {n_rows} or less, or mend those that {failures} lists."
         )
 
 
-def _count_components(request: JobRequest, n_rows: int, n_features: int) -> int:
-    """Choose how many principal components to keep.
-
-    Raises:
-        JobFailedError: More were asked for than the images have.
-    """
+def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None:
+    """Raise JobFailedError if more components are asked for than the images have."""
     most = min(n_rows, n_features)
-    if request.components is None:
-        return min(DEFAULT_COMPONENTS, most)
-    if request.components > most:
+    if request.components is not None and request.components > most:
         raise JobFailedError(
             f"{n_rows} images of {n_features} features have {most} principal components,"
             f" not {request.components}: use --components {most} or less."
         )
-    return request.components
 
 
 def _read_rows(

@@ -2,7 +2,7 @@
 
 from itertools import islice
 from pathlib import Path as FilePath
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Path
 from starlette.responses import Response
@@ -11,9 +11,8 @@ from shoal.producer.catalogue import Member
 from shoal.producer.web.api.jobs import Count, Start
 from shoal.producer.web.rendering import Json, Responses
 from shoal.producer.web.site import TheJob, TheSite, TheStatus
-from shoal.shared.findings import NOISE, Failure, Summary
+from shoal.shared.findings import NOISE, Failure, PlotName, Summary
 
-PlotName = Literal["scatter", "contact-sheet", "sizes", "variance", "choice"]
 Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
 Number = Annotated[int, Path(ge=0, le=2**53)]
 PNG: Responses = {200: {"content": {"image/png": {}}}}

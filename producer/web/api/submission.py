@@ -13,9 +13,7 @@ from shoal.producer.submission.request import make_request
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
 from shoal.shared.errors import SourceError
-from shoal.shared.jobs import JobRequest
-
-DEFAULTS = JobRequest(source="")
+from shoal.shared.jobs import DEFAULTS, Algorithm, JobRequest
 
 
 class Submission(BaseModel, extra="forbid", strict=True):
@@ -39,7 +37,7 @@ class Submission(BaseModel, extra="forbid", strict=True):
     image_size: int | None = None
     components: int | None = None
     clusters: int | Literal["auto"] | None = None
-    algorithm: Literal["kmeans", "minibatch", "hdbscan"] = "kmeans"
+    algorithm: Algorithm = Field(DEFAULTS.algorithm, strict=False)  # FastAPI has it as text
     random_state: int = DEFAULTS.random_state
     batch_size: int | None = None
 

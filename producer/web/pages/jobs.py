@@ -10,16 +10,16 @@ from starlette.responses import Response
 from shoal.producer.catalogue import Catalogue
 from shoal.producer.job import Job
 from shoal.producer.report import make_map_page, make_report
+from shoal.producer.report.figures import PLOT_TITLES
 from shoal.producer.web.access.gate import POLICY
 from shoal.producer.web.api.downloads import REPORT_POLICY, FileName
 from shoal.producer.web.api.events import JOBS_A_PAGE
 from shoal.producer.web.api.results import Label
-from shoal.producer.web.api.submission import DEFAULTS
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
 from shoal.shared.findings import NOISE, ClusterSummary
-from shoal.shared.jobs import ALGORITHMS, State, Status
+from shoal.shared.jobs import DEFAULTS, Algorithm, State, Status
 from shoal.shared.recipe.features import list_features
 
 CLUSTERS_A_PAGE = 20
@@ -31,12 +31,6 @@ SHOWN_OUTLIERS = 16
 # The one page that has a frame: of the map.
 FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
 
-PLOTS = {
-    "scatter": "Each image by the first two principal components, coloured by cluster",
-    "sizes": "Images in each cluster",
-    "variance": "Variance that the principal components explain",
-    "choice": "How the number of clusters was chosen",
-}
 DOWNLOADS: dict[FileName, str] = {
     "report.html": "Report",
     "labels.csv": "Labels, CSV",
@@ -61,7 +55,7 @@ def show_jobs(site: TheSite, number: Number = 1) -> Response:
         part=part,
         features=list_features(),
         defaults=DEFAULTS,
-        algorithms=ALGORITHMS,
+        algorithms=list(Algorithm),
         is_idle=any(_is_waiting(site, status) for status in statuses),
         **common(site),
     )
@@ -137,7 +131,7 @@ def _find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
         "part": part,
         "clusters": list(_show_clusters(catalogue, summary.clusters[part.start : part.end])),
         "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS]),
-        "plots": {name: title for name, title in PLOTS.items() if name in available},
+        "plots": {name: title for name, title in PLOT_TITLES.items() if name in available},
         "downloads": DOWNLOADS,
     }
 

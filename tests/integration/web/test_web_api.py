@@ -44,7 +44,7 @@ def test_status_is_the_object_that_the_command_line_prints(web: WebServer, finis
 
 
 def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder: Path) -> None:
-    asked = {"source": str(folder), "clusters": 2, "image_size": 16}
+    asked = {"source": str(folder), "clusters": 2, "image_size": 16, "algorithm": "minibatch"}
     before = ask(web, "/jobs")
     estimate = web.http.post("/api/v1/estimate", json=asked).json()
     assert (estimate["images"], estimate["skipped"]) == (4, 1)
@@ -53,6 +53,7 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
     made = web.http.post("/api/v1/jobs", json=asked)
     assert made.status_code == 201
     assert made.json()["request"] | {"source": ""} == estimate["request"] | {"source": ""}
+    assert made.json()["request"]["algorithm"] == "minibatch"
     assert web.http.get(made.headers["location"]).json()["state"] == State.QUEUED
     again = web.http.post("/api/v1/jobs", json=asked)
     assert (again.status_code, again.json()["job_id"]) == (200, made.json()["job_id"])
@@ -66,6 +67,7 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
         ({"clusters": "two"}, "clusters"),
         ({"image_size": 513, "clusters": 2}, "--image-size"),
         ({"features": "dreams", "clusters": 2}, "there are pixels, color"),
+        ({"algorithm": "magic"}, "'kmeans', 'minibatch' or 'hdbscan'"),
         ({"colour": "red"}, "colour: Extra inputs"),
         ({"source": "relative"}, "the whole path"),
         ({"source": "/no/such/folder"}, "check the spelling after /"),

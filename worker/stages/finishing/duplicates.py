@@ -10,7 +10,7 @@ from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
 from shoal.shared.store.errors import PASSING
-from shoal.shared.store.rows import DUPLICATE_ROW
+from shoal.shared.store.rows import DUPLICATE_ROW, HASH_ROW
 from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.images.hashes import HASH_DTYPE
 from shoal.worker.runtime.heartbeat import WorkLostError
@@ -19,7 +19,7 @@ from shoal.worker.stages.finishing.findings import Findings
 logger = logging.getLogger(__name__)
 
 # Attempts to finish that may kill their process before duplicates are left out.
-MOST_ATTEMPTS = 2
+MOST_SEARCH_ATTEMPTS = 2
 
 # A row of duplicates, as it is stored.
 DUPLICATE_DTYPE = np.dtype(
@@ -29,6 +29,7 @@ DUPLICATE_DTYPE = np.dtype(
     ]
 )
 assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
+assert HASH_DTYPE.itemsize == HASH_ROW.size  # noqa: S101  as above
 
 
 def search_duplicates(
@@ -40,7 +41,7 @@ def search_duplicates(
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     try:
-        if attempt <= MOST_ATTEMPTS:
+        if attempt <= MOST_SEARCH_ATTEMPTS:
             return _find_duplicate_rows(findings, checkpoint)
         why = f"{attempt - 1} processes were lost while they finished the job"
     except MemoryError:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.findings import CHOICE_PLOT
+from shoal.shared.findings import PlotName
 from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.watchdog import Watchdog
-from shoal.worker.stages.finishing.findings import Findings
+from shoal.worker.stages.finishing.findings import REPRESENTATIVES, Findings
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,8 @@ logger = logging.getLogger(__name__)
 Tiles: TypeAlias = dict[str, NDArray[np.uint8]]
 Draw: TypeAlias = Callable[[], Image.Image]
 
-TILE_PIXELS = 96
-MOST_OUTLIERS = 8  # in the contact sheet: as many as a cluster has representatives
-GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
+PICTURE_PIXELS = 96
+GREY = np.full((PICTURE_PIXELS, PICTURE_PIXELS, 3), 128, np.uint8)
 
 
 def load_tiles(
@@ -49,7 +48,7 @@ def load_tiles(
             watchdog.watch()
             # A file that has grown since may be too large to be read.
             with suppress(UnreadableImageError, MemoryError):
-                tiles[path] = load_image(source / path, TILE_PIXELS, context.limits)
+                tiles[path] = load_image(source / path, PICTURE_PIXELS, context.limits)
     return tiles
 
 
@@ -70,7 +69,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     from shoal.worker import plots
 
     def plot_contact_sheet() -> Image.Image:
-        outliers = findings.outliers[:MOST_OUTLIERS]
+        outliers = findings.outliers[:REPRESENTATIVES]  # a row as long as those of clusters
         *typical, far = (
             [tiles.get(path, GREY) for path in row]
             for row in [*findings.shown_representatives(), outliers]
@@ -81,28 +80,28 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     ratio = findings.model.explained_variance_ratio
     points = np.stack([rows["pc1"], rows["pc2"]], axis=1)
     # The slowest to encode comes first: it is encoded while the others are drawn.
-    draws: dict[str, Draw] = {
-        "contact-sheet": plot_contact_sheet,
-        "scatter": lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
-        "variance": lambda: plots.plot_variance(ratio),
-        "sizes": lambda: plots.plot_sizes(sizes),
+    draws: dict[PlotName, Draw] = {
+        PlotName.CONTACT_SHEET: plot_contact_sheet,
+        PlotName.SCATTER: lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
+        PlotName.VARIANCE: lambda: plots.plot_variance(ratio),
+        PlotName.SIZES: lambda: plots.plot_sizes(sizes),
     }
     if choice := findings.choice:
-        draws[CHOICE_PLOT] = lambda: plots.plot_choice(choice)
+        draws[PlotName.CHOICE] = lambda: plots.plot_choice(choice)
     return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
 
 
 def _draw_each(
-    draws: Mapping[str, Draw], encode: Callable[[Image.Image], Future[bytes]]
+    draws: Mapping[PlotName, Draw], encode: Callable[[Image.Image], Future[bytes]]
 ) -> dict[str, bytes]:
     """Draw and encode each plot; those that fail are left out."""
-    encoding, plots = dict[str, Future[bytes]](), dict[str, bytes]()
+    encoding, plots = dict[PlotName, Future[bytes]](), dict[str, bytes]()
     for name, draw in draws.items():
         with _only_a_plot(name):
             encoding[name] = encode(draw())
     for name, png in encoding.items():
         with _only_a_plot(name):
-            plots[name] = png.result()
+            plots[name.value] = png.result()
     return plots
 
 

@@ -21,7 +21,7 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
 from shoal.worker.stages.attempts import (
-    MOST_ATTEMPTS,
+    MOST_BATCH_ATTEMPTS,
     describe_hopeless,
     fail_hopeless,
     keep_batch,
@@ -43,7 +43,7 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     attempt = ledger.batches.start(Wave.LOADING, batch, redelivered, results.batch_hashes)
     if attempt is None:
         return Commit.STALE
-    if attempt.number > MOST_ATTEMPTS:
+    if attempt.number > MOST_BATCH_ATTEMPTS:
         return _give_up(context, ledger, batch, attempt.values)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
