@@ -23,17 +23,16 @@ from shoal.producer.web.api.metrics import measure
 from shoal.producer.web.app import make_gated_app
 from shoal.producer.web.pages import duplicates, jobs, login
 from shoal.shared.findings import (
-    CHOICE_PLOT,
-    PLOTS,
     Assignment,
     Duplicate,
     DuplicateCounts,
     Failure,
     FailureReason,
+    PlotName,
     Summary,
 )
-from shoal.shared.jobs import ALGORITHMS, JobRequest, State, Status
-from shoal.shared.recipe.features import IMAGE_SIZES, choose_image_size
+from shoal.shared.jobs import Algorithm, JobRequest, State, Status
+from shoal.shared.recipe.features import EXTRACTORS, choose_image_size
 from shoal.shared.settings import PREFIX, Settings
 from shoal.shared.store import Tally
 
@@ -202,16 +201,16 @@ def test_every_option_of_a_job_has_its_row_with_its_default() -> None:
 
 def test_every_extractor_has_its_row_with_its_image_size() -> None:
     rows = find_rows(find_section(read_page("reference/options-and-files.md"), "### Features"))
-    assert rows.keys() - {"--features", "---|---|---|---"} == set(IMAGE_SIZES)
-    for name in IMAGE_SIZES:
+    assert rows.keys() - {"--features", "---|---|---|---"} == set(EXTRACTORS)
+    for name in EXTRACTORS:
         assert rows[name][1] == str(choose_image_size(name))
 
 
 def test_every_algorithm_plot_and_reason_has_its_row() -> None:
     text = read_page("reference/options-and-files.md")
     for heading, head, known in (
-        ("### Algorithms", "--algorithm", ALGORITHMS),
-        ("### Plots", "plot", (*PLOTS, CHOICE_PLOT)),
+        ("### Algorithms", "--algorithm", Algorithm),
+        ("### Plots", "plot", PlotName),
         ("### failures.csv", "reason", FailureReason),
     ):
         rows = find_rows(find_section(text, heading)).keys()
