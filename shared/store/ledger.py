@@ -97,7 +97,7 @@ class Ledger:
 
     @cached_property
     def _registered(self) -> _Registered:
-        request, total = self.client.hmget(self.keys.job, "request", "total")
+        request, total = self.client.hmget(self.keys.job, ["request", "total"])
         if request is None or total is None:
             raise self._unknown()
         try:
