@@ -56,9 +56,9 @@ def _read_bytes(text: str) -> int:
 AbsolutePath = Annotated[Path, _ReadBy(_read_path)]
 Directories = Annotated[tuple[Path, ...], _ReadBy(_read_directories)]
 Bytes = Annotated[int, Meta(ge=1), _ReadBy(_read_bytes)]
-Pixels = Annotated[int, Meta(ge=1)]
+PixelCount = Annotated[int, Meta(ge=1)]
 # The bounds of what an operator may set: libraries need some memory whatever the image, Redis
-# refuses times of many centuries, and workers give a sign of life each second.
+# refuses times of many centuries, and workers give a heartbeat each second.
 DecodingBytes = Annotated[int, Meta(ge=2**26), _ReadBy(_read_bytes)]
 DecodingSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 RetentionSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
@@ -99,7 +99,7 @@ class Settings:
     max_image_bytes: Bytes = setting(
         2**29, "Larger files are not decoded; they count as failed images."
     )
-    max_image_pixels: Pixels = setting(
+    max_image_pixels: PixelCount = setting(
         250_000_000, "Images with more pixels are not decoded; they count as failed."
     )
     image_memory: DecodingBytes = setting(
