@@ -14,8 +14,7 @@ from pathlib import Path
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from benchmarks.pipeline import started_workers, time_job
-
-IMAGE_SIZE = 32
+from shoal.shared.jobs import DEFAULTS
 
 
 def run_origin(pattern: str) -> float:
@@ -29,7 +28,7 @@ def run_origin(pattern: str) -> float:
 
     started = time.perf_counter()
     images = imread_collection(pattern)
-    rows = np.array([resize(image, (IMAGE_SIZE, IMAGE_SIZE)).flatten() for image in images])
+    rows = np.array([resize(image, (DEFAULTS.image_size,) * 2).flatten() for image in images])
     projected = PCA(n_components=2).fit_transform(StandardScaler().fit_transform(rows))
     KMeans(n_clusters=5, random_state=0).fit(projected)
     return time.perf_counter() - started

@@ -21,19 +21,19 @@ from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from shoal.producer.client import Client
 from shoal.shared.images.files import ImageLimits
+from shoal.shared.jobs import DEFAULTS
 from shoal.shared.settings import Settings
 from shoal.worker.images.loading import load_image
 from shoal.worker.memory import keep_freed_memory
 
 PROCESSES = 2
-IMAGE_SIZE = 32
 CHUNK = 64
-LIMITS = ImageLimits(max_bytes=2**29, max_pixels=250_000_000, roots=())
+LIMITS = ImageLimits(Settings().max_image_bytes, Settings().max_image_pixels)
 
 
 def load(path: str) -> int:
     """Decode one image as the workers do."""
-    return load_image(path, IMAGE_SIZE, LIMITS).size
+    return load_image(path, DEFAULTS.image_size, LIMITS).size
 
 
 def time_pool(pool: Pool, paths: list[str]) -> float:

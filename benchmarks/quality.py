@@ -21,6 +21,7 @@ from shoal.shared.images.files import ImageLimits
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import choose_image_size
 from shoal.shared.recipe.fit import DEFAULT_COMPONENTS, count_starts
+from shoal.shared.settings import Settings
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.extractors import Features, extract_blocks, find_extractors
 from shoal.worker.images.loading import load_image
@@ -31,7 +32,7 @@ from shoal.worker.stages.fitting import ROUNDING
 
 FEATURES = ("pixels", "color", "hog", "lbp", "embedding", "hog+color", "embedding+hog")
 SEEDS = 5
-LIMITS = ImageLimits(max_bytes=2**29, max_pixels=250_000_000)
+LIMITS = ImageLimits(Settings().max_image_bytes, Settings().max_image_pixels)
 
 
 def extract_set(folder: Path, features: str) -> tuple[Features, tuple[int, ...], list[str]]:

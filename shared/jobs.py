@@ -71,6 +71,10 @@ class JobRequest:
     batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
 
+# What the options of a job are where they are left out.
+DEFAULTS = JobRequest(source="")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageCounts:
     """Images of a job: ``loaded + failed == total`` once loading is over."""

@@ -5,7 +5,7 @@ COLOURS = (
     *("#0072b2", "#e69f00", "#009e73", "#d55e00"),
     *("#cc79a7", "#56b4e9", "#f0e442", "#000000"),
 )
-SHAPES = 8
+N_SHAPES = 8
 # More clusters than this are counted, not drawn: a picture is to be taken in at a glance.
 MAX_NAMED = 40
 
@@ -17,4 +17,4 @@ def colour_number(label: int) -> int:
 
 def shape_number(label: int) -> int:
     """Return which of the shapes a cluster has, the same for eight clusters in a row."""
-    return label // len(COLOURS) % SHAPES
+    return label // len(COLOURS) % N_SHAPES

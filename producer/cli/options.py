@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
-from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm
 from shoal.shared.recipe.features import EXTRACTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
-DEFAULTS = JobRequest(source="")
 
 
 def _parse_clusters(

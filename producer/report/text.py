@@ -6,10 +6,10 @@ from shoal.shared.findings import DuplicateCounts
 from shoal.shared.text import show_count
 
 # Of one shown name; the end of a path tells more than its beginning.
-MOST_CHARACTERS = 300
+MOST_NAME_CHARACTERS = 300
 
 
-def show_name(name: str, most: int = MOST_CHARACTERS) -> str:
+def show_name(name: str, most: int = MOST_NAME_CHARACTERS) -> str:
     """Return a name as valid text: what is not UTF-8 becomes �, and a long one loses its front."""
     readable = name.encode(errors="surrogateescape").decode(errors="replace")
     return readable if len(readable) <= most else f"…{readable[1 - most :]}"

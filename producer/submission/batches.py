@@ -11,8 +11,8 @@ MIN_BATCH_SIZE = 32
 MAX_BATCH_SIZE = 1024
 # Of a small job, at least. Fewer batches cost less beside their images (with 8 instead of 16,
 # 4,000 photographs loaded 3 % faster); more let more processes take part.
-BATCHES = 8
-BATCHES_OF_SLOW_FEATURES = 16
+FEWEST_BATCHES = 8
+FEWEST_SLOW_BATCHES = 16
 # Files of a batch in all, for the time that they take to decode: 0.2 s for small photographs,
 # some for the fewest of a camera's.
 BATCH_BYTES = 2**24
@@ -43,7 +43,7 @@ def file_bytes(path: str) -> int:
         return 0
 
 
-def batch_size_for(n_images: int, image_bytes: float = 0.0, batches: int = BATCHES) -> int:
+def batch_size_for(n_images: int, image_bytes: float = 0.0, batches: int = FEWEST_BATCHES) -> int:
     """Return the images a batch should have.
 
     By the images only, never by the workers: a job must not depend on the machines that work on

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shoal.producer.submission.batches import BATCHES, BATCHES_OF_SLOW_FEATURES, batch_size_for
+from shoal.producer.submission.batches import FEWEST_BATCHES, FEWEST_SLOW_BATCHES, batch_size_for
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import AUTO, Algorithm, JobRequest
@@ -109,5 +109,5 @@ def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) ->
             f"--batch-size {request.batch_size} of {n_features} features is too much for"
             f" one message: use {most} or less."
         )
-    batches = BATCHES_OF_SLOW_FEATURES if are_slow(request.features) else BATCHES
+    batches = FEWEST_SLOW_BATCHES if are_slow(request.features) else FEWEST_BATCHES
     return request.batch_size or min(batch_size_for(n_images, image_bytes, batches), most)

@@ -15,7 +15,7 @@ OVERSAMPLES = 30
 # What the fit holds for each row and component: its coordinate, twice.
 COORDINATE_BYTES = 16
 # Starts of KMeans: an embedding's few far images led one of five astray.
-STARTS = 10
+KMEANS_STARTS = 10
 
 
 @dataclass(frozen=True)
@@ -68,4 +68,4 @@ def count_starts(request: JobRequest) -> int:
 
     The tutorial's recipe, pixels in a given number of clusters, has one: a job gives its labels.
     """
-    return 1 if request.features == "pixels" and request.clusters != AUTO else STARTS
+    return 1 if request.features == "pixels" and request.clusters != AUTO else KMEANS_STARTS

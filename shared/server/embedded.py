@@ -20,8 +20,8 @@ from shoal.shared.errors import ConnectionLostError, SettingsError
 from shoal.shared.server.valkey import answers, end_orphan, is_ready, socket_path, start_server
 from shoal.shared.settings import Settings
 
-START_SECONDS = 30.0
-POLL_SECONDS = 0.05
+SERVER_START_SECONDS = 30.0
+LOCK_POLL_SECONDS = 0.05
 # A server that dies sooner is crashing; it is started again ever more slowly.
 STEADY_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 5.0
@@ -120,7 +120,7 @@ def _start_supervisor(home: Path) -> None:
             stderr=output,
             start_new_session=True,  # Ctrl-C is for the command, not for the server
         )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + SERVER_START_SECONDS
         while not _is_serving(home):
             # A server that listens may read gigabytes before it is of use: there is no deadline.
             late = time.monotonic() > deadline and not answers(socket_path(home))
@@ -130,7 +130,7 @@ def _start_supervisor(home: Path) -> None:
                     f" If its data cannot be read any more, delete {home / 'data'} to begin anew,"
                     " without the jobs there."
                 )
-            time.sleep(POLL_SECONDS)
+            time.sleep(LOCK_POLL_SECONDS)
 
 
 def _end_abandoned(home: Path) -> None:
@@ -167,7 +167,7 @@ def _supervise(home: Path) -> None:
                     pause = pause_before_restart(pause, time.monotonic() - started)
                     time.sleep(pause)
                     server, started = start_server(home), time.monotonic()
-                time.sleep(POLL_SECONDS)
+                time.sleep(LOCK_POLL_SECONDS)
         finally:
             server.terminate()
             server.wait()
@@ -182,7 +182,7 @@ def pause_before_restart(last_seconds: float, lived_seconds: float) -> float:
     """
     if lived_seconds > STEADY_SECONDS:
         return 0.0
-    return min(2 * last_seconds + POLL_SECONDS, MAX_PAUSE_SECONDS)
+    return min(2 * last_seconds + LOCK_POLL_SECONDS, MAX_PAUSE_SECONDS)
 
 
 def _try_lock(file: IO[bytes]) -> bool:

@@ -117,7 +117,7 @@ def test_hashes_that_another_version_did_not_store_cost_the_duplicates_only(
 
 
 def test_a_search_that_costs_processes_is_left_out_in_the_end(job, work, monkeypatch, caplog):
-    monkeypatch.setattr("shoal.worker.stages.finishing.duplicates.MOST_ATTEMPTS", 0)
+    monkeypatch.setattr("shoal.worker.stages.finishing.duplicates.MOST_SEARCH_ATTEMPTS", 0)
     work(job)
     check_left_out(job, caplog, "0 processes were lost")
 

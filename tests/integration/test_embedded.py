@@ -232,7 +232,7 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path, name):
 
 
 def test_data_that_cannot_be_read_is_told_at_once_with_the_remedy(settings, monkeypatch):
-    monkeypatch.setattr("shoal.shared.server.embedded.START_SECONDS", 600)
+    monkeypatch.setattr("shoal.shared.server.embedded.SERVER_START_SECONDS", 600)
     with hold_server(settings) as url, connect(url) as client:
         client.set("key", bytes(10_000))
     wait_until(lambda: not find_processes(settings))

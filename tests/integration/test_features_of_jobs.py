@@ -11,7 +11,7 @@ from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit
 from shoal.worker.model.model import Model
 from shoal.worker.runtime.heartbeat import BatchHeartbeat, WorkLostError
-from shoal.worker.stages.attempts import MOST_ATTEMPTS
+from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.loading import loading
 from shoal.worker.stages.loading.loading import load_batch
 
@@ -99,7 +99,7 @@ def test_a_hopeless_batch_on_a_worker_without_the_extractor_fails_the_job_too(
     context, submit, faces
 ):
     ledger = submit(faces, 70, features="of-another-package")
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MOST_BATCH_ATTEMPTS):
         ledger.start_batch(Wave.LOADING, 0, redelivered=False)
         ledger.client.delete(ledger.keys.running(Wave.LOADING))
     assert load_batch(context, ledger.job_id, 0, False) is Commit.STALE

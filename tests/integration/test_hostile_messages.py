@@ -27,7 +27,7 @@ from shoal.shared.store import Commit, Ledger, Registry
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS, FIT_JOB, LOAD_BATCH, SWEEP
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.stages.attempts import MOST_ATTEMPTS
+from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.loading.loading import load_batch
 
 COMMAND = [
@@ -253,7 +253,7 @@ def test_a_request_of_another_version_ends_the_job(
 ) -> None:
     ledger = register(1)
     ledger.client.hset(ledger.keys.job, "request", request_fields)
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MOST_BATCH_ATTEMPTS + 1):
         with suppress(DamagedJobError, NotFinishedError):
             load_batch(context, ledger.job_id, 0, False)
     assert ledger.state() is State.FAILED

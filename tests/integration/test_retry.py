@@ -11,7 +11,7 @@ from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Expiry, Lifetimes
 from shoal.shared.store.keys import ACTIVE
-from shoal.worker.stages.attempts import MOST_ATTEMPTS
+from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -207,7 +207,7 @@ def test_trying_failures_again_without_the_folder_costs_a_job_nothing(job, work,
 
 
 def test_attempts_begin_anew(client, job, context):
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MOST_BATCH_ATTEMPTS):
         job.ledger.start_batch(Wave.LOADING, 0, redelivered=False)
         client.delete(job.ledger.keys.running(Wave.LOADING))
     job.cancel()
@@ -309,7 +309,7 @@ def test_a_hopeless_retry_costs_only_the_images_that_failed(client, job, work, c
     work(job)
     job.retry(failed_only=True)
     attempts = job.ledger.keys.attempts(Wave.LOADING)
-    client.hset(attempts, "0", MOST_ATTEMPTS)
+    client.hset(attempts, "0", MOST_BATCH_ATTEMPTS)
     load_batch(context, job.id, 0, True)
     work(job)
     assert (job.status().images.loaded, job.status().images.failed) == (40, 3)

@@ -26,8 +26,8 @@ from shoal.worker.runtime import heartbeat
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 from shoal.worker.stages import labelling
-from shoal.worker.stages.attempts import MOST_ATTEMPTS as MOST_BATCH_ATTEMPTS
-from shoal.worker.stages.callback import MOST_ATTEMPTS
+from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
+from shoal.worker.stages.callback import MOST_CALLBACK_ATTEMPTS
 from shoal.worker.stages.finishing import plotting
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
@@ -378,7 +378,7 @@ def test_no_readable_image_fails_the_job_with_a_remedy(context, submit, tmp_path
 
 def test_a_fit_that_keeps_losing_its_process_fails_the_job(context, mixed_job, load):
     load(mixed_job)
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MOST_CALLBACK_ATTEMPTS):
         mixed_job.acquire_lease(Wave.LOADING)
         mixed_job.client.delete(mixed_job.keys.lease)
     fit_job(context, mixed_job.job_id)
@@ -546,7 +546,7 @@ def test_a_callback_that_redis_stops_is_not_an_attempt(
     load(mixed_job)
     with monkeypatch.context() as patch:
         patch.setattr("shoal.worker.stages.fitting.make_model", raise_always(error))
-        for _ in range(MOST_ATTEMPTS + 1):
+        for _ in range(MOST_CALLBACK_ATTEMPTS + 1):
             with pytest.raises(type(error)):
                 fit_job(context, mixed_job.job_id)
             mixed_job.client.delete(mixed_job.keys.lease)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from shoal.shared.errors import UsageError
+from shoal.shared.jobs import DEFAULTS
 from shoal.shared.recipe.features import (
     EXTRACTORS,
     choose_image_size,
@@ -115,6 +116,10 @@ def test_blocks_have_the_features_that_are_counted_for_the_combination() -> None
 def test_only_a_count_that_nothing_can_change_is_exact() -> None:
     assert is_count_exact("pixels")
     assert not any(is_count_exact(name) for name in ("embedding", "hog", "pixels+hog"))
+
+
+def test_the_default_size_is_that_of_the_default_features() -> None:
+    assert choose_image_size(DEFAULTS.features) == DEFAULTS.image_size
 
 
 def test_a_combination_has_the_size_of_its_largest_extractor() -> None:

@@ -20,9 +20,9 @@ from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK
 
 logger = logging.getLogger(__name__)
 
-JOB_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
-# Beyond what Lua and JSON count exactly, no number is that of a batch.
-MOST_BATCHES = 2**53
+PLAUSIBLE_JOB_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+# From here on, Lua and JSON do not count exactly: no such number is that of a batch.
+LEAST_INEXACT = 2**53
 # Headers that nothing of ours has.
 TIMES = ("eta", "expires", "timelimit")
 # What a body that is not ours is answered with.
@@ -76,12 +76,12 @@ def _are_sound(task: str, arguments: list[Any]) -> bool:
     match arguments:
         # A bool is an int, too.
         case [str() as job_id, int() as batch] if type(batch) is int:
-            known = task in BATCH_TASK.values() and 0 <= batch < MOST_BATCHES
+            known = task in BATCH_TASK.values() and 0 <= batch < LEAST_INEXACT
         case [str() as job_id]:
             known = task in CALLBACK_TASK.values()
         case _:
             return not arguments and task not in {*BATCH_TASK.values(), *CALLBACK_TASK.values()}
-    return known and bool(JOB_ID.fullmatch(job_id))
+    return known and bool(PLAUSIBLE_JOB_ID.fullmatch(job_id))
 
 
 def _log_dropped(message: Any, error: Exception) -> None:

@@ -21,7 +21,7 @@ from shoal.worker.runtime.heartbeat import (
 logger = logging.getLogger(__name__)
 
 # A batch that has failed this often, or cost so many processes, is hopeless.
-MOST_ATTEMPTS = 8
+MOST_BATCH_ATTEMPTS = 8
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def describe_hopeless(ledger: Ledger, wave: Wave, batch: int) -> str:
     """Return in words why a batch is not tried again."""
     error = ledger.last_error(wave, batch)
     cause = error or "each time its process was lost, most likely for want of memory"
-    return f"batch {batch} failed {MOST_ATTEMPTS} times while {wave}: {cause}"
+    return f"batch {batch} failed {MOST_BATCH_ATTEMPTS} times while {wave}: {cause}"
 
 
 def fail_hopeless(context: WorkerContext, ledger: Ledger, wave: Wave, detail: str) -> Commit:

@@ -16,7 +16,7 @@ from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseKeeper, WorkLostErro
 logger = logging.getLogger(__name__)
 
 # A callback whose process was lost this often is not tried again.
-MOST_ATTEMPTS = 5
+MOST_CALLBACK_ATTEMPTS = 5
 
 Work = Callable[[Lease, LeaseKeeper], None]
 
@@ -54,10 +54,11 @@ def run_callback(context: WorkerContext, job_id: str, wave: Wave, work: Work) ->
 
 def _find_error(lease: Lease, keeper: LeaseKeeper, work: Work) -> str | None:
     """Do the work; return why it cannot be done, if so."""
-    if lease.attempt > MOST_ATTEMPTS:
+    if lease.attempt > MOST_CALLBACK_ATTEMPTS:
         return (
-            f"The process at work in the state {lease.state} was lost {MOST_ATTEMPTS} times,"
-            " most likely for want of memory: give the workers more, or lower SHOAL_FIT_MEMORY."
+            f"The process at work in the state {lease.state} was lost {MOST_CALLBACK_ATTEMPTS}"
+            " times, most likely for want of memory: give the workers more, or"
+            " lower SHOAL_FIT_MEMORY."
         )
     try:
         work(lease, keeper)

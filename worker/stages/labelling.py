@@ -11,7 +11,7 @@ from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.model.model import Labels, Model
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.attempts import (
-    MOST_ATTEMPTS,
+    MOST_BATCH_ATTEMPTS,
     describe_hopeless,
     fail_hopeless,
     keep_batch,
@@ -29,7 +29,7 @@ def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bo
     attempt = ledger.start_batch(Wave.LABELLING, batch, redelivered)
     if attempt is None:
         return Commit.STALE
-    if attempt.number > MOST_ATTEMPTS:
+    if attempt.number > MOST_BATCH_ATTEMPTS:
         detail = describe_hopeless(ledger, Wave.LABELLING, batch)
         return fail_hopeless(context, ledger, Wave.LABELLING, detail)
     with keep_batch(context, ledger, Wave.LABELLING, batch) as heartbeat:

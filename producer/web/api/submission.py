@@ -13,9 +13,7 @@ from shoal.producer.submission.request import make_request
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
 from shoal.shared.errors import SourceError
-from shoal.shared.jobs import Algorithm, JobRequest
-
-DEFAULTS = JobRequest(source="")
+from shoal.shared.jobs import DEFAULTS, Algorithm, JobRequest
 
 
 class Submission(BaseModel, extra="forbid", strict=True):

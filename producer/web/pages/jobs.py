@@ -15,12 +15,11 @@ from shoal.producer.web.access.gate import POLICY
 from shoal.producer.web.api.downloads import REPORT_POLICY, FileName
 from shoal.producer.web.api.events import JOBS_A_PAGE
 from shoal.producer.web.api.results import Label
-from shoal.producer.web.api.submission import DEFAULTS
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
 from shoal.shared.findings import NOISE, ClusterSummary
-from shoal.shared.jobs import Algorithm, State, Status
+from shoal.shared.jobs import DEFAULTS, Algorithm, State, Status
 from shoal.shared.recipe.features import list_features
 
 CLUSTERS_A_PAGE = 20

@@ -19,7 +19,7 @@ from shoal.worker.stages.finishing.findings import Findings
 logger = logging.getLogger(__name__)
 
 # Attempts to finish that may cost a process before duplicates are left out.
-MOST_ATTEMPTS = 2
+MOST_SEARCH_ATTEMPTS = 2
 
 # A row of duplicates as the store keeps it.
 DUPLICATE_DTYPE = np.dtype(
@@ -41,7 +41,7 @@ def search_duplicates(
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     try:
-        if lease.attempt <= MOST_ATTEMPTS:
+        if lease.attempt <= MOST_SEARCH_ATTEMPTS:
             return _find_duplicate_rows(findings, keeper)
         why = f"{lease.attempt - 1} processes were lost while they finished the job"
     except MemoryError:

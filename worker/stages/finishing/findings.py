@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
+from shoal.shared.palette import MAX_NAMED
 from shoal.shared.store import Results
 from shoal.worker.findings.representatives import find_outliers, find_representatives
 from shoal.worker.model.model import Model
@@ -16,8 +17,6 @@ from shoal.worker.stages.labelling import LABEL_DTYPE
 REPRESENTATIVES = 8
 OUTLIERS = 20
 CLUSTER_OUTLIERS = 4
-# Clusters in the contact sheet: each costs the decoding of its representatives.
-MOST_CLUSTERS_SHOWN = 40
 VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
 
 
@@ -45,11 +44,11 @@ class Findings:
 
     def shown_representatives(self) -> list[list[str]]:
         """Return the paths of the representatives of each cluster in the contact sheet."""
-        return self.representatives[:MOST_CLUSTERS_SHOWN]
+        return self.representatives[:MAX_NAMED]
 
     def shown_paths(self) -> list[str]:
         """Return the paths of the images that are shown: those of the sheet, and all outliers."""
-        outliers = self.cluster_outliers[:MOST_CLUSTERS_SHOWN]
+        outliers = self.cluster_outliers[:MAX_NAMED]
         return [*chain(*self.shown_representatives(), self.outliers, *outliers)]
 
     def paths(self, rows: NDArray[np.int64]) -> list[str]:

@@ -19,7 +19,7 @@ from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import LeaseKeeper
 from shoal.worker.runtime.watchdog import Watchdog
-from shoal.worker.stages.finishing.findings import Findings
+from shoal.worker.stages.finishing.findings import REPRESENTATIVES, Findings
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +27,8 @@ logger = logging.getLogger(__name__)
 Tiles: TypeAlias = dict[str, NDArray[np.uint8]]
 Draw: TypeAlias = Callable[[], Image.Image]
 
-TILE_PIXELS = 96
-MOST_OUTLIERS = 8  # of those listed, as many as a cluster has representatives
-GREY = np.full((TILE_PIXELS, TILE_PIXELS, 3), 128, np.uint8)
+PICTURE_PIXELS = 96
+GREY = np.full((PICTURE_PIXELS, PICTURE_PIXELS, 3), 128, np.uint8)
 
 
 def load_tiles(
@@ -49,7 +48,7 @@ def load_tiles(
             watchdog.watch()
             # A file that has grown since may be too much even to be read.
             with suppress(UnreadableImageError, MemoryError):
-                tiles[path] = load_image(source / path, TILE_PIXELS, context.limits)
+                tiles[path] = load_image(source / path, PICTURE_PIXELS, context.limits)
     return tiles
 
 
@@ -70,7 +69,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     from shoal.worker import plots
 
     def plot_contact_sheet() -> Image.Image:
-        outliers = findings.outliers[:MOST_OUTLIERS]
+        outliers = findings.outliers[:REPRESENTATIVES]  # a row as long as those of clusters
         *typical, far = (
             [tiles.get(path, GREY) for path in row]
             for row in [*findings.shown_representatives(), outliers]

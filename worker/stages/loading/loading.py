@@ -19,7 +19,7 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
 from shoal.worker.stages.attempts import (
-    MOST_ATTEMPTS,
+    MOST_BATCH_ATTEMPTS,
     describe_hopeless,
     fail_hopeless,
     keep_batch,
@@ -42,7 +42,7 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     attempt = ledger.start_batch(Wave.LOADING, batch, redelivered, results.batch_keys)
     if attempt is None:
         return Commit.STALE
-    if attempt.number > MOST_ATTEMPTS:
+    if attempt.number > MOST_BATCH_ATTEMPTS:
         return _give_up(context, ledger, batch, attempt.notes)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
