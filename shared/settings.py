@@ -2,10 +2,11 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -13,23 +14,62 @@ from msgspec import Meta
 from shoal.shared.errors import SettingsError
 
 PREFIX = "SHOAL_"
-PATHS = {"home", "embedding_model"}
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
-Count = Annotated[int, Meta(ge=1)]
-# Bounds of what an operator sets: a sign of life each second must do for a lease, Redis
-# refuses times of many centuries, and libraries need some memory whatever the image.
-ImageMemory = Annotated[int, Meta(ge=2**26)]
-ImageSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
-KeptSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
+
+@dataclass(frozen=True)
+class _ReadBy:
+    """Part of a type: what makes a value of a variable's text, before msgspec checks it."""
+
+    read: Callable[[str], object]
+
+
+def _read_path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _read_directories(text: str) -> tuple[Path, ...]:
+    """Read the directories that ``text`` lists.
+
+    Raises:
+        ValueError: It lists none, which must not come to mean anywhere.
+    """
+    listed = (Path(name).expanduser() for name in text.split(os.pathsep) if name.strip())
+    directories = tuple(path.resolve() for path in listed)
+    if not directories:
+        raise ValueError(f"no directory in {text!r}.")
+    return directories
+
+
+def _read_bytes(text: str) -> int:
+    """Read the bytes that ``1048576``, ``512K``, ``500M``, ``2G`` or ``2GiB`` stand for.
+
+    Raises:
+        ValueError: ``text`` is of another form.
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if not match:
+        raise ValueError(f"{text!r} is no number of bytes; write, for example, 1048576, 500M or 2G")
+    return int(match[1]) * UNITS[match[2].upper()]
+
+
+AbsolutePath = Annotated[Path, _ReadBy(_read_path)]
+Directories = Annotated[tuple[Path, ...], _ReadBy(_read_directories)]
+Bytes = Annotated[int, Meta(ge=1), _ReadBy(_read_bytes)]
+PixelCount = Annotated[int, Meta(ge=1)]
+# The bounds of what an operator may set: libraries need some memory whatever the image, Redis
+# refuses times of many centuries, and workers give a sign of life each second.
+DecodingBytes = Annotated[int, Meta(ge=2**26), _ReadBy(_read_bytes)]
+DecodingSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
+RetentionSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
 LeaseSeconds = Annotated[float, Meta(ge=3, le=86_400)]
 SweepSeconds = Annotated[float, Meta(ge=0.5, le=3_600)]
-# Short ones can be guessed.
+# Shorter ones can be guessed.
 Token = Annotated[str, Meta(min_length=16)]
 
 
 def setting(default: Any, meaning: str) -> Any:
-    """Declare a setting whose meaning stands in the README too."""
+    """Declare a setting, with the meaning that the documents give it."""
     return field(default=default, metadata={"meaning": meaning})
 
 
@@ -40,57 +80,66 @@ class Settings:
     redis_url: str | None = setting(
         None, "Redis to use: `redis://`, `rediss://` or `unix://`. Unset: the embedded server."
     )
-    home: Path | None = setting(
+    home: AbsolutePath | None = setting(
         None, "Where the embedded server keeps its data. Unset: the user's data directory."
     )
-    image_roots: tuple[Path, ...] = setting(
+    image_roots: Directories = setting(
         (), "Workers read images only under these directories (separated by `:`). Unset: anywhere."
     )
-    embedding_model: Path | None = setting(
-        None, "ONNX image model of `embedding`, on every worker. Unset: the one that Shoal ships."
+    embedding_model: AbsolutePath | None = setting(
+        None, "ONNX image model for `embedding`, on every worker. Unset: the one that Shoal ships."
     )
-    fit_memory: Count = setting(
-        2**30, "Memory for the rows that the model is fitted on (`500M`, `2G`); a sample above it."
+    fit_memory: Bytes = setting(
+        2**30,
+        "Memory for the images that the model is fitted on (`500M`, `2G`)."
+        " Of a larger job, a sample is used.",
     )
-    max_image_bytes: Count = setting(2**29, "A larger file is a failure, not decoded.")
-    max_image_pixels: Count = setting(250_000_000, "An image of more pixels is a failure.")
-    image_memory: ImageMemory = setting(
-        2**32, "An image that takes more memory is a failure (Linux)."
+    max_image_bytes: Bytes = setting(
+        2**29, "Larger files are not decoded; they count as failed images."
     )
-    image_seconds: ImageSeconds = setting(60.0, "An image that takes longer is a failure.")
-    features_seconds: KeptSeconds = setting(
-        86_400.0, "Features are kept this long after the job's end."
+    max_image_pixels: PixelCount = setting(
+        250_000_000, "Images with more pixels are not decoded; they count as failed."
     )
-    results_seconds: KeptSeconds = setting(
-        2_592_000.0, "Results are kept this long after the job's end."
+    image_memory: DecodingBytes = setting(
+        2**32, "Images that need more memory than this count as failed (Linux only)."
+    )
+    image_seconds: DecodingSeconds = setting(
+        60.0, "Images that take longer than this count as failed."
+    )
+    features_seconds: RetentionSeconds = setting(
+        86_400.0, "How long features are kept after a job has ended."
+    )
+    results_seconds: RetentionSeconds = setting(
+        2_592_000.0, "How long results are kept after a job has ended."
     )
     lease_seconds: LeaseSeconds = setting(
-        15.0, "A batch or a fit without a sign of life for this long is given to another process."
+        15.0, "A batch or fit that shows no sign of life for this long is given to another process."
     )
-    sweep_seconds: SweepSeconds = setting(5.0, "Every worker looks for lost work this often.")
+    sweep_seconds: SweepSeconds = setting(5.0, "How often each worker looks for lost work.")
     web_token: Token | None = setting(
         None,
         "Whoever knows it may use `shoal serve`; 16 characters or more."
-        " Unset: all programs of this machine may.",
+        " Unset: any program on this machine may.",
     )
 
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Return the settings in ``environ``.
+    """Read the settings in ``environ``.
 
     Raises:
         SettingsError: A variable does not parse or is out of bounds, or no setting has its name.
     """
-    names = {f.name for f in fields(Settings)}
+    readers = _list_readers()
     values: dict[str, object] = {}
     for variable, text in environ.items():
         name = variable.removeprefix(PREFIX).lower()
         if not variable.startswith(PREFIX) or not text:
             continue
-        if name not in names:
-            raise SettingsError(f"{variable} is not a setting; {_known_variables()}")
+        if name not in readers:
+            known = ", ".join(PREFIX + name.upper() for name in readers)
+            raise SettingsError(f"{variable} is not a setting; the settings are {known}")
         try:
-            values[name] = _parse(name, text)
+            values[name] = readers[name](text)
         # A number of thousands of digits, a NUL in a path, the home of nobody.
         except (ValueError, RuntimeError) as error:
             raise SettingsError(f"{variable}: {error}") from error
@@ -102,53 +151,28 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def make_environment(settings: Settings) -> dict[str, str]:
-    """Return the variables from which another process reads the same ``settings``."""
+    """Make the variables from which another process reads the same ``settings``."""
     values = {PREFIX + f.name.upper(): getattr(settings, f.name) for f in fields(Settings)}
     return {variable: _spell(value) for variable, value in values.items()}
 
 
 def _spell(value: object) -> str:
-    """Return the text that stands for a setting's value; empty where it is not set."""
+    """Spell a setting's value as text, empty where it is not set."""
     if isinstance(value, tuple):
         return os.pathsep.join(map(str, value))
     return "" if value is None else str(value)
 
 
-def _known_variables() -> str:
-    """Return the names of all settings, for an error's remedy."""
-    return "the settings are " + ", ".join(PREFIX + f.name.upper() for f in fields(Settings))
+@cache
+def _list_readers() -> dict[str, Callable[[str], object]]:
+    """Return what reads the text of each setting, by its type; plain types need no more."""
+    readers: dict[str, Callable[[str], object]] = {}
+    for name, kind in get_type_hints(Settings, include_extras=True).items():
+        notes = [note for part in (kind, *get_args(kind)) for note in _list_notes(part)]
+        # What comes from a file often ends in a newline.
+        readers[name] = next((note.read for note in notes), str.strip)
+    return readers
 
 
-def _parse(name: str, text: str) -> object:
-    """Return the value that ``text`` stands for, as far as its name tells the form."""
-    if name.endswith(("_bytes", "_memory")):
-        return _parse_bytes(text)
-    if name == "image_roots":
-        return _parse_roots(text)
-    # What comes from a file often ends in a newline.
-    return Path(text).expanduser().absolute() if name in PATHS else text.strip()
-
-
-def _parse_roots(text: str) -> tuple[Path, ...]:
-    """Return the directories that ``text`` lists.
-
-    Raises:
-        SettingsError: It lists none, which must not come to mean anywhere.
-    """
-    listed = (Path(root).expanduser() for root in text.split(os.pathsep) if root.strip())
-    roots = tuple(root.resolve() for root in listed)
-    if not roots:
-        raise SettingsError(f"{PREFIX}IMAGE_ROOTS: no directory in {text!r}.")
-    return roots
-
-
-def _parse_bytes(text: str) -> int:
-    """Return the bytes that ``1048576``, ``512K``, ``500M``, ``2G`` or ``2GiB`` stand for.
-
-    Raises:
-        ValueError: ``text`` is of another form.
-    """
-    match = re.fullmatch(r"\s*(\d+)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
-    if not match:
-        raise ValueError(f"{text!r} is no number of bytes as 1048576, 500M or 2G are")
-    return int(match[1]) * UNITS[match[2].upper()]
+def _list_notes(kind: Any) -> list[_ReadBy]:
+    return [note for note in getattr(kind, "__metadata__", ()) if isinstance(note, _ReadBy)]
