@@ -1,7 +1,7 @@
 """Connections to Redis: one URL, understood by redis-py and by Celery alike."""
 
 import re
-from typing import Any, TypeAlias
+from typing import cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from redis import AuthenticationError, ConnectionPool, Redis, RedisError, ResponseError
@@ -10,10 +10,8 @@ from redis import TimeoutError as RedisTimeoutError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from shoal.shared.commands import RedisClient as RedisClient
 from shoal.shared.errors import ConnectionLostError, SettingsError, UsageError
-
-# redis-py types each reply as text or bytes at once; ours are bytes.
-RedisClient: TypeAlias = Any
 
 SCHEMES = ("redis", "rediss", "unix")
 LOST = (RedisConnectionError, RedisTimeoutError)
@@ -44,7 +42,7 @@ def connect(
         SettingsError: The URL is not one of Redis.
     """
     check_url(url)
-    return Redis.from_url(
+    client = Redis.from_url(
         url,
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries),
         retry_on_error=list(LOST),
@@ -54,6 +52,7 @@ def connect(
         socket_read_size=2**22,
         **({} if url.startswith("unix") else {"socket_connect_timeout": 5}),
     )
+    return cast(RedisClient, client)
 
 
 def check_url(url: str) -> None:

@@ -1,5 +1,8 @@
 import pytest
+from redis import Redis
+from redis.client import Pipeline as RedisPipeline
 
+from shoal.shared.commands import Pipeline, RedisClient
 from shoal.shared.connection import broker_url, check_url, connect, hide_password
 from shoal.shared.errors import SettingsError
 from shoal.shared.messaging.broker import backend_url, make_app
@@ -115,3 +118,10 @@ def test_the_result_backend_is_ours():
 )
 def test_a_setting_without_which_work_is_lost_or_not_safe(setting, value):
     assert make_app("redis://example/0").conf[setting] == value
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(RedisClient, Redis), (Pipeline, RedisPipeline)])
+def test_redis_py_has_every_command_that_is_typed(ours, theirs):
+    commands = {name for name in vars(ours) if not name.startswith("_")}
+    assert "hget" in commands
+    assert commands <= set(dir(theirs))
