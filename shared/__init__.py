@@ -1,1 +1,1 @@
-"""What producer and worker agree on: settings, job models, the store, the messages."""
+"""What producer and worker share: settings, job models, the store, the messages."""

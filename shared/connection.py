@@ -15,31 +15,31 @@ from shoal.shared.errors import ConnectionLostError, SettingsError, UsageError
 
 SCHEMES = ("redis", "rediss", "unix")
 LOST = (RedisConnectionError, RedisTimeoutError)
-# 0.05 + 0.1 + … + 1 s each: a Redis that restarts is waited for.
+# Pauses of 0.05, 0.1, … 1, 1, … seconds: about a minute, in which a Redis can restart.
 PATIENT_RETRIES = 60
 QUICK_RETRIES = 5
-# A script on a large job, or a disk that is slow, may take its time.
+# A script on a large job, or a slow disk, may take long.
 REPLY_SECONDS = 60.0
-# For the first reply of a server, or of what is none and never says a word.
+# For the first reply: what listens there may be no Redis, and may never answer.
 GREETING_SECONDS = 5.0
-# Older ones do not know the first line of our scripts.
+# Older versions do not know the first line of our scripts.
 LEAST_VERSION = 7
 
 
 def connect(
     url: str, retries: int = PATIENT_RETRIES, timeout_seconds: float = REPLY_SECONDS
 ) -> RedisClient:
-    """Return a client that tries each command again while Redis restarts.
+    """Make a client that tries each command again while Redis restarts.
 
-    Nothing is sent before the first command.
+    It connects with the first command, not before.
 
     Args:
         url: Of the server.
-        retries: How often each command is tried again.
-        timeout_seconds: Longest time to wait for a reply, or for TLS to be agreed upon.
+        retries: How often a command is tried again.
+        timeout_seconds: Longest time to wait for a reply, or for the TLS handshake.
 
     Raises:
-        SettingsError: The URL is not one of Redis.
+        SettingsError: The URL is not a Redis URL.
     """
     check_url(url)
     client = Redis.from_url(
@@ -67,7 +67,7 @@ def check_url(url: str) -> None:
 
 
 def _is_parsed(url: str) -> bool:
-    """Return whether redis-py can make a connection of ``url``; nothing is sent."""
+    """Return whether redis-py understands ``url``; nothing is sent."""
     try:
         ConnectionPool.from_url(url).make_connection()
     except (RedisError, TypeError, ValueError):  # whose texts may quote a part of the password
@@ -76,19 +76,19 @@ def _is_parsed(url: str) -> bool:
 
 
 def hide_password(url: str) -> str:
-    """Return ``url`` as it may be shown, also if it is no URL: up to the last ``@``."""
+    """Hide the password of ``url``, also where it is no valid URL: all up to the last ``@``."""
     shown = re.sub(r"//.*@", "//…@", url, flags=re.DOTALL)
     return re.sub(r"(password=)[^&]*", r"\1…", shown)
 
 
 def is_lost(error: BaseException) -> bool:
-    """Return whether ``error`` says that Redis does not answer."""
-    # Celery wraps what it meets while it sends; its own class costs 0.3 s to import.
+    """Return whether ``error`` means that Redis does not answer."""
+    # Celery wraps the errors of sending in its own class, which takes 0.3 s to import.
     return isinstance(error, LOST) or isinstance(error.__cause__, LOST)
 
 
 def broker_url(url: str) -> str:
-    """Return ``url`` in Celery's spelling for a broker."""
+    """Return ``url`` as Celery spells the URL of a broker."""
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     scheme = parts.scheme
@@ -106,62 +106,62 @@ def broker_url(url: str) -> str:
 
 
 def _take_credentials(query: dict[str, str]) -> str:
-    """Return the name and password in a URL's query as they stand before its host.
+    """Take user name and password out of a URL's query; return them as they stand before a host.
 
-    redis-py reads them in either place, Celery does not read them in the query.
+    redis-py reads them in either place, Celery only before the host.
     """
     user, password = query.pop("username", ""), query.pop("password", "")
     return f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
 
 
 def check_server(url: str) -> None:
-    """Check that a Redis answers at ``url`` and is new enough.
+    """Check that a Redis answers at ``url``, and that it is new enough.
 
     Raises:
-        ConnectionLostError: It does not answer, or wants another password.
+        ConnectionLostError: It does not answer, or rejects the password.
         UsageError: It is too old.
     """
     try:
         with connect(url, QUICK_RETRIES, GREETING_SECONDS) as client:
-            faults = _find_age(client)
+            fault = _describe_age(client)
     except AuthenticationError as error:
         raise ConnectionLostError(
-            f"{hide_password(url)} wants another password, or one at all ({error}):"
+            f"{hide_password(url)} needs a password, or another one ({error}):"
             " set SHOAL_REDIS_URL to redis://:PASSWORD@HOST:PORT/DB."
         ) from error
     except LOST as error:
         raise ConnectionLostError(
             f"No Redis answers at {hide_password(url)} ({error}): start it, or set SHOAL_REDIS_URL."
         ) from error
-    if faults:
-        raise UsageError(f"{faults[0]}.")
+    if fault:
+        raise UsageError(f"{fault}.")
 
 
-def _find_age(client: RedisClient) -> list[str]:
-    """Return what is wrong with the server's version, with the remedy, if anything is."""
+def _describe_age(client: RedisClient) -> str | None:
+    """Return how the server is too old, and the remedy; None if it is new enough."""
     try:
         version = str(client.info("server").get("redis_version"))
     except ResponseError:
-        return []  # a managed Redis hides that, too
+        return None  # a managed Redis may hide it
     major = version.partition(".")[0]
-    # What does not say how old it is, is trusted.
+    # A server that does not tell its version is trusted.
     if not major.isdecimal() or int(major) >= LEAST_VERSION:
-        return []
-    return [f"Redis {version} is too old: use Redis {LEAST_VERSION} or newer, or Valkey"]
+        return None
+    return f"Redis {version} is too old: use Redis {LEAST_VERSION} or newer, or Valkey"
 
 
-def find_faults(client: RedisClient) -> list[str]:
-    """Return what is wrong with the server, each fault with its remedy.
+def describe_faults(client: RedisClient) -> list[str]:
+    """Describe what is wrong with the server, each fault with its remedy.
 
-    An evicting policy was seen to drop the queue itself; without the append-only file a
+    A policy that evicts keys was seen to drop the queue itself; without the append-only file, a
     restart loses every job.
     """
-    faults = _find_age(client)
+    faults = [fault] if (fault := _describe_age(client)) else []
     try:
         policy = client.config_get("maxmemory-policy").get("maxmemory-policy", "noeviction")
         aof = client.config_get("appendonly").get("appendonly", "yes")
     except ResponseError:
-        return faults  # a managed Redis hides its settings
+        return faults  # a managed Redis may hide its settings
     if policy != "noeviction":
         remedy = "CONFIG SET maxmemory-policy noeviction"
         faults.append(f"Redis may evict queued work (maxmemory-policy {policy}): {remedy}")

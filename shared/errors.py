@@ -2,24 +2,24 @@
 
 ShoalError
 ├── UsageError              the request cannot work as it is (exit code 2)
-│   ├── SettingsError       an environment variable does not parse
+│   ├── SettingsError       an environment variable cannot be used
 │   ├── SourceError         the folder is missing, unreadable, or has no images
-│   └── UnknownJobError     no such job (any more)
-├── DamagedJobError         what Redis has of the job is damaged, or of another version
+│   └── UnknownJobError     there is no such job, or it has expired
+├── DamagedJobError         the job's data in Redis is damaged, or of another version of Shoal
 ├── ConnectionLostError     Redis does not answer
-├── StoreFullError          Redis has no memory or disk left; the work goes on once it has
+├── StoreFullError          Redis is out of memory or disk space; work goes on once it has some
 ├── JobFailedError          the job ended without a result; the message is the job's own
 ├── JobCancelledError       the job was cancelled
 ├── NotFinishedError        the result does not exist yet
 ├── WaitTimeoutError        the job did not end in the time given
-└── UnreadableImageError    one image cannot be used; it becomes a failure, never a failed job
+└── UnreadableImageError    one image cannot be used; it is counted, and the job goes on
 """
 
 from shoal.shared.findings import FailureReason
 
 
 class ShoalError(Exception):
-    """Anything that Shoal raises on purpose."""
+    """The base of all errors that Shoal raises on purpose."""
 
 
 class UsageError(ShoalError):
@@ -27,7 +27,7 @@ class UsageError(ShoalError):
 
 
 class SettingsError(UsageError):
-    """An environment variable does not parse."""
+    """An environment variable cannot be used; the message says what is expected."""
 
 
 class SourceError(UsageError):
@@ -39,7 +39,7 @@ class UnknownJobError(UsageError):
 
 
 class DamagedJobError(ShoalError):
-    """What Redis has of the job is damaged, or of another version of Shoal."""
+    """The job's data in Redis is damaged, or of another version of Shoal."""
 
 
 class ConnectionLostError(ShoalError):
@@ -47,7 +47,7 @@ class ConnectionLostError(ShoalError):
 
 
 class StoreFullError(ShoalError):
-    """Redis has no memory left, or no room on its disk; the work goes on once it has."""
+    """Redis is out of memory or disk space; work goes on once it has some."""
 
 
 class JobFailedError(ShoalError):
@@ -71,7 +71,7 @@ class UnreadableImageError(ShoalError):
 
     Attributes:
         reason: The class of the cause, for counting.
-        detail: The cause in words, for a person.
+        detail: The cause in words.
     """
 
     def __init__(self, reason: FailureReason, detail: str) -> None:

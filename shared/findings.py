@@ -1,4 +1,4 @@
-"""Findings: what a job leaves to look at, of each image and of each cluster.
+"""Findings: what a job found out about each image and each cluster.
 
 Plain frozen dataclasses: the same objects on the command line, in Python and over HTTP.
 """
@@ -6,7 +6,7 @@ Plain frozen dataclasses: the same objects on the command line, in Python and ov
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-# The label of an image that HDBSCAN finds in no cluster.
+# The label of an image that is in no cluster, by HDBSCAN.
 NOISE = -1
 
 
@@ -21,7 +21,7 @@ class PlotName(StrEnum):
 
 
 class FailureReason(StrEnum):
-    """The class of the cause for which one image could not be used."""
+    """The kind of cause for which an image could not be used."""
 
     MISSING = "missing"
     NO_PERMISSION = "no-permission"
@@ -49,14 +49,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """One of a group of images that are copies of each other, or look alike.
+    """An image of a group whose images are copies of each other or look alike.
 
     Attributes:
-        group: Number of the group; groups are in the order of their first images.
+        group: Number of the group; groups are in the order of their first image.
         path: Relative to the job's source.
-        content: Number of the file's content within the group: the same bytes, the same number.
-        like: The image of the group that it is nearest to, relative to the source.
-        distance: Bits of 63 in which the perceptual hashes of both differ.
+        content: Number of the file's content within the group; equal files have the same.
+        like: Path of the image of the group that it resembles most, relative to the source.
+        distance: How many of 63 bits differ between the perceptual hashes of the two.
     """
 
     group: int
@@ -72,11 +72,11 @@ class Assignment:
 
     Attributes:
         path: Relative to the job's source.
-        label: Number of the cluster; 0 has the most of the images fitted, -1 is noise.
-        distance: To the cluster's centroid, of noise to the nearest one; in units of the
-            components' space.
+        label: Number of the cluster, by falling number of fitted images; -1 is noise.
+        distance: To the cluster's centroid (for noise, to the nearest one) in the space of the
+            principal components.
         pc1: First principal component.
-        pc2: Second principal component, 0 where only one was asked for.
+        pc2: Second principal component; 0 if only one was asked for.
     """
 
     path: str
@@ -92,9 +92,9 @@ class ClusterSummary:
 
     Attributes:
         label: Number of the cluster.
-        size: Its images.
+        size: How many images it has.
         representatives: Paths of its most typical images, nearest to the centroid first.
-        outliers: Paths of others that are farthest from the centroid, farthest first.
+        outliers: Paths of other images of it, farthest from the centroid first.
     """
 
     label: int
@@ -105,16 +105,16 @@ class ClusterSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterChoice:
-    """A number of clusters that a job chose, and what speaks for it.
+    """The number of clusters that a job chose, and the evidence for it.
 
     Attributes:
         n_clusters: The number chosen.
         reason: Why, in words.
         tried: Numbers of clusters that were tried, ascending.
         silhouettes: Mean silhouette of each, -1 to 1.
-        stabilities: Mean adjusted Rand index of each between fits of different samples.
-        stable_runs: In how many runs each was stable.
-        runs: How many there were.
+        stabilities: Mean adjusted Rand index between fits of different samples, of each.
+        stable_runs: How many of the runs found nearly the same clusters, of each.
+        runs: How many runs there were for each.
     """
 
     n_clusters: int
@@ -131,9 +131,9 @@ class DuplicateCounts:
     """How many duplicates a job has.
 
     Attributes:
-        groups: Groups of images that are copies of each other, or look alike.
+        groups: Groups of images that are copies of each other or look alike.
         images: Images in these groups.
-        exact_copies: Images whose bytes are those of an earlier image.
+        exact_copies: Images whose files have the same bytes as an earlier image's.
     """
 
     groups: int
@@ -147,15 +147,15 @@ class Summary:
 
     Attributes:
         clusters: By label.
-        outliers: Paths of the images farthest from every centroid, farthest first.
+        outliers: Paths of the images farthest from the nearest centroid, farthest first.
         rows_fitted: Images that the model was fitted on.
         n_components: Principal components kept.
         explained_variance_ratio: Share of the variance of each component.
         inertia: Sum of squared distances to the centroids, over the images fitted.
         versions: Of the packages that the result depends on.
-        duplicates: How many there are; None where the search for them failed.
-        noise: Images in no cluster.
-        choice: How the number of clusters was chosen; None where it was given.
+        duplicates: How many there are; None if the search for them failed.
+        noise: How many images are in no cluster.
+        choice: How the number of clusters was chosen; None if it was given.
     """
 
     clusters: list[ClusterSummary]

@@ -1,4 +1,4 @@
-"""Job models: what is asked for, and where it stands.
+"""Job models: what a user asks for, and the status of that.
 
 Plain frozen dataclasses: the same objects on the command line, in Python and over HTTP.
 """
@@ -11,7 +11,7 @@ from msgspec import Meta
 
 
 class State(StrEnum):
-    """Where a job stands; each state but the last three is work that goes on."""
+    """The state of a job; in all but the last three, there is work to do."""
 
     QUEUED = "queued"
     LOADING = "loading"
@@ -24,7 +24,7 @@ class State(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the job will not change any more."""
+        """Whether the job has ended; only a retry leads out of this state."""
         return self in {State.FINISHED, State.FAILED, State.CANCELLED}
 
 
@@ -48,17 +48,17 @@ AUTO: Literal["auto"] = "auto"
 
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
-    """What a user asks for: one folder, clustered with these parameters.
+    """What a user asks for: a folder, to be clustered with these parameters.
 
     Attributes:
         source: Absolute path of the folder, as the workers see it.
         features: Name of the extractor, or several: ``hog+color``.
         image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
-        components: Principal components; ``None`` is 50, or as many as the images allow.
+        components: Principal components; ``None`` means 50, or as many as the images allow.
         clusters: Number of clusters, or ``"auto"`` to choose it, as HDBSCAN always does.
         algorithm: What finds the clusters.
         random_state: Seed of the sample, the PCA and the KMeans.
-        batch_size: Images a task; ``None`` chooses by the number of images.
+        batch_size: Images per task; ``None`` chooses by the images.
     """
 
     source: str
@@ -71,13 +71,13 @@ class JobRequest:
     batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
 
-# What the options of a job are where they are left out.
+# The value of each option that a user does not give.
 DEFAULTS = JobRequest(source="")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCounts:
-    """Images of a job: ``loaded + failed == total`` once loading is over."""
+    """How many images a job has; ``loaded + failed == total`` once loading has ended."""
 
     total: int
     loaded: int
@@ -86,7 +86,7 @@ class ImageCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """Where a job stands. Times are seconds since 1970 (UTC)."""
+    """The status of a job. Times are in seconds since 1970 (UTC)."""
 
     job_id: str
     state: State

@@ -1,6 +1,6 @@
 """The names of tasks and queues.
 
-Tasks are signed by name, so that the producer imports nothing of the worker.
+The producer sends tasks by name, so that it need not import the worker.
 """
 
 from shoal.shared.jobs import Wave
@@ -12,17 +12,17 @@ FINISH_JOB = "shoal.finish_job"
 SWEEP = "shoal.sweep"
 
 BATCHES = "shoal.batches"
-# Of its own, so that a small job's fit does not wait behind a large job's batches.
+# A separate queue, so that a small job's fit does not wait behind a large job's batches.
 CALLBACKS = "shoal.callbacks"
 
 BATCH_TASK = {Wave.LOADING: LOAD_BATCH, Wave.LABELLING: LABEL_BATCH}
 CALLBACK_TASK = {Wave.LOADING: FIT_JOB, Wave.LABELLING: FINISH_JOB}
 
-# A batch's place in its job decides its priority, 0 first: so the first batches of a small job,
-# which are all of them, go before the many of a large one, however long that one's queue is.
+# Priorities by the number of a batch in its job; 0 goes first. So the batches of a small job go
+# before most of a large one's, however many of those are waiting already.
 PRIORITIES = {0: 0, 16: 3, 128: 6, 1024: 9}
 
 
 def priority_of(batch: int) -> int:
-    """Return the priority of a batch's message; smaller numbers go first."""
+    """Return the priority of a batch's message; the smallest goes first."""
     return next(p for start, p in reversed(PRIORITIES.items()) if batch >= start)

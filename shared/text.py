@@ -1,20 +1,20 @@
-"""Numbers and counts as a person reads them: commands, reports, pages and plots share them."""
+"""Numbers and counts in words, for commands, reports, pages and plots alike."""
 
 from math import isfinite
 
 
 def show_number(number: int) -> str:
-    """Return a number with separated thousands."""
+    """Show a number with commas between thousands."""
     return f"{number:,}"
 
 
 def show_count(count: int, noun: str) -> str:
-    """Return a number with its noun, as in "1,797 images"."""
+    """Show a number with its noun, as in "1,797 images"."""
     return f"{show_number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def show_share(share: float) -> str:
-    """Return a share in percent, with as many digits as it deserves; "" where it is undefined."""
+    """Show a share in percent, with a decimal below 10 %; "" if it is not finite."""
     percent = 100 * share
     if not isfinite(percent):
         return ""

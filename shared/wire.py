@@ -1,4 +1,4 @@
-"""Job models as JSON bytes, for the store and for scripts that read our output."""
+"""Job models as JSON, for the store and for scripts that read our output."""
 
 import json
 from typing import Any, TypeVar
@@ -9,13 +9,13 @@ T = TypeVar("T")
 
 
 def encode(model: Any) -> bytes:
-    """Return ``model`` as JSON; names that are not UTF-8 survive, as escaped surrogates."""
-    # msgspec's own encoder refuses surrogates, which is how Python spells such names.
+    """Encode ``model`` as JSON; file names that are not UTF-8 survive, as escaped surrogates."""
+    # msgspec's own encoder refuses surrogates, with which Python represents such names.
     return json.dumps(msgspec.to_builtins(model), separators=(",", ":")).encode("ascii")
 
 
 def decode(raw: bytes | str, model: type[T]) -> T:
-    """Return the ``model`` that ``raw`` encodes.
+    """Decode the ``model`` that ``raw`` encodes.
 
     Raises:
         msgspec.ValidationError: ``raw`` is JSON of another form.

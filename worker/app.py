@@ -16,7 +16,7 @@ from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
-from shoal.shared.connection import LOST, QUICK_RETRIES, connect, find_faults
+from shoal.shared.connection import LOST, QUICK_RETRIES, connect, describe_faults
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
@@ -71,7 +71,7 @@ def _refuse_faults() -> None:
     """End with a clear message if Redis is set up to lose work."""
     with closing(connect(url, QUICK_RETRIES)) as client:
         try:
-            faults = find_faults(client)
+            faults = describe_faults(client)
         except AuthenticationError:
             raise
         except LOST:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from shoal.shared.images.thumbnails import count_page_bytes
+from shoal.shared.images.thumbnails import estimate_sheet_bytes
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import count_features, feature_bytes
 from shoal.shared.recipe.fit import FitSize, plan_fit
@@ -18,10 +18,10 @@ FIT_PROCESS_BYTES = 220 * 2**20
 BATCH_OVERHEAD_BYTES = 3000
 # In Redis, for each job: plots and pictures, for the most part (1.5 to 2.6 MB).
 JOB_OVERHEAD_BYTES = 2_700_000
-# What is written is there three times for a moment: received or in a script, on its way to the
+# What is written exists three times for a moment: received or in a script, on its way to the
 # append-only file, and stored.
 COPIES = 2
-# Batches whose manifests are packed to learn how well their paths can be.
+# Batches whose manifests are packed to measure how well paths compress.
 PACKED_MANIFESTS = 8
 
 
@@ -45,7 +45,7 @@ def estimate_memory(
         request: What is asked for.
         batches: Paths of each batch.
         fit_memory: As the setting.
-        memory: What the server tells of its memory: its allocator decides what is rounded up.
+        memory: What the server tells about its memory; its allocator decides about rounding.
     """
     rounds = str(memory.get("mem_allocator", "jemalloc")).startswith("jemalloc")
     n_images = sum(map(len, batches))
@@ -61,7 +61,7 @@ def estimate_memory(
         stored
         + len(batches) * BATCH_OVERHEAD_BYTES
         + _manifest_bytes(batches)
-        + allocated(count_page_bytes(n_images) // len(batches), rounds) * len(batches)
+        + allocated(estimate_sheet_bytes(n_images) // len(batches), rounds) * len(batches)
         + COPIES * max(_batch_values(request, max(sizes))[0], JOB_OVERHEAD_BYTES)
         + allocated(model, rounds)
         + JOB_OVERHEAD_BYTES
@@ -84,7 +84,7 @@ def _batch_values(request: JobRequest, n_images: int) -> list[int]:
 
 
 def allocated(n_bytes: int, rounds: bool) -> int:
-    """Return what a value takes; jemalloc has four sizes from each power of 2 to the next."""
+    """Return the bytes that a value takes; jemalloc has four sizes per power of two."""
     needed = n_bytes + 16
     if not rounds:
         return needed
@@ -93,7 +93,7 @@ def allocated(n_bytes: int, rounds: bool) -> int:
 
 
 def _manifest_bytes(batches: Sequence[Sequence[str]]) -> int:
-    """Return the bytes of the packed paths of all batches, from a sample of them."""
+    """Estimate the bytes of the packed paths of all batches from a sample of the batches."""
     sample = batches[:: ceil(len(batches) / PACKED_MANIFESTS)]
     packed = sum(len(pack_paths(batch)) for batch in sample)
     return ceil(packed / len(sample) * len(batches))

@@ -1,4 +1,4 @@
-"""The request for a folder: options checked against its images before anything is sent."""
+"""The request for a folder: its options, checked against the images before anything is sent."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -23,14 +23,13 @@ MAX_BATCH_BYTES = 2**26
 # So does the model, most of which is its components.
 MAX_MODEL_BYTES = 2**28
 
-
-# What None stands for is decided below.
+# Options for which None means that they are not given.
 LEFT_OUT = ("image_size", "clusters")
 EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(Algorithm)}
 
 
 def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
-    """Return the request for a folder, checked against it.
+    """Make the request for a folder from the options that a user gave.
 
     Raises:
         UsageError: An option is unknown or cannot work with this folder.
@@ -58,7 +57,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
 
 
 def _check_request(request: JobRequest, n_images: int) -> None:
-    """Raise UsageError if ``n_images`` images cannot be enough for ``request``."""
+    """Raise UsageError if ``n_images`` images are too few for ``request``."""
     if request.clusters != AUTO and request.clusters > n_images:
         raise UsageError(
             f"{request.clusters} clusters need as many images, not {n_images}:"
@@ -75,7 +74,6 @@ def _check_request(request: JobRequest, n_images: int) -> None:
 
 
 def _row_bytes(request: JobRequest) -> int:
-    """Return about how many bytes the features of one image take."""
     return count_features(request.features, request.image_size) * feature_bytes(request.features)
 
 
@@ -91,7 +89,7 @@ def _check_model_size(request: JobRequest) -> None:
 
 
 def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) -> int:
-    """Return the images a task loads, as asked or by the images and what is made of them.
+    """Choose the images per task: as asked for, or by the images and the features.
 
     Args:
         request: What is asked for.
@@ -102,7 +100,7 @@ def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) ->
         UsageError: A batch of that size would not fit into one command to Redis.
     """
     n_features = count_features(request.features, request.image_size)
-    # Its decoded images are in memory together, too.
+    # The decoded images of a batch are in memory together, too.
     most = max(1, MAX_BATCH_BYTES // max(_row_bytes(request), request.image_size**2 * 3))
     if request.batch_size and request.batch_size > most:
         raise UsageError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.depth import find_depth
+from shoal.shared.images.depth import read_depth
 from shoal.shared.images.files import FORMATS, ImageLimits, read_file
 from shoal.shared.settings import Settings
 
@@ -111,7 +111,7 @@ def _shrink(content: bytes, max_pixels: int) -> bytes:
 def _make_eight_bits(picture: "Image") -> "Image":
     """Return a picture whose colours have eight bits each."""
     if picture.mode in WIDE_MODES:
-        step = 2 ** (find_depth(picture) - 8)
+        step = 2 ** (read_depth(picture) - 8)
         return picture.convert("I").point(lambda value: value / step).convert("L")
     if picture.mode == "I":
         return _stretch(picture)

@@ -1,1 +1,1 @@
-"""Image files: which may be read, and what producer and worker agree on of their thumbnails."""
+"""Image files: which may be read, and the rules for thumbnails that both sides follow."""

@@ -1,14 +1,14 @@
 """Depth: how many bits the values of a picture have where Pillow holds them in sixteen.
 
-Workers and the page agree here on what is white.
+It decides which value is white, for workers and for the web page alike.
 """
 
 SIXTEEN = 16
 BITS_PER_SAMPLE_TAG = 258
 
 
-def find_depth(picture: object) -> int:
-    """Return the bits of a value of a Pillow picture that is deeper than eight: 9 to 16.
+def read_depth(picture: object) -> int:
+    """Return how many bits, 9 to 16, a value of a Pillow picture deeper than eight bits has.
 
     A TIFF of twelve bits has the mode of one of sixteen, I;16, but 4,095 for white.
     """

@@ -1,4 +1,4 @@
-"""Files: the bytes of a regular file within the limits, or the reason why not."""
+"""Files: the bytes of a regular file within the limits, or the reason why it is not read."""
 
 import errno
 import os
@@ -53,11 +53,11 @@ class ImageLimits:
 
 
 def read_file(path: StrPath, limits: ImageLimits) -> bytes:
-    """Return the bytes of a regular file within the limits.
+    """Read a regular file within the limits.
 
     Raises:
-        UnreadableImageError: It is missing, not readable, no file, outside the roots,
-            empty or too large.
+        UnreadableImageError: It is missing, unreadable, not a file, outside the roots, empty or
+            too large.
     """
     try:
         descriptor = os.open(path, OPEN_FLAGS)
@@ -75,7 +75,7 @@ def read_file(path: StrPath, limits: ImageLimits) -> bytes:
 
 
 def _opened_path(descriptor: int) -> str:
-    """Return the path, free of links, of an open file."""
+    """Return the path of an open file, with links resolved."""
     if sys.platform == "darwin":
         return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
     # pathlib would take as long as all the rest of opening a file.
@@ -83,7 +83,7 @@ def _opened_path(descriptor: int) -> str:
 
 
 def _check_roots(resolved: str, roots: tuple[Path, ...]) -> None:
-    """Refuse a path, free of links, that is under none of the roots."""
+    """Refuse a path, with links resolved, that is under none of the roots."""
     # On text: pathlib's is_relative_to takes 7 µs for each root and image.
     if not resolved.startswith(tuple(f"{str(root).rstrip('/')}/" for root in roots)):
         raise UnreadableImageError(
@@ -92,7 +92,7 @@ def _check_roots(resolved: str, roots: tuple[Path, ...]) -> None:
 
 
 def _check_file(status: os.stat_result, max_bytes: int) -> int:
-    """Return the size in bytes of a file that may be read."""
+    """Return the size in bytes of a file; refuse one that may not be read."""
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableImageError(FailureReason.NOT_A_FILE, "not a regular file")
     if status.st_size == 0:
@@ -104,9 +104,9 @@ def _check_file(status: os.stat_result, max_bytes: int) -> int:
 
 
 def _read_bytes(descriptor: int, size: int) -> bytes:
-    """Return ``size`` bytes of a file, fewer if it ends before."""
+    """Read ``size`` bytes of a file, or fewer if it ends earlier."""
     content = os.read(descriptor, size)
-    # One read is the rule; the kernel stops at 2 GiB and network file systems where they like.
+    # One read is enough as a rule; but the kernel stops at 2 GiB, network file systems anywhere.
     while len(content) < size and (more := os.read(descriptor, size - len(content))):
         content += more
     return content
@@ -115,7 +115,7 @@ def _read_bytes(descriptor: int, size: int) -> bytes:
 def _explain_opening(
     error: OSError | ValueError, path: StrPath, roots: tuple[Path, ...]
 ) -> UnreadableImageError:
-    """Return why a path could not be opened, without telling what lies outside the roots."""
+    """Explain why a path could not be opened; reveal nothing about what lies outside the roots."""
     if not isinstance(error, OSError):
         return UnreadableImageError(FailureReason.MISSING, str(error))  # a NUL in the name
     if roots:
@@ -125,7 +125,7 @@ def _explain_opening(
 
 
 def is_bare(folder: StrPath) -> bool:
-    """Return whether a folder is missing or empty, as where nothing is mounted."""
+    """Return whether a folder is missing or empty, as a mount point with nothing mounted is."""
     try:
         with os.scandir(folder) as entries:
             return next(entries, None) is None
@@ -134,8 +134,8 @@ def is_bare(folder: StrPath) -> bool:
 
 
 def digest_content(content: bytes) -> int:
-    """Return 64 bits that tell a file's content from any other's (XXH3).
+    """Digest a file's content to 64 bits (XXH3).
 
-    Two of 30 million different files have the same once in 40,000 such folders.
+    Of 40,000 folders of 30 million different files each, one has two files with the same digest.
     """
     return xxhash.xxh3_64_intdigest(content)

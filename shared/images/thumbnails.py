@@ -1,31 +1,31 @@
-"""Thumbnails: which images have one, and where it is on its batch's page.
+"""Thumbnails: which images have one, and where it is on the sheet of its batch.
 
-Producer and workers agree here, without a word between them.
+A sheet is one JPEG of small tiles. Workers make it and the producer cuts it up again, both by the
+rules here.
 """
 
 TILE_PIXELS = 32
-# Tiles side by side on a page.
-COLUMNS = 32
+SHEET_COLUMNS = 32
 # A map of more points is neither read nor opened: beyond it, images are sampled evenly.
 MOST_POINTS = 50_000
-# All pages of a job, however many images it has. A third more as base64, and a report with its
+# All sheets of a job, however many images it has. A third more as base64, and a report with its
 # 50,000 paths is still below 15 MB.
-PAGES_BYTES = 6_600_000
+SHEETS_BYTES = 6_600_000
 # JPEG qualities, and the bytes that a tile of a photograph takes with each.
 TILE_BYTES = {75: 310, 50: 205, 30: 150, 20: 115, 10: 75}
 
 
 def sample_positions(batch: int, n_images: int, total: int) -> list[int]:
-    """Return the places in a batch whose images are shown: all, or an even share of a huge job.
+    """Return the positions in a batch of the images that have a tile: all, or an even share.
 
     Args:
         batch: Number of the batch.
         n_images: Images of the batch.
-        total: Images of the job; the share depends on nothing else.
+        total: Images of the job, which alone decides what share of them is shown.
     """
     if total <= MOST_POINTS:
         return list(range(n_images))
-    # But for the last few, batches are of one size.
+    # All batches but the last few have the same size.
     first = batch * n_images
 
     def count(image: int) -> int:
@@ -35,18 +35,18 @@ def sample_positions(batch: int, n_images: int, total: int) -> list[int]:
 
 
 def tile_budget_bytes(total: int) -> float:
-    """Return the bytes that a tile may take on average, in a job of ``total`` images."""
-    return PAGES_BYTES / min(total, MOST_POINTS)
+    """Return how many bytes a tile may take on average in a job of ``total`` images."""
+    return SHEETS_BYTES / min(total, MOST_POINTS)
 
 
 def choose_qualities(total: int) -> list[int]:
-    """Return the JPEG qualities to try, best first, so that most jobs encode a page once."""
+    """Choose the JPEG qualities to try, best first; the first suffices for most sheets."""
     budget = tile_budget_bytes(total)
     qualities = [quality for quality, size in TILE_BYTES.items() if size <= budget]
     return qualities or [min(TILE_BYTES)]
 
 
-def count_page_bytes(total: int) -> int:
-    """Return about how many bytes the pages of a job of ``total`` photographs take."""
-    # A tenth more: headers, and pages of more detail than most.
+def estimate_sheet_bytes(total: int) -> int:
+    """Estimate the bytes of all sheets of a job of ``total`` photographs."""
+    # A tenth more: headers, and sheets of more detail than most.
     return min(total, MOST_POINTS) * TILE_BYTES[choose_qualities(total)[0]] * 11 // 10

@@ -1,1 +1,1 @@
-"""The embedded server: Valkey, started by the first command and gone with the last."""
+"""The embedded server: Valkey, started by the first command that needs it, ended with the last."""

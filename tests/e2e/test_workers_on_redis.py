@@ -141,7 +141,7 @@ def test_wrong_password_is_told_without_the_password(
     url = guarded_server.url.replace("dolphin7", "shark8")
     done = Shoal(tmp_path, SHOAL_REDIS_URL=url).run("jobs")
     assert done.returncode == 1
-    assert "wants another password, or one at all" in done.stderr
+    assert "needs a password, or another one" in done.stderr
     assert "set SHOAL_REDIS_URL" in done.stderr
     assert "shark8" not in done.stderr
 

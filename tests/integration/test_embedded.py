@@ -17,7 +17,7 @@ from servers import wait_until
 
 from shoal import Client
 from shoal.producer.local import WorkerProcesses
-from shoal.shared.connection import connect, find_faults
+from shoal.shared.connection import connect, describe_faults
 from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.server.embedded import (
@@ -161,7 +161,7 @@ def test_supervisor_and_server_may_be_killed_at_once(settings):
 
 def test_the_server_loses_no_work(settings):
     with hold_server(settings) as url, connect(url) as client:
-        assert find_faults(client) == []
+        assert describe_faults(client) == []
         assert client.config_get("port") == {"port": "0"}
 
 
@@ -225,7 +225,7 @@ def test_the_socket_of_a_home_is_the_same_for_every_temporary_directory(tmp_path
 def test_a_home_that_cannot_be_made_is_told(tmp_path, name):
     (tmp_path / "file").touch()
     with (
-        pytest.raises(SettingsError, match=r"cannot be made .*: set SHOAL_HOME"),
+        pytest.raises(SettingsError, match=r"cannot be created .*: set SHOAL_HOME"),
         hold_server(Settings(home=tmp_path / name)),
     ):
         pass

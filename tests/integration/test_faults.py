@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from shoal.producer.client import Client
-from shoal.shared.connection import LOST, connect, find_faults
+from shoal.shared.connection import LOST, connect, describe_faults
 from shoal.shared.errors import UsageError
 
 pytestmark = pytest.mark.each_server
@@ -22,27 +22,27 @@ def configured(client):
 
 
 def test_a_durable_server_has_no_fault(client):
-    assert find_faults(client) == []
+    assert describe_faults(client) == []
 
 
 @pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-lru"])
 def test_a_server_that_may_evict_is_named_with_its_remedy(client, configured, policy):
     configured("maxmemory-policy", policy)
-    (fault,) = find_faults(client)
+    (fault,) = describe_faults(client)
     assert policy in fault
     assert "CONFIG SET maxmemory-policy noeviction" in fault
 
 
 def test_a_server_that_forgets_is_named_with_its_remedy(client, configured):
     configured("appendonly", "no")
-    (fault,) = find_faults(client)
+    (fault,) = describe_faults(client)
     assert "CONFIG SET appendonly yes" in fault
 
 
 def test_all_faults_are_named_at_once(client, configured):
     configured("maxmemory-policy", "allkeys-random")
     configured("appendonly", "no")
-    assert len(find_faults(client)) == 2
+    assert len(describe_faults(client)) == 2
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def aged(client, monkeypatch):
 @pytest.mark.parametrize("version", ["6.0.16", "5.0.14", "6.2.7-rc1"])
 def test_a_server_that_is_too_old_is_named_with_its_remedy(client, server_url, aged, version):
     aged(version)
-    (fault,) = find_faults(client)
+    (fault,) = describe_faults(client)
     assert f"Redis {version} is too old: use Redis 7" in fault
     with pytest.raises(UsageError, match="Redis 7 or newer, or Valkey"):
         Client(server_url).check_connection()
@@ -67,7 +67,7 @@ def test_a_server_that_is_too_old_is_named_with_its_remedy(client, server_url, a
 @pytest.mark.parametrize("version", ["7.0.0", "8.2.1", "10.0.0", "unstable", "", 7.4, None])
 def test_a_server_that_is_new_enough_or_does_not_tell_has_no_fault(client, aged, version):
     aged(version)
-    assert find_faults(client) == []
+    assert describe_faults(client) == []
 
 
 def test_a_server_that_hides_its_settings_is_trusted(client, server_url):
@@ -81,7 +81,7 @@ def test_a_server_that_hides_its_settings_is_trusted(client, server_url):
     guest = connect(server_url)
     try:
         guest.execute_command("AUTH", "guest", "secret")
-        assert find_faults(guest) == []
+        assert describe_faults(guest) == []
     finally:
         guest.close()
         client.acl_deluser("guest")

@@ -8,9 +8,9 @@ from PIL import Image
 
 from shoal.shared.images.thumbnails import (
     MOST_POINTS,
-    PAGES_BYTES,
+    SHEETS_BYTES,
     choose_qualities,
-    count_page_bytes,
+    estimate_sheet_bytes,
     sample_positions,
 )
 from shoal.worker.images.thumbnails import cut_page, lay_out, make_page, make_tiles
@@ -58,8 +58,8 @@ def test_no_tiles_make_no_page():
 def test_all_pages_of_a_job_keep_within_their_bytes_even_of_noise(total):
     shown = min(total, MOST_POINTS)
     tiles = NOISE[:shown]
-    assert len(make_page(tiles, total)) / len(tiles) * shown <= PAGES_BYTES
-    assert count_page_bytes(total) <= 1.1 * PAGES_BYTES
+    assert len(make_page(tiles, total)) / len(tiles) * shown <= SHEETS_BYTES
+    assert estimate_sheet_bytes(total) <= 1.1 * SHEETS_BYTES
 
 
 def test_the_more_images_the_fewer_bytes_a_tile():

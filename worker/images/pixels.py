@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.depth import SIXTEEN, find_depth
+from shoal.shared.images.depth import SIXTEEN, read_depth
 
 # Modes whose values may be averaged as they are. Pillow weighs colour by alpha (LA, RGBA)
 # while it resizes, so that what is invisible does not bleed into what is visible.
@@ -62,7 +62,7 @@ def make_square(picture: Image.Image, image_size: int) -> NDArray[np.uint8]:
 def _make_interpolable(picture: Image.Image) -> Image.Image:
     """Return the picture in a mode whose values may be averaged."""
     if picture.mode in WIDE:
-        values = make_eight_bits(np.asarray(picture), find_depth(picture))
+        values = make_eight_bits(np.asarray(picture), read_depth(picture))
         return Image.fromarray(~values if _is_inverted(picture) else values)
     if picture.mode in INTERPOLABLE and "transparency" not in picture.info:
         return picture

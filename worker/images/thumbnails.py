@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.shared.images.thumbnails import COLUMNS, TILE_PIXELS, choose_qualities, tile_budget_bytes
+from shoal.shared.images.thumbnails import (
+    SHEET_COLUMNS,
+    TILE_PIXELS,
+    choose_qualities,
+    tile_budget_bytes,
+)
 
 # Of an image's width and height, for a tile.
 ENOUGH_PIXELS = 64
@@ -56,7 +61,7 @@ def make_page(tiles: Pixels, total: int) -> bytes:
 
 def lay_out(tiles: Pixels) -> Pixels:
     """Return tiles as one picture of shape (height, width, 3), black where there is none."""
-    columns = min(len(tiles), COLUMNS)
+    columns = min(len(tiles), SHEET_COLUMNS)
     rows = -(-len(tiles) // columns)
     grid = np.zeros((rows * columns, *tiles.shape[1:]), np.uint8)
     grid[: len(tiles)] = tiles

@@ -8,7 +8,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis import RedisError
 
-from shoal.shared.connection import connect, find_faults
+from shoal.shared.connection import connect, describe_faults
 from shoal.shared.errors import ConnectionLostError
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import read_settings
@@ -60,7 +60,7 @@ class SweeperStep(bootsteps.StartStopStep):
         # Until it has answered once: it may have been away when the worker started.
         if self.checked:
             return
-        faults = find_faults(self.registry.client)
+        faults = describe_faults(self.registry.client)
         self.checked = True
         if faults:
             logger.critical("the worker stops", extra={"error": " ".join(faults)})

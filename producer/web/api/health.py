@@ -7,7 +7,7 @@ from shoal.producer.web.api.metrics import measure
 from shoal.producer.web.problems import Problem
 from shoal.producer.web.rendering import Json
 from shoal.producer.web.site import TheSite
-from shoal.shared.connection import find_faults
+from shoal.shared.connection import describe_faults
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,7 +22,7 @@ def is_up() -> Response:
 def is_ready(site: TheSite) -> Response:
     """That Redis answers, and keeps what it is given."""
     site.client.redis.ping()
-    if faults := find_faults(site.client.redis):
+    if faults := describe_faults(site.client.redis):
         return Json(Problem("; ".join(faults)), 503)
     return Json({"status": "ready"})
 
