@@ -19,28 +19,28 @@ PIXELS = TILE_PIXELS // 8
 Pixels = NDArray[np.uint8]
 
 
-def find_colours(points: Points, pages: Sequence[bytes]) -> dict[int, list[str]]:
+def find_colours(points: Points, sheets: Sequence[bytes]) -> dict[int, list[str]]:
     """Return the dominant colours of each cluster, the commonest first, as "#rrggbb".
 
     By median cut (Heckbert 1982), in a few pixels of each thumbnail.
 
     Args:
-        points: The images of the pages, each page's in its order.
-        pages: Thumbnails of each batch; empty where there are none.
+        points: The images of the sheets, each sheet's in its order.
+        sheets: Thumbnails of each batch; empty where there are none.
     """
     parts: defaultdict[int, list[Pixels]] = defaultdict(list)
     labels = np.array(points.labels, np.int64)
-    for page, (start, end) in zip(pages, pairwise([*points.starts, len(points)]), strict=False):
-        if page and end > start:
-            tiles, own = _shrink_page(page, end - start), labels[start:end]
+    for sheet, (start, end) in zip(sheets, pairwise([*points.starts, len(points)]), strict=False):
+        if sheet and end > start:
+            tiles, own = _shrink_sheet(sheet, end - start), labels[start:end]
             for label in np.unique(own).tolist():
                 parts[label].append(tiles[own == label])
     return {label: quantize(np.concatenate(tiles)) for label, tiles in parts.items()}
 
 
-def _shrink_page(page: bytes, n_tiles: int) -> Pixels:
-    """Return the tiles of a page with an eighth of their width, shape (n_tiles, 4, 4, 3)."""
-    picture = Image.open(BytesIO(page))
+def _shrink_sheet(sheet: bytes, n_tiles: int) -> Pixels:
+    """Return the tiles of a sheet with an eighth of their width, shape (n_tiles, 4, 4, 3)."""
+    picture = Image.open(BytesIO(sheet))
     picture.draft("RGB", (picture.width // 8, picture.height // 8))
     pixels = np.asarray(picture, np.uint8)
     rows, columns = (side // PIXELS for side in pixels.shape[:2])

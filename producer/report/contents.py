@@ -20,7 +20,7 @@ class Contents:
         failures: The images that could not be used; read once.
         plots: PNG by name.
         pictures: JPEG of representatives and outliers, by path.
-        pages: Thumbnails of each batch; empty where there are none.
+        sheets: Thumbnails of each batch; empty where there are none.
     """
 
     status: Status
@@ -29,7 +29,7 @@ class Contents:
     failures: Iterable[Failure]
     plots: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
-    pages: Sequence[bytes]
+    sheets: Sequence[bytes]
 
 
 def read_contents(job: Job) -> Contents:
@@ -48,5 +48,5 @@ def read_contents(job: Job) -> Contents:
         failures=job.failures(),
         plots=job.plots(),
         pictures=results.pictures(),
-        pages=list(results.thumbnails()),
+        sheets=list(results.thumbnails()),
     )

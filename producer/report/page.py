@@ -11,7 +11,7 @@ from shoal.producer.report.contents import Contents, read_contents
 from shoal.producer.report.failures import sum_up_failures
 from shoal.producer.report.figures import make_figures
 from shoal.producer.report.map import bokeh_script, make_map
-from shoal.producer.report.pages import choose_pages
+from shoal.producer.report.sheets import choose_sheets
 from shoal.producer.report.text import show_duplicates, show_name, show_time
 from shoal.producer.templates import load_templates
 from shoal.shared.findings import Summary
@@ -45,25 +45,25 @@ def make_map_page(job: Job) -> bytes:
         JobCancelledError: The job was cancelled.
     """
     contents = read_contents(job)
-    return render("map.html", make_map_parts(contents), contents.pages)
+    return render("map.html", make_map_parts(contents), contents.sheets)
 
 
 def render_report(contents: Contents) -> bytes:
     """Return a report as HTML."""
-    return render("report.html", _make_parts(contents), contents.pages)
+    return render("report.html", _make_parts(contents), contents.sheets)
 
 
-def render(name: str, parts: Mapping[str, Any], pages: Sequence[bytes]) -> bytes:
+def render(name: str, parts: Mapping[str, Any], sheets: Sequence[bytes]) -> bytes:
     """Return a template as HTML; thumbnails have the room that the rest leaves."""
     template = TEMPLATES.get_template(name)
-    bare = len(template.render(parts, pages=[], pictured="").encode())
-    chosen = choose_pages(pages, MOST_BYTES - bare)
-    note = _tell_pictured(len(chosen), sum(1 for page in pages if page), len(pages))
-    return template.render(parts, pages=chosen, pictured=note).encode()
+    bare = len(template.render(parts, sheets=[], pictured="").encode())
+    chosen = choose_sheets(sheets, MOST_BYTES - bare)
+    note = _tell_pictured(len(chosen), sum(1 for sheet in sheets if sheet), len(sheets))
+    return template.render(parts, sheets=chosen, pictured=note).encode()
 
 
 def make_map_parts(contents: Contents) -> dict[str, Any]:
-    """Return what the template of a map shows, but for the pages of thumbnails."""
+    """Return what the template of a map shows, but for the sheets of thumbnails."""
     return {
         "map": make_map(contents.points, contents.summary),
         "n_images": contents.status.images.loaded,
@@ -73,13 +73,13 @@ def make_map_parts(contents: Contents) -> dict[str, Any]:
 
 
 def _make_parts(contents: Contents) -> dict[str, Any]:
-    """Return what the template of a report shows, but for the pages of thumbnails."""
+    """Return what the template of a report shows, but for the sheets of thumbnails."""
     status, summary = contents.status, contents.summary
     return make_map_parts(contents) | {
         "status": status,
         "summary": summary,
         "clusters": make_clusters(
-            summary, contents.pictures, find_colours(contents.points, contents.pages)
+            summary, contents.pictures, find_colours(contents.points, contents.sheets)
         ),
         "failures": sum_up_failures(contents.failures),
         "figures": make_figures(contents.plots),

@@ -12,7 +12,7 @@ async function showMap(root, picture) {
   if (!hasGraphicsCard()) item.doc.roots[0].attributes.output_backend = "canvas";
   const view = (await Bokeh.embed.embed_item(item, canvas)).roots[0], plot = view.model;
   const layers = new Map(plot.renderers.map(layer => [layer.name, layer]));
-  const pages = new Map();
+  const sheets = new Map();
   let points = null, shown = -1, pointer = { x: 0, y: 0, type: "mouse" };
 
   /** Return whether a graphics card draws: in software, WebGL takes many times as long as a canvas. */
@@ -56,26 +56,26 @@ async function showMap(root, picture) {
   }
 
   /** Return a batch's thumbnails, decoded when they are asked for first; null if it has none. */
-  function loadPage(batch) {
-    if (!pages.has(batch)) {
+  function loadSheet(batch) {
+    if (!sheets.has(batch)) {
       const source = picture(batch);
       if (!source) return null;
-      const page = Object.assign(new Image(), { src: source });
-      pages.set(batch, page.decode().then(() => page, () => null));
+      const sheet = Object.assign(new Image(), { src: source });
+      sheets.set(batch, sheet.decode().then(() => sheet, () => null));
     }
-    return pages.get(batch);
+    return sheets.get(batch);
   }
 
   async function drawThumbnail(point) {
     const batch = findBatch(point), place = point - findPoints().starts[batch];
-    const page = await loadPage(batch);
+    const sheet = await loadSheet(batch);
     if (point !== shown) return;
-    thumbnail.hidden = !page;
-    if (!page) return;
+    thumbnail.hidden = !sheet;
+    if (!sheet) return;
     const corner = [place % COLUMNS * TILE, Math.floor(place / COLUMNS) * TILE];
     const context = thumbnail.getContext("2d");
     context.imageSmoothingQuality = "high";
-    context.drawImage(page, ...corner, TILE, TILE, 0, 0, thumbnail.width, thumbnail.height);
+    context.drawImage(sheet, ...corner, TILE, TILE, 0, 0, thumbnail.width, thumbnail.height);
     thumbnail.dataset.drawn = point;
   }
 
