@@ -15,8 +15,8 @@ from redis import ResponseError
 
 from shoal.producer.job import Job
 from shoal.producer.local import LocalWorkers
-from shoal.producer.submission.fingerprint import Tell, find_same, make_fingerprint
-from shoal.producer.submission.folder import Folder, find_images
+from shoal.producer.submission.fingerprint import Tell, find_same_job, make_fingerprint
+from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
 from shoal.producer.submission.request import make_request
 from shoal.shared.connection import QUICK_RETRIES, check_server, connect
@@ -129,7 +129,7 @@ class Client:
             raise SourceError("No folder is named: '' would be the current one, which is '.'.")
         if not self.is_embedded:
             check_server(self.url)
-        job = self.submit_folder(find_images(Path(source)), force=force, **options)
+        job = self.submit_folder(read_folder(Path(source)), force=force, **options)
         self.workers.ensure_running()
         return job
 
@@ -170,7 +170,7 @@ class Client:
 
     def _find_job(self, folder: Folder, fingerprint: str, tell: Tell) -> Job | None:
         statuses = self._statuses(self.registry.find(fingerprint))
-        found = find_same(statuses, folder, self.registry.now(), tell)
+        found = find_same_job(statuses, folder, self.registry.now(), tell)
         if found is None:
             return None
         job = self.job(found.job_id)

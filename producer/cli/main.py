@@ -51,9 +51,9 @@ def run(
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in SOURCE and print the job's id."""
     from shoal.producer.cli.printing import print_status, tell, tell_idle, warn_about
-    from shoal.producer.submission.folder import find_images
+    from shoal.producer.submission.folder import read_folder
 
-    folder = find_images(source)
+    folder = read_folder(source)
     warn_about(folder)
     with connect_client() as client:
         job = client.submit_folder(folder, tell=tell, **options)

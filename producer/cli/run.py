@@ -11,7 +11,7 @@ from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
 from shoal.producer.signals import interruptible, uninterrupted
-from shoal.producer.submission.folder import Folder, find_images
+from shoal.producer.submission.folder import Folder, read_folder
 from shoal.shared.errors import JobCancelledError, ShoalError
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_count
@@ -30,7 +30,7 @@ def run_folder(
     Raises:
         ShoalError: Anything that keeps the job from its end; nothing is left running.
     """
-    folder = find_images(source)
+    folder = read_folder(source)
     warn_about(folder)
     if out:
         prepare_directory(out, folder.source)

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shoal.producer.report.map import find_largest
+from shoal.producer.report.map import choose_largest
 from shoal.producer.report.text import show_name
 from shoal.shared.findings import ClusterSummary, Summary
 from shoal.shared.palette import colour_number
@@ -90,7 +90,7 @@ def make_clusters(
     """
     album = _Album(pictures)
     total = summary.noise + sum(cluster.size for cluster in summary.clusters)
-    largest = find_largest(summary.clusters)
+    largest = choose_largest(summary.clusters)
     shown = {cluster.label for cluster in largest}
     others = [cluster for cluster in summary.clusters if cluster.label not in shown]
     in_full = [_show_cluster(c, total, album, c.representatives) for c in largest]

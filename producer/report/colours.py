@@ -19,7 +19,7 @@ PIXELS = TILE_PIXELS // 8
 Pixels = NDArray[np.uint8]
 
 
-def find_colours(points: Points, sheets: Sequence[bytes]) -> dict[int, list[str]]:
+def measure_colours(points: Points, sheets: Sequence[bytes]) -> dict[int, list[str]]:
     """Return the dominant colours of each cluster, the commonest first, as "#rrggbb".
 
     By median cut (Heckbert 1982), in a few pixels of each thumbnail.

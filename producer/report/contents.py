@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shoal.producer.job import Job
-from shoal.producer.report.points import Points, find_points
+from shoal.producer.report.points import Points, read_points
 from shoal.shared.findings import Failure, Summary
 from shoal.shared.jobs import Status
 
@@ -44,7 +44,7 @@ def read_contents(job: Job) -> Contents:
     return Contents(
         status=status,
         summary=summary,
-        points=find_points(results, status.images.total),
+        points=read_points(results, status.images.total),
         failures=job.failures(),
         plots=job.plots(),
         pictures=results.pictures(),

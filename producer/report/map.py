@@ -75,7 +75,7 @@ class _Map:
 
 def make_map(points: Points, summary: Summary) -> _Map:
     """Return the map of ``points``; clusters beyond the 40 largest share a layer."""
-    layers = find_layers(summary)
+    layers = make_layers(summary)
     packed, most = pack_names(points.paths)
     longest = max(map(len, points.paths), default=0)
     return _Map(
@@ -87,9 +87,9 @@ def make_map(points: Points, summary: Summary) -> _Map:
     )
 
 
-def find_layers(summary: Summary) -> list[_Layer]:
+def make_layers(summary: Summary) -> list[_Layer]:
     """Return the layers of a map: what is in no cluster or not named, the largest by label."""
-    largest = find_largest(summary.clusters)
+    largest = choose_largest(summary.clusters)
     layers = [
         _Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)])
         for c in largest
@@ -99,7 +99,7 @@ def find_layers(summary: Summary) -> list[_Layer]:
     return [*(_Layer(label, size, label, "circle") for label, size in others if size), *layers]
 
 
-def find_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
+def choose_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
     """Return the 40 largest clusters, by label."""
     by_size = sorted(clusters, key=lambda cluster: (-cluster.size, cluster.label))
     return sorted(by_size[:MAX_NAMED], key=lambda cluster: cluster.label)
@@ -108,7 +108,7 @@ def find_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
 def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> Any:
     """Return Bokeh's document of the map."""
     xs, ys = np.array(points.xs, np.float32), np.array(points.ys, np.float32)
-    plot = _make_plot(_find_range(xs), _find_range(ys), ratio)
+    plot = _make_plot(_make_range(xs), _make_range(ys), ratio)
     if len(xs) > MOVED_POINTS:
         plot.update(lod_threshold=0, lod_factor=math.ceil(len(xs) / MOVED_POINTS))
     _, size, alpha = next(look for look in LOOKS if len(xs) <= look[0])
@@ -166,7 +166,7 @@ def _name_axis(component: int, ratio: Sequence[float]) -> str:
     return f"Component {component}{share}"
 
 
-def _find_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
+def _make_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
     """Return the range of an axis: the values' own, with some room around it."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     room = PADDING * (high - low) or 1.0

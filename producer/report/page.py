@@ -5,7 +5,7 @@ from typing import Any
 
 from shoal.producer.job import Job
 from shoal.producer.report.clusters import make_clusters
-from shoal.producer.report.colours import find_colours
+from shoal.producer.report.colours import measure_colours
 from shoal.producer.report.command import repeat_command
 from shoal.producer.report.contents import Contents, read_contents
 from shoal.producer.report.failures import sum_up_failures
@@ -79,7 +79,7 @@ def _make_parts(contents: Contents) -> dict[str, Any]:
         "status": status,
         "summary": summary,
         "clusters": make_clusters(
-            summary, contents.pictures, find_colours(contents.points, contents.sheets)
+            summary, contents.pictures, measure_colours(contents.points, contents.sheets)
         ),
         "failures": sum_up_failures(contents.failures),
         "figures": make_figures(contents.plots),

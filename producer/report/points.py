@@ -37,7 +37,7 @@ class Points:
         return len(self.paths)
 
 
-def find_points(results: Results, total: int) -> Points:
+def read_points(results: Results, total: int) -> Points:
     """Return the points of a job of ``total`` images: of all, or of an even sample of them.
 
     Raises:

@@ -65,7 +65,7 @@ def split_batches(paths: list[str], batch_size: int, *, tapered: bool = False) -
 
     If ``tapered``, they are of one size up to it, and large ones become smaller towards the end.
     """
-    tail = _find_tail(len(paths), batch_size) if tapered else []
+    tail = _choose_tail(len(paths), batch_size) if tapered else []
     n_before, size = len(paths) - sum(tail), batch_size
     if tapered and n_before:
         size = ceil(n_before / ceil(n_before / batch_size))
@@ -74,7 +74,7 @@ def split_batches(paths: list[str], batch_size: int, *, tapered: bool = False) -
     return [list(islice(left, n)) for n in (*[size] * n_full, rest, *tail) if n]
 
 
-def _find_tail(n_images: int, batch_size: int) -> list[int]:
+def _choose_tail(n_images: int, batch_size: int) -> list[int]:
     """Return the sizes of the last batches; none where they would be too small to pay."""
     tail = [size for share in TAIL if (size := batch_size // share) >= LEAST_PIECE]
     return tail if n_images > 2 * sum(tail) else []

@@ -24,7 +24,7 @@ def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) ->
     digest = hashlib.sha256(encode(request))
     for part in (str(settings.fit_memory), *_describe_model(request, settings), *folder.paths):
         digest.update(b"\0" + os.fsencode(part))
-    for inode in _find_inodes(folder):
+    for inode in _read_inodes(folder):
         digest.update(b"\0%d" % inode)
     return digest.hexdigest()
 
@@ -38,7 +38,7 @@ def _describe_model(request: JobRequest, settings: Settings) -> Iterator[str]:
             yield str(path.stat().st_mtime_ns)
 
 
-def _find_inodes(folder: Folder) -> Iterator[int]:
+def _read_inodes(folder: Folder) -> Iterator[int]:
     """Yield the inode of each directory that has images: another one may have its name now.
 
     Neither the names nor the times of the images tell, where directories were renamed.
@@ -51,7 +51,9 @@ def _find_inodes(folder: Folder) -> Iterator[int]:
             yield 0
 
 
-def find_same(statuses: Iterable[Status], folder: Folder, now: float, tell: Tell) -> Status | None:
+def find_same_job(
+    statuses: Iterable[Status], folder: Folder, now: float, tell: Tell
+) -> Status | None:
     """Return the first of some jobs that has a result, or will have, of the images as they are.
 
     Args:

@@ -28,7 +28,7 @@ class Folder:
     unreadable: list[str]
 
 
-def find_images(source: Path) -> Folder:
+def read_folder(source: Path) -> Folder:
     """Return the images beneath ``source``, in the same order on every machine.
 
     Hidden files and directories are left out. Links are followed, and no file is listed twice.

@@ -12,7 +12,7 @@ from shoal.producer.catalogue import Catalogue
 from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.web.access.rates import Rate
-from shoal.producer.web.access.sessions import Access, find_expiry
+from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.thumbnails import Thumbnails
 from shoal.shared.jobs import Status
@@ -80,7 +80,7 @@ class Site:
         now, store = time.time(), EndedSessions(self.client.redis)
         known = store.find(now)
         for session in self.access.ended - known:
-            if (expiry := find_expiry(session)) > now:
+            if (expiry := parse_expiry(session)) > now:
                 store.add(session, expiry)
         self.access.ended.update(known)
 
@@ -107,7 +107,7 @@ async def _find_job(job_id: str, site: TheSite) -> Job:
 TheJob = Annotated[Job, Depends(_find_job)]
 
 
-def _find_status(job: TheJob) -> Status:
+def _read_status(job: TheJob) -> Status:
     """Return where the job that a path names stands.
 
     Raises:
@@ -116,7 +116,7 @@ def _find_status(job: TheJob) -> Status:
     return job.status()
 
 
-TheStatus = Annotated[Status, Depends(_find_status)]
+TheStatus = Annotated[Status, Depends(_read_status)]
 
 
 def spend(rate: Rate, asker: str = "") -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from servers import wait_until
 
-from shoal.producer.submission.folder import find_images
+from shoal.producer.submission.folder import read_folder
 from shoal.shared.jobs import State
 
 
@@ -31,7 +31,7 @@ def submit(shoal, folder, told):
 
     def submit(**options):
         options = {"clusters": 2, **options}
-        return shoal.submit_folder(find_images(folder), tell=told.append, **options).id
+        return shoal.submit_folder(read_folder(folder), tell=told.append, **options).id
 
     return submit
 

@@ -15,10 +15,10 @@ import pytest
 
 from shoal.producer.report import Contents, render_report
 from shoal.producer.report.clusters import ROWS, make_clusters
-from shoal.producer.report.colours import find_colours
+from shoal.producer.report.colours import measure_colours
 from shoal.producer.report.command import repeat_command
 from shoal.producer.report.failures import FAILURES_SHOWN, sum_up_failures
-from shoal.producer.report.map import find_layers
+from shoal.producer.report.map import make_layers
 from shoal.producer.report.page import MOST_BYTES, make_map_parts, render
 from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
 from shoal.producer.report.sheets import choose_sheets
@@ -223,12 +223,12 @@ def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {}, {})
     assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
     assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
-    layers = find_layers(replace(SUMMARY, clusters=clusters))
+    layers = make_layers(replace(SUMMARY, clusters=clusters))
     assert [layer.label for layer in layers] == [-2, *(c.label for c in shown.shown)]
     assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
 
 
-def find_channels(colours):
+def describe_channels(colours):
     """Which of red, green and blue are bright in each colour."""
     return [
         "".join("rgb"[n] for n, v in enumerate(bytes.fromhex(c[1:])) if v > 128) for c in colours
@@ -236,13 +236,13 @@ def find_channels(colours):
 
 
 def test_a_cluster_shows_the_colours_of_its_images_the_commonest_first():
-    colours = find_colours(CONTENTS.points, CONTENTS.sheets)
-    assert find_channels(colours[0]) == ["r"]
-    assert find_channels(colours[1])[0] == "b"
-    assert set(find_channels(colours[1])) == {"b", "g", ""}
+    colours = measure_colours(CONTENTS.points, CONTENTS.sheets)
+    assert describe_channels(colours[0]) == ["r"]
+    assert describe_channels(colours[1])[0] == "b"
+    assert set(describe_channels(colours[1])) == {"b", "g", ""}
     shown = make_clusters(SUMMARY, {}, colours).shown
     assert [cluster.colours for cluster in shown] == [colours[0], colours[1]]
-    assert find_colours(CONTENTS.points, [b"", b""]) == {}
+    assert measure_colours(CONTENTS.points, [b"", b""]) == {}
 
 
 def test_a_cluster_shows_its_own_outliers_as_far_as_there_is_room():
@@ -255,7 +255,7 @@ def test_a_cluster_shows_its_own_outliers_as_far_as_there_is_room():
 
 def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
     noisy = replace(SUMMARY, noise=500)
-    assert [(layer.label, layer.size) for layer in find_layers(noisy)] == [
+    assert [(layer.label, layer.size) for layer in make_layers(noisy)] == [
         *((-1, 500), (0, 1400), (1, 100))
     ]
     shown = make_clusters(noisy, {}, {})

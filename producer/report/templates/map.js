@@ -26,7 +26,7 @@ async function showMap(root, picture) {
   }
 
   /** Return paths and batches of the points, unpacked when they are asked for first. */
-  function findPoints() {
+  function readPoints() {
     if (!points) {
       const { paths, starts } = read("points");
       points = { paths: unpack(paths), starts };
@@ -46,7 +46,7 @@ async function showMap(root, picture) {
 
   /** Return the number of the batch that a point belongs to: the last that starts at or before. */
   function findBatch(point) {
-    const { starts } = findPoints();
+    const { starts } = readPoints();
     let low = 0, high = starts.length;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
@@ -67,7 +67,7 @@ async function showMap(root, picture) {
   }
 
   async function drawThumbnail(point) {
-    const batch = findBatch(point), place = point - findPoints().starts[batch];
+    const batch = findBatch(point), place = point - readPoints().starts[batch];
     const sheet = await loadSheet(batch);
     if (point !== shown) return;
     thumbnail.hidden = !sheet;
@@ -84,7 +84,7 @@ async function showMap(root, picture) {
       shown = point;
       card.querySelector("strong").textContent =
         OTHERS[layer.name] ?? `Cluster ${layer.name}`;
-      card.querySelector(".path").textContent = findPoints().paths[point];
+      card.querySelector(".path").textContent = readPoints().paths[point];
       delete thumbnail.dataset.drawn;
       thumbnail.getContext("2d").clearRect(0, 0, thumbnail.width, thumbnail.height);
       drawThumbnail(point);

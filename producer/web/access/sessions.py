@@ -26,7 +26,7 @@ class Access:
 
     def admits(self, request: Request) -> bool:
         """Return whether a request comes from somebody who knows the token."""
-        return self.token is None or self.has_token(request) or bool(self.find_session(request))
+        return self.token is None or self.has_token(request) or bool(self.read_session(request))
 
     def has_token(self, request: Request) -> bool:
         """Return whether a request carries the token, as a program's does."""
@@ -43,12 +43,12 @@ class Access:
         session = f"{int(time.time()) + SESSION_SECONDS}.{secrets.token_hex(8)}"
         return f"{session}.{self._sign(session)}"
 
-    def find_session(self, request: Request) -> str | None:
+    def read_session(self, request: Request) -> str | None:
         """Return the session of a request's cookie, unless it has expired or was ended."""
         session, _, signature = request.cookies.get(SESSION_COOKIE, "").rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._sign(session).encode()):
             return None
-        is_over = session in self.ended or find_expiry(session) <= time.time()
+        is_over = session in self.ended or parse_expiry(session) <= time.time()
         return None if is_over else session
 
     def _sign(self, session: str) -> str:
@@ -57,6 +57,6 @@ class Access:
         return hmac.new(key, session.encode(), sha256).hexdigest()
 
 
-def find_expiry(session: str) -> int:
+def parse_expiry(session: str) -> int:
     """Return when a session expires, in seconds since 1970."""
     return int(session.partition(".")[0])

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shoal.producer.job import Job
-from shoal.producer.submission.folder import Folder, find_images, resolve
+from shoal.producer.submission.folder import Folder, read_folder, resolve
 from shoal.producer.submission.request import make_request
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
@@ -118,7 +118,7 @@ def _list_folder(site: Site, source: str) -> Folder:
     if not site.walks.acquire(blocking=False):
         raise BusyError(1)
     try:
-        return find_images(Path(source))
+        return read_folder(Path(source))
     finally:
         site.walks.release()
 

@@ -26,7 +26,7 @@ def show_duplicates(site: TheSite, job: TheJob, status: TheStatus, number: Numbe
     counts = job.summary().duplicates
     part = Slice(number, GROUPS_A_PAGE, counts.groups if counts else 0)
     found = islice(by_group(job.duplicates()), part.start, part.end) if counts else iter(())
-    groups = [(len(group), _find_pictures(site.catalogue(job), group)) for group in found]
+    groups = [(len(group), _show_group(site.catalogue(job), group)) for group in found]
     return Page(
         "duplicates.html", status=status, counts=counts, groups=groups, part=part, **common(site)
     )
@@ -38,7 +38,7 @@ def by_group(duplicates: Iterable[Duplicate]) -> Iterator[list[Duplicate]]:
         yield list(group)
 
 
-def _find_pictures(catalogue: Catalogue, group: list[Duplicate]) -> list[Picture]:
+def _show_group(catalogue: Catalogue, group: list[Duplicate]) -> list[Picture]:
     """Return the first images of a group, each with what it has to do with the others."""
     firsts: dict[int, str] = {}
     return [

@@ -70,7 +70,7 @@ def show_jobs(site: TheSite, number: Number = 1) -> Response:
 @router.get("/jobs/{job_id}")
 def show_job(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) -> Response:
     """One job: where it stands, and what it found."""
-    found = _find_results(site, job, number) if status.state is State.FINISHED else None
+    found = _collect_results(site, job, number) if status.state is State.FINISHED else None
     is_idle = _is_waiting(site, status)
     page = Page("job.html", status=status, found=found, is_idle=is_idle, **common(site))
     page.headers["Content-Security-Policy"] = FRAMING_POLICY
@@ -127,7 +127,7 @@ def _is_waiting(site: Site, status: Status) -> bool:
     return not (status.state.is_final or site.client.workers.are_running())
 
 
-def _find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
+def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
     """Return what a finished job's page shows of its results."""
     summary, catalogue = job.summary(), site.catalogue(job)
     part = Slice(number, CLUSTERS_A_PAGE, len(summary.clusters))

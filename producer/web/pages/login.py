@@ -45,7 +45,7 @@ async def log_in(request: Request, site: TheSite) -> Response:
 @router.post("/logout")
 def log_out(request: Request, site: TheSite) -> Response:
     """End the session, whoever else has its cookie, and drop the cookie."""
-    if session := site.access.find_session(request):
+    if session := site.access.read_session(request):
         site.access.ended.add(session)
         # Those that Redis does not take now are told to the other pages later.
         with suppress(*PASSING):
