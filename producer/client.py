@@ -15,7 +15,7 @@ from redis import ResponseError
 
 from shoal.producer.job import Job
 from shoal.producer.local import LocalWorkers
-from shoal.producer.submission.fingerprint import Tell, find_same_job, make_fingerprint
+from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
 from shoal.producer.submission.request import make_request
@@ -61,18 +61,18 @@ class Client:
         start_workers: bool = True,
     ) -> None:
         self.settings = settings or read_settings()
-        self.held = ExitStack()
+        self._held = ExitStack()
         url = redis_url or self.settings.redis_url
         self.is_embedded = url is None
-        self.url = url or self.held.enter_context(hold_server(self.settings))
-        self.redis = connect(self.url, QUICK_RETRIES)
+        self._url = url or self._held.enter_context(hold_server(self.settings))
+        self.redis = connect(self._url, QUICK_RETRIES)
         self.registry = Registry(self.redis)
         may_start = self.is_embedded and start_workers
         self.workers = LocalWorkers(self.registry, self.settings, may_start=may_start)
-        self.held.callback(self.workers.close)
+        self._held.callback(self.workers.close)
         self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages)
         # Who forgets ``close`` leaves no process behind either.
-        finalize(self, self.held.close)
+        finalize(self, self._held.close)
 
     def __enter__(self) -> "Client":
         return self
@@ -83,7 +83,7 @@ class Client:
     def close(self) -> None:
         """Let go of Redis and of the embedded server, and end workers of its own."""
         self.redis.close()
-        self.held.close()
+        self._held.close()
 
     def check_connection(self) -> "Client":
         """Return this client if its Redis answers and is new enough, and close it if not.
@@ -93,7 +93,7 @@ class Client:
             UsageError: It is too old.
         """
         try:
-            check_server(self.url)
+            check_server(self._url)
         except BaseException:
             self.close()
             raise
@@ -106,7 +106,7 @@ class Client:
         from shoal.shared.messaging.broker import make_app
         from shoal.shared.messaging.messages import Messages
 
-        return Messages(make_app(self.url))
+        return Messages(make_app(self._url))
 
     def submit(self, source: str | Path, *, force: bool = False, **options: Any) -> Job:
         """Submit the images beneath the folder ``source``; return their job.
@@ -128,28 +128,28 @@ class Client:
         if not os.fspath(source):
             raise SourceError("No folder is named: '' would be the current one, which is '.'.")
         if not self.is_embedded:
-            check_server(self.url)
+            check_server(self._url)
         job = self.submit_folder(read_folder(Path(source)), force=force, **options)
         self.workers.ensure_running()
         return job
 
     def submit_folder(
-        self, folder: Folder, *, force: bool = False, tell: Tell = logger.info, **options: Any
+        self, folder: Folder, *, force: bool = False, notify: Notify = logger.info, **options: Any
     ) -> Job:
         """Submit as ``submit`` does, but a folder that was listed before, and start no workers.
 
         Args:
             folder: The images.
             force: As of ``submit``.
-            tell: Called with what a person should know: the memory needed, a job found.
+            notify: Called with what a person should know: the memory needed, a job found.
             options: As of ``submit``.
         """
         request, settings = make_request(folder, options), self.settings
         fingerprint = make_fingerprint(request, folder, settings)
-        if not force and (found := self._find_job(folder, fingerprint, tell)):
+        if not force and (found := self._find_job(folder, fingerprint, notify)):
             return found
         plan = self.plan(folder, request)
-        tell(plan.message)
+        notify(plan.message)
         # Of the submitter, whoever ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
         job_id = secrets.token_hex(6)
@@ -168,9 +168,9 @@ class Client:
         fit_memory, memory = self.settings.fit_memory, self.registry.memory()
         return make_plan(folder, request, fit_memory, memory, self.is_embedded)
 
-    def _find_job(self, folder: Folder, fingerprint: str, tell: Tell) -> Job | None:
+    def _find_job(self, folder: Folder, fingerprint: str, notify: Notify) -> Job | None:
         statuses = self._statuses(self.registry.find(fingerprint))
-        found = find_same_job(statuses, folder, self.registry.now(), tell)
+        found = find_same_job(statuses, folder, self.registry.now(), notify)
         if found is None:
             return None
         job = self.job(found.job_id)
@@ -188,7 +188,7 @@ class Client:
         if not JOB_ID.fullmatch(job_id):
             raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for those there are.")
         ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
-        return Job(ledger, self.sweeper, self.workers.check, self.workers.ensure_running)
+        return Job(ledger, self.sweeper, self.workers.keep_running, self.workers.ensure_running)
 
     def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
         """Yield the status of each job that has not expired, newest first.

@@ -24,8 +24,7 @@ from shoal.shared.sweeper import Sweeper
 
 POLL_SECONDS = 0.2
 
-Watcher = Callable[[Status | None], None]
-Check = Callable[[Status], None]
+StatusCallback = Callable[[Status | None], None]
 
 
 class Job:
@@ -45,7 +44,7 @@ class Job:
         self,
         ledger: Ledger,
         sweeper: Sweeper,
-        check: Check | None = None,
+        keep_running: Callable[[Status], None] | None = None,
         ensure_running: Callable[[], None] | None = None,
     ) -> None:
         """Prepare; nothing is asked of Redis.
@@ -53,11 +52,11 @@ class Job:
         Args:
             ledger: Of the job.
             sweeper: Sends the job's work again.
-            check: Called while the job is waited for; raises if nobody will do the work.
+            keep_running: Called while the job is waited for; raises if nobody will do the work.
             ensure_running: Called when there is work again; starts workers if none are running.
         """
         self.id = ledger.job_id
-        self.check = check
+        self._keep_running = keep_running
         self.ensure_running = ensure_running
         self.ledger = ledger
         self.sweeper = sweeper
@@ -67,14 +66,16 @@ class Job:
         """Return where the job stands."""
         return self.ledger.status()
 
-    def wait(self, timeout_seconds: float | None = None, watch: Watcher | None = None) -> Status:
+    def wait(
+        self, timeout_seconds: float | None = None, on_status: StatusCallback | None = None
+    ) -> Status:
         """Wait until the job has ended; return its last status.
 
         A Redis that is away meanwhile is waited for.
 
         Args:
             timeout_seconds: Longest time to wait; None waits as long as it takes.
-            watch: Called with each status, and with None while Redis does not answer.
+            on_status: Called with each status, and with None while Redis does not answer.
 
         Raises:
             JobFailedError: The job failed; the message says why.
@@ -85,12 +86,12 @@ class Job:
         deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
         while True:
             status = self._poll()
-            if watch:
-                watch(status)
+            if on_status:
+                on_status(status)
             if status and status.state.is_final:
                 return _check_finished(status)
-            if status and self.check:
-                self.check(status)
+            if status and self._keep_running:
+                self._keep_running(status)
             if deadline is not None and time.monotonic() > deadline:
                 raise WaitTimeoutError(f"Job {self.id} has not ended in {timeout_seconds:g} s.")
             time.sleep(POLL_SECONDS)

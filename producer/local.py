@@ -18,7 +18,7 @@ from shoal.shared.tasks import BATCHES, CALLBACKS
 # A worker that is told to end may first finish the images it is at.
 END_SECONDS = 15.0
 # Workers know of each other through the ledger; Celery's ways cost a second at the start.
-QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+CELERY_OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 class WorkerProcesses:
@@ -71,7 +71,7 @@ class WorkerProcesses:
         """Return whether a process has ended, by itself or because it was killed."""
         return any(process.poll() is not None for process in self.processes)
 
-    def check(self, status: Status) -> None:
+    def check_running(self, status: Status) -> None:
         """Check that the workers are there as long as the job of ``status`` needs them.
 
         Raises:
@@ -89,7 +89,7 @@ def _worker_command(queue: str, concurrency: int) -> list[str]:
     name = f"{queue}-{os.getpid()}@%h"
     options = ["-Q", queue, "-c", str(concurrency), "-n", name, "-l", "info"]
     # -P: what lies in the current directory must not be taken for our modules.
-    return [sys.executable, "-P", "-m", "shoal.worker", *options, *QUIET]
+    return [sys.executable, "-P", "-m", "shoal.worker", *options, *CELERY_OPTIONS]
 
 
 class LocalWorkers:
@@ -139,14 +139,14 @@ class LocalWorkers:
             self.close()
         self._start_if_none_runs()
 
-    def check(self, status: Status) -> None:
+    def keep_running(self, status: Status) -> None:
         """Check that a job that has not ended has workers; start them if none are running.
 
         Raises:
             ShoalError: A worker that it started has ended by itself.
         """
         if self.processes:
-            self.processes.check(status)
+            self.processes.check_running(status)
         self._start_if_none_runs()
 
     def _start_if_none_runs(self) -> None:

@@ -17,7 +17,7 @@ from shoal.producer.cli.options import (
     out_option,
     source_argument,
 )
-from shoal.producer.cli.results import FINDINGS
+from shoal.producer.cli.results import COMMANDS
 from shoal.shared.errors import UsageError
 
 
@@ -50,18 +50,18 @@ def run(
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in SOURCE and print the job's id."""
-    from shoal.producer.cli.printing import print_status, tell, tell_idle, warn_about
+    from shoal.producer.cli.printing import print_left_out, print_note, print_status, warn_if_idle
     from shoal.producer.submission.folder import read_folder
 
     folder = read_folder(source)
-    warn_about(folder)
+    print_left_out(folder)
     with connect_client() as client:
-        job = client.submit_folder(folder, tell=tell, **options)
+        job = client.submit_folder(folder, notify=print_note, **options)
         if as_json:
             print_status(job.status(), as_json)
         else:
             click.echo(job.id)
-        tell_idle(client)
+        warn_if_idle(client)
 
 
 @main.command()
@@ -70,13 +70,13 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
     """Print where JOB stands."""
-    from shoal.producer.cli.printing import last_status, print_status
+    from shoal.producer.cli.printing import print_status, print_status_on_error
     from shoal.producer.cli.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
         if watch:
-            with last_status(known, as_json):
+            with print_status_on_error(known, as_json):
                 watch_job(client, known)
         else:
             client.sweeper.sweep()
@@ -89,12 +89,12 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 @json_option
 def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
     """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
-    from shoal.producer.cli.printing import last_status, print_status
+    from shoal.producer.cli.printing import print_status, print_status_on_error
     from shoal.producer.cli.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
-        with last_status(known, as_json):
+        with print_status_on_error(known, as_json):
             ended = watch_job(client, known, timeout_seconds)
         print_status(ended, as_json)
 
@@ -110,8 +110,8 @@ def jobs(as_json: bool) -> None:
 
 
 # In the order of their use, as the others: `shoal --help` lists them so.
-for finding in FINDINGS:
-    main.add_command(finding)
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command()
@@ -133,11 +133,11 @@ def cancel(job: str, as_json: bool) -> None:
 @json_option
 def retry(job: str, failed_only: bool, as_json: bool) -> None:
     """Let JOB, which failed or was cancelled, go on with what is missing."""
-    from shoal.producer.cli.printing import print_status, tell_idle
+    from shoal.producer.cli.printing import print_status, warn_if_idle
 
     with connect_client() as client:
         print_status(client.job(job).retry(failed_only=failed_only), as_json)
-        tell_idle(client)
+        warn_if_idle(client)
 
 
 @main.command()

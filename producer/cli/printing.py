@@ -36,7 +36,7 @@ def describe(status: Status) -> str:
 
 
 @contextmanager
-def last_status(job: "Job", as_json: bool) -> Iterator[None]:
+def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
     """Print the last status as JSON if the job has no result: the script reads one all the same."""
     try:
         yield
@@ -67,18 +67,18 @@ def print_jobs(statuses: list[Status], as_json: bool) -> None:
         click.echo(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
 
 
-def tell(line: str) -> None:
+def print_note(line: str) -> None:
     """Print a line for a person, who may have sent the result elsewhere."""
     click.echo(line, err=True)
 
 
-def tell_idle(client: "Client") -> None:
+def warn_if_idle(client: "Client") -> None:
     """Say that there is work and nobody works, if so."""
     if not client.workers.are_running():
-        tell("No worker is running yet: start one with `shoal worker`.")
+        print_note("No worker is running yet: start one with `shoal worker`.")
 
 
-def warn_about(folder: Folder) -> None:
+def print_left_out(folder: Folder) -> None:
     """Say on standard error what of a folder is left out."""
     if folder.skipped:
         kinds = ", ".join(f"{n:,} {ext or 'other'}" for ext, n in folder.skipped.most_common(5))

@@ -77,11 +77,11 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
     with make_display() as display:
         return job.wait(
             timeout_seconds,
-            lambda status: display.show(status, note_workers(client, status) if status else ""),
+            lambda status: display.show(status, make_worker_note(client, status) if status else ""),
         )
 
 
-def note_workers(client: "Client", status: Status) -> str:
+def make_worker_note(client: "Client", status: Status) -> str:
     """Return that nobody works, while there is work."""
     from shoal.shared.connection import LOST  # Redis takes 0.1 s to import, and --help needs none
 

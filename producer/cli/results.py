@@ -14,10 +14,12 @@ from shoal.shared.findings import CHOICE_PLOT, PLOTS
 
 @click.command()
 @click.argument("job")
-@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
+@click.option(
+    "--format", "file_format", type=click.Choice(["csv", "json", "parquet"]), default="csv"
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: print]")
 @out_option
-def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
+def result(job: str, file_format: str, output: Path | None, out: Path | None) -> None:
     """Print the label of each image of JOB, or write all results as `shoal run` does."""
     from shoal.producer.export.directory import prepare_directory, write_directory
     from shoal.producer.export.tables import write_labels
@@ -28,7 +30,7 @@ def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
             prepare_directory(out, Path(known.status().request.source))
             write_directory(known, out)
         if output or not out:
-            write_labels(known.labels(), form, output)
+            write_labels(known.labels(), file_format, output)
 
 
 @click.command()
@@ -105,4 +107,4 @@ def evaluate(job: str, known: str, as_json: bool) -> None:
         print_evaluation(score_job(client.job(job), known), as_json)
 
 
-FINDINGS = (result, plot, report, failures, duplicates, evaluate)
+COMMANDS = (result, plot, report, failures, duplicates, evaluate)

@@ -5,7 +5,12 @@ from typing import Any
 
 import click
 
-from shoal.producer.cli.printing import last_status, print_status, tell, warn_about
+from shoal.producer.cli.printing import (
+    print_left_out,
+    print_note,
+    print_status,
+    print_status_on_error,
+)
 from shoal.producer.cli.progress import watch_job
 from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
@@ -31,7 +36,7 @@ def run_folder(
         ShoalError: Anything that keeps the job from its end; nothing is left running.
     """
     folder = read_folder(source)
-    warn_about(folder)
+    print_left_out(folder)
     if out:
         prepare_directory(out, folder.source)
     with interruptible(), Client(start_workers=False).check_connection() as client:
@@ -39,7 +44,7 @@ def run_folder(
         job, status = _submit_and_watch(client, folder, options, as_json)
         if out:
             write_directory(job, out)
-        print_end(job, status, out, as_json)
+        print_outcome(job, status, out, as_json)
 
 
 def start_workers(client: Client, concurrency: int | None) -> None:
@@ -63,11 +68,11 @@ def _submit_and_watch(
     job = None
     try:
         with uninterrupted():  # a job that nobody knows of would be done by the next worker
-            job = client.submit_folder(folder, tell=tell, **options)
+            job = client.submit_folder(folder, notify=print_note, **options)
         click.echo(
             f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}", err=True
         )
-        with last_status(job, as_json):
+        with print_status_on_error(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:
         if job is None:
@@ -77,11 +82,11 @@ def _submit_and_watch(
                 f"Job {job.id} goes on where there are workers: see `shoal wait {job.id}`."
             ) from None
         job.cancel()
-        with last_status(job, as_json):
+        with print_status_on_error(job, as_json):
             raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None
 
 
-def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None:
+def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> None:
     """Print the clusters, and where to look."""
     if as_json:
         print_status(status, as_json)

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from shoal.producer.local import QUIET
+from shoal.producer.local import CELERY_OPTIONS
 from shoal.shared.connection import check_url
 from shoal.shared.cores import count_cores
 from shoal.shared.settings import read_settings
@@ -24,7 +24,7 @@ def become_worker(concurrency: int | None) -> None:
         check_url(url)
     # Two workers of one machine need two names.
     name = f"worker-{os.getpid()}@%h"
-    options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *QUIET]
+    options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *CELERY_OPTIONS]
     # -P, and our own import before Celery's: both it and Python look in the current directory
     # first, where anybody's `worker` or `celery` may lie.
     code = "import shoal.worker.app; from celery.__main__ import main; main()"

@@ -20,12 +20,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):
-        with writing(path), path.open("wb") as file:
+        with _report_write_errors(path), path.open("wb") as file:
             yield file
         return
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with writing(path):
+        with _report_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 yield file
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def _report_write_errors(path: Path) -> Iterator[None]:
     """Raise ShoalError where ``path`` cannot be written."""
     try:
         yield

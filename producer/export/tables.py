@@ -20,7 +20,7 @@ from shoal.shared.wire import encode
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
 # Names standard output where a file is asked for.
-DASH = Path("-")
+STDOUT_PATH = Path("-")
 
 
 class _UnixLines:
@@ -80,36 +80,36 @@ def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
             writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
-def write_labels(labels: Iterable[Assignment], form: str, output: Path | None) -> None:
+def write_labels(labels: Iterable[Assignment], file_format: str, output: Path | None) -> None:
     """Write labels to ``output``, or print them.
 
     Raises:
         UsageError: Parquet without a file, or without pyarrow.
     """
-    if output is None and form == "parquet":
+    if output is None and file_format == "parquet":
         raise UsageError("Parquet is not for a terminal: name a file with --output.")
-    if output is None or output == DASH:
-        _print_labels(labels, form)
+    if output is None or output == STDOUT_PATH:
+        _print_labels(labels, file_format)
     else:
         with replacing(output) as file:
-            write_form(labels, form, file)
+            write_in_format(labels, file_format, file)
 
 
-def _print_labels(labels: Iterable[Assignment], form: str) -> None:
+def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
     """Write labels to standard output."""
     sys.stdout.flush()
-    if form != "parquet":
-        write_form(labels, form, sys.stdout.buffer)
+    if file_format != "parquet":
+        write_in_format(labels, file_format, sys.stdout.buffer)
         return
     with TemporaryFile() as file:  # Parquet asks where it is, which a pipe cannot tell
-        write_form(labels, form, file)
+        write_in_format(labels, file_format, file)
         file.seek(0)
         copyfileobj(file, sys.stdout.buffer)
 
 
 def write_output(content: bytes, path: Path) -> None:
     """Write ``content`` to ``path`` and say so, or to standard output, which has it alone."""
-    if path == DASH:
+    if path == STDOUT_PATH:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
     else:
@@ -117,11 +117,11 @@ def write_output(content: bytes, path: Path) -> None:
         click.echo(path)
 
 
-def write_form(labels: Iterable[Assignment], form: str, file: IO[bytes]) -> None:
+def write_in_format(labels: Iterable[Assignment], file_format: str, file: IO[bytes]) -> None:
     """Write labels in one of the forms of ``shoal result``."""
-    if form == "csv":
+    if file_format == "csv":
         write_rows(labels, Assignment, file)
-    elif form == "json":
+    elif file_format == "json":
         write_json(labels, file)
     else:
         write_parquet(labels, file)

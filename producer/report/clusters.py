@@ -62,7 +62,7 @@ class _Clusters:
     outliers: list[_Picture]
 
 
-class _Album:
+class _PictureBudget:
     """Pictures by path, as sources of images, as far as there is room for them."""
 
     def __init__(self, pictures: Mapping[str, bytes], room_bytes: int = PICTURES_BYTES) -> None:
@@ -88,7 +88,7 @@ def make_clusters(
         pictures: JPEG of some images, by path.
         colours: Dominant colours of clusters, by label.
     """
-    album = _Album(pictures)
+    album = _PictureBudget(pictures)
     total = summary.noise + sum(cluster.size for cluster in summary.clusters)
     largest = choose_largest(summary.clusters)
     shown = {cluster.label for cluster in largest}
@@ -117,7 +117,7 @@ def make_clusters(
 
 
 def _show_cluster(
-    cluster: ClusterSummary, total: int, album: _Album, paths: Sequence[str]
+    cluster: ClusterSummary, total: int, album: _PictureBudget, paths: Sequence[str]
 ) -> Cluster:
     """Return one cluster as it is shown, with the pictures of ``paths``."""
     return Cluster(

@@ -35,7 +35,7 @@ def measure_colours(points: Points, sheets: Sequence[bytes]) -> dict[int, list[s
             tiles, own = _shrink_sheet(sheet, end - start), labels[start:end]
             for label in np.unique(own).tolist():
                 parts[label].append(tiles[own == label])
-    return {label: quantize(np.concatenate(tiles)) for label, tiles in parts.items()}
+    return {label: _pick_dominant(np.concatenate(tiles)) for label, tiles in parts.items()}
 
 
 def _shrink_sheet(sheet: bytes, n_tiles: int) -> Pixels:
@@ -48,7 +48,7 @@ def _shrink_sheet(sheet: bytes, n_tiles: int) -> Pixels:
     return grid.reshape(-1, PIXELS, PIXELS, 3)[:n_tiles]
 
 
-def quantize(tiles: Pixels) -> list[str]:
+def _pick_dominant(tiles: Pixels) -> list[str]:
     """Return the dominant colours of tiles of shape (n, 4, 4, 3)."""
     picture = Image.fromarray(tiles.reshape(len(tiles), -1, 3))
     few = picture.quantize(COLOURS_SHOWN, Image.Quantize.MEDIANCUT).convert("RGB")

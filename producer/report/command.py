@@ -6,7 +6,7 @@ from shoal.shared.findings import Summary
 from shoal.shared.jobs import JobRequest
 
 
-def repeat_command(request: JobRequest, summary: Summary) -> str:
+def make_repeat_command(request: JobRequest, summary: Summary) -> str:
     """Return a line for a shell that runs the job again, with all that its labels depend on."""
     options = {
         "features": request.features,

@@ -25,7 +25,7 @@ class _Failures:
     first: list[tuple[str, str, str]]
 
 
-def sum_up_failures(failures: Iterable[Failure]) -> _Failures:
+def summarize_failures(failures: Iterable[Failure]) -> _Failures:
     """Return what there is to say of ``failures``, which may be millions."""
     reasons: Counter[str] = Counter()
     first: list[tuple[str, str, str]] = []

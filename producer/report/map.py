@@ -32,7 +32,7 @@ QUIET, LINE = "#59636e", "#d9dee3"
 # Empty room around the points, as a share of their extent.
 PADDING = 0.05
 # Points up to which they are drawn so wide, in pixels, and so opaque.
-LOOKS = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
+POINT_STYLES = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
 # Points that are drawn while a map of more moves: without a graphics card they take 10 ms.
 MOVED_POINTS = 1_000
 
@@ -111,7 +111,7 @@ def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> A
     plot = _make_plot(_make_range(xs), _make_range(ys), ratio)
     if len(xs) > MOVED_POINTS:
         plot.update(lod_threshold=0, lod_factor=math.ceil(len(xs) / MOVED_POINTS))
-    _, size, alpha = next(look for look in LOOKS if len(xs) <= look[0])
+    _, size, alpha = next(look for look in POINT_STYLES if len(xs) <= look[0])
     labels = np.array(points.labels, np.int64)
     named = [layer.label for layer in layers]
     drawn = np.where(np.isin(labels, named), labels, REST)

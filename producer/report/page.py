@@ -6,9 +6,9 @@ from typing import Any
 from shoal.producer.job import Job
 from shoal.producer.report.clusters import make_clusters
 from shoal.producer.report.colours import measure_colours
-from shoal.producer.report.command import repeat_command
+from shoal.producer.report.command import make_repeat_command
 from shoal.producer.report.contents import Contents, read_contents
-from shoal.producer.report.failures import sum_up_failures
+from shoal.producer.report.failures import summarize_failures
 from shoal.producer.report.figures import make_figures
 from shoal.producer.report.map import bokeh_script, make_map
 from shoal.producer.report.sheets import choose_sheets
@@ -58,7 +58,7 @@ def render(name: str, parts: Mapping[str, Any], sheets: Sequence[bytes]) -> byte
     template = TEMPLATES.get_template(name)
     bare = len(template.render(parts, sheets=[], pictured="").encode())
     chosen = choose_sheets(sheets, MOST_BYTES - bare)
-    note = _tell_pictured(len(chosen), sum(1 for sheet in sheets if sheet), len(sheets))
+    note = _explain_missing_pictures(len(chosen), sum(1 for sheet in sheets if sheet), len(sheets))
     return template.render(parts, sheets=chosen, pictured=note).encode()
 
 
@@ -81,14 +81,14 @@ def _make_parts(contents: Contents) -> dict[str, Any]:
         "clusters": make_clusters(
             summary, contents.pictures, measure_colours(contents.points, contents.sheets)
         ),
-        "failures": sum_up_failures(contents.failures),
+        "failures": summarize_failures(contents.failures),
         "figures": make_figures(contents.plots),
         "parameters": _list_parameters(status, summary),
-        "command": repeat_command(status.request, summary),
+        "command": make_repeat_command(status.request, summary),
     }
 
 
-def _tell_pictured(shown: int, present: int, batches: int) -> str:
+def _explain_missing_pictures(shown: int, present: int, batches: int) -> str:
     """Return why some points have no picture, if so."""
     if not present:
         return "This job was run by a version of Shoal that kept no thumbnails."

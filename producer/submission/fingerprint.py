@@ -13,7 +13,7 @@ from shoal.shared.wire import encode
 # A job found must still be there when its result is read.
 SOON_SECONDS = 60.0
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) -> str:
@@ -52,7 +52,7 @@ def _read_inodes(folder: Folder) -> Iterator[int]:
 
 
 def find_same_job(
-    statuses: Iterable[Status], folder: Folder, now: float, tell: Tell
+    statuses: Iterable[Status], folder: Folder, now: float, notify: Notify
 ) -> Status | None:
     """Return the first of some jobs that has a result, or will have, of the images as they are.
 
@@ -60,17 +60,17 @@ def find_same_job(
         statuses: Of the jobs with the folder's fingerprint.
         folder: The images.
         now: Time of the server's clock, as the jobs' times are.
-        tell: Called with what a person should know of the jobs.
+        notify: Called with what a person should know of the jobs.
     """
     stopped = []
     for status in statuses:
         if status.state in {State.FAILED, State.CANCELLED}:
             stopped.append(status)
         elif not _is_expiring(status, now) and not _any_changed(folder, status.created_at):
-            tell(_describe_found(status))
+            notify(_describe_found(status))
             return status
     for status in stopped[:1]:
-        tell(_describe_stopped(status))
+        notify(_describe_stopped(status))
     return None
 
 

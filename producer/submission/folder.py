@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoal.producer.submission.walk import EXTENSIONS, Walk, by_bytes
+from shoal.producer.submission.walk import EXTENSIONS, Walk, sort_by_bytes
 from shoal.shared.errors import SourceError
 
 
@@ -36,17 +36,17 @@ def read_folder(source: Path) -> Folder:
     Raises:
         SourceError: The folder is missing, unreadable, no folder, or has no images.
     """
-    root = resolve(source)
+    root = resolve_source(source)
     _check_is_folder(root)
     walk = Walk(os.fspath(root))
     walk.list_tree("", walk.root)
     walk.follow_links()
-    folder = Folder(root, by_bytes(walk.paths), walk.skipped, by_bytes(walk.unreadable))
+    folder = Folder(root, sort_by_bytes(walk.paths), walk.skipped, sort_by_bytes(walk.unreadable))
     _check_has_images(folder)
     return folder
 
 
-def resolve(source: Path) -> Path:
+def resolve_source(source: Path) -> Path:
     """Return the absolute real path of ``source``."""
     # Not every shell expands the ~ of `make run SOURCE=~/Pictures`.
     home = source.expanduser() if source.parts[:1] == ("~",) else source
@@ -62,10 +62,10 @@ def _check_is_folder(root: Path) -> None:
     try:
         os.scandir(root).close()
     except OSError as error:
-        raise SourceError(f"{root} {remedy(root, error)}") from error
+        raise SourceError(f"{root} {_explain_unlistable(root, error)}") from error
 
 
-def remedy(root: Path, error: OSError) -> str:
+def _explain_unlistable(root: Path, error: OSError) -> str:
     """Return in words why ``root`` cannot be listed, and what to do."""
     match error:
         case FileNotFoundError():

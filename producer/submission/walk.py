@@ -34,9 +34,9 @@ class Walk:
         while pending:
             prefix, directory = pending.pop()
             if directory not in self.listed:
-                pending += self.list_directory(prefix, directory)
+                pending += self._list_directory(prefix, directory)
 
-    def list_directory(self, prefix: str, directory: str) -> list[tuple[str, str]]:
+    def _list_directory(self, prefix: str, directory: str) -> list[tuple[str, str]]:
         """Add the files and links of one directory and return its sub-directories."""
         try:
             with os.scandir(directory) as entries:
@@ -45,9 +45,9 @@ class Walk:
             self.unreadable.append(prefix.rstrip("/") or ".")
             return []
         self.listed.add(directory)
-        return [(f"{prefix}{e.name}/", e.path) for e in found if self.add_entry(prefix, e)]
+        return [(f"{prefix}{e.name}/", e.path) for e in found if self._add_entry(prefix, e)]
 
-    def add_entry(self, prefix: str, entry: os.DirEntry[str]) -> bool:
+    def _add_entry(self, prefix: str, entry: os.DirEntry[str]) -> bool:
         """Add one entry of a directory, or return whether it is a directory to be listed."""
         # No question here costs a system call: the directory knows what its entries are.
         if entry.is_dir(follow_symlinks=False):
@@ -55,10 +55,10 @@ class Walk:
         if entry.is_symlink():
             self.links.append(prefix + entry.name)
         else:
-            self.add_file(prefix + entry.name)
+            self._add_file(prefix + entry.name)
         return False
 
-    def add_file(self, path: str) -> None:
+    def _add_file(self, path: str) -> None:
         """Add one file as what its extension says."""
         kind = _extension(path)
         if kind in EXTENSIONS:
@@ -70,42 +70,42 @@ class Walk:
         """Add what the links lead to, and the links found on the way."""
         files: list[str] = []
         while self.links:
-            links, self.links = by_bytes(self.links), []
+            links, self.links = sort_by_bytes(self.links), []
             for link in links:
-                target = self.target(link)
+                target = self._target(link)
                 if os.path.isdir(target):  # noqa: PTH112 - Path's raises where a parent is locked
                     self.list_tree(f"{link}/", target)
                 else:
                     files.append(link)
-        self.add_linked_files(by_bytes(files))
+        self._add_linked_files(sort_by_bytes(files))
 
-    def add_linked_files(self, links: list[str]) -> None:
+    def _add_linked_files(self, links: list[str]) -> None:
         """Add the links to files, except to those that another path already names."""
         seen: set[str] = set()
         for link in links:
-            target = self.target(link)
+            target = self._target(link)
             present = os.path.exists(target)  # noqa: PTH110 - as above
-            if target in seen or (present and self.names(target)):
+            if target in seen or (present and self._is_listed_image(target)):
                 continue
             seen.add(target)
             # A broken link with an image's name is a lost image: listed, it is seen to fail. Any
             # other may have been an album, on a disk that is not there.
             if present or _extension(link) in EXTENSIONS:
-                self.add_file(link)
+                self._add_file(link)
             else:
                 self.unreadable.append(link)
 
-    def target(self, link: str) -> str:
+    def _target(self, link: str) -> str:
         """Return the real path behind a link."""
         return os.path.realpath(f"{self.root}/{link}")
 
-    def names(self, file: str) -> bool:
+    def _is_listed_image(self, file: str) -> bool:
         """Whether the file of this real path is an image of a directory that was listed."""
         directory, name = os.path.split(file)
         return directory in self.listed and not _is_hidden(name) and _extension(name) in EXTENSIONS
 
 
-def by_bytes(paths: list[str]) -> list[str]:
+def sort_by_bytes(paths: list[str]) -> list[str]:
     """Return paths in the order of their bytes, which no locale changes."""
     return sorted(paths, key=os.fsencode)
 

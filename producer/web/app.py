@@ -14,11 +14,11 @@ from shoal.producer.web.api import downloads, events, health, jobs, results
 from shoal.producer.web.pages import duplicates, login
 from shoal.producer.web.pages import jobs as pages
 from shoal.producer.web.problems import Problem
-from shoal.producer.web.rendering import Responses
+from shoal.producer.web.rendering import OpenApiResponses
 from shoal.producer.web.site import Site
 from shoal.producer.web.thumbnails import Thumbnails
 
-PROBLEMS: Responses = {
+PROBLEMS: OpenApiResponses = {
     code: {"model": Problem, "description": meaning}
     for code, meaning in {
         400: "Not JSON.",
@@ -39,7 +39,7 @@ PROBLEMS: Responses = {
 def make_site(client: Client, token: str | None) -> Site:
     """Return the site of a client's Redis."""
     site = Site(client, Access(token), Thumbnails(client.settings))
-    site.share_endings()
+    site.share_ended_sessions()
     return site
 
 

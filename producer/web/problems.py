@@ -68,7 +68,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_defect)
 
 
-def tell_problem(request: Request, status: int, error: str) -> Response:
+def make_problem_response(request: Request, status: int, error: str) -> Response:
     """Return a problem as the one who asks reads it: JSON of the API, else a page."""
     if request.url.path.startswith(("/api/", "/metrics", "/healthz", "/readyz")):
         return Json(Problem(error), status)
@@ -79,16 +79,16 @@ def tell_problem(request: Request, status: int, error: str) -> Response:
 def _answer_error(request: Request, error: Exception) -> Response:
     """Answer what Shoal raises on purpose."""
     if isinstance(error, BusyError):
-        response = tell_problem(request, 429, str(error))
+        response = make_problem_response(request, 429, str(error))
         response.headers["Retry-After"] = str(error.wait_seconds)
         return response
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-    return tell_problem(request, status, str(error))
+    return make_problem_response(request, status, str(error))
 
 
 def _answer_lost(request: Request, _error: Exception) -> Response:
     """Answer while Redis is away."""
-    response = tell_problem(request, 503, NO_ANSWER)
+    response = make_problem_response(request, 503, NO_ANSWER)
     response.headers["Retry-After"] = "2"
     return response
 
@@ -96,7 +96,7 @@ def _answer_lost(request: Request, _error: Exception) -> Response:
 def _answer_http(request: Request, error: Exception) -> Response:
     """Answer what the framework refuses: no such page, a method that it has not."""
     assert isinstance(error, HTTPException)  # noqa: S101  as registered
-    response = tell_problem(request, error.status_code, f"{error.detail}.")
+    response = make_problem_response(request, error.status_code, f"{error.detail}.")
     response.headers.update(error.headers or {})
     return response
 
@@ -105,9 +105,11 @@ def _answer_invalid(request: Request, error: Exception) -> Response:
     """Answer a request of another form than described."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  as registered
     faults = [f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
-    return tell_problem(request, 422, "; ".join(faults) + ".")
+    return make_problem_response(request, 422, "; ".join(faults) + ".")
 
 
 def _answer_defect(request: Request, error: Exception) -> Response:
     """Answer a defect of ours; the log has its traceback."""
-    return tell_problem(request, 500, f"Unexpected {type(error).__name__}: see the server's log.")
+    return make_problem_response(
+        request, 500, f"Unexpected {type(error).__name__}: see the server's log."
+    )

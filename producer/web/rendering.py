@@ -10,7 +10,7 @@ from shoal.shared.text import show_count, show_number
 from shoal.shared.wire import encode
 
 # As the description of the API takes them.
-Responses: TypeAlias = dict[int | str, dict[str, Any]]
+OpenApiResponses: TypeAlias = dict[int | str, dict[str, Any]]
 
 
 class Json(Response):

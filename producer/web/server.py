@@ -60,7 +60,7 @@ def serve(host: str, port: int) -> None:
     ):
         site = make_site(client, settings.web_token)
         _announce(host, listener.getsockname()[1], settings)
-        with _look_after(site):
+        with _sweep_in_background(site):
             make_server(site).run(sockets=[listener])
 
 
@@ -128,9 +128,9 @@ def make_server(site: Site) -> Server:
 
 
 @contextmanager
-def _look_after(site: Site) -> Iterator[None]:
+def _sweep_in_background(site: Site) -> Iterator[None]:
     """Look after lost work, ended sessions, and workers on the embedded server, meanwhile."""
-    thread = Thread(target=_sweep_often, args=[site], daemon=True)
+    thread = Thread(target=_sweep_until_closed, args=[site], daemon=True)
     thread.start()
     try:
         yield
@@ -139,15 +139,15 @@ def _look_after(site: Site) -> Iterator[None]:
         thread.join(END_SECONDS)
 
 
-def _sweep_often(site: Site) -> None:
+def _sweep_until_closed(site: Site) -> None:
     """Do what ``shoal status`` does for a job's sake, and share endings, every few seconds."""
     client = site.client
     while not site.closing.wait(client.settings.sweep_seconds):
         try:
             client.sweeper.sweep()
             if client.is_embedded and client.registry.active_jobs():
-                with site.changing:
+                with site.workers_lock:
                     client.workers.ensure_running()
-            site.share_endings()
+            site.share_ended_sessions()
         except (*PASSING, ShoalError) as error:
             logger.warning("could not look after the jobs: %s", error)

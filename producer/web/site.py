@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from shoal.producer.catalogue import Catalogue
 from shoal.producer.client import Client
 from shoal.producer.job import Job
-from shoal.producer.web.access.rates import Rate
+from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.thumbnails import Thumbnails
@@ -21,7 +21,7 @@ from shoal.shared.store import EndedSessions
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4
 # Folders listed at once; a large one takes seconds.
-WALKS = 2
+LISTINGS = 2
 
 
 @dataclass
@@ -32,22 +32,22 @@ class Site:
         client: Of the Redis.
         access: Who may ask.
         thumbnails: Of the images of all jobs.
-        submits: How often jobs may be made or changed.
-        estimates: How often a folder may be looked at.
-        logins: How often a wrong token may be tried, by address.
-        walks: Held by who lists a folder.
-        changing: Held by who sends work: two who start workers would start them twice.
+        submit_limit: How often jobs may be made or changed.
+        estimate_limit: How often a folder may be looked at.
+        login_limit: How often a wrong token may be tried, by address.
+        listings: Held by who lists a folder.
+        workers_lock: Held by who sends work: two who start workers would start them twice.
         closing: Set when the server ends, so that streams end too.
     """
 
     client: Client
     access: Access
     thumbnails: Thumbnails
-    submits: Rate = field(default_factory=lambda: Rate(burst=20, seconds=2))
-    estimates: Rate = field(default_factory=lambda: Rate(burst=20, seconds=1))
-    logins: Rate = field(default_factory=lambda: Rate(burst=5, seconds=10))
-    walks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(WALKS))
-    changing: Lock = field(default_factory=Lock)
+    submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
+    estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
+    login_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=5, seconds=10))
+    listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
+    workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
     catalogues: OrderedDict[tuple[str, float | None], Catalogue] = field(
         default_factory=OrderedDict
@@ -73,7 +73,7 @@ class Site:
                 self.catalogues.popitem(last=False)
         return made
 
-    def share_endings(self) -> None:
+    def share_ended_sessions(self) -> None:
         """Tell all pages of this Redis which sessions ended here, and learn which ended there."""
         if self.access.token is None:
             return
@@ -92,10 +92,10 @@ async def _find_site(request: Request) -> Site:
     return site
 
 
-TheSite = Annotated[Site, Depends(_find_site)]
+SiteDep = Annotated[Site, Depends(_find_site)]
 
 
-async def _find_job(job_id: str, site: TheSite) -> Job:
+async def _find_job(job_id: str, site: SiteDep) -> Job:
     """Return the job that a path names.
 
     Raises:
@@ -104,10 +104,10 @@ async def _find_job(job_id: str, site: TheSite) -> Job:
     return site.client.job(job_id)
 
 
-TheJob = Annotated[Job, Depends(_find_job)]
+JobDep = Annotated[Job, Depends(_find_job)]
 
 
-def _read_status(job: TheJob) -> Status:
+def _read_status(job: JobDep) -> Status:
     """Return where the job that a path names stands.
 
     Raises:
@@ -116,14 +116,14 @@ def _read_status(job: TheJob) -> Status:
     return job.status()
 
 
-TheStatus = Annotated[Status, Depends(_read_status)]
+StatusDep = Annotated[Status, Depends(_read_status)]
 
 
-def spend(rate: Rate, asker: str = "") -> None:
+def enforce(rate: RateLimit, caller: str = "") -> None:
     """Count what is asked for.
 
     Raises:
         BusyError: It was too often.
     """
-    if wait := rate.take(asker):
+    if wait := rate.take(caller):
         raise BusyError(wait)

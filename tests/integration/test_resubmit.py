@@ -31,7 +31,7 @@ def submit(shoal, folder, told):
 
     def submit(**options):
         options = {"clusters": 2, **options}
-        return shoal.submit_folder(read_folder(folder), tell=told.append, **options).id
+        return shoal.submit_folder(read_folder(folder), notify=told.append, **options).id
 
     return submit
 

@@ -16,8 +16,8 @@ import pytest
 from shoal.producer.report import Contents, render_report
 from shoal.producer.report.clusters import ROWS, make_clusters
 from shoal.producer.report.colours import measure_colours
-from shoal.producer.report.command import repeat_command
-from shoal.producer.report.failures import FAILURES_SHOWN, sum_up_failures
+from shoal.producer.report.command import make_repeat_command
+from shoal.producer.report.failures import FAILURES_SHOWN, summarize_failures
 from shoal.producer.report.map import make_layers
 from shoal.producer.report.page import MOST_BYTES, make_map_parts, render
 from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
@@ -264,7 +264,7 @@ def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
 
 def test_failures_are_counted_and_as_many_listed_as_there_is_room():
     late = Failure("z.png", FailureReason.DAMAGED, "")
-    found = sum_up_failures(iter([*FAILURES * FAILURES_SHOWN, late]))
+    found = summarize_failures(iter([*FAILURES * FAILURES_SHOWN, late]))
     assert found.total == 2 * FAILURES_SHOWN + 1
     assert found.reasons == [("empty", 2 * FAILURES_SHOWN), ("damaged", 1)]
     assert len(found.first) == FAILURES_SHOWN
@@ -277,7 +277,7 @@ def test_sheets_are_kept_evenly_as_far_as_there_is_room(room, kept):
 
 
 def test_the_command_that_repeats_it_works_in_a_shell():
-    words = shlex.split(repeat_command(replace(STATUS.request, batch_size=9), SUMMARY))
+    words = shlex.split(make_repeat_command(replace(STATUS.request, batch_size=9), SUMMARY))
     assert words[:3] == ["shoal", "run", "/my photos/<b>"]
     assert dict(zip(words[3::2], words[4::2], strict=True)) == {
         "--features": "pixels",

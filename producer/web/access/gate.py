@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shoal.producer.web.access.origins import is_foreign, names_loopback
 from shoal.producer.web.access.sessions import Access
-from shoal.producer.web.problems import tell_problem
+from shoal.producer.web.problems import make_problem_response
 
 # What a page may load: our own files, and no script or style within it.
 POLICY = (
@@ -58,11 +58,11 @@ class Gate:
         # With a token, a name that was bent gets no cookie and so no further.
         if self.access.token is None and not names_loopback(request):
             error = "This page is for this machine only: open it as 127.0.0.1 or localhost."
-            return tell_problem(request, 421, error)
+            return make_problem_response(request, 421, error)
         if is_foreign(request) and not self.access.has_token(request):
-            return tell_problem(request, 403, "Another site asks for this: refused.")
+            return make_problem_response(request, 403, "Another site asks for this: refused.")
         if _body_bytes(request) > MOST_BODY_BYTES:
-            return tell_problem(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
+            return make_problem_response(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
         if request.url.path.startswith(OPEN_PATHS) or self.access.admits(request):
             return None
         return _ask_for_token(request)
@@ -78,7 +78,7 @@ def _ask_for_token(request: Request) -> Response:
     """Return where a person enters the token, or what a program must send."""
     if request.url.path.startswith(("/api/", "/metrics")):
         error = "Send the token as `Authorization: Bearer …`: it is the server's SHOAL_WEB_TOKEN."
-        refusal = tell_problem(request, 401, error)
+        refusal = make_problem_response(request, 401, error)
         refusal.headers["WWW-Authenticate"] = "Bearer"
         return refusal
     return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 # Those who asked longest ago are forgotten: an attacker with many addresses must not fill memory.
-MOST_ASKERS = 4096
+MOST_CALLERS = 4096
 
 
 @dataclass
-class Rate:
+class RateLimit:
     """A token bucket for each who asks: ``burst`` times at once, then every ``seconds``."""
 
     burst: int
@@ -20,19 +20,19 @@ class Rate:
     buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
 
-    def take(self, asker: str = "") -> float:
+    def take(self, caller: str = "") -> float:
         """Count one more time; return 0 if it may be done, else the seconds to wait."""
         with self.lock:
             now = self.clock()
-            left, then = self.buckets.pop(asker, (float(self.burst), now))
+            left, then = self.buckets.pop(caller, (float(self.burst), now))
             left = min(self.burst, left + (now - then) / self.seconds)
             allowed = left >= 1
-            self.buckets[asker] = (left - 1 if allowed else left, now)
-            if len(self.buckets) > MOST_ASKERS:
+            self.buckets[caller] = (left - 1 if allowed else left, now)
+            if len(self.buckets) > MOST_CALLERS:
                 self.buckets.popitem(last=False)
             return 0.0 if allowed else (1 - left) * self.seconds
 
-    def forgive(self, asker: str = "") -> None:
+    def reset(self, caller: str = "") -> None:
         """Forget what was counted."""
         with self.lock:
-            self.buckets.pop(asker, None)
+            self.buckets.pop(caller, None)

@@ -7,11 +7,11 @@ from typing import IO, Literal
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
-from shoal.producer.export.tables import write_form, write_rows
+from shoal.producer.export.tables import write_in_format, write_rows
 from shoal.producer.job import Job
 from shoal.producer.report import make_report
-from shoal.producer.web.rendering import Responses
-from shoal.producer.web.site import TheJob
+from shoal.producer.web.rendering import OpenApiResponses
+from shoal.producer.web.site import JobDep
 from shoal.shared.findings import Duplicate, Failure
 
 FileName = Literal[
@@ -38,13 +38,15 @@ REPORT_POLICY = (
     " 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-ANY: Responses = {200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}}}
+ANY: OpenApiResponses = {
+    200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}}
+}
 
 router = APIRouter()
 
 
 @router.get("/jobs/{job_id}/downloads/{name}", response_class=Response, responses=ANY)
-def download(job: TheJob, name: FileName) -> Response:
+def download(job: JobDep, name: FileName) -> Response:
     """What a finished job found, as a file."""
     # Written before it is sent: what goes wrong is told as such, not by a file cut off.
     file = TemporaryFile()  # noqa: SIM115  closed once it was sent
@@ -68,9 +70,9 @@ def _write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
     Raises:
         ShoalError: The job has no result, or a package is missing.
     """
-    stem, _, form = name.partition(".")
+    stem, _, file_format = name.partition(".")
     if stem == "labels":
-        write_form(job.labels(), form, file)
+        write_in_format(job.labels(), file_format, file)
     elif stem == "failures":
         write_rows(job.failures(), Failure, file)
     elif stem == "duplicates":

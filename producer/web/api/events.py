@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from shoal.producer.web.problems import NO_ANSWER
-from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
+from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.connection import LOST
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import Status
@@ -18,14 +18,14 @@ from shoal.shared.wire import encode
 JOB_SECONDS = 0.4
 # Each of the jobs takes a round trip.
 JOBS_SECONDS = 1.0
-JOBS_A_PAGE = 50
+JOBS_PER_PAGE = 50
 
 router = APIRouter()
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
 async def follow_job(
-    site: TheSite, job: TheJob, _status: TheStatus
+    site: SiteDep, job: JobDep, _status: StatusDep
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's status whenever it changes, until its end.
 
@@ -37,11 +37,11 @@ async def follow_job(
 
 
 @router.get("/events", response_class=EventSourceResponse)
-async def follow_jobs(site: TheSite) -> AsyncIterator[ServerSentEvent]:
+async def follow_jobs(site: SiteDep) -> AsyncIterator[ServerSentEvent]:
     """Stream the statuses of the newest 50 jobs whenever one changes: events `jobs`, `away`."""
 
     def read() -> list[Status]:
-        return list(site.client.jobs(count=JOBS_A_PAGE))
+        return list(site.client.jobs(count=JOBS_PER_PAGE))
 
     async for event in _follow(site, read, JOBS_SECONDS):
         yield event

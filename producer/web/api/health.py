@@ -6,7 +6,7 @@ from starlette.responses import Response
 from shoal.producer.web.api.metrics import measure
 from shoal.producer.web.problems import Problem
 from shoal.producer.web.rendering import Json
-from shoal.producer.web.site import TheSite
+from shoal.producer.web.site import SiteDep
 from shoal.shared.connection import find_faults
 
 router = APIRouter(include_in_schema=False)
@@ -19,7 +19,7 @@ def is_up() -> Response:
 
 
 @router.get("/readyz")
-def is_ready(site: TheSite) -> Response:
+def is_ready(site: SiteDep) -> Response:
     """That Redis answers, and keeps what it is given."""
     site.client.redis.ping()
     if faults := find_faults(site.client.redis):
@@ -28,7 +28,7 @@ def is_ready(site: TheSite) -> Response:
 
 
 @router.get("/metrics")
-def show_metrics(site: TheSite) -> Response:
+def show_metrics(site: SiteDep) -> Response:
     """What Prometheus collects."""
     content, media_type = measure(site.client)
     return Response(content, media_type=media_type)

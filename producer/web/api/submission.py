@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shoal.producer.job import Job
-from shoal.producer.submission.folder import Folder, read_folder, resolve
+from shoal.producer.submission.folder import Folder, read_folder, resolve_source
 from shoal.producer.submission.request import make_request
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
@@ -100,7 +100,7 @@ def submit(site: Site, submission: Submission) -> Job:
         BusyError: Too many folders are looked at.
     """
     folder = _list_folder(site, submission.source)
-    with site.changing:
+    with site.workers_lock:
         options = submission.options()
         job = site.client.submit_folder(folder, force=submission.force, **options)
         site.client.workers.ensure_running()
@@ -115,12 +115,12 @@ def _list_folder(site: Site, source: str) -> Folder:
         BusyError: Too many folders are looked at.
     """
     _check_source(source, site.client.settings.image_roots)
-    if not site.walks.acquire(blocking=False):
+    if not site.listings.acquire(blocking=False):
         raise BusyError(1)
     try:
         return read_folder(Path(source))
     finally:
-        site.walks.release()
+        site.listings.release()
 
 
 def _check_source(source: str, roots: tuple[Path, ...]) -> None:
@@ -131,7 +131,7 @@ def _check_source(source: str, roots: tuple[Path, ...]) -> None:
     """
     if "\0" in source or not source.startswith(("/", "~/")):
         raise SourceError("Give the whole path of the folder, from its first / on.")
-    folder = resolve(Path(source))
+    folder = resolve_source(Path(source))
     if roots and not any(folder.is_relative_to(root) for root in roots):
         allowed = os.pathsep.join(map(str, roots))
         raise SourceError(f"Not under a directory of SHOAL_IMAGE_ROOTS: {allowed}.")

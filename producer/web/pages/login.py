@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shoal.producer.web.access.sessions import SESSION_COOKIE, SESSION_SECONDS
 from shoal.producer.web.rendering import Page
-from shoal.producer.web.site import TheSite, spend
+from shoal.producer.web.site import SiteDep, enforce
 from shoal.shared.store.errors import PASSING
 
 router = APIRouter(include_in_schema=False)
@@ -21,15 +21,15 @@ def show_login(request: Request) -> Response:
 
 
 @router.post("/login")
-async def log_in(request: Request, site: TheSite) -> Response:
+async def log_in(request: Request, site: SiteDep) -> Response:
     """Set the session's cookie if the token is right."""
     form = parse_qs((await request.body()).decode(errors="replace"))
     given, onward = form.get("token", [""])[0], safe_path(form.get("next", ["/"])[0])
     address = request.client.host if request.client else ""
-    spend(site.logins, address)
+    enforce(site.login_limit, address)
     if not site.access.is_token(given.strip().encode()):
         return Page("login.html", 403, next=onward, error="That is not the token.")
-    site.logins.forgive(address)
+    site.login_limit.reset(address)
     answer = RedirectResponse(onward, 303)
     answer.set_cookie(
         SESSION_COOKIE,
@@ -43,13 +43,13 @@ async def log_in(request: Request, site: TheSite) -> Response:
 
 
 @router.post("/logout")
-def log_out(request: Request, site: TheSite) -> Response:
+def log_out(request: Request, site: SiteDep) -> Response:
     """End the session, whoever else has its cookie, and drop the cookie."""
     if session := site.access.read_session(request):
         site.access.ended.add(session)
         # Those that Redis does not take now are told to the other pages later.
         with suppress(*PASSING):
-            site.share_endings()
+            site.share_ended_sessions()
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
