@@ -1,7 +1,7 @@
 """The command line: ``shoal``, or ``python -m shoal``.
 
-What takes long to import is imported by the command that needs it: ``shoal --help`` and
-``shoal status`` answer at once.
+Each command itself imports what takes long to import: ``shoal --help`` and ``shoal status``
+must answer at once.
 """
 
 from pathlib import Path
@@ -11,6 +11,7 @@ import click
 
 from shoal.producer.cli.group import Commands, connect_client
 from shoal.producer.cli.options import (
+    concurrency_option,
     force_option,
     job_options,
     json_option,
@@ -30,14 +31,14 @@ def main() -> None:
 @main.command()
 @source_argument
 @out_option
-@click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@concurrency_option
 @job_options
 @force_option
 @json_option
 def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
 ) -> None:
-    """Cluster the images in SOURCE here and now: everything in one command."""
+    """Cluster the images in the folder SOURCE, in one command."""
     from shoal.producer.cli.run import run_folder
 
     run_folder(source, options, out=out, concurrency=concurrency, as_json=as_json)
@@ -49,7 +50,10 @@ def run(
 @force_option
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
-    """Submit the images in SOURCE and print the job's id."""
+    """Submit the images in the folder SOURCE as a job.
+
+    Prints the job's id and does not wait. Workers must be running: see `shoal worker`.
+    """
     from shoal.producer.cli.printing import print_left_out, print_note, print_status, warn_if_idle
     from shoal.producer.submission.folder import read_folder
 
@@ -66,10 +70,10 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 
 @main.command()
 @click.argument("job")
-@click.option("--watch", is_flag=True, help="Go on until the job has ended.")
+@click.option("--watch", is_flag=True, help="Show the progress until the job has ended.")
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
-    """Print where JOB stands."""
+    """Print the state and progress of JOB."""
     from shoal.producer.cli.printing import print_status, print_status_on_error
     from shoal.producer.cli.progress import watch_job
 
@@ -85,10 +89,10 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 
 @main.command()
 @click.argument("job")
-@click.option("--timeout", "timeout_seconds", type=float, help="Seconds to wait at most.")
+@click.option("--timeout", "timeout_seconds", type=float, help="Longest time to wait, in seconds.")
 @json_option
 def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
-    """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
+    """Wait until JOB has ended. Exit with 1 if it failed or was cancelled."""
     from shoal.producer.cli.printing import print_status, print_status_on_error
     from shoal.producer.cli.progress import watch_job
 
@@ -109,7 +113,7 @@ def jobs(as_json: bool) -> None:
         print_jobs(list(client.jobs()), as_json)
 
 
-# In the order of their use, as the others: `shoal --help` lists them so.
+# Added here, since `shoal --help` lists commands in the order of their use.
 for command in COMMANDS:
     main.add_command(command)
 
@@ -118,7 +122,7 @@ for command in COMMANDS:
 @click.argument("job")
 @json_option
 def cancel(job: str, as_json: bool) -> None:
-    """Cancel JOB; what was loaded stays."""
+    """Cancel JOB; what was loaded is kept for `shoal retry`."""
     from shoal.producer.cli.printing import print_status
 
     with connect_client() as client:
@@ -129,10 +133,10 @@ def cancel(job: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("job")
-@click.option("--failed-only", is_flag=True, help="Only the images that failed.")
+@click.option("--failed-only", is_flag=True, help="Try only the failed images again.")
 @json_option
 def retry(job: str, failed_only: bool, as_json: bool) -> None:
-    """Let JOB, which failed or was cancelled, go on with what is missing."""
+    """Continue JOB after it failed or was cancelled. What was loaded is kept."""
     from shoal.producer.cli.printing import print_status, warn_if_idle
 
     with connect_client() as client:
@@ -141,24 +145,30 @@ def retry(job: str, failed_only: bool, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@concurrency_option
 def worker(concurrency: int | None) -> None:
-    """Work on the jobs of the Redis that is set, until told to stop."""
+    """Run a worker for all jobs, until you stop it."""
     from shoal.producer.cli.worker import become_worker
 
     become_worker(concurrency)
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 takes any free one.",
+)
 def serve(host: str, port: int) -> None:
-    """Serve a page to watch jobs, submit them and see their results."""
+    """Serve a web page that submits jobs and shows their results."""
     try:
         from shoal.producer.web.server import serve as serve_page
     except ImportError as error:
         raise UsageError(
-            "The page needs more packages: pip install fastapi uvicorn prometheus-client."
+            "The web page needs more packages: pip install fastapi uvicorn prometheus-client."
         ) from error
 
     serve_page(host, port)

@@ -133,7 +133,7 @@ def test_what_is_left_out_of_a_folder_is_said(capsys):
     unreadable = [f"locked{n}" for n in range(7)]
     print_left_out(Folder(Path("/p"), ["a.png"], Counter({"txt": 1200, "": 1}), unreadable))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Left out 1,201 files that are no images: 1,200 txt, 1 other"
+    assert lines[0] == "Left out 1,201 files that are not images: 1,200 txt, 1 other"
     assert lines[1] == "Cannot be read: /p/locked0"
     assert lines[-1] == "… and 2 more"
 
