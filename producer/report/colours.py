@@ -13,20 +13,21 @@ from shoal.producer.report.points import Points
 from shoal.shared.images.thumbnails import TILE_PIXELS
 
 COLOURS_SHOWN = 6
-# Pixels of a tile, each way: a JPEG is decoded fastest at an eighth of its size.
+# Width and height that tiles are decoded to: a JPEG is decoded fastest at an eighth of its size.
 PIXELS = TILE_PIXELS // 8
 
 Pixels = NDArray[np.uint8]
 
 
 def measure_colours(points: Points, sheets: Sequence[bytes]) -> dict[int, list[str]]:
-    """Return the dominant colours of each cluster, the commonest first, as "#rrggbb".
-
-    By median cut (Heckbert 1982), in a few pixels of each thumbnail.
+    """Measure the dominant colours of each cluster by median cut (Heckbert 1982).
 
     Args:
-        points: The images of the sheets, each sheet's in its order.
-        sheets: Thumbnails of each batch; empty where there are none.
+        points: The images on the sheets, in the order of the sheets and their tiles.
+        sheets: JPEG of the thumbnails of each batch; empty where there are none.
+
+    Returns:
+        By label, colours as "#rrggbb", the most common first.
     """
     parts: defaultdict[int, list[Pixels]] = defaultdict(list)
     labels = np.array(points.labels, np.int64)
@@ -39,7 +40,7 @@ def measure_colours(points: Points, sheets: Sequence[bytes]) -> dict[int, list[s
 
 
 def _shrink_sheet(sheet: bytes, n_tiles: int) -> Pixels:
-    """Return the tiles of a sheet with an eighth of their width, shape (n_tiles, 4, 4, 3)."""
+    """Decode the tiles of a sheet at an eighth of their width, shape (n_tiles, 4, 4, 3)."""
     picture = Image.open(BytesIO(sheet))
     picture.draft("RGB", (picture.width // 8, picture.height // 8))
     pixels = np.asarray(picture, np.uint8)
@@ -49,7 +50,7 @@ def _shrink_sheet(sheet: bytes, n_tiles: int) -> Pixels:
 
 
 def _pick_dominant(tiles: Pixels) -> list[str]:
-    """Return the dominant colours of tiles of shape (n, 4, 4, 3)."""
+    """Return up to six dominant colours of tiles of shape (n, 4, 4, 3)."""
     picture = Image.fromarray(tiles.reshape(len(tiles), -1, 3))
     few = picture.quantize(COLOURS_SHOWN, Image.Quantize.MEDIANCUT).convert("RGB")
     counted = {

@@ -7,7 +7,7 @@ from shoal.shared.jobs import JobRequest
 
 
 def make_repeat_command(request: JobRequest, summary: Summary) -> str:
-    """Return a line for a shell that runs the job again, with all that its labels depend on."""
+    """Make the shell command that repeats a job, with all options that its labels depend on."""
     options = {
         "features": request.features,
         "image-size": request.image_size,

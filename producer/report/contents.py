@@ -1,4 +1,4 @@
-"""What a report is made of, read from the store."""
+"""The contents of a report, read from the store."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ class Contents:
     """What a report shows of a finished job.
 
     Attributes:
-        status: Where the job stands.
-        summary: What it found.
+        status: The job's status.
+        summary: The job's summary.
         points: The images on the map.
-        failures: The images that could not be used; read once.
-        plots: PNG by name.
-        pictures: JPEG of representatives and outliers, by path.
-        sheets: Thumbnails of each batch; empty where there are none.
+        failures: The images that could not be used; can be iterated over once.
+        plots: PNG of each plot, by name.
+        pictures: JPEG of each representative and outlier, by path.
+        sheets: JPEG of the thumbnails of each batch; empty where there are none.
     """
 
     status: Status
@@ -33,10 +33,10 @@ class Contents:
 
 
 def read_contents(job: Job) -> Contents:
-    """Return the contents of a finished job's report.
+    """Read the contents of a finished job's report.
 
     Raises:
-        NotFinishedError: The job has no result yet, or none any more.
+        NotFinishedError: The job has no result yet, or its result has expired.
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
     """

@@ -1,4 +1,4 @@
-"""The page: a report's parts, or its map alone, put together in one file of limited size."""
+"""The HTML page of a report, or of its map alone: one file of limited size."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,10 +26,10 @@ TEMPLATES = load_templates(
 
 
 def make_report(job: Job) -> bytes:
-    """Return the report of a finished job as HTML, below 15 MB.
+    """Make the report of a finished job as HTML, below 15 MB.
 
     Raises:
-        NotFinishedError: The job has no result yet, or none any more.
+        NotFinishedError: The job has no result yet, or its result has expired.
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
     """
@@ -37,10 +37,10 @@ def make_report(job: Job) -> bytes:
 
 
 def make_map_page(job: Job) -> bytes:
-    """Return the map of a finished job's report alone, as HTML that fills a frame.
+    """Make only the map of a finished job's report, as HTML that fills a frame.
 
     Raises:
-        NotFinishedError: The job has no result yet, or none any more.
+        NotFinishedError: The job has no result yet, or its result has expired.
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
     """
@@ -49,12 +49,12 @@ def make_map_page(job: Job) -> bytes:
 
 
 def render_report(contents: Contents) -> bytes:
-    """Return a report as HTML."""
+    """Render a report as HTML."""
     return render("report.html", _make_parts(contents), contents.sheets)
 
 
 def render(name: str, parts: Mapping[str, Any], sheets: Sequence[bytes]) -> bytes:
-    """Return a template as HTML; thumbnails have the room that the rest leaves."""
+    """Render a template as HTML, with as many sheets of thumbnails as the limit leaves room for."""
     template = TEMPLATES.get_template(name)
     bare = len(template.render(parts, sheets=[], pictured="").encode())
     chosen = choose_sheets(sheets, MOST_BYTES - bare)
@@ -63,7 +63,7 @@ def render(name: str, parts: Mapping[str, Any], sheets: Sequence[bytes]) -> byte
 
 
 def make_map_parts(contents: Contents) -> dict[str, Any]:
-    """Return what the template of a map shows, but for the sheets of thumbnails."""
+    """Make the values for the template of a map, except the sheets of thumbnails."""
     return {
         "map": make_map(contents.points, contents.summary),
         "n_images": contents.status.images.loaded,
@@ -73,7 +73,7 @@ def make_map_parts(contents: Contents) -> dict[str, Any]:
 
 
 def _make_parts(contents: Contents) -> dict[str, Any]:
-    """Return what the template of a report shows, but for the sheets of thumbnails."""
+    """Make the values for the template of a report, except the sheets of thumbnails."""
     status, summary = contents.status, contents.summary
     return make_map_parts(contents) | {
         "status": status,
@@ -89,16 +89,16 @@ def _make_parts(contents: Contents) -> dict[str, Any]:
 
 
 def _explain_missing_pictures(shown: int, present: int, batches: int) -> str:
-    """Return why some points have no picture, if so."""
+    """Say why some points have no picture; "" if all have one."""
     if not present:
         return "This job was run by a version of Shoal that kept no thumbnails."
     if shown < present:
-        return f"For want of room, {1 - shown / batches:.0%} of the points have no picture."
+        return f"To limit the file's size, {1 - shown / batches:.0%} of the points have no picture."
     return ""
 
 
 def _list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
-    """Return what the result depends on, and what it came to, by name."""
+    """List the options and key figures of the result, each with its name."""
     request = status.request
     return [
         ("Features", show_name(request.features)),
