@@ -1,4 +1,4 @@
-"""The site: what all routes work with."""
+"""The site: the state that all routes share, and their dependencies."""
 
 import time
 from collections import OrderedDict
@@ -20,24 +20,26 @@ from shoal.shared.store import EndedSessions
 
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4
-# Folders listed at once; a large one takes seconds.
+# Most folders that are listed at the same time; a large one takes seconds.
 LISTINGS = 2
 
 
 @dataclass
 class Site:
-    """One Redis, and what is kept of it between two requests.
+    """One Redis as the web server sees it, and what is kept between requests.
 
     Attributes:
-        client: Of the Redis.
-        access: Who may ask.
-        thumbnails: Of the images of all jobs.
-        submit_limit: How often jobs may be made or changed.
-        estimate_limit: How often a folder may be looked at.
+        client: The client of this Redis.
+        access: Decides whose requests are answered.
+        thumbnails: Thumbnails of the images of all jobs.
+        submit_limit: How often jobs may be submitted or retried.
+        estimate_limit: How often estimates may be asked for.
         login_limit: How often a wrong token may be tried, by address.
-        listings: Held by who lists a folder.
-        workers_lock: Held by who sends work: two who start workers would start them twice.
-        closing: Set when the server ends, so that streams end too.
+        listings: Held while a folder is listed.
+        workers_lock: Held while workers may be started: two requests must not start them twice.
+        closing: Set when the server stops, so that event streams end.
+        catalogues: The catalogues used last, by job id and time of its end.
+        catalogues_lock: Held while ``catalogues`` is used.
     """
 
     client: Client
@@ -55,10 +57,10 @@ class Site:
     catalogues_lock: Lock = field(default_factory=Lock)
 
     def catalogue(self, job: Job) -> Catalogue:
-        """Return the images of a finished job.
+        """Return the catalogue of a finished job, from memory if it was used lately.
 
         Raises:
-            NotFinishedError: It has not finished yet.
+            NotFinishedError: The job has not finished yet.
         """
         # A job that was retried ends at another time, with other labels.
         key = (job.id, job.status().finished_at)
@@ -74,7 +76,7 @@ class Site:
         return made
 
     def share_ended_sessions(self) -> None:
-        """Tell all pages of this Redis which sessions ended here, and learn which ended there."""
+        """Exchange ended sessions with the other web servers of this Redis."""
         if self.access.token is None:
             return
         now, store = time.time(), EndedSessions(self.client.redis)
@@ -85,9 +87,9 @@ class Site:
         self.access.ended.update(known)
 
 
-# Those that ask nothing of Redis are async: each other one takes a turn of a thread.
+# Dependencies that do not ask Redis are async: each of the others takes a thread.
 async def _find_site(request: Request) -> Site:
-    """Return the site that a request is made to."""
+    """Return the site of a request's application."""
     site: Site = request.app.state.site
     return site
 
@@ -96,7 +98,7 @@ SiteDep = Annotated[Site, Depends(_find_site)]
 
 
 async def _find_job(job_id: str, site: SiteDep) -> Job:
-    """Return the job that a path names.
+    """Return the job in a request's path.
 
     Raises:
         UnknownJobError: No job can have this id.
@@ -108,7 +110,7 @@ JobDep = Annotated[Job, Depends(_find_job)]
 
 
 def _read_status(job: JobDep) -> Status:
-    """Return where the job that a path names stands.
+    """Return the status of the job in a request's path.
 
     Raises:
         UnknownJobError: There is no such job.
@@ -119,11 +121,11 @@ def _read_status(job: JobDep) -> Status:
 StatusDep = Annotated[Status, Depends(_read_status)]
 
 
-def enforce(rate: RateLimit, caller: str = "") -> None:
-    """Count what is asked for.
+def enforce(limit: RateLimit, caller: str = "") -> None:
+    """Count one request against a limit.
 
     Raises:
-        BusyError: It was too often.
+        BusyError: There were too many.
     """
-    if wait := rate.take(caller):
+    if wait := limit.take(caller):
         raise BusyError(wait)

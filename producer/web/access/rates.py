@@ -1,4 +1,4 @@
-"""Rates: how often something may be done, by each who asks."""
+"""Rate limits: how often each caller may do something."""
 
 import time
 from collections import OrderedDict
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-# Those who asked longest ago are forgotten: an attacker with many addresses must not fill memory.
+# Beyond this, the oldest are forgotten: an attacker with many addresses must not fill the memory.
 MOST_CALLERS = 4096
 
 
 @dataclass
 class RateLimit:
-    """A token bucket for each who asks: ``burst`` times at once, then every ``seconds``."""
+    """A token bucket per caller: ``burst`` times at once, then once every ``seconds``."""
 
     burst: int
     seconds: float
@@ -21,7 +21,7 @@ class RateLimit:
     lock: Lock = field(default_factory=Lock)
 
     def take(self, caller: str = "") -> float:
-        """Count one more time; return 0 if it may be done, else the seconds to wait."""
+        """Count one more request; return 0 if it is allowed, else the seconds to wait."""
         with self.lock:
             now = self.clock()
             left, then = self.buckets.pop(caller, (float(self.burst), now))
@@ -33,6 +33,6 @@ class RateLimit:
             return 0.0 if allowed else (1 - left) * self.seconds
 
     def reset(self, caller: str = "") -> None:
-        """Forget what was counted."""
+        """Forget a caller's requests."""
         with self.lock:
             self.buckets.pop(caller, None)

@@ -1,4 +1,4 @@
-"""Events: where jobs stand, as a stream that a browser follows (server-sent events)."""
+"""Server-sent events: the statuses of jobs, as a stream that a browser follows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +16,7 @@ from shoal.shared.jobs import Status
 from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4
-# Each of the jobs takes a round trip.
+# Longer: the status of each job takes a round trip.
 JOBS_SECONDS = 1.0
 JOBS_PER_PAGE = 50
 
@@ -27,10 +27,10 @@ router = APIRouter()
 async def follow_job(
     site: SiteDep, job: JobDep, _status: StatusDep
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream the job's status whenever it changes, until its end.
+    """Stream the job's status whenever it changes, until the job has ended.
 
     Events: `status` with a status, `away` while Redis does not answer, `gone` if the job has
-    expired. Comments in between keep the connection.
+    expired. Comments in between keep the connection open.
     """
     async for event in _follow(site, job.status, JOB_SECONDS):
         yield event
@@ -50,12 +50,12 @@ async def follow_jobs(site: SiteDep) -> AsyncIterator[ServerSentEvent]:
 async def _follow(
     site: Site, read: Callable[[], Any], seconds: float
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield what ``read`` returns whenever it changes; a job's status until the last.
+    """Yield what ``read`` returns whenever it changes, until a job's last status.
 
     Args:
-        site: Ends the stream when it closes.
-        read: Returns a status, or several.
-        seconds: Between two looks.
+        site: The stream ends when the site closes.
+        read: Reads one status, or several.
+        seconds: Time between two reads.
     """
     last = None
     while not site.closing.is_set():
@@ -69,7 +69,7 @@ async def _follow(
 
 
 def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
-    """Return what there is to tell, and whether nothing will follow."""
+    """Return the event to send, and whether it is the last one."""
     try:
         now = read()
     except LOST:

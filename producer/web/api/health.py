@@ -1,4 +1,4 @@
-"""Health: what an orchestrator and Prometheus ask."""
+"""Health checks for an orchestrator, and metrics for Prometheus."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -14,13 +14,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 def is_up() -> Response:
-    """That the process answers."""
+    """Answer as long as the process runs."""
     return Json({"status": "up"})
 
 
 @router.get("/readyz")
 def is_ready(site: SiteDep) -> Response:
-    """That Redis answers, and keeps what it is given."""
+    """Check that Redis answers and keeps its data."""
     site.client.redis.ping()
     if faults := find_faults(site.client.redis):
         return Json(Problem("; ".join(faults)), 503)
@@ -29,6 +29,6 @@ def is_ready(site: SiteDep) -> Response:
 
 @router.get("/metrics")
 def show_metrics(site: SiteDep) -> Response:
-    """What Prometheus collects."""
+    """Return the metrics that Prometheus collects."""
     content, media_type = measure(site.client)
     return Response(content, media_type=media_type)

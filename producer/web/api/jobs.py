@@ -1,4 +1,4 @@
-"""The API's jobs: listed, submitted, looked at, cancelled, tried again."""
+"""The API's jobs: list, submit, estimate, show, cancel, retry."""
 
 from typing import Annotated
 
@@ -10,11 +10,10 @@ from shoal.producer.web.rendering import Json
 from shoal.producer.web.site import JobDep, SiteDep, StatusDep, enforce
 from shoal.shared.jobs import Status
 
-Start = Annotated[int, Query(ge=0, le=2**53, description="How many to leave out.")]
+Start = Annotated[int, Query(ge=0, le=2**53, description="How many to skip.")]
 Count = Annotated[int, Query(ge=1, le=1000, description="How many to return at most.")]
 FailedOnly = Annotated[
-    bool,
-    Body(embed=True, description="Whether to try only the images again that failed."),
+    bool, Body(embed=True, description="Whether to try only the failed images again.")
 ]
 
 router = APIRouter()
@@ -28,7 +27,7 @@ def list_jobs(site: SiteDep, start: Start = 0, count: Count = 100) -> Response:
 
 @router.post("/jobs", response_model=Status, status_code=201, responses={200: {"model": Status}})
 def submit_job(site: SiteDep, submission: Submission) -> Response:
-    """Submit a folder. 200 is a job that was there already, of the same images and options."""
+    """Submit a folder. 200 returns an existing job with the same images and options."""
     enforce(site.submit_limit)
     job = submit(site, submission)
     location = {"Location": f"/api/v1/jobs/{job.id}"}
@@ -37,27 +36,27 @@ def submit_job(site: SiteDep, submission: Submission) -> Response:
 
 @router.post("/estimate", response_model=Preview)
 def estimate_job(site: SiteDep, submission: Submission) -> Response:
-    """What a submission would come to; nothing is made."""
+    """Estimate what a job would need, without submitting it."""
     enforce(site.estimate_limit)
     return Json(preview(site, submission))
 
 
 @router.get("/jobs/{job_id}", response_model=Status)
 def show_job(status: StatusDep) -> Response:
-    """Where a job stands."""
+    """The state and progress of a job."""
     return Json(status)
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=Status)
 def cancel_job(job: JobDep) -> Response:
-    """Cancel a job; what was loaded stays."""
+    """Cancel a job; what was loaded is kept for a retry."""
     job.cancel()
     return Json(job.status())
 
 
 @router.post("/jobs/{job_id}/retry", response_model=Status)
 def retry_job(site: SiteDep, job: JobDep, failed_only: FailedOnly = False) -> Response:
-    """Let a failed or cancelled job go on with what is missing."""
+    """Continue a failed or cancelled job with what is missing."""
     enforce(site.submit_limit)
     with site.workers_lock:
         return Json(job.retry(failed_only=failed_only))

@@ -27,13 +27,13 @@ router = APIRouter(prefix="/jobs/{job_id}")
 
 @router.get("/summary", response_model=Summary)
 def show_summary(job: JobDep) -> Response:
-    """What a finished job found: clusters, representatives, outliers."""
+    """An overview of a finished job's results: clusters, representatives, outliers."""
     return Json(job.summary())
 
 
 @router.get("/labels", response_model=list[Member])
 def list_labels(site: SiteDep, job: JobDep, start: Start = 0, count: Count = 100) -> Response:
-    """Images and their clusters, in the order of the folder."""
+    """Images and their clusters, sorted by path."""
     return Json(site.catalogue(job).rows(start, count))
 
 
@@ -47,7 +47,7 @@ def list_members(
 
 @router.get("/failures", response_model=list[Failure])
 def list_failures(job: JobDep, start: Start = 0, count: Count = 100) -> Response:
-    """Images that could not be used, and why, in the order of the folder."""
+    """Images that could not be used, with the reasons, sorted by path."""
     return Json(list(islice(job.failures(), start, start + count)))
 
 
@@ -65,7 +65,7 @@ def show_thumbnail(
     number: Number,
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
-    """A small JPEG of an image, which is named by its number: its place in the job's manifest."""
+    """A small JPEG of an image; its number is its place in the job's manifest, from 0."""
     path = site.catalogue(job).path(number)
     thumbnail, name = site.thumbnails.find(FilePath(status.request.source) / path)
     headers = {"ETag": f'"{name}"', "Cache-Control": "private, max-age=600"}

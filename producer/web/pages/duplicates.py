@@ -1,4 +1,4 @@
-"""The page of duplicates: images that are copies of each other or look alike, side by side."""
+"""The page of duplicates: images that are copies or look alike, side by side."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
@@ -38,13 +38,13 @@ def show_duplicates(site: SiteDep, job: JobDep, status: StatusDep, number: Numbe
 
 
 def split_groups(duplicates: Iterable[Duplicate]) -> Iterator[list[Duplicate]]:
-    """Yield the duplicates of each group."""
+    """Split duplicates, which are sorted by group, into their groups."""
     for _, group in groupby(duplicates, key=attrgetter("group")):
         yield list(group)
 
 
 def _show_group(catalogue: Catalogue, group: list[Duplicate]) -> list[Picture]:
-    """Return the first images of a group, each with what it has to do with the others."""
+    """Show the first images of a group, each with its relation to the others."""
     firsts: dict[int, str] = {}
     return [
         Picture(catalogue.number(image.path), image.path, describe_relation(image, firsts))
@@ -53,7 +53,12 @@ def _show_group(catalogue: Catalogue, group: list[Duplicate]) -> list[Picture]:
 
 
 def describe_relation(image: Duplicate, firsts: dict[int, str]) -> str:
-    """Return what an image has to do with others; ``firsts`` is the first of each content."""
+    """Describe how an image relates to the others of its group.
+
+    Args:
+        image: The image.
+        firsts: First path of each content in the group so far; this image is added.
+    """
     first = firsts.setdefault(image.content, image.path)
     if first != image.path:
         return f"a copy of {first}"

@@ -1,4 +1,4 @@
-"""The pages: jobs, a job, a cluster, failures, as HTML that can be read without a script."""
+"""The pages of jobs: all jobs, one job, one cluster, failures, the report and the map."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -28,7 +28,7 @@ FAILURES_PER_PAGE = 100
 SHOWN_OF_CLUSTER = 8
 SHOWN_OUTLIERS = 16
 
-# The one page that has a frame: of the map.
+# For the one page that has a frame: the map.
 FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
 
 PLOTS = {
@@ -69,7 +69,7 @@ def show_jobs(site: SiteDep, number: Number = 1) -> Response:
 
 @router.get("/jobs/{job_id}")
 def show_job(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) -> Response:
-    """One job: where it stands, and what it found."""
+    """One job: its progress, and its results once it has finished."""
     found = _collect_results(site, job, number) if status.state is State.FINISHED else None
     is_idle = _lacks_workers(site, status)
     page = Page("job.html", status=status, found=found, is_idle=is_idle, **shared_values(site))
@@ -98,7 +98,7 @@ def show_cluster(
 
 @router.get("/jobs/{job_id}/failures")
 def show_failures(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) -> Response:
-    """The images that could not be used, each with its cause."""
+    """The images that could not be used, with the reasons."""
     part = Slice(number, FAILURES_PER_PAGE, status.images.failed)
     failures = list(islice(job.failures(), part.start, part.start + part.size))
     return Page("failures.html", status=status, failures=failures, part=part, **shared_values(site))
@@ -106,34 +106,34 @@ def show_failures(site: SiteDep, job: JobDep, status: StatusDep, number: Number 
 
 @router.get("/jobs/{job_id}/report")
 def show_report(job: JobDep) -> Response:
-    """The report, as of no site."""
+    """The report, in a sandboxed origin."""
     return _respond_sandboxed(make_report(job))
 
 
 @router.get("/jobs/{job_id}/map")
 def show_map(job: JobDep) -> Response:
-    """The map alone, as of no site: what the job's page has in a frame."""
+    """Only the map, in a sandboxed origin: the job's page shows it in a frame."""
     return _respond_sandboxed(make_map_page(job))
 
 
 def _respond_sandboxed(html: bytes) -> Response:
-    """Return a document with scripts of its own, which a page of ours may frame."""
+    """Answer with a document that has inline scripts and that our pages may frame."""
     headers = {"Content-Security-Policy": REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(html, headers=headers, media_type="text/html; charset=utf-8")
 
 
 def shared_values(site: Site) -> dict[str, Any]:
-    """Return what every page shows."""
+    """Return the values that the templates of all pages need."""
     return {"is_private": site.access.token is not None}
 
 
 def _lacks_workers(site: Site, status: Status) -> bool:
-    """Return whether a job has nobody who works on it."""
+    """Return whether a job has work but no worker is running."""
     return not (status.state.is_final or site.client.workers.are_running())
 
 
 def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
-    """Return what a finished job's page shows of its results."""
+    """Collect what the page of a finished job shows of its results."""
     summary, catalogue = job.summary(), site.catalogue(job)
     part = Slice(number, CLUSTERS_PER_PAGE, len(summary.clusters))
     available = job.plots()
@@ -150,6 +150,6 @@ def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
 def _show_clusters(
     catalogue: Catalogue, clusters: Sequence[ClusterSummary]
 ) -> Iterator[tuple[ClusterSummary, list[Picture]]]:
-    """Yield clusters with the images that speak for them."""
+    """Yield clusters with pictures of their most typical images."""
     for cluster in clusters:
         yield cluster, show_images(catalogue, cluster.representatives[:SHOWN_OF_CLUSTER])

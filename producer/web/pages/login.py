@@ -1,4 +1,4 @@
-"""Login: where a person enters the token once."""
+"""Login: a person enters the token once, and the browser keeps a session."""
 
 from contextlib import suppress
 from urllib.parse import parse_qs
@@ -16,19 +16,19 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/login")
 def show_login(request: Request) -> Response:
-    """The form."""
+    """The login form."""
     return Page("login.html", next=safe_path(request.query_params.get("next", "/")), error="")
 
 
 @router.post("/login")
 async def log_in(request: Request, site: SiteDep) -> Response:
-    """Set the session's cookie if the token is right."""
+    """Start a session if the token is right."""
     form = parse_qs((await request.body()).decode(errors="replace"))
     given, onward = form.get("token", [""])[0], safe_path(form.get("next", ["/"])[0])
     address = request.client.host if request.client else ""
     enforce(site.login_limit, address)
     if not site.access.is_token(given.strip().encode()):
-        return Page("login.html", 403, next=onward, error="That is not the token.")
+        return Page("login.html", 403, next=onward, error="The token is wrong.")
     site.login_limit.reset(address)
     answer = RedirectResponse(onward, 303)
     answer.set_cookie(
@@ -44,10 +44,10 @@ async def log_in(request: Request, site: SiteDep) -> Response:
 
 @router.post("/logout")
 def log_out(request: Request, site: SiteDep) -> Response:
-    """End the session, whoever else has its cookie, and drop the cookie."""
+    """End the session, so that copies of its cookie end too, and delete the cookie."""
     if session := site.access.read_session(request):
         site.access.ended.add(session)
-        # Those that Redis does not take now are told to the other pages later.
+        # If Redis does not answer now, the other web servers learn of it later.
         with suppress(*PASSING):
             site.share_ended_sessions()
     answer = RedirectResponse("/login", 303)
@@ -56,6 +56,6 @@ def log_out(request: Request, site: SiteDep) -> Response:
 
 
 def safe_path(path: str) -> str:
-    """Return a path of this site, whatever a link to the form says."""
+    """Return ``path`` if it is one of this site, else ``/``: a link may name another site."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else "/"

@@ -56,7 +56,7 @@ def test_a_search_that_failed_is_told(
     summary = finished.summary()
     object.__setattr__(summary, "duplicates", None)
     monkeypatch.setattr(Job, "summary", lambda _: summary)
-    assert "The search for them failed" in read(web, finished)
+    assert "The search for duplicates failed" in read(web, finished)
     answer = web.http.get(f"/api/v1/jobs/{finished.id}/downloads/duplicates.csv")
     assert (answer.status_code, "failed" in answer.json()["error"]) == (422, True)
 
