@@ -16,7 +16,7 @@ from sklearn.metrics import normalized_mutual_info_score
 import shoal.worker.blas  # noqa: F401  before numpy's first product
 from benchmarks import FIGURES
 from benchmarks.labelled_sets import SETS, make_set
-from shoal.producer.submission.folder import find_images
+from shoal.producer.submission.folder import read_folder
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import choose_image_size
@@ -37,7 +37,7 @@ LIMITS = ImageLimits(Settings().max_image_bytes, Settings().max_image_pixels)
 
 def extract_set(folder: Path, features: str) -> tuple[Features, tuple[int, ...], list[str]]:
     """Return the features of a set's images, the columns of each extractor, and the classes."""
-    paths = find_images(folder).paths
+    paths = read_folder(folder).paths
     size = choose_image_size(features)
     images = np.stack([load_image(folder / path, size, LIMITS) for path in paths])
     rows, widths = extract_blocks(find_extractors(features), images)

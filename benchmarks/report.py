@@ -66,7 +66,7 @@ def make_contents(n_points: int) -> Contents:
         failures=[],
         plots={},
         pictures=dict(zip(first, pictures, strict=True)),
-        pages=[make_page(tiles[: b - a], n_points) for a, b in pairwise(starts)],
+        sheets=[make_page(tiles[: b - a], n_points) for a, b in pairwise(starts)],
     )
 
 

@@ -1,1 +1,1 @@
-"""Submits and watches: the command line, the page and the Python client."""
+"""Submits and follows jobs: the command line, the web page and the Python client."""

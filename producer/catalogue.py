@@ -1,4 +1,4 @@
-"""The images of one job by number, their place in its manifest; and each cluster's, by distance."""
+"""Look-up of a job's images: by number, by path, and by cluster and distance."""
 
 import os
 from array import array
@@ -13,7 +13,7 @@ from shoal.shared.store import Results
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.shared.store.sizes import batch_sizes
 
-# Batches whose paths are kept: a page of a cluster takes its images from many.
+# Batches whose paths are kept in memory: a slice of a cluster has images of many batches.
 BATCHES_KEPT = 128
 
 
@@ -25,7 +25,7 @@ class Member:
         number: Its place in the job's manifest, from 0.
         path: Relative to the job's source.
         label: Number of the cluster.
-        distance: To the cluster's centroid.
+        distance: Distance to the cluster's centroid.
         pc1: First principal component.
         pc2: Second principal component.
     """
@@ -39,9 +39,9 @@ class Member:
 
 
 class Catalogue:
-    """The images of one job, whose manifest never changes, and its labels as they are now.
+    """The images of one job and their labels, read from Redis once and then kept.
 
-    What is read is kept: a job that was retried needs another.
+    After a retry the labels are others: make a new catalogue.
     """
 
     def __init__(self, results: Results) -> None:
@@ -51,20 +51,20 @@ class Catalogue:
 
     @cached_property
     def starts(self) -> list[int]:
-        """Number of each batch's first image, and at last how many images there are."""
+        """Number of each batch's first image; the last item is the number of all images."""
         return [0, *accumulate(batch_sizes(self.results))]
 
     def path(self, number: int) -> str:
-        """Return the path of an image that was loaded, relative to the source.
+        """Return the path of the loaded image with this number, relative to the source.
 
         Raises:
-            UsageError: There is none of this number, or it failed.
+            UsageError: There is no image with this number, or it failed.
         """
         batch = bisect_right(self.starts, number) - 1
         position = number - self.starts[batch]
         if 0 <= number < self.starts[-1] and position in self._positions(batch):
             return self._paths(batch)[position]
-        raise UsageError(f"Job {self.results.job_id} has no loaded image of number {number}.")
+        raise UsageError(f"Job {self.results.job_id} has no loaded image with number {number}.")
 
     def number(self, path: str) -> int:
         """Return the number of the image at ``path``.
@@ -82,11 +82,11 @@ class Catalogue:
         return self.starts[max(batch, 0)] + position
 
     def rows(self, start: int, count: int) -> list[Member]:
-        """Return ``count`` images from the ``start``-th that was loaded on, in manifest order."""
+        """Return up to ``count`` loaded images in manifest order, skipping the first ``start``."""
         return [self._member(row) for row in range(start, min(start + count, self._n_rows))]
 
     def members(self, label: int, start: int, count: int) -> list[Member]:
-        """Return images of a cluster from the ``start``-th on, nearest to its centroid first."""
+        """Return up to ``count`` images of a cluster, nearest first, skipping ``start``."""
         rows = self._by_distance.get(label, ())
         return [self._member(row) for row in rows[start : start + count]]
 

@@ -1,4 +1,4 @@
-"""The Python client: submit a folder, and get its job."""
+"""The Python client: submit a folder and get its job."""
 
 import logging
 import os
@@ -15,8 +15,8 @@ from redis import ResponseError
 
 from shoal.producer.job import Job
 from shoal.producer.local import LocalWorkers
-from shoal.producer.submission.fingerprint import Tell, find_same, make_fingerprint
-from shoal.producer.submission.folder import Folder, find_images
+from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
+from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
 from shoal.producer.submission.request import make_request
 from shoal.shared.connection import QUICK_RETRIES, check_server, connect
@@ -42,15 +42,25 @@ logger = logging.getLogger(__name__)
 
 
 class Client:
-    """Submits jobs to one Redis and finds those it has.
+    """Submits folders as jobs, and finds the jobs that were submitted before.
 
-    With neither ``redis_url`` nor ``SHOAL_REDIS_URL``, the embedded server is used, and kept
-    running until ``close`` or the end of the program; ``submit`` and ``Job.retry`` start workers
-    for it, unless ``start_workers`` is False.
+    Without a Redis of your own, the client starts an embedded server and, with the first job,
+    worker processes on this machine. They run until ``close``, the end of the ``with`` block or
+    the end of the program. With a Redis of your own, start workers with ``shoal worker``.
 
-    Raises:
-        SettingsError: A ``SHOAL_`` variable does not parse.
-        ConnectionLostError: The embedded server does not start.
+    Example::
+
+        from shoal import Client
+
+        with Client() as client:
+            job = client.submit("photographs", clusters=8)
+            job.wait()
+            for image in job.labels():
+                print(image.label, image.path)
+
+    Attributes:
+        settings: All settings, as read from the environment or passed in.
+        is_embedded: Whether the embedded server is used.
     """
 
     def __init__(
@@ -60,19 +70,32 @@ class Client:
         settings: Settings | None = None,
         start_workers: bool = True,
     ) -> None:
+        """Connect to a Redis, or start the embedded server.
+
+        Args:
+            redis_url: Address of your Redis, such as ``redis://host:6379/0``. None takes
+                ``SHOAL_REDIS_URL``, or the embedded server if that is not set either.
+            settings: Settings to use; None reads the ``SHOAL_`` environment variables.
+            start_workers: Whether ``submit`` and ``Job.retry`` start workers on this machine if
+                the embedded server is used and no worker is running.
+
+        Raises:
+            SettingsError: A ``SHOAL_`` variable does not parse.
+            ConnectionLostError: The embedded server does not start.
+        """
         self.settings = settings or read_settings()
-        self.held = ExitStack()
+        self._held = ExitStack()
         url = redis_url or self.settings.redis_url
         self.is_embedded = url is None
-        self.url = url or self.held.enter_context(hold_server(self.settings))
-        self.redis = connect(self.url, QUICK_RETRIES)
+        self._url = url or self._held.enter_context(hold_server(self.settings))
+        self.redis = connect(self._url, QUICK_RETRIES)
         self.registry = Registry(self.redis)
         may_start = self.is_embedded and start_workers
         self.workers = LocalWorkers(self.registry, self.settings, may_start=may_start)
-        self.held.callback(self.workers.close)
+        self._held.callback(self.workers.close)
         self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages)
-        # Who forgets ``close`` leaves no process behind either.
-        finalize(self, self.held.close)
+        # A program that forgets ``close`` leaves no process behind either.
+        finalize(self, self._held.close)
 
     def __enter__(self) -> "Client":
         return self
@@ -81,19 +104,22 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Let go of Redis and of the embedded server, and end workers of its own."""
+        """Close the connection; stop the workers and the server that this client started."""
         self.redis.close()
-        self.held.close()
+        self._held.close()
 
     def check_connection(self) -> "Client":
-        """Return this client if its Redis answers and is new enough, and close it if not.
+        """Check that Redis answers and is new enough; close the client if not.
+
+        Returns:
+            This client.
 
         Raises:
-            ConnectionLostError: It does not answer, or wants another password.
-            UsageError: It is too old.
+            ConnectionLostError: Redis does not answer, or wants another password.
+            UsageError: Redis is too old.
         """
         try:
-            check_server(self.url)
+            check_server(self._url)
         except BaseException:
             self.close()
             raise
@@ -101,23 +127,35 @@ class Client:
 
     @cached_property
     def messages(self) -> "Messages":
-        """Sends work to the workers."""
+        """Sends work to the workers; Shoal's own, not for users."""
         # Celery takes 0.3 s to import, and most commands only read.
         from shoal.shared.messaging.broker import make_app
         from shoal.shared.messaging.messages import Messages
 
-        return Messages(make_app(self.url))
+        return Messages(make_app(self._url))
 
     def submit(self, source: str | Path, *, force: bool = False, **options: Any) -> Job:
-        """Submit the images beneath the folder ``source``; return their job.
+        """Submit a folder of images for clustering.
 
-        On the embedded server, where nobody works yet, the client starts workers of its own.
+        With the embedded server, this also starts workers if none are running.
 
         Args:
-            source: Folder, at the same path on every worker.
-            force: Whether to make a new job though there is one of these images and options.
-            options: Fields of ``shoal.shared.jobs.JobRequest``: ``features``, ``image_size``,
-                ``components``, ``clusters``, ``random_state``, ``batch_size``.
+            source: The folder. Its sub-directories are searched too. Every worker must see it at
+                the same path.
+            force: Whether to run again even if this folder was already clustered with these
+                options. Otherwise the existing job is returned.
+            **options: What to do with the images; the same as the options of ``shoal submit``.
+
+                ``features``: What to compare images by, such as ``"pixels"`` or ``"hog+color"``.
+                ``image_size``: Width and height in pixels that images are resized to.
+                ``components``: Number of principal components.
+                ``clusters``: Number of clusters, or ``"auto"`` to choose it.
+                ``algorithm``: ``"kmeans"``, ``"minibatch"`` or ``"hdbscan"``.
+                ``random_state``: Seed: the same folder and options give the same labels.
+                ``batch_size``: Images per task.
+
+        Returns:
+            The job: a new one, or the existing one (then ``Job.is_found`` is True).
 
         Raises:
             SourceError: The folder is missing, unreadable, or has no images.
@@ -126,41 +164,41 @@ class Client:
                 fit into Redis, or Redis is too old.
         """
         if not os.fspath(source):
-            raise SourceError("No folder is named: '' would be the current one, which is '.'.")
+            raise SourceError("The folder's name is empty; the current directory is '.'.")
         if not self.is_embedded:
-            check_server(self.url)
-        job = self.submit_folder(find_images(Path(source)), force=force, **options)
+            check_server(self._url)
+        job = self.submit_folder(read_folder(Path(source)), force=force, **options)
         self.workers.ensure_running()
         return job
 
     def submit_folder(
-        self, folder: Folder, *, force: bool = False, tell: Tell = logger.info, **options: Any
+        self, folder: Folder, *, force: bool = False, notify: Notify = logger.info, **options: Any
     ) -> Job:
-        """Submit as ``submit`` does, but a folder that was listed before, and start no workers.
+        """Submit a folder that was already listed, without starting workers.
 
         Args:
             folder: The images.
-            force: As of ``submit``.
-            tell: Called with what a person should know: the memory needed, a job found.
-            options: As of ``submit``.
+            force: As for ``submit``.
+            notify: Called with each message for the user: the memory needed, the job found.
+            **options: As for ``submit``.
         """
         request, settings = make_request(folder, options), self.settings
         fingerprint = make_fingerprint(request, folder, settings)
-        if not force and (found := self._find_job(folder, fingerprint, tell)):
+        if not force and (found := self._find_job(folder, fingerprint, notify)):
             return found
         plan = self.plan(folder, request)
-        tell(plan.message)
-        # Of the submitter, whoever ends the job.
+        notify(plan.message)
+        # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
         job_id = secrets.token_hex(6)
-        # The ledger first: from here on, the sweeper can send whatever is not sent.
+        # The ledger first: from here on, the sweeper can send whatever was not sent.
         self.registry.register(job_id, request, plan.batches, lifetimes, fingerprint)
         with suppress(ConnectionLostError, StoreFullError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
 
     def plan(self, folder: Folder, request: JobRequest) -> Plan:
-        """Return what a new job would come to; nothing is made.
+        """Plan a new job, with its batches and the memory it needs, without submitting it.
 
         Raises:
             UsageError: The job would not fit into Redis, or its batches into one message.
@@ -168,36 +206,42 @@ class Client:
         fit_memory, memory = self.settings.fit_memory, self.registry.memory()
         return make_plan(folder, request, fit_memory, memory, self.is_embedded)
 
-    def _find_job(self, folder: Folder, fingerprint: str, tell: Tell) -> Job | None:
+    def _find_job(self, folder: Folder, fingerprint: str, notify: Notify) -> Job | None:
         statuses = self._statuses(self.registry.find(fingerprint))
-        found = find_same(statuses, folder, self.registry.now(), tell)
+        found = find_same_job(statuses, folder, self.registry.now(), notify)
         if found is None:
             return None
         job = self.job(found.job_id)
         job.is_found = True
-        with suppress(ResponseError):  # a Redis that cannot note it has more to say later
+        with suppress(ResponseError):  # whatever prevents this write, later commands report
             job.ledger.share()
         return job
 
     def job(self, job_id: str) -> Job:
-        """Return the job with this id, whether it exists or not.
+        """Return the job with this id.
+
+        Redis is not asked yet whether it exists; the methods of the job raise UnknownJobError if
+        it does not.
+
+        Args:
+            job_id: The job's id: 12 hexadecimal digits, as ``shoal jobs`` lists them.
 
         Raises:
-            UnknownJobError: No job can have this id.
+            UnknownJobError: This is not the form of a job's id.
         """
         if not JOB_ID.fullmatch(job_id):
-            raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for those there are.")
+            raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for all jobs.")
         ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
-        return Job(ledger, self.sweeper, self.workers.check, self.workers.ensure_running)
+        return Job(ledger, self.sweeper, self.workers.keep_running, self.workers.ensure_running)
 
     def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
         """Yield the status of each job that has not expired, newest first.
 
-        A job whose notes are damaged is left out, with a warning in the log.
+        A job whose data in Redis is damaged is left out, with a warning in the log.
 
         Args:
-            start: How many of the newest to leave out.
-            count: How many to look at; None is all.
+            start: How many of the newest jobs to skip.
+            count: How many jobs to read after those; None reads all.
         """
         return self._statuses(self.registry.jobs()[start:][:count])
 

@@ -1,4 +1,4 @@
-"""How well clusters match labels that are known: from folders, or from a table."""
+"""Scores of how well clusters match known labels, from folders or from a table."""
 
 import csv
 import os
@@ -15,18 +15,18 @@ COLUMNS = ("path", "label")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores of clusters against known classes, all but one between 0 (chance or none) and 1.
+    """Scores of clusters against known classes, between 0 and 1 (``ari`` can be negative).
 
     Attributes:
-        images: Images that have both a cluster and a class.
+        images: Number of images that have both a cluster and a class.
         nmi: Normalised mutual information, by the arithmetic mean.
         ari: Adjusted Rand index; below 0 where clusters match worse than by chance.
         v_measure: Harmonic mean of ``homogeneity`` and ``completeness``.
         homogeneity: 1 if each cluster has images of one class only.
         completeness: 1 if all images of a class are in one cluster.
         clusters: Labels of the rows of ``confusion``, ascending; -1 is noise.
-        classes: Names of its columns, sorted.
-        confusion: Images of each cluster (row) in each class (column).
+        classes: Names of the columns of ``confusion``, sorted.
+        confusion: Number of images of each cluster (row) in each class (column).
     """
 
     images: int
@@ -41,18 +41,18 @@ class Evaluation:
 
 
 def evaluate(labels: Sequence[int], truth: Sequence[str]) -> Evaluation:
-    """Return how well ``labels`` match ``truth``, image by image.
+    """Score clusters against the true classes of the same images.
 
     Args:
-        labels: Cluster of each image; noise, -1, counts as a cluster of its own.
-        truth: Class of each image, as long as ``labels``.
+        labels: Cluster of each image; noise, -1, counts as one more cluster.
+        truth: Class of each image, in the same order.
 
     Raises:
         UsageError: There is no image.
     """
     if not labels:
         raise UsageError("no image has both a cluster and a known label")
-    # Half a second to import: only for those who evaluate.
+    # It takes half a second to import, which other commands need not wait for.
     from sklearn import metrics
 
     homogeneity, completeness, v_measure = metrics.homogeneity_completeness_v_measure(truth, labels)
@@ -73,7 +73,6 @@ def evaluate(labels: Sequence[int], truth: Sequence[str]) -> Evaluation:
 def _count_pairs(
     labels: Sequence[int], truth: Sequence[str], clusters: Sequence[int], classes: Sequence[str]
 ) -> tuple[tuple[int, ...], ...]:
-    """Return how many images each cluster (row) has of each class (column)."""
     rows = {cluster: dict.fromkeys(classes, 0) for cluster in clusters}
     for cluster, name in zip(labels, truth, strict=True):
         rows[cluster][name] += 1
@@ -81,10 +80,13 @@ def _count_pairs(
 
 
 def truth_from_folders(paths: Iterable[str]) -> dict[str, str]:
-    """Return the class of each path: the first folder of it. A path without a folder has none.
+    """Take the first folder of each path as the class of its image.
 
     Args:
-        paths: Of images, relative to the job's source, as in its labels.
+        paths: Paths of images, relative to the job's source, as in its labels.
+
+    Returns:
+        Class by path, without paths that have no folder.
 
     Raises:
         UsageError: No path has a folder.
@@ -92,16 +94,19 @@ def truth_from_folders(paths: Iterable[str]) -> dict[str, str]:
     parts = ((path, PurePosixPath(path).parts) for path in paths)
     truth = {path: names[0] for path, names in parts if len(names) > 1}
     if not truth:
-        raise UsageError("no image is in a folder of its class; give a CSV of path,label instead")
+        raise UsageError("no image is in a folder of its class: give a CSV of path,label instead")
     return truth
 
 
 def truth_from_csv(file: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Return the class of those ``paths`` that a table names.
+    """Read the classes of images from a table.
 
     Args:
-        file: CSV in UTF-8 with the columns ``path`` and ``label`` among others.
-        paths: Of images, relative to the job's source, as in its labels.
+        file: CSV in UTF-8 with the columns ``path`` and ``label``, and maybe others.
+        paths: Paths of images, relative to the job's source, as in its labels.
+
+    Returns:
+        Class by path, of those ``paths`` that the table has.
 
     Raises:
         UsageError: The file cannot be read, lacks a column, contradicts itself, or has none of
@@ -117,7 +122,7 @@ def truth_from_csv(file: Path, paths: Iterable[str]) -> dict[str, str]:
 
 
 def _read_table(file: Path) -> dict[str, str]:
-    """Return label by path, "./" in front of a path left out; rows without a label do not count.
+    """Read label by path; paths lose a leading "./", and rows without a label are skipped.
 
     Raises:
         UsageError: The file cannot be read, lacks a column, or contradicts itself.
@@ -137,11 +142,6 @@ def _read_table(file: Path) -> dict[str, str]:
 
 
 def _check_columns(file: Path, columns: Sequence[str]) -> None:
-    """Check that a table has the columns that are needed.
-
-    Raises:
-        UsageError: It has not.
-    """
     missing = [name for name in COLUMNS if name not in columns]
     if missing:
         found = ", ".join(columns) or "nothing"
@@ -153,7 +153,7 @@ def _add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> N
     """Add a row of the file to the table.
 
     Raises:
-        UsageError: The table has the path already, with another label.
+        UsageError: The table already has the path with another label.
     """
     path, label = (row[name] or "" for name in COLUMNS)
     if not path or not label:
@@ -164,14 +164,14 @@ def _add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> N
 
 
 def score_job(job: Job, known: str) -> Evaluation:
-    """Return how well a job's clusters match known labels.
+    """Score a job's clusters against known labels.
 
     Args:
         job: A finished job.
         known: ``folders``, or the path of a CSV.
 
     Raises:
-        UsageError: There are no such labels.
+        UsageError: No image has a known label.
     """
     clusters = {image.path: image.label for image in job.labels()}
     if known.lower() == FOLDERS:

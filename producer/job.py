@@ -1,4 +1,4 @@
-"""One job, as whoever submitted it sees it."""
+"""One job: its status, what it found, and how to wait for it, cancel or retry it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -24,19 +24,30 @@ from shoal.shared.sweeper import Sweeper
 
 POLL_SECONDS = 0.2
 
-Watcher = Callable[[Status | None], None]
-Check = Callable[[Status], None]
+StatusCallback = Callable[[Status | None], None]
 
 
 class Job:
-    """A submitted folder: where it stands, and what it found.
+    """A submitted folder: its progress and, once it has finished, its results.
 
-    Methods raise UnknownJobError if there is no such job, or none any more, and those that
-    read what a later stage writes raise NotFinishedError before it has.
+    ``Client.submit`` and ``Client.job`` make jobs.
+
+    Example::
+
+        job = client.submit("photographs", clusters="auto")
+        job.wait()
+        for cluster in job.summary().clusters:
+            print(cluster.label, cluster.size, cluster.representatives)
+        for failure in job.failures():
+            print(failure.path, failure.reason)
+
+    All methods raise UnknownJobError if the job does not exist or has expired. Those that read
+    results raise NotFinishedError before the job has finished, JobFailedError if it failed and
+    JobCancelledError if it was cancelled.
 
     Attributes:
-        id: Names the job in all commands.
-        is_found: Whether it was there before it was submitted.
+        id: The job's id, which all commands accept.
+        is_found: Whether the job existed already when its folder was submitted.
     """
 
     is_found = False
@@ -45,59 +56,66 @@ class Job:
         self,
         ledger: Ledger,
         sweeper: Sweeper,
-        check: Check | None = None,
+        keep_running: Callable[[Status], None] | None = None,
         ensure_running: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare; nothing is asked of Redis.
+        """Set the job up without asking Redis. Use ``Client.submit`` or ``Client.job`` instead.
 
         Args:
-            ledger: Of the job.
-            sweeper: Sends the job's work again.
-            check: Called while the job is waited for; raises if nobody will do the work.
-            ensure_running: Called when there is work again; starts workers if none are running.
+            ledger: The job's ledger.
+            sweeper: Sends lost work again.
+            keep_running: Called with each status during ``wait``; raises if the workers that this
+                client started have ended.
+            ensure_running: Called by ``retry``; starts workers if none are running.
         """
         self.id = ledger.job_id
-        self.check = check
+        self._keep_running = keep_running
         self.ensure_running = ensure_running
         self.ledger = ledger
         self.sweeper = sweeper
         self.results = Results(ledger.client, ledger.job_id)
 
     def status(self) -> Status:
-        """Return where the job stands."""
+        """Return the job's state, progress and counts of images."""
         return self.ledger.status()
 
-    def wait(self, timeout_seconds: float | None = None, watch: Watcher | None = None) -> Status:
-        """Wait until the job has ended; return its last status.
+    def wait(
+        self, timeout_seconds: float | None = None, on_status: StatusCallback | None = None
+    ) -> Status:
+        """Wait until the job has finished.
 
-        A Redis that is away meanwhile is waited for.
+        If Redis does not answer in the meantime, the wait goes on until it does.
 
         Args:
             timeout_seconds: Longest time to wait; None waits as long as it takes.
-            watch: Called with each status, and with None while Redis does not answer.
+            on_status: Called several times a second with the job's status, and with None while
+                Redis does not answer.
+
+        Returns:
+            The job's last status.
 
         Raises:
             JobFailedError: The job failed; the message says why.
             JobCancelledError: The job was cancelled.
             WaitTimeoutError: The job has not ended in time; it goes on.
-            ShoalError: The client's own workers have ended: nobody would end the job.
+            ShoalError: A worker that this client started has ended, so the job would never end.
         """
         deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
         while True:
             status = self._poll()
-            if watch:
-                watch(status)
+            if on_status:
+                on_status(status)
             if status and status.state.is_final:
                 return _check_finished(status)
-            if status and self.check:
-                self.check(status)
+            if status and self._keep_running:
+                self._keep_running(status)
             if deadline is not None and time.monotonic() > deadline:
                 raise WaitTimeoutError(f"Job {self.id} has not ended in {timeout_seconds:g} s.")
             time.sleep(POLL_SECONDS)
 
     def _poll(self) -> Status | None:
         try:
-            # What cannot be mended now is mended later; where the job stands is told all the same.
+            # What cannot be sent again now is sent later; the status is read all the same.
             with suppress(ResponseError, ConnectionLostError):
                 self.sweeper.sweep()
             return self.status()
@@ -105,19 +123,22 @@ class Job:
             return None
 
     def cancel(self) -> State:
-        """Cancel the job unless it has ended; return its state.
+        """Cancel the job, unless it has ended already.
 
-        What was loaded stays, unless Redis is full.
+        What was loaded so far is kept for ``retry``, unless Redis is full.
+
+        Returns:
+            The job's state afterwards.
         """
         fields = self.ledger.fields()
-        if "expires_at" in fields:  # it has ended, and has its time to live
+        if "expires_at" in fields:  # it has ended, and its expiry is set
             return State(fields["state"])
         state = self.ledger.cancel()
         try:
             self.sweeper.sweep_job(self.id)
         except StoreFullError:
             Expiry(self.ledger.client, self.id).drop_features()
-            # What cannot be noted even now, the next sweep notes.
+            # What cannot be written even now, the next sweep writes.
             with suppress(StoreFullError):
                 self.sweeper.sweep_job(self.id)
         return state
@@ -148,12 +169,12 @@ class Job:
         return self.status()
 
     def labels(self) -> Iterator[Assignment]:
-        """Yield each image that was loaded and its cluster, in manifest order."""
+        """Yield each loaded image with its cluster, sorted by path."""
         self._check_finished()
         return self.results.assignments()
 
     def failures(self) -> Iterator[Failure]:
-        """Yield each image that could not be used and why, in manifest order, as far as loaded."""
+        """Yield each image that could not be used so far, with the reason, sorted by path."""
         self.status()
         return self.results.failures()
 
@@ -161,47 +182,54 @@ class Job:
         """Yield the images that are copies of each other or look alike, group by group.
 
         Raises:
-            UsageError: The search for them failed.
+            UsageError: The search for duplicates failed.
         """
         if self.summary().duplicates is None:
             raise UsageError(
                 f"The search for duplicates of job {self.id} failed: the workers' log says why;"
-                " the same folder submitted with --force is searched anew."
+                " submit the folder with --force to search again."
             )
         return self.results.duplicates()
 
     def summary(self) -> Summary:
-        """Return what the job found: clusters, representatives, outliers."""
+        """Return an overview of the results: clusters, representatives, outliers."""
         self._check_finished()
         return self.results.summary()
 
     def plots(self) -> dict[str, bytes]:
-        """Return the plots as PNG, by name."""
+        """Return all plots as PNG, by name."""
         self._check_finished()
         return self.results.plots()
 
     def plot(self, name: str) -> bytes:
         """Return one plot as PNG.
 
+        Args:
+            name: ``"scatter"``, ``"contact-sheet"``, ``"sizes"``, ``"variance"`` or
+                ``"choice"``.
+
         Raises:
             UsageError: There is no plot of this name, or it could not be drawn.
         """
         if name not in list(PlotName):
-            raise UsageError(f"No plot {name!r}: there are {', '.join(PlotName)}.")
+            raise UsageError(f"No plot {name!r}: choose {', '.join(PlotName)}.")
         plots = self.plots()
         if name == PlotName.CHOICE and not self.summary().choice:
-            raise UsageError("The number of clusters was given: `--clusters auto` chooses it.")
+            raise UsageError(
+                "The number of clusters was given, so there is no choice to plot:"
+                " use `--clusters auto`."
+            )
         if name not in plots:
             raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
         return plots[name]
 
     def catalogue(self) -> Catalogue:
-        """Return the job's images by number and by cluster."""
+        """Return the job's images for look-up by number, by path and by cluster."""
         self._check_finished()
         return Catalogue(self.results)
 
     def model(self) -> bytes:
-        """Return the model as the bytes of an ``npz`` file."""
+        """Return the fitted model as the bytes of a NumPy ``.npz`` file."""
         self._check_finished()
         return self.results.model()
 
@@ -215,7 +243,7 @@ class Job:
 
 
 def _check_finished(status: Status) -> Status:
-    """Return ``status``, or raise what the job's end amounts to."""
+    """Return ``status`` if the job finished; raise if it failed or was cancelled."""
     if status.state is State.FAILED:
         raise JobFailedError(status.error or "The job failed.")
     if status.state is State.CANCELLED:

@@ -1,4 +1,4 @@
-"""Embedded mode: worker processes on this machine, which end with this process."""
+"""Workers on this machine, started for the embedded server; they end with this process."""
 
 import os
 import signal
@@ -15,17 +15,17 @@ from shoal.shared.settings import Settings, make_environment
 from shoal.shared.store import Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
 
-# A worker that is told to end may first finish the images it is at.
+# A worker that is told to stop may first finish the images it is loading.
 END_SECONDS = 15.0
-# Workers know of each other through the ledger; Celery's ways cost a second at the start.
-QUIET = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+# Workers know each other through the ledger; Celery's own means cost a second at the start.
+CELERY_OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 class WorkerProcesses:
-    """Workers on this machine: ``concurrency`` processes for batches, one to fit.
+    """Workers on this machine: ``concurrency`` processes that load batches, and one that fits.
 
     The one that fits imports scikit-learn while the others already decode. However this
-    process ends, its end of their standard input closes, and they follow.
+    process ends, their standard input closes with it, and they stop.
     """
 
     def __init__(self, settings: Settings, concurrency: int) -> None:
@@ -35,7 +35,7 @@ class WorkerProcesses:
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
-        """Start them; who calls ``stop`` ends them.
+        """Start the workers; they run until ``stop``.
 
         Raises:
             OSError: They cannot be started.
@@ -55,7 +55,7 @@ class WorkerProcesses:
                 )
 
     def stop(self) -> None:
-        """End what still runs of them, also if some have ended before."""
+        """Stop the workers that are still running."""
         for process in self.processes:
             if process.stdin:
                 process.stdin.close()
@@ -65,42 +65,41 @@ class WorkerProcesses:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # its pool and decoders too
             process.wait()
-        self.processes.clear()  # their numbers may soon be those of others
+        self.processes.clear()  # other processes may soon have their numbers
 
     def have_ended(self) -> bool:
-        """Return whether a process has ended, by itself or because it was killed."""
+        """Return whether any of the processes has ended, by itself or because it was killed."""
         return any(process.poll() is not None for process in self.processes)
 
-    def check(self, status: Status) -> None:
-        """Check that the workers are there as long as the job of ``status`` needs them.
+    def check_running(self, status: Status) -> None:
+        """Check that all workers are running, unless the job has ended.
 
         Raises:
-            ShoalError: One has ended by itself, which none should: the job would never end.
+            ShoalError: A worker has ended by itself, so the job would never end.
         """
         if not status.state.is_final and self.have_ended():
             raise ShoalError(
                 f"A worker process has ended: {self.log} says why."
-                f" Job {status.job_id} goes on with the next `shoal run` or `shoal worker`."
+                f" Job {status.job_id} continues with the next `shoal run` or `shoal worker`."
             )
 
 
 def _worker_command(queue: str, concurrency: int) -> list[str]:
-    """Return the command of a worker for one queue."""
     name = f"{queue}-{os.getpid()}@%h"
     options = ["-Q", queue, "-c", str(concurrency), "-n", name, "-l", "info"]
-    # -P: what lies in the current directory must not be taken for our modules.
-    return [sys.executable, "-P", "-m", "shoal.worker", *options, *QUIET]
+    # -P: Python must not import modules from the current directory instead of ours.
+    return [sys.executable, "-P", "-m", "shoal.worker", *options, *CELERY_OPTIONS]
 
 
 class LocalWorkers:
     """Starts workers on this machine if none are running, and stops those it started.
 
     Attributes:
-        processes: Those it started, while there are any.
+        processes: The workers it started; None if there are none.
     """
 
     def __init__(self, registry: Registry, settings: Settings, *, may_start: bool) -> None:
-        """Prepare; nothing is started.
+        """Set up without starting anything.
 
         Args:
             registry: Knows which workers are running, on any machine.
@@ -120,17 +119,17 @@ class LocalWorkers:
         return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))
 
     def start(self, concurrency: int | None = None) -> None:
-        """Start workers, in place of any that it started before.
+        """Start workers, replacing those that it started before.
 
         Args:
-            concurrency: Processes that load images; None is one per core.
+            concurrency: Number of processes that load images; None is one per core.
         """
         self.close()
         self.processes = WorkerProcesses(self.settings, concurrency or count_cores())
         self.processes.start()
 
     def ensure_running(self) -> None:
-        """Start workers if it may and none are running, now or as soon as that is so.
+        """Start workers if none are running; from now on ``keep_running`` does the same.
 
         Workers that it started and that have ended are replaced.
         """
@@ -139,18 +138,18 @@ class LocalWorkers:
             self.close()
         self._start_if_none_runs()
 
-    def check(self, status: Status) -> None:
-        """Check that a job that has not ended has workers; start them if none are running.
+    def keep_running(self, status: Status) -> None:
+        """Start workers again if none are running and ``ensure_running`` was called.
 
         Raises:
-            ShoalError: A worker that it started has ended by itself.
+            ShoalError: A worker that it started has ended by itself, before the job.
         """
         if self.processes:
-            self.processes.check(status)
+            self.processes.check_running(status)
         self._start_if_none_runs()
 
     def _start_if_none_runs(self) -> None:
-        with suppress(*LOST):  # whoever waits will look again
+        with suppress(*LOST):  # the next call looks again
             if self.is_needed and not self.are_running():
                 self.start()
 

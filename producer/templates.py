@@ -1,4 +1,4 @@
-"""The templates of reports and pages, which take every value for text."""
+"""Jinja templates of reports and web pages; every value is escaped."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def load_templates(package: str, **filters: Callable[..., str]) -> Environment:
-    """Return the templates of a package: what they are given is escaped, and must be given.
+    """Load the templates of a package; they escape every value and fail on a missing one.
 
     Args:
-        package: Its directory ``templates`` has them.
-        filters: How they show a value, by name.
+        package: Name of the package with the directory ``templates``.
+        **filters: Functions that format a value, by the name that templates use.
     """
     templates = Environment(
         loader=PackageLoader(package),

@@ -1,12 +1,16 @@
 """Sort large image folders into clusters, on one laptop or on as many machines as you have.
 
-from shoal import Client
+Submit a folder with a Client, wait for its Job, and read what it found::
 
-with Client() as client:
-job = client.submit("photographs")
-job.wait()
-for image in job.labels():
-print(image.label, image.path)
+    from shoal import Client
+
+    with Client() as client:
+        job = client.submit("photographs", clusters=8)
+        job.wait()
+        for image in job.labels():
+            print(image.label, image.path)
+
+All errors that Shoal raises on purpose are subclasses of ShoalError.
 """
 
 from importlib import import_module
@@ -53,7 +57,7 @@ _MODULES = {"Client": "shoal.producer.client", "Job": "shoal.producer.job"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name on first use: ``shoal --help`` has no time for redis-py."""
+    """Import a name on first use: ``shoal --help`` must not wait for redis-py."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES.get(name, "shoal.shared.errors")), name)

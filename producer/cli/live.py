@@ -15,7 +15,7 @@ from shoal.shared.jobs import State, Status
 
 
 class LiveDisplay:
-    """A bar on standard error: stage, images done, images a second, time left, failures."""
+    """A progress bar on standard error: stage, images done, images per second, time left."""
 
     def __init__(self) -> None:
         self.progress = Progress(
@@ -40,7 +40,7 @@ class LiveDisplay:
         self.progress.stop()
 
     def show(self, status: Status | None, note: str = "") -> None:
-        """Bring the bar up to date."""
+        """Update the bar."""
         if status is None:
             self.progress.update(self.bar, note=NO_ANSWER)
             return
@@ -57,7 +57,7 @@ class LiveDisplay:
 
 
 def describe_rate(status: Status) -> str:
-    """Return images a second, and the time left while there is some."""
+    """Return the images per second and, if known, the time left."""
     if not status.images_per_second:
         return ""
     rate = f"{status.images_per_second:,.0f}/s"

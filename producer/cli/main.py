@@ -1,7 +1,7 @@
 """The command line: ``shoal``, or ``python -m shoal``.
 
-What takes long to import is imported by the command that needs it: ``shoal --help`` and
-``shoal status`` answer at once.
+Each command itself imports what takes long to import: ``shoal --help`` and ``shoal status``
+must answer at once.
 """
 
 from pathlib import Path
@@ -11,13 +11,14 @@ import click
 
 from shoal.producer.cli.group import Commands, connect_client
 from shoal.producer.cli.options import (
+    concurrency_option,
     force_option,
     job_options,
     json_option,
     out_option,
     source_argument,
 )
-from shoal.producer.cli.results import FINDINGS
+from shoal.producer.cli.results import COMMANDS
 from shoal.shared.errors import UsageError
 
 
@@ -30,14 +31,14 @@ def main() -> None:
 @main.command()
 @source_argument
 @out_option
-@click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@concurrency_option
 @job_options
 @force_option
 @json_option
 def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
 ) -> None:
-    """Cluster the images in SOURCE here and now: everything in one command."""
+    """Cluster the images in the folder SOURCE, in one command."""
     from shoal.producer.cli.run import run_folder
 
     run_folder(source, options, out=out, concurrency=concurrency, as_json=as_json)
@@ -49,34 +50,37 @@ def run(
 @force_option
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
-    """Submit the images in SOURCE and print the job's id."""
-    from shoal.producer.cli.printing import print_status, tell, tell_idle, warn_about
-    from shoal.producer.submission.folder import find_images
+    """Submit the images in the folder SOURCE as a job.
 
-    folder = find_images(source)
-    warn_about(folder)
+    Prints the job's id and does not wait. Workers must be running: see `shoal worker`.
+    """
+    from shoal.producer.cli.printing import print_left_out, print_note, print_status, warn_if_idle
+    from shoal.producer.submission.folder import read_folder
+
+    folder = read_folder(source)
+    print_left_out(folder)
     with connect_client() as client:
-        job = client.submit_folder(folder, tell=tell, **options)
+        job = client.submit_folder(folder, notify=print_note, **options)
         if as_json:
             print_status(job.status(), as_json)
         else:
             click.echo(job.id)
-        tell_idle(client)
+        warn_if_idle(client)
 
 
 @main.command()
 @click.argument("job")
-@click.option("--watch", is_flag=True, help="Go on until the job has ended.")
+@click.option("--watch", is_flag=True, help="Show the progress until the job has ended.")
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
-    """Print where JOB stands."""
-    from shoal.producer.cli.printing import last_status, print_status
+    """Print the state and progress of JOB."""
+    from shoal.producer.cli.printing import print_status, print_status_on_error
     from shoal.producer.cli.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
         if watch:
-            with last_status(known, as_json):
+            with print_status_on_error(known, as_json):
                 watch_job(client, known)
         else:
             client.sweeper.sweep()
@@ -85,16 +89,16 @@ def status(job: str, watch: bool, as_json: bool) -> None:
 
 @main.command()
 @click.argument("job")
-@click.option("--timeout", "timeout_seconds", type=float, help="Seconds to wait at most.")
+@click.option("--timeout", "timeout_seconds", type=float, help="Longest time to wait, in seconds.")
 @json_option
 def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
-    """Wait until JOB has ended; exit with 1 if it failed or was cancelled."""
-    from shoal.producer.cli.printing import last_status, print_status
+    """Wait until JOB has ended. Exit with 1 if it failed or was cancelled."""
+    from shoal.producer.cli.printing import print_status, print_status_on_error
     from shoal.producer.cli.progress import watch_job
 
     with connect_client() as client:
         known = client.job(job)
-        with last_status(known, as_json):
+        with print_status_on_error(known, as_json):
             ended = watch_job(client, known, timeout_seconds)
         print_status(ended, as_json)
 
@@ -109,16 +113,16 @@ def jobs(as_json: bool) -> None:
         print_jobs(list(client.jobs()), as_json)
 
 
-# In the order of their use, as the others: `shoal --help` lists them so.
-for finding in FINDINGS:
-    main.add_command(finding)
+# Added here, since `shoal --help` lists commands in the order of their use.
+for command in COMMANDS:
+    main.add_command(command)
 
 
 @main.command()
 @click.argument("job")
 @json_option
 def cancel(job: str, as_json: bool) -> None:
-    """Cancel JOB; what was loaded stays."""
+    """Cancel JOB; what was loaded is kept for `shoal retry`."""
     from shoal.producer.cli.printing import print_status
 
     with connect_client() as client:
@@ -129,36 +133,42 @@ def cancel(job: str, as_json: bool) -> None:
 
 @main.command()
 @click.argument("job")
-@click.option("--failed-only", is_flag=True, help="Only the images that failed.")
+@click.option("--failed-only", is_flag=True, help="Try only the failed images again.")
 @json_option
 def retry(job: str, failed_only: bool, as_json: bool) -> None:
-    """Let JOB, which failed or was cancelled, go on with what is missing."""
-    from shoal.producer.cli.printing import print_status, tell_idle
+    """Continue JOB after it failed or was cancelled. What was loaded is kept."""
+    from shoal.producer.cli.printing import print_status, warn_if_idle
 
     with connect_client() as client:
         print_status(client.job(job).retry(failed_only=failed_only), as_json)
-        tell_idle(client)
+        warn_if_idle(client)
 
 
 @main.command()
-@click.option("--concurrency", type=click.IntRange(1), help="Processes.  [default: one a core]")
+@concurrency_option
 def worker(concurrency: int | None) -> None:
-    """Work on the jobs of the Redis that is set, until told to stop."""
+    """Run a worker for all jobs, until you stop it."""
     from shoal.producer.cli.worker import become_worker
 
     become_worker(concurrency)
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 takes any free one.",
+)
 def serve(host: str, port: int) -> None:
-    """Serve a page to watch jobs, submit them and see their results."""
+    """Serve a web page that submits jobs and shows their results."""
     try:
         from shoal.producer.web.server import serve as serve_page
     except ImportError as error:
         raise UsageError(
-            "The page needs more packages: pip install fastapi uvicorn prometheus-client."
+            "The web page needs more packages: pip install fastapi uvicorn prometheus-client."
         ) from error
 
     serve_page(host, port)

@@ -1,4 +1,4 @@
-"""The options of commands: the same words everywhere."""
+"""Options and arguments that several commands share."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def _parse_clusters(
     _context: click.Context, _option: click.Parameter, value: str | None
 ) -> int | str | None:
-    """Return a number of clusters, or ``auto``; None where it was left out.
+    """Parse a number of clusters or ``auto``; None stays None.
 
     Raises:
         click.BadParameter: It is neither.
@@ -29,21 +29,25 @@ def _parse_clusters(
 
 
 def job_options(command: F) -> F:
-    """Give a command the options of a job, the same words everywhere."""
+    """Add the options of a job to a command."""
     options = [
         click.option(
             "--features",
             default=DEFAULTS.features,
             show_default=True,
-            help=f"{', '.join(EXTRACTORS)}, or several: hog+color.",
+            help=f"What to compare images by: {', '.join(EXTRACTORS)}, or several: hog+color.",
         ),
         click.option(
             "--image-size",
             type=int,
-            help="Images are resized to this many pixels in width and height."
+            help="Width and height in pixels that images are resized to."
             "  [default: 32, or what suits other features]",
         ),
-        click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
+        click.option(
+            "--components",
+            type=int,
+            help="Number of principal components.  [default: up to 50]",
+        ),
         click.option(
             "--clusters",
             callback=_parse_clusters,
@@ -54,7 +58,7 @@ def job_options(command: F) -> F:
             type=click.Choice([algorithm.value for algorithm in Algorithm]),
             default=DEFAULTS.algorithm.value,
             show_default=True,
-            help="What finds the clusters.",
+            help="Clustering algorithm.",
         ),
         click.option(
             "--random-state",
@@ -63,7 +67,11 @@ def job_options(command: F) -> F:
             show_default=True,
             help="Seed: the same folder and options give the same labels.",
         ),
-        click.option("--batch-size", type=int, help="Images a task.  [default: by their number]"),
+        click.option(
+            "--batch-size",
+            type=int,
+            help="Images per task.  [default: depends on their number and size]",
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -71,22 +79,29 @@ def job_options(command: F) -> F:
 
 
 force_option = click.option(
-    "--force", is_flag=True, help="A new job, though there is one of these images and options."
+    "--force",
+    is_flag=True,
+    help="Run again even if this folder was already clustered with these options.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a script.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+concurrency_option = click.option(
+    "--concurrency",
+    type=click.IntRange(1),
+    help="Number of processes.  [default: one per core]",
+)
 
 
-class _NamedPath(click.Path):
-    """A path that is not empty, as a shell makes of a variable that is not set."""
+class _NonEmptyPath(click.Path):
+    """A path that must not be empty: a shell makes that of a variable that is not set."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return the path; fail if there is none."""
+        """Return the path; fail if it is empty."""
         if value == "":
             self.fail("it is empty; the current directory is '.'", param, ctx)
         return super().convert(value, param, ctx)
 
 
-source_argument = click.argument("source", type=_NamedPath(path_type=Path))
+source_argument = click.argument("source", type=_NonEmptyPath(path_type=Path))
 out_option = click.option(
-    "--out", type=_NamedPath(path_type=Path), help="Directory to write all results to."
+    "--out", type=_NonEmptyPath(path_type=Path), help="Directory to write all results to."
 )

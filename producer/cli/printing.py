@@ -1,4 +1,4 @@
-"""What a person reads of a job: its status, in lines."""
+"""What commands print about jobs and folders, in lines or as JSON."""
 
 import time
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ NO_ANSWER = "Redis does not answer; trying again"
 
 
 def describe(status: Status) -> str:
-    """Return a status in one line."""
+    """Describe a status in one line."""
     images = status.images
     parts = [
         f"{status.state}: {images.loaded + images.failed:,} of {show_count(images.total, 'image')}"
@@ -36,8 +36,8 @@ def describe(status: Status) -> str:
 
 
 @contextmanager
-def last_status(job: "Job", as_json: bool) -> Iterator[None]:
-    """Print the last status as JSON if the job has no result: the script reads one all the same."""
+def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
+    """Print the job's last status before an error ends a ``--json`` command: scripts read it."""
     try:
         yield
     except (JobFailedError, JobCancelledError, WaitTimeoutError):
@@ -47,7 +47,7 @@ def last_status(job: "Job", as_json: bool) -> Iterator[None]:
 
 
 def print_status(status: Status, as_json: bool) -> None:
-    """Print a status on standard output."""
+    """Print a status to standard output, as JSON or in lines."""
     if as_json:
         click.echo(encode(status))
         return
@@ -58,7 +58,7 @@ def print_status(status: Status, as_json: bool) -> None:
 
 
 def print_jobs(statuses: list[Status], as_json: bool) -> None:
-    """Print a line a job on standard output."""
+    """Print jobs to standard output, as JSON or one per line."""
     if as_json:
         click.echo(encode(statuses))
         return
@@ -67,23 +67,23 @@ def print_jobs(statuses: list[Status], as_json: bool) -> None:
         click.echo(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
 
 
-def tell(line: str) -> None:
-    """Print a line for a person, who may have sent the result elsewhere."""
+def print_note(line: str) -> None:
+    """Print a line to standard error; standard output has only the result."""
     click.echo(line, err=True)
 
 
-def tell_idle(client: "Client") -> None:
-    """Say that there is work and nobody works, if so."""
+def warn_if_idle(client: "Client") -> None:
+    """Print a warning if no worker is running."""
     if not client.workers.are_running():
-        tell("No worker is running yet: start one with `shoal worker`.")
+        print_note("No worker is running yet: start one with `shoal worker`.")
 
 
-def warn_about(folder: Folder) -> None:
-    """Say on standard error what of a folder is left out."""
+def print_left_out(folder: Folder) -> None:
+    """Print to standard error which files of a folder are left out."""
     if folder.skipped:
         kinds = ", ".join(f"{n:,} {ext or 'other'}" for ext, n in folder.skipped.most_common(5))
         click.echo(
-            f"Left out {folder.skipped.total():,} files that are no images: {kinds}", err=True
+            f"Left out {folder.skipped.total():,} files that are not images: {kinds}", err=True
         )
     for path in folder.unreadable[:5]:
         click.echo(f"Cannot be read: {folder.source / path}", err=True)

@@ -1,4 +1,4 @@
-"""How a job's progress is shown: live on a terminal, plain lines elsewhere."""
+"""Progress of a job: a live bar on a terminal, plain lines elsewhere."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from shoal.producer.client import Client
     from shoal.producer.job import Job
 
-# Between two plain lines of the same state.
+# Time between two lines about the same state.
 LINE_SECONDS = 5.0
 NO_WORKER = "no worker is running: start one with `shoal worker`"
 
@@ -26,11 +26,11 @@ class Display(Protocol):
     def __exit__(self, *error: object) -> None: ...
 
     def show(self, status: Status | None, note: str = "") -> None:
-        """Bring what is shown up to date."""
+        """Show a new status."""
 
 
 def make_display() -> Display:
-    """Return the display that suits where standard error goes."""
+    """Make a live display if standard error is a terminal, else one of plain lines."""
     if sys.stderr.isatty():
         from shoal.producer.cli.live import LiveDisplay
 
@@ -39,7 +39,7 @@ def make_display() -> Display:
 
 
 class LineDisplay:
-    """A line on standard error whenever the state changes, and every few seconds."""
+    """Prints a line to standard error when the state changes, and every few seconds."""
 
     def __init__(self) -> None:
         self.shown: tuple[State | None, str] | None = None
@@ -52,7 +52,7 @@ class LineDisplay:
         pass
 
     def show(self, status: Status | None, note: str = "") -> None:
-        """Print a line if there is news."""
+        """Print a line if the state or the note changed, or some seconds have passed."""
         news = (status.state if status else None, note)
         if news == self.shown and time.monotonic() - self.shown_at < LINE_SECONDS:
             return
@@ -62,12 +62,15 @@ class LineDisplay:
 
 
 def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None) -> Status:
-    """Show a job's progress until it has ended; return its last status.
+    """Show a job's progress until it has finished.
 
     Args:
-        client: Of the job's Redis.
+        client: Knows whether workers are running.
         job: The job to watch.
         timeout_seconds: Longest time to wait; None waits as long as it takes.
+
+    Returns:
+        The job's last status.
 
     Raises:
         JobFailedError: The job failed.
@@ -77,18 +80,17 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
     with make_display() as display:
         return job.wait(
             timeout_seconds,
-            lambda status: display.show(status, note_workers(client, status) if status else ""),
+            lambda status: display.show(status, make_worker_note(client, status) if status else ""),
         )
 
 
-def note_workers(client: "Client", status: Status) -> str:
-    """Return that nobody works, while there is work."""
-    from shoal.shared.connection import LOST  # Redis takes 0.1 s to import, and --help needs none
+def make_worker_note(client: "Client", status: Status) -> str:
+    """Return a warning if the job has work but no worker is running."""
+    from shoal.shared.connection import LOST  # redis-py takes 0.1 s to import; --help needs none
 
     if status.state.is_final:
         return ""
     try:
-        idle = not client.workers.are_running()
+        return "" if client.workers.are_running() else NO_WORKER
     except LOST:
-        return ""  # the next status will say so
-    return NO_WORKER if idle else ""
+        return ""  # the next status will show that Redis does not answer

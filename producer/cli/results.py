@@ -1,6 +1,6 @@
-"""The commands that show what a job found.
+"""The commands that show the results of a job.
 
-As in ``cli``, what takes long to import is imported by the command that needs it.
+As in ``main``, each command itself imports what takes long to import.
 """
 
 from pathlib import Path
@@ -14,11 +14,13 @@ from shoal.shared.findings import PlotName
 
 @click.command()
 @click.argument("job")
-@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv")
+@click.option(
+    "--format", "file_format", type=click.Choice(["csv", "json", "parquet"]), default="csv"
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: print]")
 @out_option
-def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
-    """Print the label of each image of JOB, or write all results as `shoal run` does."""
+def result(job: str, file_format: str, output: Path | None, out: Path | None) -> None:
+    """Print the cluster of each image of JOB. With --out, write all results instead."""
     from shoal.producer.export.directory import prepare_directory, write_directory
     from shoal.producer.export.tables import write_labels
 
@@ -28,7 +30,7 @@ def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
             prepare_directory(out, Path(known.status().request.source))
             write_directory(known, out)
         if output or not out:
-            write_labels(known.labels(), form, output)
+            write_labels(known.labels(), file_format, output)
 
 
 @click.command()
@@ -36,7 +38,7 @@ def result(job: str, form: str, output: Path | None, out: Path | None) -> None:
 @click.argument("name", type=click.Choice([name.value for name in PlotName]))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
 def plot(job: str, name: str, output: Path | None) -> None:
-    """Write a plot of JOB as PNG; with `-o -` to standard output."""
+    """Write a plot of JOB as a PNG file. `-o -` writes it to standard output."""
     from shoal.producer.export.tables import write_output
 
     with connect_client() as client:
@@ -54,7 +56,7 @@ def plot(job: str, name: str, output: Path | None) -> None:
     help="File.",
 )
 def report(job: str, output: Path) -> None:
-    """Write what JOB found as one HTML file that opens anywhere; with `-o -` print it."""
+    """Write the report of JOB: one HTML file that opens anywhere. `-o -` prints it."""
     from shoal.producer.export.tables import write_output
     from shoal.producer.report import make_report
 
@@ -66,7 +68,7 @@ def report(job: str, output: Path) -> None:
 @click.argument("job")
 @json_option
 def failures(job: str, as_json: bool) -> None:
-    """List the images of JOB that could not be used, each with its cause."""
+    """List the images of JOB that could not be used. Each has its reason."""
     from shoal.producer.export.tables import print_rows
     from shoal.shared.findings import Failure
 
@@ -78,7 +80,7 @@ def failures(job: str, as_json: bool) -> None:
 @click.argument("job")
 @json_option
 def duplicates(job: str, as_json: bool) -> None:
-    """List the images of JOB that are copies of each other or look alike, by group."""
+    """List the images of JOB that are copies or look alike, in groups."""
     from shoal.producer.export.tables import print_rows
     from shoal.shared.findings import Duplicate
 
@@ -93,11 +95,12 @@ def duplicates(job: str, as_json: bool) -> None:
     "known",
     required=True,
     metavar="folders|CSV",
-    help="The folder that each image is in, or a table with the columns path and label.",
+    help="`folders`: the first folder of each image's path is its label."
+    " Else a CSV file with the columns path and label.",
 )
 @json_option
 def evaluate(job: str, known: str, as_json: bool) -> None:
-    """Score the clusters of JOB against labels that are known."""
+    """Score how well the clusters of JOB match known labels."""
     from shoal.producer.cli.scores import print_evaluation
     from shoal.producer.evaluation import score_job
 
@@ -105,4 +108,4 @@ def evaluate(job: str, known: str, as_json: bool) -> None:
         print_evaluation(score_job(client.job(job), known), as_json)
 
 
-FINDINGS = (result, plot, report, failures, duplicates, evaluate)
+COMMANDS = (result, plot, report, failures, duplicates, evaluate)

@@ -1,17 +1,22 @@
-"""``shoal run``: submit, watch and write in one command, with workers of its own if need be."""
+"""``shoal run``: submit a folder, show the progress and write the results in one command."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from shoal.producer.cli.printing import last_status, print_status, tell, warn_about
+from shoal.producer.cli.printing import (
+    print_left_out,
+    print_note,
+    print_status,
+    print_status_on_error,
+)
 from shoal.producer.cli.progress import watch_job
 from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
 from shoal.producer.signals import interruptible, uninterrupted
-from shoal.producer.submission.folder import Folder, find_images
+from shoal.producer.submission.folder import Folder, read_folder
 from shoal.shared.errors import JobCancelledError, ShoalError
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_count
@@ -25,30 +30,30 @@ def run_folder(
     concurrency: int | None,
     as_json: bool,
 ) -> None:
-    """Cluster a folder and tell where the result is.
+    """Cluster a folder, write the results to ``out`` if given, and print the clusters.
 
     Raises:
-        ShoalError: Anything that keeps the job from its end; nothing is left running.
+        ShoalError: The job could not finish; nothing is left running on this machine.
     """
-    folder = find_images(source)
-    warn_about(folder)
+    folder = read_folder(source)
+    print_left_out(folder)
     if out:
         prepare_directory(out, folder.source)
     with interruptible(), Client(start_workers=False).check_connection() as client:
-        start_workers(client, concurrency)
+        _start_workers(client, concurrency)
         job, status = _submit_and_watch(client, folder, options, as_json)
         if out:
             write_directory(job, out)
-        print_end(job, status, out, as_json)
+        print_outcome(job, status, out, as_json)
 
 
-def start_workers(client: Client, concurrency: int | None) -> None:
-    """Start workers for the embedded server; a Redis that is set has workers of its own."""
+def _start_workers(client: Client, concurrency: int | None) -> None:
+    """Start workers for the embedded server; those of another Redis are started elsewhere."""
     if client.is_embedded:
         client.workers.start(concurrency)
     elif concurrency:
         click.echo(
-            "--concurrency has no effect: SHOAL_REDIS_URL is set, and its workers do the job.",
+            "--concurrency has no effect: the workers of SHOAL_REDIS_URL do the work.",
             err=True,
         )
 
@@ -56,33 +61,36 @@ def start_workers(client: Client, concurrency: int | None) -> None:
 def _submit_and_watch(
     client: Client, folder: Folder, options: dict[str, Any], as_json: bool
 ) -> tuple[Job, Status]:
-    """Submit a folder and show its job's progress; cancel it if this command is told to stop.
+    """Submit a folder and show the job's progress; cancel the job on Ctrl-C.
 
-    A job that others asked for, before or since, is not cancelled.
+    A job that was also submitted before, or elsewhere since, is not cancelled.
     """
     job = None
     try:
-        with uninterrupted():  # a job that nobody knows of would be done by the next worker
-            job = client.submit_folder(folder, tell=tell, **options)
+        with uninterrupted():  # else the next worker might run a job whose id nobody knows
+            job = client.submit_folder(folder, notify=print_note, **options)
         click.echo(
             f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}", err=True
         )
-        with last_status(job, as_json):
+        with print_status_on_error(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:
         if job is None:
             raise
-        if job.is_found or job.ledger.is_shared():  # by others, who did not ask for its end
+        if job.is_found or job.ledger.is_shared():
             raise ShoalError(
-                f"Job {job.id} goes on where there are workers: see `shoal wait {job.id}`."
+                f"Job {job.id} was submitted before or elsewhere, too, and was not cancelled:"
+                f" see `shoal wait {job.id}`."
             ) from None
         job.cancel()
-        with last_status(job, as_json):
-            raise JobCancelledError(f"Job {job.id} was cancelled; what was loaded stays.") from None
+        with print_status_on_error(job, as_json):
+            raise JobCancelledError(
+                f"Job {job.id} was cancelled; what was loaded is kept for `shoal retry {job.id}`."
+            ) from None
 
 
-def print_end(job: Job, status: Status, out: Path | None, as_json: bool) -> None:
-    """Print the clusters, and where to look."""
+def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> None:
+    """Print the clusters, and where to find the results."""
     if as_json:
         print_status(status, as_json)
         return

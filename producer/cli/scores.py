@@ -1,4 +1,4 @@
-"""The scores of a job against labels that are known, printed."""
+"""Printing how well a job's clusters match known labels."""
 
 import click
 
@@ -8,7 +8,7 @@ from shoal.shared.wire import encode
 
 
 def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
-    """Print scores, and the images of each class in each cluster."""
+    """Print the scores, and how many images of each class each cluster has."""
     if as_json:
         click.echo(encode(evaluation))
         return
@@ -20,7 +20,6 @@ def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
 
 
 def _print_confusion(evaluation: Evaluation) -> None:
-    """Print the classes of each cluster, the commonest first."""
     for cluster, row in zip(evaluation.clusters, evaluation.confusion, strict=True):
         by_size = sorted(zip(row, evaluation.classes, strict=True), reverse=True)
         found = ", ".join(f"{count:,} {name}" for count, name in by_size if count)

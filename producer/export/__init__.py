@@ -1,1 +1,1 @@
-"""What a job found, as files."""
+"""The results of a job as files."""

@@ -16,26 +16,26 @@ def prepare_directory(directory: Path, source: Path) -> None:
     """Create ``directory`` and check that results of the images in ``source`` may go there.
 
     Raises:
-        UsageError: It cannot be written to, or lies inside ``source``.
+        UsageError: It cannot be written to, or is inside ``source``.
     """
     if Path(os.path.realpath(directory)).is_relative_to(source):
         raise UsageError(
-            f"{directory} lies inside {source}: the next run would take the plots for images."
-            " Name a directory outside with --out."
+            f"{directory} is inside {source}: the next run would cluster the plots, too."
+            " Choose a directory outside with --out."
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=directory).close()
     except OSError as error:
         raise UsageError(
-            f"{directory} cannot be written to ({error.strerror}): name another with --out."
+            f"{directory} cannot be written to ({error.strerror}): choose another with --out."
         ) from error
 
 
 def write_directory(job: Job, directory: Path) -> None:
-    """Write all that a finished job found to ``directory``; ``job.json`` comes last.
+    """Write all results of a finished job to ``directory``; ``job.json`` is written last.
 
-    What another job left there is replaced, and removed where this one has nothing of the kind.
+    Files of another job there are replaced, or removed if this job has no such result.
 
     Raises:
         ShoalError: A file cannot be written or removed.

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 import os
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ from shoal.shared.errors import ShoalError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Yield a file that becomes ``path``, or what it links to, once it is whole.
+    """Yield a file that replaces ``path``, or the file it links to, once it is complete.
 
-    What is there and no file, as a pipe or a device, is written to.
+    A pipe or a device at ``path`` is not replaced but written to.
 
     Raises:
         ShoalError: It cannot be written.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not (path.is_file() or path.is_dir()):
-        with writing(path), path.open("wb") as file:
+        with _report_write_errors(path), path.open("wb") as file:
             yield file
         return
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with writing(path):
+        with _report_write_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 yield file
@@ -36,8 +36,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Raise ShoalError where ``path`` cannot be written."""
+def _report_write_errors(path: Path) -> Iterator[None]:
+    """Raise ShoalError if ``path`` cannot be written."""
     try:
         yield
     except OSError as error:
@@ -45,16 +45,16 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, all of it or nothing."""
+    """Write ``content`` to ``path``, completely or not at all."""
     with replacing(path) as file:
         file.write(content)
 
 
 def remove(path: Path) -> None:
-    """Remove a file, if it is there.
+    """Remove a file if it exists.
 
     Raises:
-        ShoalError: It is there to stay.
+        ShoalError: It exists and cannot be removed.
     """
     try:
         path.unlink()

@@ -1,4 +1,4 @@
-"""What a job found, as tables: CSV, JSON and Parquet, in a file or printed."""
+"""The results of a job as tables: CSV, JSON and Parquet, in a file or printed."""
 
 import csv
 import sys
@@ -19,14 +19,14 @@ from shoal.shared.wire import encode
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
-# Names standard output where a file is asked for.
-DASH = Path("-")
+# Stands for standard output in place of a file's name.
+STDOUT_PATH = Path("-")
 
 
 class _UnixLines:
-    """Ends the lines of ``csv`` as Unix does.
+    """Ends the lines of ``csv`` with a line feed only.
 
-    Told to do so itself, Python 3.11 leaves carriage returns in names unquoted.
+    If ``csv`` itself is told to do so, Python 3.11 leaves carriage returns in names unquoted.
     """
 
     def __init__(self, file: IO[str]) -> None:
@@ -38,7 +38,7 @@ class _UnixLines:
 
 
 def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
-    """Write dataclasses as CSV; file names that are not UTF-8 are written as they are."""
+    """Write dataclasses as CSV; file names that are not UTF-8 are written byte for byte."""
     text = open(  # noqa: SIM115  the caller's file is not ours to close
         file.fileno(), "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False
     )
@@ -49,7 +49,7 @@ def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
 
 
 def write_json(rows: Iterable[Any], file: IO[bytes]) -> None:
-    """Write dataclasses as a JSON array, one a line."""
+    """Write dataclasses as a JSON array, one per line."""
     separator = b"[\n"
     for row in rows:
         file.write(separator + encode(row))
@@ -80,36 +80,35 @@ def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
             writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
-def write_labels(labels: Iterable[Assignment], form: str, output: Path | None) -> None:
-    """Write labels to ``output``, or print them.
+def write_labels(labels: Iterable[Assignment], file_format: str, output: Path | None) -> None:
+    """Write labels to ``output``, or print them if that is None or ``-``.
 
     Raises:
-        UsageError: Parquet without a file, or without pyarrow.
+        UsageError: Parquet was asked for without a file, or without pyarrow.
     """
-    if output is None and form == "parquet":
-        raise UsageError("Parquet is not for a terminal: name a file with --output.")
-    if output is None or output == DASH:
-        _print_labels(labels, form)
+    if output is None and file_format == "parquet":
+        raise UsageError("Parquet cannot be shown on a terminal: name a file with --output.")
+    if output is None or output == STDOUT_PATH:
+        _print_labels(labels, file_format)
     else:
         with replacing(output) as file:
-            write_form(labels, form, file)
+            write_in_format(labels, file_format, file)
 
 
-def _print_labels(labels: Iterable[Assignment], form: str) -> None:
-    """Write labels to standard output."""
+def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
     sys.stdout.flush()
-    if form != "parquet":
-        write_form(labels, form, sys.stdout.buffer)
+    if file_format != "parquet":
+        write_in_format(labels, file_format, sys.stdout.buffer)
         return
-    with TemporaryFile() as file:  # Parquet asks where it is, which a pipe cannot tell
-        write_form(labels, form, file)
+    with TemporaryFile() as file:  # Parquet asks for its position, which a pipe does not have
+        write_in_format(labels, file_format, file)
         file.seek(0)
         copyfileobj(file, sys.stdout.buffer)
 
 
 def write_output(content: bytes, path: Path) -> None:
-    """Write ``content`` to ``path`` and say so, or to standard output, which has it alone."""
-    if path == DASH:
+    """Write ``content`` to ``path`` and print the path; write only it if that is ``-``."""
+    if path == STDOUT_PATH:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
     else:
@@ -117,11 +116,11 @@ def write_output(content: bytes, path: Path) -> None:
         click.echo(path)
 
 
-def write_form(labels: Iterable[Assignment], form: str, file: IO[bytes]) -> None:
-    """Write labels in one of the forms of ``shoal result``."""
-    if form == "csv":
+def write_in_format(labels: Iterable[Assignment], file_format: str, file: IO[bytes]) -> None:
+    """Write labels as ``csv``, ``json`` or ``parquet``."""
+    if file_format == "csv":
         write_rows(labels, Assignment, file)
-    elif form == "json":
+    elif file_format == "json":
         write_json(labels, file)
     else:
         write_parquet(labels, file)

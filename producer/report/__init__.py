@@ -1,4 +1,4 @@
-"""The report of a job: one HTML file that opens anywhere, without a network; and its parts."""
+"""The report of a job: one HTML file that opens anywhere, without a network."""
 
 from shoal.producer.report.contents import Contents, read_contents
 from shoal.producer.report.page import make_map_page, make_report, render_report

@@ -1,24 +1,24 @@
-"""The clusters of a report: the largest in full, the rest in a table as far as there is room."""
+"""The clusters of a report: the largest in full, the others as rows of a table."""
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shoal.producer.report.map import find_largest
+from shoal.producer.report.map import choose_largest
 from shoal.producer.report.text import show_name
 from shoal.shared.findings import ClusterSummary, Summary
 from shoal.shared.palette import colour_number
 from shoal.shared.text import show_count, show_share
 
-# Rows of the table of clusters that are not shown in full.
+# Most rows of the table of clusters that are not shown in full.
 ROWS = 500
-# Of all pictures together: the rest are named without one.
+# Size of all pictures together: images beyond it are shown by name only.
 PICTURES_BYTES = 1_300_000
 
 
 @dataclass(frozen=True)
 class _Picture:
-    """An image that is shown on its own; ``source`` is empty where there is no picture of it."""
+    """An image with its name; ``source`` is a data URL, empty if there is no picture."""
 
     name: str
     source: str
@@ -26,13 +26,13 @@ class _Picture:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster as it is shown.
+    """A cluster as the report shows it.
 
     Attributes:
         label: Number of the cluster.
         colour: Number of its colour on the map.
-        size: Its images, in words.
-        share: Of all images, in percent.
+        size: Number of its images, as in "12 images".
+        share: Its share of all images, in percent.
         pictures: Its most typical images.
         colours: The dominant colours of its images, as "#rrggbb".
         outliers: Its images that are farthest from the centroid.
@@ -49,9 +49,15 @@ class Cluster:
 
 @dataclass(frozen=True)
 class _Clusters:
-    """All clusters: how many, those in full, in the table, and how many are in neither.
+    """All clusters of a report.
 
-    ``noise`` says how many images are in no cluster; empty if each is in one.
+    Attributes:
+        total: Number of clusters.
+        noise: How many images are in no cluster; empty if there are none.
+        shown: Clusters that are shown in full.
+        rows: Clusters in the table.
+        left_out: Number of clusters that are in neither.
+        outliers: The images that are farthest from every centroid.
     """
 
     total: int
@@ -62,15 +68,15 @@ class _Clusters:
     outliers: list[_Picture]
 
 
-class _Album:
-    """Pictures by path, as sources of images, as far as there is room for them."""
+class _PictureBudget:
+    """Embeds pictures in the report until ``room_bytes`` are used up."""
 
     def __init__(self, pictures: Mapping[str, bytes], room_bytes: int = PICTURES_BYTES) -> None:
         self.pictures = pictures
         self.room_bytes = room_bytes
 
     def take(self, path: str) -> _Picture:
-        """Return the picture of an image, without a source where there is none."""
+        """Return the picture of an image; without a source if there is none or no room."""
         jpeg = self.pictures.get(path, b"")
         if not jpeg or len(jpeg) > self.room_bytes:
             return _Picture(show_name(path), "")
@@ -81,26 +87,26 @@ class _Album:
 def make_clusters(
     summary: Summary, pictures: Mapping[str, bytes], colours: Mapping[int, list[str]]
 ) -> _Clusters:
-    """Return the clusters as a report shows them.
+    """Make the clusters as a report shows them.
 
     Args:
-        summary: What the job found.
-        pictures: JPEG of some images, by path.
+        summary: The job's summary.
+        pictures: JPEGs of some images, by path.
         colours: Dominant colours of clusters, by label.
     """
-    album = _Album(pictures)
+    budget = _PictureBudget(pictures)
     total = summary.noise + sum(cluster.size for cluster in summary.clusters)
-    largest = find_largest(summary.clusters)
+    largest = choose_largest(summary.clusters)
     shown = {cluster.label for cluster in largest}
     others = [cluster for cluster in summary.clusters if cluster.label not in shown]
-    in_full = [_show_cluster(c, total, album, c.representatives) for c in largest]
-    outliers = [album.take(path) for path in summary.outliers]
-    # What the room is for first has been taken.
+    in_full = [_show_cluster(c, total, budget, c.representatives) for c in largest]
+    outliers = [budget.take(path) for path in summary.outliers]
+    # These come last: the budget is first for representatives and for the job's outliers.
     in_full = [
         replace(
             cluster,
             colours=colours.get(cluster.label, []),
-            outliers=[album.take(path) for path in known.outliers],
+            outliers=[budget.take(path) for path in known.outliers],
         )
         for cluster, known in zip(in_full, largest, strict=True)
     ]
@@ -111,21 +117,20 @@ def make_clusters(
         else "",
         shown=in_full,
         outliers=outliers,
-        rows=[_show_cluster(c, total, album, c.representatives[:1]) for c in others[:ROWS]],
+        rows=[_show_cluster(c, total, budget, c.representatives[:1]) for c in others[:ROWS]],
         left_out=len(others[ROWS:]),
     )
 
 
 def _show_cluster(
-    cluster: ClusterSummary, total: int, album: _Album, paths: Sequence[str]
+    cluster: ClusterSummary, total: int, budget: _PictureBudget, paths: Sequence[str]
 ) -> Cluster:
-    """Return one cluster as it is shown, with the pictures of ``paths``."""
     return Cluster(
         label=cluster.label,
         colour=colour_number(cluster.label),
         size=show_count(cluster.size, "image"),
         share=show_share(cluster.size / total if total else 0),
-        pictures=[album.take(path) for path in paths],
+        pictures=[budget.take(path) for path in paths],
         colours=[],
         outliers=[],
     )

@@ -13,34 +13,35 @@ from shoal.producer.report.points import Points
 from shoal.shared.images.thumbnails import TILE_PIXELS
 
 COLOURS_SHOWN = 6
-# Pixels of a tile, each way: a JPEG is decoded fastest at an eighth of its size.
+# Width and height that tiles are decoded to: a JPEG is decoded fastest at an eighth of its size.
 PIXELS = TILE_PIXELS // 8
 
 Pixels = NDArray[np.uint8]
 
 
-def find_colours(points: Points, pages: Sequence[bytes]) -> dict[int, list[str]]:
-    """Return the dominant colours of each cluster, the commonest first, as "#rrggbb".
-
-    By median cut (Heckbert 1982), in a few pixels of each thumbnail.
+def measure_colours(points: Points, sheets: Sequence[bytes]) -> dict[int, list[str]]:
+    """Measure the dominant colours of each cluster by median cut (Heckbert 1982).
 
     Args:
-        points: The images of the pages, each page's in its order.
-        pages: Thumbnails of each batch; empty where there are none.
+        points: The images on the sheets, in the order of the sheets and their tiles.
+        sheets: JPEG of the thumbnails of each batch; empty where there are none.
+
+    Returns:
+        By label, colours as "#rrggbb", the most common first.
     """
     parts: defaultdict[int, list[Pixels]] = defaultdict(list)
     labels = np.array(points.labels, np.int64)
-    for page, (start, end) in zip(pages, pairwise([*points.starts, len(points)]), strict=False):
-        if page and end > start:
-            tiles, own = _shrink_page(page, end - start), labels[start:end]
+    for sheet, (start, end) in zip(sheets, pairwise([*points.starts, len(points)]), strict=False):
+        if sheet and end > start:
+            tiles, own = _shrink_sheet(sheet, end - start), labels[start:end]
             for label in np.unique(own).tolist():
                 parts[label].append(tiles[own == label])
-    return {label: quantize(np.concatenate(tiles)) for label, tiles in parts.items()}
+    return {label: _pick_dominant(np.concatenate(tiles)) for label, tiles in parts.items()}
 
 
-def _shrink_page(page: bytes, n_tiles: int) -> Pixels:
-    """Return the tiles of a page with an eighth of their width, shape (n_tiles, 4, 4, 3)."""
-    picture = Image.open(BytesIO(page))
+def _shrink_sheet(sheet: bytes, n_tiles: int) -> Pixels:
+    """Decode the tiles of a sheet at an eighth of their width, shape (n_tiles, 4, 4, 3)."""
+    picture = Image.open(BytesIO(sheet))
     picture.draft("RGB", (picture.width // 8, picture.height // 8))
     pixels = np.asarray(picture, np.uint8)
     rows, columns = (side // PIXELS for side in pixels.shape[:2])
@@ -48,8 +49,8 @@ def _shrink_page(page: bytes, n_tiles: int) -> Pixels:
     return grid.reshape(-1, PIXELS, PIXELS, 3)[:n_tiles]
 
 
-def quantize(tiles: Pixels) -> list[str]:
-    """Return the dominant colours of tiles of shape (n, 4, 4, 3)."""
+def _pick_dominant(tiles: Pixels) -> list[str]:
+    """Return up to six dominant colours of tiles of shape (n, 4, 4, 3)."""
     picture = Image.fromarray(tiles.reshape(len(tiles), -1, 3))
     few = picture.quantize(COLOURS_SHOWN, Image.Quantize.MEDIANCUT).convert("RGB")
     counted = {

@@ -6,8 +6,8 @@ from shoal.shared.findings import Summary
 from shoal.shared.jobs import JobRequest
 
 
-def repeat_command(request: JobRequest, summary: Summary) -> str:
-    """Return a line for a shell that runs the job again, with all that its labels depend on."""
+def make_repeat_command(request: JobRequest, summary: Summary) -> str:
+    """Make the shell command that repeats a job, with all options that its labels depend on."""
     options = {
         "features": request.features,
         "image-size": request.image_size,

@@ -1,10 +1,10 @@
-"""What a report is made of, read from the store."""
+"""The contents of a report, read from the store."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shoal.producer.job import Job
-from shoal.producer.report.points import Points, find_points
+from shoal.producer.report.points import Points, read_points
 from shoal.shared.findings import Failure, Summary
 from shoal.shared.jobs import Status
 
@@ -14,13 +14,13 @@ class Contents:
     """What a report shows of a finished job.
 
     Attributes:
-        status: Where the job stands.
-        summary: What it found.
+        status: The job's status.
+        summary: The job's summary.
         points: The images on the map.
-        failures: The images that could not be used; read once.
-        plots: PNG by name.
-        pictures: JPEG of representatives and outliers, by path.
-        pages: Thumbnails of each batch; empty where there are none.
+        failures: The images that could not be used; can be iterated over once.
+        plots: PNG of each plot, by name.
+        pictures: JPEG of each representative and outlier, by path.
+        sheets: JPEG of the thumbnails of each batch; empty where there are none.
     """
 
     status: Status
@@ -29,14 +29,14 @@ class Contents:
     failures: Iterable[Failure]
     plots: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
-    pages: Sequence[bytes]
+    sheets: Sequence[bytes]
 
 
 def read_contents(job: Job) -> Contents:
-    """Return the contents of a finished job's report.
+    """Read the contents of a finished job's report.
 
     Raises:
-        NotFinishedError: The job has no result yet, or none any more.
+        NotFinishedError: The job has no result yet, or its result has expired.
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
     """
@@ -44,9 +44,9 @@ def read_contents(job: Job) -> Contents:
     return Contents(
         status=status,
         summary=summary,
-        points=find_points(results, status.images.total),
+        points=read_points(results, status.images.total),
         failures=job.failures(),
         plots=job.plots(),
         pictures=results.pictures(),
-        pages=list(results.thumbnails()),
+        sheets=list(results.thumbnails()),
     )

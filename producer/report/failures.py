@@ -12,11 +12,11 @@ FAILURES_SHOWN = 200
 
 @dataclass(frozen=True)
 class _Failures:
-    """What could not be used.
+    """The images that could not be used.
 
     Attributes:
-        total: How many images.
-        reasons: Reason and number of images, the commonest first.
+        total: Number of these images.
+        reasons: Reasons with the number of images each, the most common first.
         first: Path, reason and detail of the first images.
     """
 
@@ -25,8 +25,8 @@ class _Failures:
     first: list[tuple[str, str, str]]
 
 
-def sum_up_failures(failures: Iterable[Failure]) -> _Failures:
-    """Return what there is to say of ``failures``, which may be millions."""
+def summarize_failures(failures: Iterable[Failure]) -> _Failures:
+    """Count failures, of which there may be millions, and keep the first 200."""
     reasons: Counter[str] = Counter()
     first: list[tuple[str, str, str]] = []
     for failure in failures:

@@ -1,4 +1,4 @@
-"""The plots that say what the map and the clusters do not."""
+"""The plots in a report: those that add to the map and the clusters."""
 
 import struct
 from base64 import b64encode
@@ -15,13 +15,13 @@ PLOT_TITLES = {
 }
 # The map shows what the scatter plot does, and the clusters what the contact sheet does.
 SHOWN = (PlotName.CHOICE, PlotName.SIZES, PlotName.VARIANCE)
-# Where a PNG tells its width and height.
+# The place of width and height in a PNG.
 HEADER = struct.Struct(">16x2I")
 
 
 @dataclass(frozen=True)
 class _Figure:
-    """A plot, and the pixels that a page keeps free for it."""
+    """A plot as a data URL, with its width and height in pixels."""
 
     title: str
     source: str
@@ -30,11 +30,10 @@ class _Figure:
 
 
 def make_figures(plots: Mapping[str, bytes]) -> list[_Figure]:
-    """Return the figures among ``plots``, PNG by name."""
+    """Make figures of those ``plots`` (PNG by name) that a report shows."""
     return [_make_figure(PLOT_TITLES[name], plots[name]) for name in SHOWN if name in plots]
 
 
 def _make_figure(title: str, png: bytes) -> _Figure:
-    """Return a PNG as a figure."""
     width, height = HEADER.unpack_from(png)
     return _Figure(title, f"data:image/png;base64,{b64encode(png).decode()}", width, height)

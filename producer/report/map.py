@@ -19,31 +19,32 @@ from shoal.shared.findings import NOISE, ClusterSummary, Summary
 from shoal.shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
 from shoal.shared.text import show_share
 
-# In the order of the shapes in the plots.
+# In the same order as the shapes in the plots.
 SHAPES = (
     *("circle", "triangle", "square", "diamond"),
     *("inverted_triangle", "plus", "x", "star"),
 )
-# Of the clusters that are not named.
+# Label of the layer of all clusters beyond the 40 largest.
 REST = -2
 GREYS = {NOISE: "#aeb5bc", REST: "#737c86"}
-# Of words and lines: the style sheet has them, too.
+# Colours of text and lines; the style sheet has the same.
 QUIET, LINE = "#59636e", "#d9dee3"
-# Empty room around the points, as a share of their extent.
+# Empty space around the points, as a share of their extent.
 PADDING = 0.05
-# Points up to which they are drawn so wide, in pixels, and so opaque.
-LOOKS = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
-# Points that are drawn while a map of more moves: without a graphics card they take 10 ms.
+# Most points, with the width in pixels and the opacity that so many are drawn with.
+POINT_STYLES = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
+# Most points that are drawn while the map moves: without a graphics card they take 10 ms.
 MOVED_POINTS = 1_000
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """The points of one cluster, of none (``label`` -1), or of all that are not named (-2).
+    """The points of one cluster.
 
     Attributes:
-        label: Number of the cluster.
-        size: Images in it, whether they are shown or not.
+        label: Number of the cluster; -1 for images in no cluster, -2 for all clusters beyond the
+            40 largest.
+        size: Number of its images, whether they are on the map or not.
         colour: Number of its colour in the palette.
         shape: Name of its shape.
     """
@@ -56,14 +57,14 @@ class _Layer:
 
 @dataclass(frozen=True)
 class _Map:
-    """What a browser needs for a map.
+    """What a browser needs to draw a map.
 
     Attributes:
-        layers: What can be shown and muted, in drawing order.
-        item: Bokeh's document, as JSON that may stand in HTML.
-        points: Paths and batches of the points, as JSON that may stand in HTML.
-        n_points: How many points there are.
-        cut_to: Characters to which long paths were cut; None if all are whole.
+        layers: Layers that can be shown and hidden, in drawing order.
+        item: Bokeh's document, as JSON that is safe within HTML.
+        points: Paths and batches of the points, as JSON that is safe within HTML.
+        n_points: Number of points.
+        cut_to: Characters that long paths were cut to; None if none was cut.
     """
 
     layers: list[_Layer]
@@ -74,8 +75,8 @@ class _Map:
 
 
 def make_map(points: Points, summary: Summary) -> _Map:
-    """Return the map of ``points``; clusters beyond the 40 largest share a layer."""
-    layers = find_layers(summary)
+    """Make the map of ``points``; all clusters beyond the 40 largest share a layer."""
+    layers = make_layers(summary)
     packed, most = pack_names(points.paths)
     longest = max(map(len, points.paths), default=0)
     return _Map(
@@ -87,9 +88,9 @@ def make_map(points: Points, summary: Summary) -> _Map:
     )
 
 
-def find_layers(summary: Summary) -> list[_Layer]:
-    """Return the layers of a map: what is in no cluster or not named, the largest by label."""
-    largest = find_largest(summary.clusters)
+def make_layers(summary: Summary) -> list[_Layer]:
+    """Make the layers of a map: no cluster, other clusters, then the 40 largest by label."""
+    largest = choose_largest(summary.clusters)
     layers = [
         _Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)])
         for c in largest
@@ -99,19 +100,19 @@ def find_layers(summary: Summary) -> list[_Layer]:
     return [*(_Layer(label, size, label, "circle") for label, size in others if size), *layers]
 
 
-def find_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
-    """Return the 40 largest clusters, by label."""
+def choose_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
+    """Choose the 40 largest clusters, and sort them by label."""
     by_size = sorted(clusters, key=lambda cluster: (-cluster.size, cluster.label))
     return sorted(by_size[:MAX_NAMED], key=lambda cluster: cluster.label)
 
 
 def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> Any:
-    """Return Bokeh's document of the map."""
+    """Draw the map and return it as Bokeh's JSON document."""
     xs, ys = np.array(points.xs, np.float32), np.array(points.ys, np.float32)
-    plot = _make_plot(_find_range(xs), _find_range(ys), ratio)
+    plot = _make_plot(_make_range(xs), _make_range(ys), ratio)
     if len(xs) > MOVED_POINTS:
         plot.update(lod_threshold=0, lod_factor=math.ceil(len(xs) / MOVED_POINTS))
-    _, size, alpha = next(look for look in LOOKS if len(xs) <= look[0])
+    _, size, alpha = next(look for look in POINT_STYLES if len(xs) <= look[0])
     labels = np.array(points.labels, np.int64)
     named = [layer.label for layer in layers]
     drawn = np.where(np.isin(labels, named), labels, REST)
@@ -135,7 +136,7 @@ def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> A
 
 
 def _make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> figure:
-    """Return an empty plot that pans, zooms, and tells what is under the pointer."""
+    """Make an empty plot that pans, zooms, and reports the point under the pointer."""
     wheel = WheelZoomTool()
     plot = figure(
         x_range=x_range,
@@ -161,26 +162,26 @@ def _make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> fi
 
 
 def _name_axis(component: int, ratio: Sequence[float]) -> str:
-    """Return the name of an axis, with its component's share of the variance."""
+    """Name an axis after its component and that component's share of the variance."""
     share = f" · {show_share(ratio[component - 1])}" if component <= len(ratio) else ""
     return f"Component {component}{share}"
 
 
-def _find_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
-    """Return the range of an axis: the values' own, with some room around it."""
+def _make_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
+    """Make the range of an axis: that of the values, with some space around it."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     room = PADDING * (high - low) or 1.0
     return Range1d(start=low - room, end=high + room)
 
 
 def _to_script(value: Any) -> str:
-    """Return JSON that may stand between two script tags, whatever strings are in it."""
+    """Return JSON that is safe between two script tags, whatever strings it has."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 @cache
 def bokeh_script() -> str:
-    """Return the part of Bokeh's JavaScript that a map needs: 1.5 MB."""
+    """Read the part of Bokeh's JavaScript that a map needs: 1.5 MB."""
     files = (Path(bokehjs_path()) / "js" / f"{name}.min.js" for name in ("bokeh", "bokeh-gl"))
-    # It must not end the element that it stands in.
+    # It must not close the script element that it is in.
     return "\n".join(file.read_text(encoding="utf-8") for file in files).replace("</", "<\\/")

@@ -1,17 +1,17 @@
-"""The page: a report's parts, or its map alone, put together in one file of limited size."""
+"""The HTML page of a report, or of its map alone: one file of limited size."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shoal.producer.job import Job
 from shoal.producer.report.clusters import make_clusters
-from shoal.producer.report.colours import find_colours
-from shoal.producer.report.command import repeat_command
+from shoal.producer.report.colours import measure_colours
+from shoal.producer.report.command import make_repeat_command
 from shoal.producer.report.contents import Contents, read_contents
-from shoal.producer.report.failures import sum_up_failures
+from shoal.producer.report.failures import summarize_failures
 from shoal.producer.report.figures import make_figures
 from shoal.producer.report.map import bokeh_script, make_map
-from shoal.producer.report.pages import choose_pages
+from shoal.producer.report.sheets import choose_sheets
 from shoal.producer.report.text import show_duplicates, show_name, show_time
 from shoal.producer.templates import load_templates
 from shoal.shared.findings import Summary
@@ -26,10 +26,10 @@ TEMPLATES = load_templates(
 
 
 def make_report(job: Job) -> bytes:
-    """Return the report of a finished job as HTML, below 15 MB.
+    """Make the report of a finished job as HTML, below 15 MB.
 
     Raises:
-        NotFinishedError: The job has no result yet, or none any more.
+        NotFinishedError: The job has no result yet, or its result has expired.
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
     """
@@ -37,33 +37,33 @@ def make_report(job: Job) -> bytes:
 
 
 def make_map_page(job: Job) -> bytes:
-    """Return the map of a finished job's report alone, as HTML that fills a frame.
+    """Make only the map of a finished job's report, as HTML that fills a frame.
 
     Raises:
-        NotFinishedError: The job has no result yet, or none any more.
+        NotFinishedError: The job has no result yet, or its result has expired.
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
     """
     contents = read_contents(job)
-    return render("map.html", make_map_parts(contents), contents.pages)
+    return render("map.html", make_map_parts(contents), contents.sheets)
 
 
 def render_report(contents: Contents) -> bytes:
-    """Return a report as HTML."""
-    return render("report.html", _make_parts(contents), contents.pages)
+    """Render a report as HTML."""
+    return render("report.html", _make_parts(contents), contents.sheets)
 
 
-def render(name: str, parts: Mapping[str, Any], pages: Sequence[bytes]) -> bytes:
-    """Return a template as HTML; thumbnails have the room that the rest leaves."""
+def render(name: str, parts: Mapping[str, Any], sheets: Sequence[bytes]) -> bytes:
+    """Render a template as HTML, with as many sheets of thumbnails as the limit leaves room for."""
     template = TEMPLATES.get_template(name)
-    bare = len(template.render(parts, pages=[], pictured="").encode())
-    chosen = choose_pages(pages, MOST_BYTES - bare)
-    note = _tell_pictured(len(chosen), sum(1 for page in pages if page), len(pages))
-    return template.render(parts, pages=chosen, pictured=note).encode()
+    bare = len(template.render(parts, sheets=[], pictured="").encode())
+    chosen = choose_sheets(sheets, MOST_BYTES - bare)
+    note = _explain_missing_pictures(len(chosen), sum(1 for sheet in sheets if sheet), len(sheets))
+    return template.render(parts, sheets=chosen, pictured=note).encode()
 
 
 def make_map_parts(contents: Contents) -> dict[str, Any]:
-    """Return what the template of a map shows, but for the pages of thumbnails."""
+    """Make the values for the template of a map, except the sheets of thumbnails."""
     return {
         "map": make_map(contents.points, contents.summary),
         "n_images": contents.status.images.loaded,
@@ -73,32 +73,32 @@ def make_map_parts(contents: Contents) -> dict[str, Any]:
 
 
 def _make_parts(contents: Contents) -> dict[str, Any]:
-    """Return what the template of a report shows, but for the pages of thumbnails."""
+    """Make the values for the template of a report, except the sheets of thumbnails."""
     status, summary = contents.status, contents.summary
     return make_map_parts(contents) | {
         "status": status,
         "summary": summary,
         "clusters": make_clusters(
-            summary, contents.pictures, find_colours(contents.points, contents.pages)
+            summary, contents.pictures, measure_colours(contents.points, contents.sheets)
         ),
-        "failures": sum_up_failures(contents.failures),
+        "failures": summarize_failures(contents.failures),
         "figures": make_figures(contents.plots),
         "parameters": _list_parameters(status, summary),
-        "command": repeat_command(status.request, summary),
+        "command": make_repeat_command(status.request, summary),
     }
 
 
-def _tell_pictured(shown: int, present: int, batches: int) -> str:
-    """Return why some points have no picture, if so."""
+def _explain_missing_pictures(shown: int, present: int, batches: int) -> str:
+    """Say why some points have no picture; "" if all have one."""
     if not present:
         return "This job was run by a version of Shoal that kept no thumbnails."
     if shown < present:
-        return f"For want of room, {1 - shown / batches:.0%} of the points have no picture."
+        return f"To limit the file's size, {1 - shown / batches:.0%} of the points have no picture."
     return ""
 
 
 def _list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
-    """Return what the result depends on, and what it came to, by name."""
+    """List the options and key figures of the result, each with its name."""
     request = status.request
     return [
         ("Features", show_name(request.features)),

@@ -1,4 +1,4 @@
-"""The points of a map: the images shown, each with its cluster and its place."""
+"""The points of a map: the images it shows, with their clusters and coordinates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +9,9 @@ from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Results
 from shoal.shared.store.rows import LABEL_ROW
 
-# Of all paths together, as they stand in the file.
+# Size of all paths together, as they are written in the file.
 PATHS_BYTES = 2_000_000
-# No path is cut to less.
+# Paths are not cut to less than this.
 FEWEST_CHARACTERS = 24
 
 
@@ -20,11 +20,11 @@ class Points:
     """The images that a map shows, in manifest order.
 
     Attributes:
-        paths: Relative to the job's source.
-        labels: Cluster of each.
-        xs: First principal component of each.
-        ys: Second principal component of each.
-        starts: Number of the first point of each batch.
+        paths: Path of each image, relative to the job's source.
+        labels: Cluster of each image.
+        xs: First principal component of each image.
+        ys: Second principal component of each image.
+        starts: Index of the first point of each batch.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -37,11 +37,11 @@ class Points:
         return len(self.paths)
 
 
-def find_points(results: Results, total: int) -> Points:
-    """Return the points of a job of ``total`` images: of all, or of an even sample of them.
+def read_points(results: Results, total: int) -> Points:
+    """Read the points of a job of ``total`` images: all of them, or an even sample.
 
     Raises:
-        NotFinishedError: The job has no labels, or none any more.
+        NotFinishedError: The job has no labels yet, or they have expired.
     """
     points = Points()
     for batch, rows in enumerate(results.labels()):
@@ -56,7 +56,7 @@ def find_points(results: Results, total: int) -> Points:
 
 
 def _shown_rows(results: Results, batch: int, total: int) -> Iterator[tuple[str, int]]:
-    """Yield path and row of each image of a batch that is shown."""
+    """Yield path and row of those images of a batch that the map shows."""
     paths = results.paths(batch)
     failed = {image.position for image in results.failed_images(batch)}
     shown = set(sample_positions(batch, len(paths), total))
@@ -67,9 +67,11 @@ def _shown_rows(results: Results, batch: int, total: int) -> Iterator[tuple[str,
 
 
 def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
-    """Return sorted paths in little room, and to how many characters the longest were cut.
+    """Pack sorted paths; cut long ones until all fit into 2 MB.
 
-    Each is two items: how many characters it shares with the one before, and the rest of it.
+    Returns:
+        Two items per path, the number of characters it shares with the one before and the rest
+        of it; and the number of characters that the longest paths were cut to.
     """
     most = max(map(len, paths), default=0)
     while True:
@@ -78,13 +80,13 @@ def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
         taken = _count_bytes(packed)
         if most <= FEWEST_CHARACTERS or taken <= PATHS_BYTES:
             return packed, most
-        # Beginnings that are shared come first: in most folders this is a step too small, never
-        # one too large.
+        # Cutting removes shared beginnings first, which take no room: this step may be too small,
+        # but never too large.
         most = max(int(most * min(PATHS_BYTES / taken, 0.95)), FEWEST_CHARACTERS)
 
 
 def _share_beginnings(names: Sequence[str]) -> Iterator[int | str]:
-    """Yield for each name how much it shares with the one before, and the rest."""
+    """Yield for each name how many characters it shares with the one before, and the rest."""
     for before, name in pairwise(["", *names]):
         shared = next(
             (n for n, (a, b) in enumerate(zip(before, name, strict=False)) if a != b),
@@ -95,6 +97,6 @@ def _share_beginnings(names: Sequence[str]) -> Iterator[int | str]:
 
 
 def _count_bytes(packed: Sequence[int | str]) -> int:
-    """Return about how many bytes packed names take."""
+    """Estimate how many bytes packed names take as JSON."""
     # A number, two quotes, two commas.
     return sum(7 + len(item.encode()) for item in packed if isinstance(item, str))

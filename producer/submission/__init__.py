@@ -1,1 +1,1 @@
-"""All that happens before a job exists: the folder is listed, the options are checked."""
+"""What happens before a job exists: listing the folder, checking options, planning batches."""

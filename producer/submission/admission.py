@@ -1,4 +1,4 @@
-"""Admission: a job that cannot fit into memory is refused before it begins."""
+"""Admission control: a job that cannot fit into memory is refused before it begins."""
 
 from collections.abc import Mapping
 
@@ -8,18 +8,18 @@ from shoal.shared.errors import UsageError
 Memory = Mapping[str, int | str]
 
 REMEDIES = (
-    "use a smaller --image-size, shorten SHOAL_FEATURES_SECONDS so that ended jobs' features go"
-    " sooner, or take a bigger machine"
+    "use a smaller --image-size, lower SHOAL_FEATURES_SECONDS so that the features of ended jobs"
+    " are deleted sooner, or use a machine with more memory"
 )
 
 
 def admit(estimate: Estimate, memory: Memory, is_embedded: bool) -> str:
-    """Return in a line what a job needs.
+    """Check that a job fits into memory, and describe in a line what it needs.
 
     Args:
-        estimate: What it needs.
-        memory: What the server tells of its memory; one that hides it refuses nothing.
-        is_embedded: Whether the fit takes place on the server's machine, too.
+        estimate: What the job needs.
+        memory: Redis's ``INFO memory``; if it hides the figures, every job is admitted.
+        is_embedded: Whether Redis and the fit share this machine's memory.
 
     Raises:
         UsageError: The job cannot fit; the message names the remedies.
@@ -37,24 +37,22 @@ def admit(estimate: Estimate, memory: Memory, is_embedded: bool) -> str:
 
 
 def _describe(estimate: Estimate) -> str:
-    """Return in words what a job needs."""
     redis, fit = show_bytes(estimate.redis_bytes), show_bytes(estimate.fit_bytes)
     return f"The job needs about {redis} in Redis and {fit} for the fit"
 
 
 def _remedies(memory: Memory) -> str:
-    """Return what can be done about a Redis that is too small."""
     limited = f"raise maxmemory ({show_bytes(_maxmemory_of(memory))}), "
     return (limited if _maxmemory_of(memory) else "") + REMEDIES
 
 
 def _maxmemory_of(memory: Memory) -> int:
-    """Return the memory that Redis may use, 0 if only its machine limits it."""
+    """Return the bytes that Redis may use; 0 if only its machine limits it."""
     return int(memory.get("maxmemory", 0))
 
 
 def _free_bytes(memory: Memory) -> int | None:
-    """Return the memory that Redis may still use; None if it does not tell."""
+    """Return the bytes that Redis may still use; None if it hides the figures."""
     limit = _maxmemory_of(memory) or int(memory.get("total_system_memory", 0))
     if not limit or "used_memory" not in memory:
         return None
@@ -64,7 +62,7 @@ def _free_bytes(memory: Memory) -> int | None:
 
 
 def show_bytes(n_bytes: int) -> str:
-    """Return a number of bytes as a person reads it, rounded up where it is small."""
+    """Format a number of bytes in GB, MB or KB; KB are rounded up."""
     for unit, size in (("GB", 2**30), ("MB", 2**20)):
         if n_bytes >= size:
             return f"{n_bytes / size:.1f} {unit}"

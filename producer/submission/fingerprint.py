@@ -1,4 +1,4 @@
-"""Sameness: whether a job of the same images and options is there already."""
+"""Fingerprints of submissions, to find a job with the same images and options."""
 
 import hashlib
 import os
@@ -8,29 +8,31 @@ from collections.abc import Callable, Iterable, Iterator
 from shoal.producer.submission.folder import Folder
 from shoal.shared.jobs import JobRequest, State, Status
 from shoal.shared.settings import Settings
+from shoal.shared.text import show_count
 from shoal.shared.wire import encode
 
-# A job found must still be there when its result is read.
+# A job that expires sooner is not reused: it must still exist when its result is read.
 SOON_SECONDS = 60.0
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) -> str:
-    """Return what two submissions have in common if the same labels are to be expected of both.
+    """Hash all that labels depend on, apart from the content of the images.
 
-    That is their options, paths and directories, and the submitter's settings that show in labels.
+    That is the options, the paths, the directories and the submitter's settings that affect
+    labels.
     """
     digest = hashlib.sha256(encode(request))
     for part in (str(settings.fit_memory), *_describe_model(request, settings), *folder.paths):
         digest.update(b"\0" + os.fsencode(part))
-    for inode in _find_inodes(folder):
+    for inode in _read_inodes(folder):
         digest.update(b"\0%d" % inode)
     return digest.hexdigest()
 
 
 def _describe_model(request: JobRequest, settings: Settings) -> Iterator[str]:
-    """Yield what tells a model of the user's own from another; nothing for the shipped one."""
+    """Yield path and time of a model of the user's own; nothing for the included model."""
     path = settings.embedding_model
     if path and "embedding" in request.features:
         yield os.fspath(path)
@@ -38,10 +40,10 @@ def _describe_model(request: JobRequest, settings: Settings) -> Iterator[str]:
             yield str(path.stat().st_mtime_ns)
 
 
-def _find_inodes(folder: Folder) -> Iterator[int]:
-    """Yield the inode of each directory that has images: another one may have its name now.
+def _read_inodes(folder: Folder) -> Iterator[int]:
+    """Yield the inode of each directory that has images.
 
-    Neither the names nor the times of the images tell, where directories were renamed.
+    If two directories swap their names, neither the paths nor the times of the images change.
     """
     root = os.fspath(folder.source)
     for directory in sorted({path.rpartition("/")[0] for path in folder.paths}):
@@ -51,36 +53,38 @@ def _find_inodes(folder: Folder) -> Iterator[int]:
             yield 0
 
 
-def find_same(statuses: Iterable[Status], folder: Folder, now: float, tell: Tell) -> Status | None:
-    """Return the first of some jobs that has a result, or will have, of the images as they are.
+def find_same_job(
+    statuses: Iterable[Status], folder: Folder, now: float, notify: Notify
+) -> Status | None:
+    """Find the first job that has a result of the images as they are now, or will have one.
 
     Args:
-        statuses: Of the jobs with the folder's fingerprint.
+        statuses: Statuses of the jobs with the folder's fingerprint.
         folder: The images.
-        now: Time of the server's clock, as the jobs' times are.
-        tell: Called with what a person should know of the jobs.
+        now: Time on the server's clock, in seconds since 1970, like the times of jobs.
+        notify: Called with a message for the user about the job that was found.
     """
     stopped = []
     for status in statuses:
         if status.state in {State.FAILED, State.CANCELLED}:
             stopped.append(status)
         elif not _is_expiring(status, now) and not _any_changed(folder, status.created_at):
-            tell(_describe_found(status))
+            notify(_describe_found(status))
             return status
     for status in stopped[:1]:
-        tell(_describe_stopped(status))
+        notify(_describe_stopped(status))
     return None
 
 
 def _is_expiring(status: Status, now: float) -> bool:
-    """Return whether a job may be gone before its result is read."""
+    """Return whether a job may expire before its result is read."""
     return status.expires_at is not None and status.expires_at < now + SOON_SECONDS
 
 
 def _any_changed(folder: Folder, since: float) -> bool:
-    """Return whether any image of a folder was changed after ``since``, or cannot be seen.
+    """Return whether any image of a folder was changed after ``since``, or cannot be read.
 
-    Its inode's time counts too: what copies an older file over an image keeps the file's time.
+    The inode's time counts too: a copy of an older file over an image may keep that file's time.
     """
     root = os.fspath(folder.source)
     try:
@@ -103,22 +107,20 @@ def _is_newer(status: os.stat_result, since: float) -> bool:
 
 
 def _describe_found(status: Status) -> str:
-    """Return in words that a job was found instead of a new one being made."""
     job_id, failed = status.job_id, status.images.failed
-    found = f"Job {job_id} has these images and options already ({status.state});"
+    found = f"Job {job_id} already has these images and options ({status.state});"
     if failed and status.state is State.FINISHED:
-        found += f" `shoal retry {job_id} --failed-only` tries the {failed:,} again that failed;"
-    return f"{found} --force runs anew."
+        images = show_count(failed, "failed image")
+        found += f" `shoal retry {job_id} --failed-only` tries {images} again;"
+    return f"{found} --force runs it again as a new job."
 
 
 def _describe_stopped(status: Status) -> str:
-    """Return in words that a job of these images and options could be retried instead."""
     return (
-        f"Job {status.job_id} has these images and options too, but {_verb(status.state)}:"
-        f" `shoal retry {status.job_id}` would go on with it. This is a new one."
+        f"Job {status.job_id} has these images and options too, but {_describe_end(status.state)}:"
+        f" `shoal retry {status.job_id}` would continue it. This is a new job."
     )
 
 
-def _verb(state: State) -> str:
-    """Return how a job without a result ended."""
+def _describe_end(state: State) -> str:
     return "failed" if state is State.FAILED else "was cancelled"

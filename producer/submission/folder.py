@@ -1,11 +1,11 @@
-"""What images a folder has: found and sorted."""
+"""Listing the images of a folder."""
 
 import os
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoal.producer.submission.walk import EXTENSIONS, Walk, by_bytes
+from shoal.producer.submission.walk import EXTENSIONS, Walk, sort_by_bytes
 from shoal.shared.errors import SourceError
 
 
@@ -14,12 +14,12 @@ class Folder:
     """The images beneath a folder.
 
     Attributes:
-        source: Absolute, links resolved.
-        paths: Of the images, relative to ``source``, sorted by their bytes; bytes that are not
-            UTF-8 are surrogates, as ``os.fsdecode`` makes them.
+        source: Absolute path of the folder, links resolved.
+        paths: Paths of the images, relative to ``source``, sorted by their bytes; bytes that are
+            not UTF-8 are surrogates, as ``os.fsdecode`` makes them.
         skipped: Files that are not images, by lower-case extension without its dot.
-        unreadable: Directories that could not be listed and links that lead nowhere, relative
-            to ``source``: images may be missing.
+        unreadable: Directories that could not be listed and broken links, relative to
+            ``source``: images may be missing.
     """
 
     source: Path
@@ -28,45 +28,41 @@ class Folder:
     unreadable: list[str]
 
 
-def find_images(source: Path) -> Folder:
-    """Return the images beneath ``source``, in the same order on every machine.
+def read_folder(source: Path) -> Folder:
+    """List the images in ``source`` and its sub-directories, in the same order on every machine.
 
     Hidden files and directories are left out. Links are followed, and no file is listed twice.
 
     Raises:
-        SourceError: The folder is missing, unreadable, no folder, or has no images.
+        SourceError: The folder is missing, unreadable, not a folder, or has no images.
     """
-    root = resolve(source)
+    root = resolve_source(source)
     _check_is_folder(root)
     walk = Walk(os.fspath(root))
     walk.list_tree("", walk.root)
     walk.follow_links()
-    folder = Folder(root, by_bytes(walk.paths), walk.skipped, by_bytes(walk.unreadable))
+    folder = Folder(root, sort_by_bytes(walk.paths), walk.skipped, sort_by_bytes(walk.unreadable))
     _check_has_images(folder)
     return folder
 
 
-def resolve(source: Path) -> Path:
-    """Return the absolute real path of ``source``."""
+def resolve_source(source: Path) -> Path:
+    """Return the absolute path of ``source``, with ``~`` and links resolved."""
     # Not every shell expands the ~ of `make run SOURCE=~/Pictures`.
     home = source.expanduser() if source.parts[:1] == ("~",) else source
-    return Path(os.path.realpath(home))  # Path.resolve raises where links form a loop
+    return Path(os.path.realpath(home))  # Path.resolve raises if links form a loop
 
 
 def _check_is_folder(root: Path) -> None:
-    """Check that ``root`` is a directory that can be listed.
-
-    Raises:
-        SourceError: It is not.
-    """
+    """Raise SourceError unless ``root`` is a directory that can be listed."""
     try:
         os.scandir(root).close()
     except OSError as error:
-        raise SourceError(f"{root} {remedy(root, error)}") from error
+        raise SourceError(f"{root} {_explain_unlistable(root, error)}") from error
 
 
-def remedy(root: Path, error: OSError) -> str:
-    """Return in words why ``root`` cannot be listed, and what to do."""
+def _explain_unlistable(root: Path, error: OSError) -> str:
+    """Say why ``root`` cannot be listed, and what to do about it."""
     match error:
         case FileNotFoundError():
             return f"does not exist; check the spelling after {_nearest_folder(root)}"
@@ -75,32 +71,28 @@ def remedy(root: Path, error: OSError) -> str:
                 f"is not a folder; give the folder of the images, such as {_nearest_folder(root)}"
             )
         case PermissionError():
-            return "is not readable by you; ask its owner, or make it so with chmod u+rx"
-    return f"cannot be listed: {error.strerror}; is its disk still there?"
+            return "is not readable by you; ask its owner, or run chmod u+rx on it"
+    return f"cannot be listed: {error.strerror}; is its disk still connected?"
 
 
 def _nearest_folder(path: Path) -> Path:
-    """Return the deepest directory above ``path`` that is there."""
+    """Return the deepest directory above ``path`` that exists."""
     return next(parent for parent in path.parents if parent.is_dir())
 
 
 def _check_has_images(folder: Folder) -> None:
-    """Check that there is something to cluster.
-
-    Raises:
-        SourceError: There is no image; the message says what there is instead.
-    """
+    """Raise SourceError if there is no image; the message says what the folder has instead."""
     if folder.paths:
         return
     seen = [f"no images in {folder.source}", describe_skipped(folder.skipped)]
     if folder.unreadable:
         seen.append(f"unreadable directories or links: {len(folder.unreadable):,}")
     kinds = " ".join(f".{kind}" for kind in sorted(EXTENSIONS))
-    raise SourceError(f"{'; '.join(seen)}; give a folder that has some of {kinds}")
+    raise SourceError(f"{'; '.join(seen)}; give a folder with images: {kinds}")
 
 
 def describe_skipped(skipped: Counter[str], n_kinds: int = 5) -> str:
-    """Return in words which files were skipped, the ``n_kinds`` commonest extensions first."""
+    """Say which files were skipped, by the ``n_kinds`` most common extensions."""
     commonest = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
     kinds = [f"{n:,} {f'.{kind}' if kind else 'without extension'}" for kind, n in commonest]
     if len(kinds) > n_kinds:

@@ -1,4 +1,4 @@
-"""The plan of a job: its batches, and the memory that they need."""
+"""The plan of a job: its batches and the memory it needs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from shoal.shared.jobs import JobRequest
 
 @dataclass(frozen=True)
 class Plan:
-    """What a job would come to.
+    """A job before it is submitted.
 
     Attributes:
-        batches: Paths of each.
-        estimate: Memory that it needs.
-        message: That in words, and what is free.
+        batches: Paths of each batch.
+        estimate: Memory that the job needs.
+        message: The estimate in a line for the user, with the memory that is free.
     """
 
     batches: list[list[str]]
@@ -33,14 +33,14 @@ def make_plan(
     memory: Mapping[str, int | str],
     is_embedded: bool,
 ) -> Plan:
-    """Return what a job would come to; nothing is made.
+    """Plan the batches and the memory of a job.
 
     Args:
         folder: The images.
-        request: What is asked for.
-        fit_memory: As the setting.
-        memory: What the server tells of its memory.
-        is_embedded: Whether the server is ours.
+        request: The job's options.
+        fit_memory: The setting of this name, in bytes.
+        memory: Redis's ``INFO memory``.
+        is_embedded: Whether the server is the embedded one.
 
     Raises:
         UsageError: The job would not fit into Redis, or its batches into one message.

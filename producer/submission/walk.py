@@ -1,4 +1,4 @@
-"""The way through a folder: every image once, whatever links, cycles and locked doors there are."""
+"""Walking a folder: every image once, in spite of links, cycles and unreadable directories."""
 
 import os
 from collections import Counter
@@ -9,16 +9,16 @@ EXTENSIONS = (
     | {"tif", "tiff", "bmp", "dib"}
     | {"pbm", "pgm", "ppm", "pnm"}
 )
-# What macOS, Synology and Windows leave in folders: copies of images, never the images.
+# Directories that macOS, Synology and Windows create: they have copies of images at most.
 RUBBISH = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN"})
 
 
 @dataclass
 class Walk:
-    """What was found so far beneath ``root``, and which links are left to follow.
+    """What was found so far in ``root``, and which links are left to follow.
 
     Directories are listed before links are followed, and links in sorted order: which of two
-    names a file gets must not depend on the order in which a file system lists them.
+    names a file gets must not depend on the order in which the file system lists them.
     """
 
     root: str
@@ -29,14 +29,14 @@ class Walk:
     listed: set[str] = field(default_factory=set)  # real paths of directories: no cycles
 
     def list_tree(self, prefix: str, directory: str) -> None:
-        """Add what lies beneath ``directory``, whose files are named ``prefix`` + name."""
+        """Add all in ``directory`` and its sub-directories; ``prefix`` precedes the names."""
         pending = [(prefix, directory)]
         while pending:
             prefix, directory = pending.pop()
             if directory not in self.listed:
-                pending += self.list_directory(prefix, directory)
+                pending += self._list_directory(prefix, directory)
 
-    def list_directory(self, prefix: str, directory: str) -> list[tuple[str, str]]:
+    def _list_directory(self, prefix: str, directory: str) -> list[tuple[str, str]]:
         """Add the files and links of one directory and return its sub-directories."""
         try:
             with os.scandir(directory) as entries:
@@ -45,21 +45,20 @@ class Walk:
             self.unreadable.append(prefix.rstrip("/") or ".")
             return []
         self.listed.add(directory)
-        return [(f"{prefix}{e.name}/", e.path) for e in found if self.add_entry(prefix, e)]
+        return [(f"{prefix}{e.name}/", e.path) for e in found if self._add_entry(prefix, e)]
 
-    def add_entry(self, prefix: str, entry: os.DirEntry[str]) -> bool:
-        """Add one entry of a directory, or return whether it is a directory to be listed."""
-        # No question here costs a system call: the directory knows what its entries are.
+    def _add_entry(self, prefix: str, entry: os.DirEntry[str]) -> bool:
+        """Add one entry of a directory; return whether it is a directory that must be listed."""
+        # None of these checks costs a system call: the directory has the types of its entries.
         if entry.is_dir(follow_symlinks=False):
             return entry.name not in RUBBISH
         if entry.is_symlink():
             self.links.append(prefix + entry.name)
         else:
-            self.add_file(prefix + entry.name)
+            self._add_file(prefix + entry.name)
         return False
 
-    def add_file(self, path: str) -> None:
-        """Add one file as what its extension says."""
+    def _add_file(self, path: str) -> None:
         kind = _extension(path)
         if kind in EXTENSIONS:
             self.paths.append(path)
@@ -70,52 +69,51 @@ class Walk:
         """Add what the links lead to, and the links found on the way."""
         files: list[str] = []
         while self.links:
-            links, self.links = by_bytes(self.links), []
+            links, self.links = sort_by_bytes(self.links), []
             for link in links:
-                target = self.target(link)
+                target = self._target(link)
                 if os.path.isdir(target):  # noqa: PTH112 - Path's raises where a parent is locked
                     self.list_tree(f"{link}/", target)
                 else:
                     files.append(link)
-        self.add_linked_files(by_bytes(files))
+        self._add_linked_files(sort_by_bytes(files))
 
-    def add_linked_files(self, links: list[str]) -> None:
-        """Add the links to files, except to those that another path already names."""
+    def _add_linked_files(self, links: list[str]) -> None:
+        """Add the links to files, except to files that are listed under another path."""
         seen: set[str] = set()
         for link in links:
-            target = self.target(link)
+            target = self._target(link)
             present = os.path.exists(target)  # noqa: PTH110 - as above
-            if target in seen or (present and self.names(target)):
+            if target in seen or (present and self._is_listed_image(target)):
                 continue
             seen.add(target)
-            # A broken link with an image's name is a lost image: listed, it is seen to fail. Any
-            # other may have been an album, on a disk that is not there.
+            # A broken link with an image's name is a lost image: listed, it becomes a failure. Any
+            # other may have been an album on a disk that is not connected.
             if present or _extension(link) in EXTENSIONS:
-                self.add_file(link)
+                self._add_file(link)
             else:
                 self.unreadable.append(link)
 
-    def target(self, link: str) -> str:
+    def _target(self, link: str) -> str:
         """Return the real path behind a link."""
         return os.path.realpath(f"{self.root}/{link}")
 
-    def names(self, file: str) -> bool:
-        """Whether the file of this real path is an image of a directory that was listed."""
+    def _is_listed_image(self, file: str) -> bool:
+        """Return whether the file with this real path is an image in a listed directory."""
         directory, name = os.path.split(file)
         return directory in self.listed and not _is_hidden(name) and _extension(name) in EXTENSIONS
 
 
-def by_bytes(paths: list[str]) -> list[str]:
-    """Return paths in the order of their bytes, which no locale changes."""
+def sort_by_bytes(paths: list[str]) -> list[str]:
+    """Sort paths by their bytes, which no locale changes."""
     return sorted(paths, key=os.fsencode)
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether a file or directory is meant not to be seen."""
     return name.startswith(".")
 
 
 def _extension(path: str) -> str:
-    """Return the lower-case extension without its dot; empty where there is none."""
+    """Return the lower-case extension without its dot; "" if there is none."""
     _, dot, last = path.rpartition(".")
     return last.lower() if dot and "/" not in last else ""

@@ -1,1 +1,1 @@
-"""The page: jobs in a browser and over HTTP, on top of the Python client."""
+"""The web page and the HTTP API, on top of the Python client."""

@@ -1,4 +1,4 @@
-"""The application: all routes of one site, behind its gate."""
+"""The application: all routes of one site, behind the gate that checks every request."""
 
 from pathlib import Path
 
@@ -14,22 +14,22 @@ from shoal.producer.web.api import downloads, events, health, jobs, results
 from shoal.producer.web.pages import duplicates, login
 from shoal.producer.web.pages import jobs as pages
 from shoal.producer.web.problems import Problem
-from shoal.producer.web.rendering import Responses
+from shoal.producer.web.rendering import OpenApiResponses
 from shoal.producer.web.site import Site
 from shoal.producer.web.thumbnails import Thumbnails
 
-PROBLEMS: Responses = {
+PROBLEMS: OpenApiResponses = {
     code: {"model": Problem, "description": meaning}
     for code, meaning in {
-        400: "Not JSON.",
-        401: "No token.",
-        403: "Asked for by another site.",
-        404: "No such job or image.",
+        400: "The body is not JSON.",
+        401: "The token is missing or wrong.",
+        403: "The request comes from another site.",
+        404: "There is no such job or image.",
         409: "The job has no result (yet).",
         413: "The body is too large.",
-        421: "This name does not mean this server.",
-        422: "What is asked for cannot work; the message names the remedy.",
-        429: "Too often.",
+        421: "The host name is not one of this server.",
+        422: "The request cannot work; the message names the remedy.",
+        429: "Too many requests.",
         503: "Redis does not answer.",
         507: "Redis has no memory left.",
     }.items()
@@ -37,27 +37,27 @@ PROBLEMS: Responses = {
 
 
 def make_site(client: Client, token: str | None) -> Site:
-    """Return the site of a client's Redis."""
+    """Make the site of a client's Redis, which asks for ``token`` if there is one."""
     site = Site(client, Access(token), Thumbnails(client.settings))
-    site.share_endings()
+    site.share_ended_sessions()
     return site
 
 
 def _make_app(site: Site) -> FastAPI:
-    """Return the application without its gate."""
+    """Make the application without its gate."""
     app = FastAPI(
         title="Shoal",
         summary="Sorts large image folders into clusters.",
         openapi_url="/api/v1/openapi.json",
-        # Their pages load scripts from elsewhere.
+        # FastAPI's documentation pages load scripts from other sites.
         docs_url=None,
         redoc_url=None,
         max_body_size=MOST_BODY_BYTES,
         redirect_slashes=False,
     )
     app.state.site = site
-    # It only tells how to send the token: the gate has looked at it before.
-    bearer = Depends(HTTPBearer(auto_error=False, description="Where the server has a token."))
+    # This only documents how to send the token: the gate has checked it before.
+    bearer = Depends(HTTPBearer(auto_error=False, description="If the server has a token."))
     api = APIRouter(prefix="/api/v1", responses=PROBLEMS, dependencies=[bearer])
     for part in (jobs, results, downloads, events):
         api.include_router(part.router)
@@ -70,5 +70,5 @@ def _make_app(site: Site) -> FastAPI:
 
 
 def make_gated_app(site: Site) -> Gate:
-    """Return the application as it is served."""
+    """Make the application as it is served."""
     return Gate(_make_app(site), site.access)

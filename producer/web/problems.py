@@ -1,4 +1,4 @@
-"""Problems: what went wrong, in the words of the command line, as JSON or as a page."""
+"""Error responses, as JSON or as a page, with the same messages as the command line."""
 
 import math
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from shoal.shared.errors import (
     UsageError,
 )
 
-# The first that an error is an instance of.
+# An error has the status of the first class here that it is an instance of.
 STATUSES: dict[type[Exception], int] = {
     UnknownJobError: 404,
     UsageError: 422,
@@ -40,10 +40,10 @@ NO_ANSWER = "Redis does not answer; trying again may help."
 
 
 class BusyError(ShoalError):
-    """Too much is asked for at once.
+    """Too many requests.
 
     Attributes:
-        wait_seconds: When to ask again.
+        wait_seconds: Time to wait before the next request.
     """
 
     def __init__(self, wait_seconds: float) -> None:
@@ -59,7 +59,7 @@ class Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Let an application answer with problems what its routes raise."""
+    """Install the handlers that turn the errors of an application's routes into responses."""
     app.add_exception_handler(ShoalError, _answer_error)
     app.add_exception_handler(RedisConnectionError, _answer_lost)
     app.add_exception_handler(RedisTimeoutError, _answer_lost)
@@ -68,8 +68,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_defect)
 
 
-def tell_problem(request: Request, status: int, error: str) -> Response:
-    """Return a problem as the one who asks reads it: JSON of the API, else a page."""
+def make_problem_response(request: Request, status: int, error: str) -> Response:
+    """Make an error response: JSON for the API, else a page."""
     if request.url.path.startswith(("/api/", "/metrics", "/healthz", "/readyz")):
         return Json(Problem(error), status)
     title = HTTPStatus(status).phrase
@@ -77,37 +77,39 @@ def tell_problem(request: Request, status: int, error: str) -> Response:
 
 
 def _answer_error(request: Request, error: Exception) -> Response:
-    """Answer what Shoal raises on purpose."""
+    """Answer an error that Shoal raises on purpose."""
     if isinstance(error, BusyError):
-        response = tell_problem(request, 429, str(error))
+        response = make_problem_response(request, 429, str(error))
         response.headers["Retry-After"] = str(error.wait_seconds)
         return response
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-    return tell_problem(request, status, str(error))
+    return make_problem_response(request, status, str(error))
 
 
 def _answer_lost(request: Request, _error: Exception) -> Response:
-    """Answer while Redis is away."""
-    response = tell_problem(request, 503, NO_ANSWER)
+    """Answer an error of the connection to Redis."""
+    response = make_problem_response(request, 503, NO_ANSWER)
     response.headers["Retry-After"] = "2"
     return response
 
 
 def _answer_http(request: Request, error: Exception) -> Response:
-    """Answer what the framework refuses: no such page, a method that it has not."""
+    """Answer an error of the framework: an unknown path, a wrong method."""
     assert isinstance(error, HTTPException)  # noqa: S101  as registered
-    response = tell_problem(request, error.status_code, f"{error.detail}.")
+    response = make_problem_response(request, error.status_code, f"{error.detail}.")
     response.headers.update(error.headers or {})
     return response
 
 
 def _answer_invalid(request: Request, error: Exception) -> Response:
-    """Answer a request of another form than described."""
+    """Answer a request that does not match the API's description."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  as registered
     faults = [f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
-    return tell_problem(request, 422, "; ".join(faults) + ".")
+    return make_problem_response(request, 422, "; ".join(faults) + ".")
 
 
 def _answer_defect(request: Request, error: Exception) -> Response:
-    """Answer a defect of ours; the log has its traceback."""
-    return tell_problem(request, 500, f"Unexpected {type(error).__name__}: see the server's log.")
+    """Answer an unexpected error, a defect of Shoal; the log has its traceback."""
+    return make_problem_response(
+        request, 500, f"Unexpected {type(error).__name__}: see the server's log."
+    )

@@ -1,4 +1,4 @@
-"""Rendering: what the server answers as JSON and as pages, whatever a file is called."""
+"""Responses as JSON and as HTML pages, safe for any file name."""
 
 import time
 from typing import Any, TypeAlias
@@ -9,33 +9,33 @@ from shoal.producer.templates import load_templates
 from shoal.shared.text import show_count, show_number
 from shoal.shared.wire import encode
 
-# As the description of the API takes them.
-Responses: TypeAlias = dict[int | str, dict[str, Any]]
+# The ``responses`` of a FastAPI route.
+OpenApiResponses: TypeAlias = dict[int | str, dict[str, Any]]
 
 
 class Json(Response):
-    """A job's models as JSON, as the command line prints them."""
+    """JSON of Shoal's models, the same as the command line prints."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Return the body; names that are not UTF-8 survive, as escaped surrogates."""
+        """Encode the body; names that are not UTF-8 become escaped surrogates."""
         return encode(content)
 
 
 class Page(HTMLResponse):
-    """A template with its values as HTML."""
+    """An HTML page, made from a template and its values."""
 
     def __init__(self, template: str, status_code: int = 200, **values: Any) -> None:
         super().__init__(TEMPLATES.get_template(template).render(values), status_code)
 
     def render(self, content: str) -> bytes:
-        """Return the body; of names that are not UTF-8, what cannot be shown is a question mark."""
+        """Encode the body; in names that are not UTF-8, invalid bytes become question marks."""
         return content.encode(errors="replace")
 
 
 def _show_time(seconds: float) -> str:
-    """Return a time, in seconds since 1970, as a date of this machine's clock."""
+    """Format a time, in seconds since 1970, as a date in this machine's time zone."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 

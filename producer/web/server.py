@@ -1,4 +1,4 @@
-"""The server: the application at an address of this machine, until it is told to stop."""
+"""The server: serves the application at an address of this machine, until it is stopped."""
 
 import logging
 import socket
@@ -22,33 +22,33 @@ from shoal.shared.store.errors import PASSING
 
 logger = logging.getLogger(__name__)
 
-# Streams end by themselves within this time.
+# Time in which event streams end by themselves.
 END_SECONDS = 2
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, which lets the site's streams end when it ends."""
+    """Uvicorn that ends the site's event streams before it stops."""
 
     def __init__(self, config: uvicorn.Config, site: Site) -> None:
         super().__init__(config)
         self.site = site
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end."""
+        """Start to shut down."""
         self.site.closing.set()
         super().handle_exit(sig, frame)
 
 
 def serve(host: str, port: int) -> None:
-    """Serve the page until this process is told to stop.
+    """Serve the web page and the API until this process is stopped.
 
     Args:
-        host: Address to listen at; other than loopback it needs a token.
-        port: Port; 0 is any that is free.
+        host: Address to listen on; any other than loopback needs a token.
+        port: Port to listen on; 0 takes any free one.
 
     Raises:
         UsageError: The address needs a token.
-        ShoalError: The address cannot be used, or no Redis answers.
+        ShoalError: The address cannot be used, or Redis does not answer.
     """
     settings = read_settings()
     _check_address(host, settings)
@@ -60,43 +60,39 @@ def serve(host: str, port: int) -> None:
     ):
         site = make_site(client, settings.web_token)
         _announce(host, listener.getsockname()[1], settings)
-        with _look_after(site):
+        with _sweep_in_background(site):
             make_server(site).run(sockets=[listener])
 
 
 def _check_address(host: str, settings: Settings) -> None:
-    """Refuse to let strangers in.
-
-    Raises:
-        UsageError: The address can be reached from elsewhere, and there is no token.
-    """
+    """Raise UsageError if other machines can reach the address and there is no token."""
     if not is_loopback(host) and not settings.web_token:
         raise UsageError(
             f"At {host} anybody could submit jobs and see images: set SHOAL_WEB_TOKEN, for"
-            " example to what `openssl rand -hex 24` prints, or leave --host at 127.0.0.1."
+            " example to the output of `openssl rand -hex 24`, or leave --host at 127.0.0.1."
         )
 
 
 def open_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at an address.
+    """Open a socket that listens on an address.
 
     Raises:
-        ShoalError: It is taken, or none of this machine.
+        ShoalError: The address is in use, or not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host.strip("[]"), port), family=family)
-        # asyncio sets it only where a socket names its protocol; each answer took 40 ms without.
+        # asyncio sets this only if a socket names its protocol; without it each answer took 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
         raise ShoalError(
-            f"Cannot listen at {host}:{port} ({error.strerror}): name another --port or --host."
+            f"Cannot listen on {host}:{port} ({error.strerror}): choose another --port or --host."
         ) from error
 
 
 def _connect(settings: Settings) -> Client:
-    """Return a client whose workers, if it has some, do not learn the token.
+    """Connect to Redis, with settings that do not give the token to the client's workers.
 
     Raises:
         ConnectionLostError: Redis does not answer.
@@ -105,18 +101,19 @@ def _connect(settings: Settings) -> Client:
 
 
 def _announce(host: str, port: int, settings: Settings) -> None:
-    """Say where the page is, and what is worth knowing about it."""
+    """Print the page's address, and a warning if the token gives access to all images."""
     shown = f"[{host}]" if ":" in host else host
     click.echo(f"Shoal is at http://{shown}:{port}/", err=True)
     if settings.web_token and not settings.image_roots:
         click.echo(
-            "Whoever has the token may have any image read: SHOAL_IMAGE_ROOTS limits that.",
+            "Anybody with the token can see any image on this machine: set SHOAL_IMAGE_ROOTS to"
+            " limit that.",
             err=True,
         )
 
 
 def make_server(site: Site) -> Server:
-    """Return what answers requests at the sockets that it is run with."""
+    """Make a server for a site, which answers on the sockets that ``run`` is given."""
     config = uvicorn.Config(
         make_gated_app(site),
         log_level="warning",
@@ -128,9 +125,9 @@ def make_server(site: Site) -> Server:
 
 
 @contextmanager
-def _look_after(site: Site) -> Iterator[None]:
-    """Look after lost work, ended sessions, and workers on the embedded server, meanwhile."""
-    thread = Thread(target=_sweep_often, args=[site], daemon=True)
+def _sweep_in_background(site: Site) -> Iterator[None]:
+    """Sweep in a thread until the end of this context."""
+    thread = Thread(target=_sweep_until_closed, args=[site], daemon=True)
     thread.start()
     try:
         yield
@@ -139,15 +136,15 @@ def _look_after(site: Site) -> Iterator[None]:
         thread.join(END_SECONDS)
 
 
-def _sweep_often(site: Site) -> None:
-    """Do what ``shoal status`` does for a job's sake, and share endings, every few seconds."""
+def _sweep_until_closed(site: Site) -> None:
+    """Every few seconds, send lost work again, start missing workers, share ended sessions."""
     client = site.client
     while not site.closing.wait(client.settings.sweep_seconds):
         try:
             client.sweeper.sweep()
             if client.is_embedded and client.registry.active_jobs():
-                with site.changing:
+                with site.workers_lock:
                     client.workers.ensure_running()
-            site.share_endings()
+            site.share_ended_sessions()
         except (*PASSING, ShoalError) as error:
-            logger.warning("could not look after the jobs: %s", error)
+            logger.warning("could not check for lost work: %s", error)

@@ -1,4 +1,4 @@
-"""The site: what all routes work with."""
+"""The site: the state that all routes share, and their dependencies."""
 
 import time
 from collections import OrderedDict
@@ -11,8 +11,8 @@ from fastapi import Depends, Request
 from shoal.producer.catalogue import Catalogue
 from shoal.producer.client import Client
 from shoal.producer.job import Job
-from shoal.producer.web.access.rates import Rate
-from shoal.producer.web.access.sessions import Access, find_expiry
+from shoal.producer.web.access.rates import RateLimit
+from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.thumbnails import Thumbnails
 from shoal.shared.jobs import Status
@@ -20,34 +20,36 @@ from shoal.shared.store import EndedSessions
 
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4
-# Folders listed at once; a large one takes seconds.
-WALKS = 2
+# Most folders that are listed at the same time; a large one takes seconds.
+LISTINGS = 2
 
 
 @dataclass
 class Site:
-    """One Redis, and what is kept of it between two requests.
+    """One Redis as the web server sees it, and what is kept between requests.
 
     Attributes:
-        client: Of the Redis.
-        access: Who may ask.
-        thumbnails: Of the images of all jobs.
-        submits: How often jobs may be made or changed.
-        estimates: How often a folder may be looked at.
-        logins: How often a wrong token may be tried, by address.
-        walks: Held by who lists a folder.
-        changing: Held by who sends work: two who start workers would start them twice.
-        closing: Set when the server ends, so that streams end too.
+        client: The client of this Redis.
+        access: Decides whose requests are answered.
+        thumbnails: Thumbnails of the images of all jobs.
+        submit_limit: How often jobs may be submitted or retried.
+        estimate_limit: How often estimates may be asked for.
+        login_limit: How often a wrong token may be tried, by address.
+        listings: Held while a folder is listed.
+        workers_lock: Held while workers may be started: two requests must not start them twice.
+        closing: Set when the server stops, so that event streams end.
+        catalogues: The catalogues used last, by job id and time of its end.
+        catalogues_lock: Held while ``catalogues`` is used.
     """
 
     client: Client
     access: Access
     thumbnails: Thumbnails
-    submits: Rate = field(default_factory=lambda: Rate(burst=20, seconds=2))
-    estimates: Rate = field(default_factory=lambda: Rate(burst=20, seconds=1))
-    logins: Rate = field(default_factory=lambda: Rate(burst=5, seconds=10))
-    walks: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(WALKS))
-    changing: Lock = field(default_factory=Lock)
+    submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
+    estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
+    login_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=5, seconds=10))
+    listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
+    workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
     catalogues: OrderedDict[tuple[str, float | None], Catalogue] = field(
         default_factory=OrderedDict
@@ -55,10 +57,10 @@ class Site:
     catalogues_lock: Lock = field(default_factory=Lock)
 
     def catalogue(self, job: Job) -> Catalogue:
-        """Return the images of a finished job.
+        """Return the catalogue of a finished job, from memory if it was used lately.
 
         Raises:
-            NotFinishedError: It has not finished yet.
+            NotFinishedError: The job has not finished yet.
         """
         # A job that was retried ends at another time, with other labels.
         key = (job.id, job.status().finished_at)
@@ -73,30 +75,30 @@ class Site:
                 self.catalogues.popitem(last=False)
         return made
 
-    def share_endings(self) -> None:
-        """Tell all pages of this Redis which sessions ended here, and learn which ended there."""
+    def share_ended_sessions(self) -> None:
+        """Exchange ended sessions with the other web servers of this Redis."""
         if self.access.token is None:
             return
         now, store = time.time(), EndedSessions(self.client.redis)
         known = store.find(now)
         for session in self.access.ended - known:
-            if (expiry := find_expiry(session)) > now:
+            if (expiry := parse_expiry(session)) > now:
                 store.add(session, expiry)
         self.access.ended.update(known)
 
 
-# Those that ask nothing of Redis are async: each other one takes a turn of a thread.
+# Dependencies that do not ask Redis are async: each of the others takes a thread.
 async def _find_site(request: Request) -> Site:
-    """Return the site that a request is made to."""
+    """Return the site of a request's application."""
     site: Site = request.app.state.site
     return site
 
 
-TheSite = Annotated[Site, Depends(_find_site)]
+SiteDep = Annotated[Site, Depends(_find_site)]
 
 
-async def _find_job(job_id: str, site: TheSite) -> Job:
-    """Return the job that a path names.
+async def _find_job(job_id: str, site: SiteDep) -> Job:
+    """Return the job in a request's path.
 
     Raises:
         UnknownJobError: No job can have this id.
@@ -104,11 +106,11 @@ async def _find_job(job_id: str, site: TheSite) -> Job:
     return site.client.job(job_id)
 
 
-TheJob = Annotated[Job, Depends(_find_job)]
+JobDep = Annotated[Job, Depends(_find_job)]
 
 
-def _find_status(job: TheJob) -> Status:
-    """Return where the job that a path names stands.
+def _read_status(job: JobDep) -> Status:
+    """Return the status of the job in a request's path.
 
     Raises:
         UnknownJobError: There is no such job.
@@ -116,14 +118,14 @@ def _find_status(job: TheJob) -> Status:
     return job.status()
 
 
-TheStatus = Annotated[Status, Depends(_find_status)]
+StatusDep = Annotated[Status, Depends(_read_status)]
 
 
-def spend(rate: Rate, asker: str = "") -> None:
-    """Count what is asked for.
+def enforce(limit: RateLimit, caller: str = "") -> None:
+    """Count one request against a limit.
 
     Raises:
-        BusyError: It was too often.
+        BusyError: There were too many.
     """
-    if wait := rate.take(asker):
+    if wait := limit.take(caller):
         raise BusyError(wait)

@@ -1,4 +1,4 @@
-"""Thumbnails of a job's images, made when they are asked for and kept while there is room."""
+"""Thumbnails of images, made on request and kept in memory while there is room."""
 
 from collections import OrderedDict
 from hashlib import sha256
@@ -21,12 +21,12 @@ QUALITY = 80
 KEPT_BYTES = 64 * 2**20
 # A large image takes hundreds of megabytes while it is decoded.
 DECODED_AT_ONCE = 2
-# Up to sixteen bits, to be made eight: Pillow itself would clip them.
+# Modes of up to sixteen bits, which Pillow would clip to eight instead of scaling them.
 WIDE_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
 
 
 class Thumbnails:
-    """Thumbnails of images within the workers' limits, those asked for last in memory."""
+    """Makes thumbnails of images within the workers' limits, and keeps those used last."""
 
     def __init__(self, settings: Settings) -> None:
         self.limits = ImageLimits(
@@ -38,10 +38,13 @@ class Thumbnails:
         self.decoding = BoundedSemaphore(DECODED_AT_ONCE)
 
     def find(self, file: Path) -> tuple[bytes, str]:
-        """Return the thumbnail of an image as JPEG, and its name: another once the file changes.
+        """Find the thumbnail of an image, or make it.
+
+        Returns:
+            The thumbnail as JPEG, and its name, which changes with the file.
 
         Raises:
-            UnreadableImageError: There is no such image any more, or it cannot be read here.
+            UnreadableImageError: The image does not exist any more, or cannot be read here.
         """
         name = _name_version(file)
         with self.lock:
@@ -62,10 +65,10 @@ class Thumbnails:
 
 
 def _name_version(file: Path) -> str:
-    """Return what names a file as it is now.
+    """Make a name for the present version of a file.
 
     Raises:
-        UnreadableImageError: There is none.
+        UnreadableImageError: There is no such file.
     """
     try:
         stat = file.stat()
@@ -76,10 +79,10 @@ def _name_version(file: Path) -> str:
 
 
 def _make_thumbnail(file: Path, limits: ImageLimits) -> bytes:
-    """Return an image's thumbnail as JPEG.
+    """Make an image's thumbnail as JPEG.
 
     Raises:
-        UnreadableImageError: It is outside the limits, or cannot be decoded here.
+        UnreadableImageError: The image is beyond the limits, or cannot be decoded here.
     """
     content = read_file(file, limits)
     try:
@@ -91,11 +94,11 @@ def _make_thumbnail(file: Path, limits: ImageLimits) -> bytes:
 
 
 def _shrink(content: bytes, max_pixels: int) -> bytes:
-    """Return an encoded image as a small JPEG; raises whatever its decoder raises."""
+    """Shrink an encoded image to a small JPEG; raises whatever its decoder raises."""
     # Most commands need no images, and Pillow takes a while to import.
     from PIL import Image, ImageOps
 
-    # While a file is opened, too: some plugins make the whole picture there.
+    # This applies while a file is opened, too: some plugins decode the whole picture then.
     Image.MAX_IMAGE_PIXELS = max_pixels
     with Image.open(BytesIO(content), formats=FORMATS) as picture:
         if picture.width * picture.height > max_pixels:
@@ -109,7 +112,7 @@ def _shrink(content: bytes, max_pixels: int) -> bytes:
 
 
 def _make_eight_bits(picture: "Image") -> "Image":
-    """Return a picture whose colours have eight bits each."""
+    """Scale a picture of more than eight bits per channel to eight."""
     if picture.mode in WIDE_MODES:
         step = 2 ** (read_depth(picture) - 8)
         return picture.convert("I").point(lambda value: value / step).convert("L")
@@ -119,7 +122,7 @@ def _make_eight_bits(picture: "Image") -> "Image":
 
 
 def _stretch(picture: "Image") -> "Image":
-    """Return a picture of 32 bits as the workers see it: of sixteen, or by its own range."""
+    """Scale 32 bits to eight as the workers do: from sixteen bits, or from the values' range."""
     extrema: Any = picture.getextrema()
     low, high = extrema
     if low >= 0 and high <= 0xFFFF:
@@ -129,7 +132,7 @@ def _stretch(picture: "Image") -> "Image":
 
 
 def _flatten(picture: "Image") -> "Image":
-    """Return a picture as RGB, on white where it is transparent."""
+    """Convert a picture to RGB, on a white background if it is transparent."""
     if not picture.has_transparency_data:
         return picture.convert("RGB")
     from PIL import Image

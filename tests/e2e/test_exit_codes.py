@@ -21,7 +21,7 @@ def test_a_folder_without_images_is_wrong_use(embedded: Shoal, tmp_path: Path) -
     (tmp_path / "notes" / "todo.txt").write_text("buy milk")
     code, error = fail(embedded, "submit", tmp_path / "notes")
     assert code == 2
-    assert "other files: 1 (1 .txt); give a folder that has some of" in error
+    assert "other files: 1 (1 .txt); give a folder with images: .avif" in error
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,10 @@ def test_run_of_broken_images_prints_its_last_status_as_json(
 
 @pytest.mark.parametrize(
     ("out", "remedy"),
-    [("inside", "Name a directory outside with --out"), ("/proc/out", "name another with --out")],
+    [
+        ("inside", "Choose a directory outside with --out"),
+        ("/proc/out", "choose another with --out"),
+    ],
 )
 def test_a_place_for_results_that_cannot_be_is_wrong_use_before_any_work(
     embedded: Shoal, photographs: Path, out: str, remedy: str

@@ -73,7 +73,7 @@ def submit(window: Window, address: str, folder: Path) -> Locator:
     if not form.is_visible():
         page.get_by_text("Cluster a folder").click()
     page.get_by_label("Folder of images").fill(str(folder))
-    page.get_by_label("A new job").check()
+    page.get_by_label("Run again").check()
     expect(page.get_by_role("button", name="Submit")).to_be_disabled()
     page.get_by_role("button", name="Estimate").click()
     expect(page.get_by_text("in Redis")).to_be_visible()
@@ -142,7 +142,7 @@ def test_a_job_is_cancelled_and_goes_on(
     expect(state).to_have_text("loading")
     window.page.get_by_role("button", name="Cancel").click()
     expect(state).to_have_text("cancelled")
-    window.page.get_by_role("button", name="Go on with what is missing").click()
+    window.page.get_by_role("button", name="Continue with what is missing").click()
     expect(state).to_have_text("finished")
     assert window.page.evaluate("window.isSame")
 
@@ -168,7 +168,7 @@ def test_the_token_opens_the_page_and_nothing_else_does(
             page.goto(private)
             page.get_by_label("Token").fill(token)
             page.get_by_label("Token").press("Enter")
-            expect(page.get_by_text("That is not the token.")).to_be_visible(visible=token != TOKEN)
+            expect(page.get_by_text("The token is wrong.")).to_be_visible(visible=token != TOKEN)
         expect(page.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_label("Token")).to_be_visible()

@@ -59,4 +59,4 @@ def test_what_redis_refuses_is_told_in_a_line(embedded_run: FinishedRun) -> None
         holder.terminate()
         holder.wait()
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Redis refuses: " in done.stderr
+    assert "Redis refused a command: " in done.stderr

@@ -102,7 +102,7 @@ def test_run_and_submit_find_the_finished_job(embedded_run: FinishedRun, tmp_pat
     shoal, job = embedded_run.shoal, embedded_run.job_id
     again = shoal.run("run", embedded_run.source, "--out", tmp_path / "out", "--json")
     assert json.loads(again.stdout)["job_id"] == job
-    assert f"Job {job} has these images and options already (finished)" in again.stderr
+    assert f"Job {job} already has these images and options (finished)" in again.stderr
     labels = (tmp_path / "out" / "labels.csv").read_bytes()
     assert labels == (embedded_run.out / "labels.csv").read_bytes()
     assert shoal.output("submit", embedded_run.source).strip() == job

@@ -65,7 +65,7 @@ def test_rows_and_members_have_the_same_numbers(catalogue: Catalogue) -> None:
 
 @pytest.mark.parametrize("number", [-1, 3, 8, 10, 13, 10**15])
 def test_what_failed_or_never_was_has_no_path(catalogue: Catalogue, number: int) -> None:
-    with pytest.raises(UsageError, match=f"no loaded image of number {number}"):
+    with pytest.raises(UsageError, match=f"no loaded image with number {number}"):
         catalogue.path(number)
 
 

@@ -111,9 +111,9 @@ def test_what_cannot_work_is_refused_with_its_remedy_and_leaves_nothing(
 
 
 def find(folder):
-    from shoal.producer.submission.folder import find_images
+    from shoal.producer.submission.folder import read_folder
 
-    return find_images(folder)
+    return read_folder(folder)
 
 
 def test_a_folder_that_is_missing_or_has_no_images_leaves_nothing(client, shoal, tmp_path):
@@ -122,7 +122,7 @@ def test_a_folder_that_is_missing_or_has_no_images_leaves_nothing(client, shoal,
         shoal.submit(tmp_path)
     with pytest.raises(SourceError, match="does not exist; check the spelling"):
         shoal.submit(tmp_path / "missing")
-    with pytest.raises(SourceError, match="No folder is named"):
+    with pytest.raises(SourceError, match="folder's name is empty"):
         shoal.submit("")
     assert client.keys("*") == []
 

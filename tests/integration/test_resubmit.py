@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from servers import wait_until
 
-from shoal.producer.submission.folder import find_images
+from shoal.producer.submission.folder import read_folder
 from shoal.shared.jobs import State
 
 
@@ -31,7 +31,7 @@ def submit(shoal, folder, told):
 
     def submit(**options):
         options = {"clusters": 2, **options}
-        return shoal.submit_folder(find_images(folder), tell=told.append, **options).id
+        return shoal.submit_folder(read_folder(folder), notify=told.append, **options).id
 
     return submit
 
@@ -52,7 +52,8 @@ def test_a_job_at_work_is_found_and_nothing_is_sent_again(shoal, submit, told, q
     assert submit() == first
     assert queued() == (1, 0)
     assert told[1] == (
-        f"Job {first} has these images and options already (queued); --force runs anew."
+        f"Job {first} already has these images and options (queued);"
+        " --force runs it again as a new job."
     )
     assert shoal.submit(shoal.job(first).status().request.source, clusters=2).is_found
 
@@ -71,7 +72,7 @@ def test_a_finished_job_is_found_and_its_failures_are_told(submit, end, told):
     first = submit()
     end(first, State.FINISHED, failed=1)
     assert submit() == first
-    assert f"`shoal retry {first} --failed-only` tries the 1 again that failed" in told[1]
+    assert f"`shoal retry {first} --failed-only` tries 1 failed image again" in told[1]
 
 
 def test_force_runs_anew(submit, told):
@@ -187,7 +188,7 @@ def test_a_job_without_a_result_is_not_found_but_named(submit, end, told, state)
     first = submit()
     end(first, state)
     assert submit() != first
-    assert f"`shoal retry {first}` would go on with it" in told[1]
+    assert f"`shoal retry {first}` would continue it" in told[1]
 
 
 def test_a_finished_job_is_found_behind_a_cancelled_one(submit, end, told):

@@ -65,12 +65,12 @@ def test_waiting_for_an_unknown_job_does_not_wait(context):
 def test_whoever_watches_sees_each_status(job):
     seen = []
 
-    def watch(status):
+    def on_status(status):
         seen.append(status.state)
         if len(seen) == 2:
             end(job, State.FINISHED)
 
-    job.wait(timeout_seconds=30, watch=watch)
+    job.wait(timeout_seconds=30, on_status=on_status)
     assert seen == [State.QUEUED, State.QUEUED, State.FINISHED]
 
 
@@ -98,7 +98,7 @@ def wait_in_background(job):
 
     def wait():
         try:
-            outcome.append(job.wait(timeout_seconds=60, watch=seen.append).state)
+            outcome.append(job.wait(timeout_seconds=60, on_status=seen.append).state)
         except Exception as error:
             outcome.append(error)
 

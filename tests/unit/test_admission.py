@@ -81,7 +81,7 @@ def test_a_redis_with_too_low_a_limit_names_the_remedies():
         "raise maxmemory (2.0 GB)",
         "--image-size",
         "SHOAL_FEATURES_SECONDS",
-        "bigger machine",
+        "machine with more memory",
     ):
         assert part in str(refused.value)
 

@@ -14,12 +14,12 @@ from shoal.producer.cli.live import LiveDisplay, describe_rate
 from shoal.producer.cli.printing import (
     NO_ANSWER,
     describe,
-    last_status,
     print_jobs,
+    print_left_out,
     print_status,
-    warn_about,
+    print_status_on_error,
 )
-from shoal.producer.cli.progress import NO_WORKER, LineDisplay, make_display, note_workers
+from shoal.producer.cli.progress import NO_WORKER, LineDisplay, make_display, make_worker_note
 from shoal.producer.signals import interruptible
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobFailedError
@@ -131,15 +131,15 @@ def test_jobs_are_a_line_each_or_a_json_array(capsys):
 
 def test_what_is_left_out_of_a_folder_is_said(capsys):
     unreadable = [f"locked{n}" for n in range(7)]
-    warn_about(Folder(Path("/p"), ["a.png"], Counter({"txt": 1200, "": 1}), unreadable))
+    print_left_out(Folder(Path("/p"), ["a.png"], Counter({"txt": 1200, "": 1}), unreadable))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Left out 1,201 files that are no images: 1,200 txt, 1 other"
+    assert lines[0] == "Left out 1,201 files that are not images: 1,200 txt, 1 other"
     assert lines[1] == "Cannot be read: /p/locked0"
     assert lines[-1] == "… and 2 more"
 
 
 def test_nothing_left_out_is_nothing_said(capsys):
-    warn_about(Folder(Path("/p"), ["a.png"], Counter(), []))
+    print_left_out(Folder(Path("/p"), ["a.png"], Counter(), []))
     assert capsys.readouterr().err == ""
 
 
@@ -149,14 +149,14 @@ def test_missing_workers_are_told_of_in_any_state_that_is_not_the_end(state):
     idle, busy = (
         SimpleNamespace(workers=SimpleNamespace(are_running=partial(bool, n))) for n in (0, 1)
     )
-    assert note_workers(idle, status) == ("" if state.is_final else NO_WORKER)
-    assert note_workers(busy, status) == ""
+    assert make_worker_note(idle, status) == ("" if state.is_final else NO_WORKER)
+    assert make_worker_note(busy, status) == ""
 
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_job_without_a_result_prints_its_last_status_for_a_script(capsys, as_json):
     job = SimpleNamespace(status=lambda: replace(LOADING, state=State.FAILED))
-    with pytest.raises(JobFailedError), last_status(job, as_json):
+    with pytest.raises(JobFailedError), print_status_on_error(job, as_json):
         raise JobFailedError
     printed = capsys.readouterr().out
     assert (json.loads(printed)["state"] == "failed") if as_json else (printed == "")

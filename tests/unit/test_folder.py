@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shoal.producer.submission.folder import describe_skipped, find_images
+from shoal.producer.submission.folder import describe_skipped, read_folder
 from shoal.producer.submission.walk import EXTENSIONS
 from shoal.shared.errors import SourceError
 
@@ -21,18 +21,18 @@ def make_files(folder: Path, *paths: str | bytes) -> Path:
 
 def test_images_of_all_sub_directories_are_found(tmp_path: Path) -> None:
     make_files(tmp_path, "a.jpg", "sub/b.png", "sub/deeper/c.webp")
-    assert find_images(tmp_path).paths == ["a.jpg", "sub/b.png", "sub/deeper/c.webp"]
+    assert read_folder(tmp_path).paths == ["a.jpg", "sub/b.png", "sub/deeper/c.webp"]
 
 
 @pytest.mark.parametrize("kind", sorted(EXTENSIONS))
 def test_extension_counts_in_either_case(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, f"lower.{kind}", f"UPPER.{kind.upper()}")
-    assert find_images(tmp_path).paths == [f"UPPER.{kind.upper()}", f"lower.{kind}"]
+    assert read_folder(tmp_path).paths == [f"UPPER.{kind.upper()}", f"lower.{kind}"]
 
 
 def test_paths_are_sorted_by_their_bytes(tmp_path: Path) -> None:
     make_files(tmp_path, "b.jpg", "ä.jpg", "a/z.jpg", "a.jpg", "B.jpg", "a b.jpg")
-    found = find_images(tmp_path).paths
+    found = read_folder(tmp_path).paths
     assert found == ["B.jpg", "a b.jpg", "a.jpg", "a/z.jpg", "b.jpg", "ä.jpg"]
 
 
@@ -42,32 +42,32 @@ def test_strange_names_lead_back_to_their_files(tmp_path: Path, name: str | byte
         make_files(tmp_path, name)
     except OSError:
         pytest.skip("this file system does not take the name")
-    [path] = find_images(tmp_path).paths
+    [path] = read_folder(tmp_path).paths
     assert os.fsencode(path) == os.fsencode(name)
     assert (tmp_path / path).exists()
 
 
 def test_hidden_files_and_rubbish_are_left_out(tmp_path: Path) -> None:
     make_files(tmp_path, "a.jpg", "._a.jpg", ".git/b.jpg", "__MACOSX/a.jpg", "@eaDir/a.jpg/S.jpg")
-    folder = find_images(tmp_path)
+    folder = read_folder(tmp_path)
     assert folder.paths == ["a.jpg"]
     assert folder.skipped == Counter()
 
 
 def test_other_files_are_counted_by_extension(tmp_path: Path) -> None:
     make_files(tmp_path, "a.jpg", "b.TXT", "sub/c.txt", "Thumbs.db", "README", "v1.2/notes")
-    assert find_images(tmp_path).skipped == Counter({"txt": 2, "db": 1, "": 2})
+    assert read_folder(tmp_path).skipped == Counter({"txt": 2, "db": 1, "": 2})
 
 
 def test_directory_named_like_an_image_is_a_directory(tmp_path: Path) -> None:
     make_files(tmp_path, "album.jpg/a.jpg")
-    assert find_images(tmp_path).paths == ["album.jpg/a.jpg"]
+    assert read_folder(tmp_path).paths == ["album.jpg/a.jpg"]
 
 
 def test_link_to_an_image_that_is_listed_anyway_adds_nothing(tmp_path: Path) -> None:
     make_files(tmp_path, "z.jpg")
     (tmp_path / "a.jpg").symlink_to("z.jpg")
-    assert find_images(tmp_path).paths == ["z.jpg"]
+    assert read_folder(tmp_path).paths == ["z.jpg"]
 
 
 def test_of_links_to_one_outside_file_the_first_is_listed(tmp_path: Path) -> None:
@@ -75,26 +75,26 @@ def test_of_links_to_one_outside_file_the_first_is_listed(tmp_path: Path) -> Non
     inside = make_files(tmp_path / "inside", "own.jpg")
     for name in ("b.jpg", "a.jpg", "c.jpg"):
         (inside / name).symlink_to(outside)
-    assert find_images(inside).paths == ["a.jpg", "own.jpg"]
+    assert read_folder(inside).paths == ["a.jpg", "own.jpg"]
 
 
 def test_link_to_a_hidden_image_is_listed(tmp_path: Path) -> None:
     make_files(tmp_path, ".annex/5f3a.jpg")
     (tmp_path / "a.jpg").symlink_to(".annex/5f3a.jpg")
-    assert find_images(tmp_path).paths == ["a.jpg"]
+    assert read_folder(tmp_path).paths == ["a.jpg"]
 
 
 def test_broken_link_with_the_name_of_an_image_is_listed(tmp_path: Path) -> None:
     make_files(tmp_path, "b.jpg")
     (tmp_path / "a.jpg").symlink_to("lost.jpg")
     (tmp_path / "loop.png").symlink_to("loop.png")
-    assert find_images(tmp_path).paths == ["a.jpg", "b.jpg", "loop.png"]
+    assert read_folder(tmp_path).paths == ["a.jpg", "b.jpg", "loop.png"]
 
 
 def test_broken_link_that_may_have_been_an_album_is_reported(tmp_path: Path) -> None:
     make_files(tmp_path, "b.jpg")
     (tmp_path / "album").symlink_to("/mnt/disk-that-is-not-there/album")
-    folder = find_images(tmp_path)
+    folder = read_folder(tmp_path)
     assert (folder.paths, folder.unreadable) == (["b.jpg"], ["album"])
     assert folder.skipped == Counter()
 
@@ -103,7 +103,7 @@ def test_linked_directory_is_listed_under_the_name_of_the_link(tmp_path: Path) -
     make_files(tmp_path / "outside", "a.jpg", "sub/b.jpg")
     inside = make_files(tmp_path / "inside", "own.jpg")
     (inside / "more").symlink_to(tmp_path / "outside")
-    assert find_images(inside).paths == ["more/a.jpg", "more/sub/b.jpg", "own.jpg"]
+    assert read_folder(inside).paths == ["more/a.jpg", "more/sub/b.jpg", "own.jpg"]
 
 
 def test_cycles_of_links_end_with_every_image_once(tmp_path: Path) -> None:
@@ -111,25 +111,25 @@ def test_cycles_of_links_end_with_every_image_once(tmp_path: Path) -> None:
     make_files(tmp_path, "sibling.jpg")
     (inside / "again").symlink_to(inside)
     (inside / "sub" / "up").symlink_to(tmp_path)
-    assert find_images(inside).paths == ["a.jpg", "sub/b.jpg", "sub/up/sibling.jpg"]
+    assert read_folder(inside).paths == ["a.jpg", "sub/b.jpg", "sub/up/sibling.jpg"]
 
 
 def test_source_may_be_a_link_and_is_resolved(tmp_path: Path) -> None:
     make_files(tmp_path / "photos", "a.jpg")
     (tmp_path / "link").symlink_to("photos")
-    assert find_images(tmp_path / "link").source == (tmp_path / "photos").resolve()
+    assert read_folder(tmp_path / "link").source == (tmp_path / "photos").resolve()
 
 
 def test_relative_source_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_files(tmp_path / "photos", "a.jpg")
     monkeypatch.chdir(tmp_path)
-    assert find_images(Path("photos")).source == (tmp_path / "photos").resolve()
+    assert read_folder(Path("photos")).source == (tmp_path / "photos").resolve()
 
 
 def test_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_files(tmp_path / "Pictures", "a.jpg")
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
-    assert find_images(Path("~/Pictures")).paths == ["a.jpg"]
+    assert read_folder(Path("~/Pictures")).paths == ["a.jpg"]
 
 
 def test_directory_that_cannot_be_listed_is_reported_not_fatal(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_directory_that_cannot_be_listed_is_reported_not_fatal(tmp_path: Path) -
         os.close(descriptor)
         descriptor = below
     os.close(descriptor)
-    folder = find_images(tmp_path)
+    folder = read_folder(tmp_path)
     assert folder.paths == ["a.jpg"]
     assert [set(path) for path in folder.unreadable] == [{"d", "/"}]
 
@@ -151,7 +151,7 @@ def test_directory_that_cannot_be_listed_is_reported_not_fatal(tmp_path: Path) -
 def test_locked_directory_is_reported_not_fatal(tmp_path: Path) -> None:
     make_files(tmp_path, "a.jpg", "locked/b.jpg")
     (tmp_path / "locked").chmod(0)
-    folder = find_images(tmp_path)
+    folder = read_folder(tmp_path)
     (tmp_path / "locked").chmod(0o700)
     assert (folder.paths, folder.unreadable) == (["a.jpg"], ["locked"])
 
@@ -160,36 +160,36 @@ def test_locked_directory_is_reported_not_fatal(tmp_path: Path) -> None:
 def test_locked_source_names_a_remedy(tmp_path: Path) -> None:
     tmp_path.chmod(0)
     with pytest.raises(SourceError, match="chmod"):
-        find_images(tmp_path)
+        read_folder(tmp_path)
     tmp_path.chmod(0o700)
 
 
 def test_missing_folder_says_how_far_its_path_is_right(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=f"check the spelling after {tmp_path}$"):
-        find_images(tmp_path / "photso" / "2024")
+        read_folder(tmp_path / "photso" / "2024")
 
 
 def test_file_instead_of_a_folder_names_its_folder(tmp_path: Path) -> None:
     make_files(tmp_path, "a.jpg")
     with pytest.raises(SourceError, match=f"not a folder; .* {tmp_path}$"):
-        find_images(tmp_path / "a.jpg")
+        read_folder(tmp_path / "a.jpg")
 
 
 def test_link_loop_instead_of_a_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(SourceError, match="cannot be listed"):
-        find_images(tmp_path / "loop")
+        read_folder(tmp_path / "loop")
 
 
 def test_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
     make_files(tmp_path, "a.heic", "b.HEIC", "c.mov")
     with pytest.raises(SourceError, match=r"other files: 3 \(2 \.heic, 1 \.mov\); .* \.jpg"):
-        find_images(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no images in .*; other files: 0;"):
-        find_images(tmp_path)
+        read_folder(tmp_path)
 
 
 def test_only_the_commonest_extensions_are_named() -> None:

@@ -1,6 +1,6 @@
 """Rates: a burst, then one at a time, for each who asks."""
 
-from shoal.producer.web.access.rates import MOST_ASKERS, Rate
+from shoal.producer.web.access.rates import MOST_CALLERS, RateLimit
 
 
 class Clock:
@@ -13,7 +13,7 @@ class Clock:
 
 def test_a_burst_is_allowed_and_then_one_at_a_time() -> None:
     clock = Clock()
-    rate = Rate(burst=2, seconds=10, clock=clock)
+    rate = RateLimit(burst=2, seconds=10, clock=clock)
     assert [rate.take(), rate.take(), rate.take()] == [0, 0, 10]
     clock.seconds = 4
     assert rate.take() == 6
@@ -23,21 +23,21 @@ def test_a_burst_is_allowed_and_then_one_at_a_time() -> None:
 
 def test_who_waits_long_has_no_more_than_a_burst() -> None:
     clock = Clock()
-    rate = Rate(burst=1, seconds=1, clock=clock)
+    rate = RateLimit(burst=1, seconds=1, clock=clock)
     assert rate.take() == 0
     clock.seconds = 1000
     assert [rate.take(), rate.take()] == [0, 1]
 
 
 def test_each_is_counted_alone_and_may_be_forgiven() -> None:
-    rate = Rate(burst=1, seconds=10, clock=Clock())
+    rate = RateLimit(burst=1, seconds=10, clock=Clock())
     assert [rate.take("a"), rate.take("b"), rate.take("a")] == [0, 0, 10]
-    rate.forgive("a")
+    rate.reset("a")
     assert rate.take("a") == 0
 
 
 def test_many_addresses_do_not_fill_the_memory() -> None:
-    rate = Rate(burst=1, seconds=10, clock=Clock())
-    for number in range(MOST_ASKERS + 100):
+    rate = RateLimit(burst=1, seconds=10, clock=Clock())
+    for number in range(MOST_CALLERS + 100):
         rate.take(str(number))
-    assert len(rate.buckets) == MOST_ASKERS
+    assert len(rate.buckets) == MOST_CALLERS

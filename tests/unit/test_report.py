@@ -15,13 +15,13 @@ import pytest
 
 from shoal.producer.report import Contents, render_report
 from shoal.producer.report.clusters import ROWS, make_clusters
-from shoal.producer.report.colours import find_colours
-from shoal.producer.report.command import repeat_command
-from shoal.producer.report.failures import FAILURES_SHOWN, sum_up_failures
-from shoal.producer.report.map import find_layers
+from shoal.producer.report.colours import measure_colours
+from shoal.producer.report.command import make_repeat_command
+from shoal.producer.report.failures import FAILURES_SHOWN, summarize_failures
+from shoal.producer.report.map import make_layers
 from shoal.producer.report.page import MOST_BYTES, make_map_parts, render
-from shoal.producer.report.pages import choose_pages
 from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
+from shoal.producer.report.sheets import choose_sheets
 from shoal.shared.findings import (
     ClusterChoice,
     ClusterSummary,
@@ -67,7 +67,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (3).to_bytes(4) + (2).to_bytes(4)
 # Two tiles: one red, one half blue and a quarter green and black.
 TILES = np.zeros((2, 32, 32, 3), np.uint8)
 TILES[0, :, :, 0] = TILES[1, :, :16, 2] = TILES[1, :16, 16:, 1] = 255
-PAGE = make_page(TILES, total=1500)
+SHEET = make_page(TILES, total=1500)
 CONTENTS = Contents(
     status=STATUS,
     summary=SUMMARY,
@@ -75,7 +75,7 @@ CONTENTS = Contents(
     failures=FAILURES,
     plots={"sizes": PNG, "scatter": PNG},
     pictures={HOSTILE[0]: b"\xff\xd8small"},
-    pages=[PAGE, b""],
+    sheets=[SHEET, b""],
 )
 
 
@@ -102,11 +102,11 @@ def report():
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        (None, "not searched: see the workers&#39; log"),
+        (None, "the search failed: see the workers&#39; log"),
         (DuplicateCounts(groups=0, images=0, exact_copies=0), "none"),
         (
             DuplicateCounts(groups=1, images=3, exact_copies=1),
-            "3 images in 1 group, 1 of them copies of an earlier one",
+            "3 images in 1 group, 1 of them exact copies of an earlier one",
         ),
     ],
 )
@@ -144,9 +144,9 @@ def test_the_map_has_every_name_and_place(report):
     assert {"item", "points"} == set(dict(items))
 
 
-def test_pictures_and_pages_are_inside(report):
-    pages = re.findall(r'data-page="(\d+)">(.*?)<', report)
-    assert [(batch, b64decode(page)) for batch, page in pages] == [("0", PAGE)]
+def test_pictures_and_sheets_are_inside(report):
+    sheets = re.findall(r'data-sheet="(\d+)">(.*?)<', report)
+    assert [(batch, b64decode(sheet)) for batch, sheet in sheets] == [("0", SHEET)]
     pictures = [b64decode(p) for p in re.findall('data:image/jpeg;base64,([^"$]+)"', report)]
     assert pictures == [b"\xff\xd8small"] * 2  # typical and an outlier
     assert 'width="3" height="2" alt="Images in each cluster"' in report
@@ -175,9 +175,9 @@ def test_every_element_that_opens_closes_and_headings_go_down_by_one(report):
 
 
 def test_a_job_without_thumbnails_has_a_map_and_says_so():
-    report = render_report(replace(CONTENTS, pages=[b"", b""], failures=[])).decode()
+    report = render_report(replace(CONTENTS, sheets=[b"", b""], failures=[])).decode()
     assert "kept no thumbnails" in report
-    assert "data-page=" not in text_of(report)
+    assert "data-sheet=" not in text_of(report)
     assert "None: every image was loaded." in report
 
 
@@ -201,12 +201,12 @@ def test_the_report_of_a_huge_folder_stays_below_its_limit():
         points=points,
         failures=(Failure("x" * 4000, FailureReason.EMPTY, "y" * 4000) for _ in range(1_000)),
         pictures=dict.fromkeys(names, b"\xff" * 6000),
-        pages=[PAGE, b"", *[b"\xff" * 300_000] * 49],
+        sheets=[SHEET, b"", *[b"\xff" * 300_000] * 49],
     )
     report = render_report(huge)
     assert 0.9 * MOST_BYTES < len(report) <= MOST_BYTES
     assert b"of the points have no picture" in report
-    assert b"lose their beginning" in report
+    assert b"are cut at the beginning" in report
 
 
 def test_long_paths_keep_their_ends_within_their_bytes():
@@ -223,12 +223,12 @@ def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {}, {})
     assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
     assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
-    layers = find_layers(replace(SUMMARY, clusters=clusters))
+    layers = make_layers(replace(SUMMARY, clusters=clusters))
     assert [layer.label for layer in layers] == [-2, *(c.label for c in shown.shown)]
     assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
 
 
-def find_channels(colours):
+def describe_channels(colours):
     """Which of red, green and blue are bright in each colour."""
     return [
         "".join("rgb"[n] for n, v in enumerate(bytes.fromhex(c[1:])) if v > 128) for c in colours
@@ -236,13 +236,13 @@ def find_channels(colours):
 
 
 def test_a_cluster_shows_the_colours_of_its_images_the_commonest_first():
-    colours = find_colours(CONTENTS.points, CONTENTS.pages)
-    assert find_channels(colours[0]) == ["r"]
-    assert find_channels(colours[1])[0] == "b"
-    assert set(find_channels(colours[1])) == {"b", "g", ""}
+    colours = measure_colours(CONTENTS.points, CONTENTS.sheets)
+    assert describe_channels(colours[0]) == ["r"]
+    assert describe_channels(colours[1])[0] == "b"
+    assert set(describe_channels(colours[1])) == {"b", "g", ""}
     shown = make_clusters(SUMMARY, {}, colours).shown
     assert [cluster.colours for cluster in shown] == [colours[0], colours[1]]
-    assert find_colours(CONTENTS.points, [b"", b""]) == {}
+    assert measure_colours(CONTENTS.points, [b"", b""]) == {}
 
 
 def test_a_cluster_shows_its_own_outliers_as_far_as_there_is_room():
@@ -255,7 +255,7 @@ def test_a_cluster_shows_its_own_outliers_as_far_as_there_is_room():
 
 def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
     noisy = replace(SUMMARY, noise=500)
-    assert [(layer.label, layer.size) for layer in find_layers(noisy)] == [
+    assert [(layer.label, layer.size) for layer in make_layers(noisy)] == [
         *((-1, 500), (0, 1400), (1, 100))
     ]
     shown = make_clusters(noisy, {}, {})
@@ -264,20 +264,20 @@ def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
 
 def test_failures_are_counted_and_as_many_listed_as_there_is_room():
     late = Failure("z.png", FailureReason.DAMAGED, "")
-    found = sum_up_failures(iter([*FAILURES * FAILURES_SHOWN, late]))
+    found = summarize_failures(iter([*FAILURES * FAILURES_SHOWN, late]))
     assert found.total == 2 * FAILURES_SHOWN + 1
     assert found.reasons == [("empty", 2 * FAILURES_SHOWN), ("damaged", 1)]
     assert len(found.first) == FAILURES_SHOWN
 
 
 @pytest.mark.parametrize(("room", "kept"), [(10**6, [1, 3, 4, 5]), (2400, [3, 5]), (0, [])])
-def test_pages_are_kept_evenly_as_far_as_there_is_room(room, kept):
-    pages = [b"", b"a" * 750, b"", b"b" * 750, b"c" * 750, b"d" * 750]
-    assert [page.batch for page in choose_pages(pages, room)] == kept
+def test_sheets_are_kept_evenly_as_far_as_there_is_room(room, kept):
+    sheets = [b"", b"a" * 750, b"", b"b" * 750, b"c" * 750, b"d" * 750]
+    assert [sheet.batch for sheet in choose_sheets(sheets, room)] == kept
 
 
 def test_the_command_that_repeats_it_works_in_a_shell():
-    words = shlex.split(repeat_command(replace(STATUS.request, batch_size=9), SUMMARY))
+    words = shlex.split(make_repeat_command(replace(STATUS.request, batch_size=9), SUMMARY))
     assert words[:3] == ["shoal", "run", "/my photos/<b>"]
     assert dict(zip(words[3::2], words[4::2], strict=True)) == {
         "--features": "pixels",
@@ -291,9 +291,9 @@ def test_the_command_that_repeats_it_works_in_a_shell():
 
 
 def test_the_map_alone_has_the_points_and_their_pictures_and_no_clusters():
-    page = render("map.html", make_map_parts(CONTENTS), [PAGE, b""]).decode()
+    page = render("map.html", make_map_parts(CONTENTS), [SHEET, b""]).decode()
     assert 'data-layer="1"' in page
-    assert re.findall(r'data-page="(\d+)"', page) == ["0"]
+    assert re.findall(r'data-sheet="(\d+)"', page) == ["0"]
     assert "Typical of" not in page
     assert "alert(1)</script>" not in page
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 from test_display import LOADING
 
-from shoal.producer.cli.run import print_end
+from shoal.producer.cli.run import print_outcome
 from shoal.shared.jobs import ImageCounts
 
 
@@ -18,7 +18,7 @@ def ended_job(sizes, noise=0):
 
 def test_the_clusters_of_a_run_are_printed_in_columns(capsys):
     status = replace(LOADING, images=ImageCounts(total=7017, loaded=7016, failed=1))
-    print_end(ended_job([7000, *[1] * 10], noise=6), status, None, as_json=False)
+    print_outcome(ended_job([7000, *[1] * 10], noise=6), status, None, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "cluster 0       7,000 images  such as 0.png"
     assert lines[10] == "cluster 10          1 image   such as 10.png"

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.sample_images import cut_tiles, make_samples
-from shoal.producer.submission.folder import find_images
+from shoal.producer.submission.folder import read_folder
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_photographs_are_enough_to_try_shoal_on(samples: Path) -> None:
-    photographs = find_images(samples / "photographs")
+    photographs = read_folder(samples / "photographs")
     assert {Path(path).suffix for path in photographs.paths} == {".png", ".jpg"}
     n_pictures = len({path.split("/")[0] for path in photographs.paths})
     readme = (Path(__file__).parents[2] / "README.md").read_text()
@@ -24,13 +24,13 @@ def test_photographs_are_enough_to_try_shoal_on(samples: Path) -> None:
 
 
 def test_every_digit_is_in_the_folder_of_its_label(samples: Path) -> None:
-    digits = find_images(samples / "digits").paths
+    digits = read_folder(samples / "digits").paths
     assert len(digits) == 1_797
     assert {path.split("/")[0] for path in digits} == set("0123456789")
 
 
 def test_every_sample_can_be_decoded(samples: Path) -> None:
-    folder = find_images(samples)
+    folder = read_folder(samples)
     for path in folder.paths[::20]:
         with Image.open(folder.source / path) as image:
             image.load()

@@ -37,7 +37,7 @@ def test_a_port_that_is_taken_is_told_with_its_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = serve("--port", str(taken.getsockname()[1]))
     assert refused.exit_code == 1
-    assert "name another --port" in refused.output
+    assert "choose another --port" in refused.output
 
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 "use strict";
 
-/** Draw the map that `root` holds; `picture` gives the address of a batch's thumbnails, if any. */
+/** Draw the map in `root`; `picture` returns the URL of a batch's sheet of thumbnails, if any. */
 async function showMap(root, picture) {
   const OTHERS = { "-1": "In no cluster", "-2": "In one of the other clusters" };
   const TILE = 32, COLUMNS = 32;
@@ -12,10 +12,10 @@ async function showMap(root, picture) {
   if (!hasGraphicsCard()) item.doc.roots[0].attributes.output_backend = "canvas";
   const view = (await Bokeh.embed.embed_item(item, canvas)).roots[0], plot = view.model;
   const layers = new Map(plot.renderers.map(layer => [layer.name, layer]));
-  const pages = new Map();
+  const sheets = new Map();
   let points = null, shown = -1, pointer = { x: 0, y: 0, type: "mouse" };
 
-  /** Return whether a graphics card draws: in software, WebGL takes many times as long as a canvas. */
+  /** Return whether there is a graphics card: without one, WebGL is many times slower than a canvas. */
   function hasGraphicsCard() {
     const options = { failIfMajorPerformanceCaveat: true };
     const gl = document.createElement("canvas").getContext("webgl", options);
@@ -25,8 +25,8 @@ async function showMap(root, picture) {
     return !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
   }
 
-  /** Return paths and batches of the points, unpacked when they are asked for first. */
-  function findPoints() {
+  /** Return paths and batches of the points; they are unpacked on the first call. */
+  function readPoints() {
     if (!points) {
       const { paths, starts } = read("points");
       points = { paths: unpack(paths), starts };
@@ -34,7 +34,7 @@ async function showMap(root, picture) {
     return points;
   }
 
-  /** Return the paths of which each shares its beginning with the one before. */
+  /** Unpack paths, each of which shares its beginning with the one before. */
   function unpack(packed) {
     const names = [];
     for (let i = 0, name = ""; i < packed.length; i += 2) {
@@ -44,9 +44,9 @@ async function showMap(root, picture) {
     return names;
   }
 
-  /** Return the number of the batch that a point belongs to: the last that starts at or before. */
+  /** Return the number of a point's batch: the last one that starts at the point or before it. */
   function findBatch(point) {
-    const { starts } = findPoints();
+    const { starts } = readPoints();
     let low = 0, high = starts.length;
     while (high - low > 1) {
       const middle = (low + high) >> 1;
@@ -55,27 +55,27 @@ async function showMap(root, picture) {
     return low;
   }
 
-  /** Return a batch's thumbnails, decoded when they are asked for first; null if it has none. */
-  function loadPage(batch) {
-    if (!pages.has(batch)) {
+  /** Return a batch's sheet of thumbnails, decoded on the first call; null if it has none. */
+  function loadSheet(batch) {
+    if (!sheets.has(batch)) {
       const source = picture(batch);
       if (!source) return null;
-      const page = Object.assign(new Image(), { src: source });
-      pages.set(batch, page.decode().then(() => page, () => null));
+      const sheet = Object.assign(new Image(), { src: source });
+      sheets.set(batch, sheet.decode().then(() => sheet, () => null));
     }
-    return pages.get(batch);
+    return sheets.get(batch);
   }
 
   async function drawThumbnail(point) {
-    const batch = findBatch(point), place = point - findPoints().starts[batch];
-    const page = await loadPage(batch);
+    const batch = findBatch(point), place = point - readPoints().starts[batch];
+    const sheet = await loadSheet(batch);
     if (point !== shown) return;
-    thumbnail.hidden = !page;
-    if (!page) return;
+    thumbnail.hidden = !sheet;
+    if (!sheet) return;
     const corner = [place % COLUMNS * TILE, Math.floor(place / COLUMNS) * TILE];
     const context = thumbnail.getContext("2d");
     context.imageSmoothingQuality = "high";
-    context.drawImage(page, ...corner, TILE, TILE, 0, 0, thumbnail.width, thumbnail.height);
+    context.drawImage(sheet, ...corner, TILE, TILE, 0, 0, thumbnail.width, thumbnail.height);
     thumbnail.dataset.drawn = point;
   }
 
@@ -84,7 +84,7 @@ async function showMap(root, picture) {
       shown = point;
       card.querySelector("strong").textContent =
         OTHERS[layer.name] ?? `Cluster ${layer.name}`;
-      card.querySelector(".path").textContent = findPoints().paths[point];
+      card.querySelector(".path").textContent = readPoints().paths[point];
       delete thumbnail.dataset.drawn;
       thumbnail.getContext("2d").clearRect(0, 0, thumbnail.width, thumbnail.height);
       drawThumbnail(point);
@@ -104,13 +104,13 @@ async function showMap(root, picture) {
     shown = -1;
   }
 
-  /** Show what is under the pointer, or was tapped: of the layers, the uppermost. */
+  /** Show the point under the pointer, or the one that was tapped; the uppermost layer wins. */
   function look(what) {
     for (const layer of [...plot.renderers].reverse()) {
       const places = layer.visible ? layer.data_source[what].indices : [];
       if (places.length) return showCard(layer, layer.data_source.data.point[places.at(-1)]);
     }
-    // A finger is not above anything once it has tapped.
+    // After a tap, no finger is above the map any more: leave the card open.
     if (what === "selected" || pointer.type === "mouse") hideCard();
   }
 
@@ -119,13 +119,13 @@ async function showMap(root, picture) {
     layers.get(button.dataset.layer).visible = on;
   }
 
-  /** Look for nothing while the map moves: it would take longer than to draw it. */
+  /** Do not look for points while the map moves: that would take longer than drawing it. */
   function move(isMoving) {
     if (isMoving) hideCard();
     for (const tool of plot.toolbar.inspectors) tool.active = !isMoving;
   }
 
-  /** Give the map the colours of the page, light or dark; it comes with the light ones. */
+  /** Give the map the page's colours, light or dark; it was made with the light ones. */
   function colour() {
     const style = getComputedStyle(root);
     const value = name => style.getPropertyValue(name).trim();
@@ -134,9 +134,9 @@ async function showMap(root, picture) {
       const colours = { fill_color: colour, line_color: colour };
       const glyphs = [layer.glyph, layer.selection_glyph, layer.nonselection_glyph];
       for (const glyph of glyphs.filter(glyph => glyph && glyph.setv)) glyph.setv(colours);
-      // The few points that are drawn while the map moves: Bokeh's own are grey.
+      // The few points that are drawn while the map moves: Bokeh draws them grey by default.
       const { decimated_glyph: few, all_indices } = view.views.find_one(layer);
-      // Not told: Bokeh would read all points anew.
+      // Silent, because a change event makes Bokeh read all points again.
       few.model.setv({ ...colours, fill_alpha: OPAQUE, line_alpha: OPAQUE }, { silent: true });
       few.set_visuals(layer.data_source, all_indices);
     }
@@ -179,6 +179,6 @@ async function showMap(root, picture) {
   colour();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", colour);
   root.dataset.ready = "";
-  // Whoever shows it in a frame has a picture in its place until then.
+  // A page that shows the map in a frame shows a picture instead until then.
   if (parent !== window) parent.postMessage("ready", "*");
 }

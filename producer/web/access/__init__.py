@@ -1,1 +1,1 @@
-"""Who may ask for what, and how often."""
+"""Whose requests are answered, and how often."""

@@ -1,4 +1,4 @@
-"""The gate: every request passes it, and every answer gets what makes a browser careful."""
+"""The gate: middleware that checks every request and adds security headers to every answer."""
 
 from urllib.parse import quote
 
@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shoal.producer.web.access.origins import is_foreign, names_loopback
 from shoal.producer.web.access.sessions import Access
-from shoal.producer.web.problems import tell_problem
+from shoal.producer.web.problems import make_problem_response
 
-# What a page may load: our own files, and no script or style within it.
+# A page may load our own files only, and have no inline script or style.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -31,7 +31,7 @@ OPEN_PATHS = ("/static/", "/login", "/healthz", "/readyz")
 
 
 class Gate:
-    """Lets requests through to ``app``, or refuses them."""
+    """Passes requests on to ``app``, or refuses them."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         self.app = app
@@ -43,42 +43,42 @@ class Gate:
             await self.app(scope, receive, send)
             return
 
-        async def send_carefully(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        answer = self.refuse(Request(scope)) or self.app
-        await answer(scope, receive, send_carefully)
+        answer = self._refuse(Request(scope)) or self.app
+        await answer(scope, receive, send_with_headers)
 
-    def refuse(self, request: Request) -> Response | None:
-        """Return the answer to a request that must not get through."""
-        # With a token, a name that was bent gets no cookie and so no further.
+    def _refuse(self, request: Request) -> Response | None:
+        """Return the answer to a request that must not be passed on; None if it may be."""
+        # With a token this is not needed: a browser sends no cookie to a rebound name.
         if self.access.token is None and not names_loopback(request):
             error = "This page is for this machine only: open it as 127.0.0.1 or localhost."
-            return tell_problem(request, 421, error)
+            return make_problem_response(request, 421, error)
         if is_foreign(request) and not self.access.has_token(request):
-            return tell_problem(request, 403, "Another site asks for this: refused.")
+            return make_problem_response(request, 403, "Refused: another site sent this request.")
         if _body_bytes(request) > MOST_BODY_BYTES:
-            return tell_problem(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
+            return make_problem_response(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
         if request.url.path.startswith(OPEN_PATHS) or self.access.admits(request):
             return None
         return _ask_for_token(request)
 
 
 def _body_bytes(request: Request) -> int:
-    """Return how large a request says that its body is; one that does not say is counted."""
+    """Return the size in a request's header; without one, the application counts the bytes."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isdecimal() else 0
 
 
 def _ask_for_token(request: Request) -> Response:
-    """Return where a person enters the token, or what a program must send."""
+    """Redirect a person to the login, or tell a program what to send."""
     if request.url.path.startswith(("/api/", "/metrics")):
-        error = "Send the token as `Authorization: Bearer …`: it is the server's SHOAL_WEB_TOKEN."
-        refusal = tell_problem(request, 401, error)
+        error = "Send the server's SHOAL_WEB_TOKEN as `Authorization: Bearer …`."
+        refusal = make_problem_response(request, 401, error)
         refusal.headers["WWW-Authenticate"] = "Bearer"
         return refusal
     return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)

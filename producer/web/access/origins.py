@@ -1,4 +1,4 @@
-"""Origins: whether a request comes from this machine, and not from another site's page."""
+"""Checks of a request's host and origin, against DNS rebinding and cross-site requests."""
 
 import ipaddress
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether ``host`` names this machine, to itself alone."""
+    """Return whether ``host`` is a loopback address or ``localhost``."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
@@ -17,20 +17,20 @@ def is_loopback(host: str) -> bool:
 
 
 def names_loopback(request: Request) -> bool:
-    """Return whether a request asks for this machine by a name of its own.
+    """Return whether a request's host is a loopback name.
 
-    Another name that leads here is a foreign site's, which has bent it (DNS rebinding).
+    Any other name that leads here may be a foreign site's that was pointed here (DNS rebinding).
     """
     return is_loopback(urlsplit(f"//{request.headers.get('host', '')}").hostname or "")
 
 
 def is_foreign(request: Request) -> bool:
-    """Return whether a browser sends a request that changes something for another site."""
+    """Return whether a browser sends this request for another site, and it may change something."""
     if request.method in SAFE_METHODS:
         return False
     site = request.headers.get("sec-fetch-site")
     if site is not None:
         return site != "same-origin"
     origin = request.headers.get("origin")
-    # A program sends neither.
+    # A program that is not a browser sends neither header.
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")

@@ -1,4 +1,4 @@
-"""Rates: how often something may be done, by each who asks."""
+"""Rate limits: how often each caller may do something."""
 
 import time
 from collections import OrderedDict
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-# Those who asked longest ago are forgotten: an attacker with many addresses must not fill memory.
-MOST_ASKERS = 4096
+# Beyond this, the oldest are forgotten: an attacker with many addresses must not fill the memory.
+MOST_CALLERS = 4096
 
 
 @dataclass
-class Rate:
-    """A token bucket for each who asks: ``burst`` times at once, then every ``seconds``."""
+class RateLimit:
+    """A token bucket per caller: ``burst`` times at once, then once every ``seconds``."""
 
     burst: int
     seconds: float
@@ -20,19 +20,19 @@ class Rate:
     buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
 
-    def take(self, asker: str = "") -> float:
-        """Count one more time; return 0 if it may be done, else the seconds to wait."""
+    def take(self, caller: str = "") -> float:
+        """Count one more request; return 0 if it is allowed, else the seconds to wait."""
         with self.lock:
             now = self.clock()
-            left, then = self.buckets.pop(asker, (float(self.burst), now))
+            left, then = self.buckets.pop(caller, (float(self.burst), now))
             left = min(self.burst, left + (now - then) / self.seconds)
             allowed = left >= 1
-            self.buckets[asker] = (left - 1 if allowed else left, now)
-            if len(self.buckets) > MOST_ASKERS:
+            self.buckets[caller] = (left - 1 if allowed else left, now)
+            if len(self.buckets) > MOST_CALLERS:
                 self.buckets.popitem(last=False)
             return 0.0 if allowed else (1 - left) * self.seconds
 
-    def forgive(self, asker: str = "") -> None:
-        """Forget what was counted."""
+    def reset(self, caller: str = "") -> None:
+        """Forget a caller's requests."""
         with self.lock:
-            self.buckets.pop(asker, None)
+            self.buckets.pop(caller, None)

@@ -1,4 +1,4 @@
-"""Access: who may see and change what the page shows."""
+"""Access by token, or by the session of a browser that has logged in."""
 
 import hmac
 import secrets
@@ -14,10 +14,10 @@ SESSION_SECONDS = 7 * 86_400
 
 @dataclass(frozen=True)
 class Access:
-    """Whether a request may be answered.
+    """Decides whether a request may be answered.
 
     Attributes:
-        token: What who asks must know; None lets everybody on this machine in.
+        token: The token that requests must prove to know; None needs none.
         ended: Sessions that were ended before they expired.
     """
 
@@ -25,38 +25,38 @@ class Access:
     ended: set[str] = field(default_factory=set)
 
     def admits(self, request: Request) -> bool:
-        """Return whether a request comes from somebody who knows the token."""
-        return self.token is None or self.has_token(request) or bool(self.find_session(request))
+        """Return whether a request has the token or a session, or needs neither."""
+        return self.token is None or self.has_token(request) or bool(self.read_session(request))
 
     def has_token(self, request: Request) -> bool:
-        """Return whether a request carries the token, as a program's does."""
+        """Return whether a request has the token as its bearer token, as programs send it."""
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        # Headers are Latin-1 by their standard; what was sent are bytes.
+        # Starlette decodes headers as Latin-1; this restores the bytes that were sent.
         return scheme.lower() == "bearer" and self.is_token(given.strip().encode("latin-1"))
 
     def is_token(self, given: bytes) -> bool:
-        """Return whether ``given`` is the token, in a time that tells nothing of it."""
+        """Return whether ``given`` is the token, in a time that reveals nothing about it."""
         return self.token is not None and hmac.compare_digest(given, self.token.encode())
 
     def make_session(self) -> str:
-        """Return a cookie's value: a session that stands for the token, and its signature."""
+        """Make the value of a session cookie: expiry and random id, signed with the token."""
         session = f"{int(time.time()) + SESSION_SECONDS}.{secrets.token_hex(8)}"
         return f"{session}.{self._sign(session)}"
 
-    def find_session(self, request: Request) -> str | None:
-        """Return the session of a request's cookie, unless it has expired or was ended."""
+    def read_session(self, request: Request) -> str | None:
+        """Read the session from a request's cookie; None if it is forged, expired or ended."""
         session, _, signature = request.cookies.get(SESSION_COOKIE, "").rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._sign(session).encode()):
             return None
-        is_over = session in self.ended or find_expiry(session) <= time.time()
+        is_over = session in self.ended or parse_expiry(session) <= time.time()
         return None if is_over else session
 
     def _sign(self, session: str) -> str:
-        # Made from the token: a session outlives the server, and ends with the token.
+        # The key is made from the token: sessions survive a restart, but not another token.
         key = sha256(f"shoal session {self.token}".encode()).digest()
         return hmac.new(key, session.encode(), sha256).hexdigest()
 
 
-def find_expiry(session: str) -> int:
-    """Return when a session expires, in seconds since 1970."""
+def parse_expiry(session: str) -> int:
+    """Read from a session when it expires, in seconds since 1970."""
     return int(session.partition(".")[0])

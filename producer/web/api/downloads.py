@@ -1,4 +1,4 @@
-"""The API's downloads: what a job found, as files."""
+"""The API's downloads: the results of a job as files."""
 
 from collections.abc import Iterator
 from tempfile import TemporaryFile
@@ -7,11 +7,11 @@ from typing import IO, Literal
 from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
-from shoal.producer.export.tables import write_form, write_rows
+from shoal.producer.export.tables import write_in_format, write_rows
 from shoal.producer.job import Job
 from shoal.producer.report import make_report
-from shoal.producer.web.rendering import Responses
-from shoal.producer.web.site import TheJob
+from shoal.producer.web.rendering import OpenApiResponses
+from shoal.producer.web.site import JobDep
 from shoal.shared.findings import Duplicate, Failure
 
 FileName = Literal[
@@ -31,23 +31,25 @@ MEDIA_TYPES = {
     "html": "text/html; charset=utf-8",
 }
 CHUNK_BYTES = 2**16
-# The report has its script and its pictures within it: it is shown as of no site, where it can
-# ask for nothing and see nothing of ours. Bokeh's WebGL makes functions as it runs: 'unsafe-eval'.
+# The report has inline scripts and pictures: it is shown in a sandboxed origin, where it can load
+# nothing and reach nothing of ours. Bokeh's WebGL compiles functions at run time: 'unsafe-eval'.
 REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'"
     " 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:; font-src data:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 )
-ANY: Responses = {200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}}}
+ANY: OpenApiResponses = {
+    200: {"content": {kind.partition(";")[0]: {} for kind in MEDIA_TYPES.values()}}
+}
 
 router = APIRouter()
 
 
 @router.get("/jobs/{job_id}/downloads/{name}", response_class=Response, responses=ANY)
-def download(job: TheJob, name: FileName) -> Response:
-    """What a finished job found, as a file."""
-    # Written before it is sent: what goes wrong is told as such, not by a file cut off.
-    file = TemporaryFile()  # noqa: SIM115  closed once it was sent
+def download(job: JobDep, name: FileName) -> Response:
+    """A result of a finished job, as a file."""
+    # Written before it is sent: an error then gives an error response, not a truncated file.
+    file = TemporaryFile()  # noqa: SIM115  closed once it has been sent
     try:
         _write_result(job, name, file)
         size = file.tell()
@@ -66,11 +68,11 @@ def _write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
     """Write one of a job's files.
 
     Raises:
-        ShoalError: The job has no result, or a package is missing.
+        ShoalError: The job has no such result, or a package is missing.
     """
-    stem, _, form = name.partition(".")
+    stem, _, file_format = name.partition(".")
     if stem == "labels":
-        write_form(job.labels(), form, file)
+        write_in_format(job.labels(), file_format, file)
     elif stem == "failures":
         write_rows(job.failures(), Failure, file)
     elif stem == "duplicates":
@@ -83,7 +85,7 @@ def _write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
 
 
 def _read_chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield a file's bytes from its beginning on, and close it."""
+    """Yield a file's content from its start, and close the file."""
     with file:
         file.seek(0)
         while chunk := file.read(CHUNK_BYTES):

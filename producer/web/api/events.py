@@ -1,4 +1,4 @@
-"""Events: where jobs stand, as a stream that a browser follows (server-sent events)."""
+"""Server-sent events: the statuses of jobs, as a stream that a browser follows."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,39 +9,39 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from shoal.producer.web.problems import NO_ANSWER
-from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
+from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.connection import LOST
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import Status
 from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4
-# Each of the jobs takes a round trip.
+# Longer: the status of each job takes a round trip.
 JOBS_SECONDS = 1.0
-JOBS_A_PAGE = 50
+JOBS_PER_PAGE = 50
 
 router = APIRouter()
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
 async def follow_job(
-    site: TheSite, job: TheJob, _status: TheStatus
+    site: SiteDep, job: JobDep, _status: StatusDep
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream the job's status whenever it changes, until its end.
+    """Stream the job's status whenever it changes, until the job has ended.
 
     Events: `status` with a status, `away` while Redis does not answer, `gone` if the job has
-    expired. Comments in between keep the connection.
+    expired. Comments in between keep the connection open.
     """
     async for event in _follow(site, job.status, JOB_SECONDS):
         yield event
 
 
 @router.get("/events", response_class=EventSourceResponse)
-async def follow_jobs(site: TheSite) -> AsyncIterator[ServerSentEvent]:
+async def follow_jobs(site: SiteDep) -> AsyncIterator[ServerSentEvent]:
     """Stream the statuses of the newest 50 jobs whenever one changes: events `jobs`, `away`."""
 
     def read() -> list[Status]:
-        return list(site.client.jobs(count=JOBS_A_PAGE))
+        return list(site.client.jobs(count=JOBS_PER_PAGE))
 
     async for event in _follow(site, read, JOBS_SECONDS):
         yield event
@@ -50,12 +50,12 @@ async def follow_jobs(site: TheSite) -> AsyncIterator[ServerSentEvent]:
 async def _follow(
     site: Site, read: Callable[[], Any], seconds: float
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield what ``read`` returns whenever it changes; a job's status until the last.
+    """Yield what ``read`` returns whenever it changes, until a job's last status.
 
     Args:
-        site: Ends the stream when it closes.
-        read: Returns a status, or several.
-        seconds: Between two looks.
+        site: The stream ends when the site closes.
+        read: Reads one status, or several.
+        seconds: Time between two reads.
     """
     last = None
     while not site.closing.is_set():
@@ -69,7 +69,7 @@ async def _follow(
 
 
 def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
-    """Return what there is to tell, and whether nothing will follow."""
+    """Return the event to send, and whether it is the last one."""
     try:
         now = read()
     except LOST:

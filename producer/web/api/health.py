@@ -1,4 +1,4 @@
-"""Health: what an orchestrator and Prometheus ask."""
+"""Health checks for an orchestrator, and metrics for Prometheus."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -6,7 +6,7 @@ from starlette.responses import Response
 from shoal.producer.web.api.metrics import measure
 from shoal.producer.web.problems import Problem
 from shoal.producer.web.rendering import Json
-from shoal.producer.web.site import TheSite
+from shoal.producer.web.site import SiteDep
 from shoal.shared.connection import describe_faults
 
 router = APIRouter(include_in_schema=False)
@@ -14,13 +14,13 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/healthz")
 def is_up() -> Response:
-    """That the process answers."""
+    """Answer as long as the process runs."""
     return Json({"status": "up"})
 
 
 @router.get("/readyz")
-def is_ready(site: TheSite) -> Response:
-    """That Redis answers, and keeps what it is given."""
+def is_ready(site: SiteDep) -> Response:
+    """Check that Redis answers and keeps its data."""
     site.client.redis.ping()
     if faults := describe_faults(site.client.redis):
         return Json(Problem("; ".join(faults)), 503)
@@ -28,7 +28,7 @@ def is_ready(site: TheSite) -> Response:
 
 
 @router.get("/metrics")
-def show_metrics(site: TheSite) -> Response:
-    """What Prometheus collects."""
+def show_metrics(site: SiteDep) -> Response:
+    """Return the metrics that Prometheus collects."""
     content, media_type = measure(site.client)
     return Response(content, media_type=media_type)

@@ -1,4 +1,4 @@
-"""The API's jobs: listed, submitted, looked at, cancelled, tried again."""
+"""The API's jobs: list, submit, estimate, show, cancel, retry."""
 
 from typing import Annotated
 
@@ -7,57 +7,56 @@ from starlette.responses import Response
 
 from shoal.producer.web.api.submission import Preview, Submission, preview, submit
 from shoal.producer.web.rendering import Json
-from shoal.producer.web.site import TheJob, TheSite, TheStatus, spend
+from shoal.producer.web.site import JobDep, SiteDep, StatusDep, enforce
 from shoal.shared.jobs import Status
 
-Start = Annotated[int, Query(ge=0, le=2**53, description="How many to leave out.")]
+Start = Annotated[int, Query(ge=0, le=2**53, description="How many to skip.")]
 Count = Annotated[int, Query(ge=1, le=1000, description="How many to return at most.")]
 FailedOnly = Annotated[
-    bool,
-    Body(embed=True, description="Whether to try only the images again that failed."),
+    bool, Body(embed=True, description="Whether to try only the failed images again.")
 ]
 
 router = APIRouter()
 
 
 @router.get("/jobs", response_model=list[Status])
-def list_jobs(site: TheSite, start: Start = 0, count: Count = 100) -> Response:
+def list_jobs(site: SiteDep, start: Start = 0, count: Count = 100) -> Response:
     """The jobs that have not expired, newest first."""
     return Json(list(site.client.jobs(start, count)))
 
 
 @router.post("/jobs", response_model=Status, status_code=201, responses={200: {"model": Status}})
-def submit_job(site: TheSite, submission: Submission) -> Response:
-    """Submit a folder. 200 is a job that was there already, of the same images and options."""
-    spend(site.submits)
+def submit_job(site: SiteDep, submission: Submission) -> Response:
+    """Submit a folder. 200 returns an existing job with the same images and options."""
+    enforce(site.submit_limit)
     job = submit(site, submission)
     location = {"Location": f"/api/v1/jobs/{job.id}"}
     return Json(job.status(), 200 if job.is_found else 201, location)
 
 
 @router.post("/estimate", response_model=Preview)
-def estimate_job(site: TheSite, submission: Submission) -> Response:
-    """What a submission would come to; nothing is made."""
-    spend(site.estimates)
+def estimate_job(site: SiteDep, submission: Submission) -> Response:
+    """Estimate what a job would need, without submitting it."""
+    enforce(site.estimate_limit)
     return Json(preview(site, submission))
 
 
 @router.get("/jobs/{job_id}", response_model=Status)
-def show_job(status: TheStatus) -> Response:
-    """Where a job stands."""
+def show_job(status: StatusDep) -> Response:
+    """The state and progress of a job."""
     return Json(status)
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=Status)
-def cancel_job(job: TheJob) -> Response:
-    """Cancel a job; what was loaded stays."""
+def cancel_job(job: JobDep) -> Response:
+    """Cancel a job; what was loaded is kept for a retry."""
     job.cancel()
     return Json(job.status())
 
 
 @router.post("/jobs/{job_id}/retry", response_model=Status)
-def retry_job(site: TheSite, job: TheJob, failed_only: FailedOnly = False) -> Response:
-    """Let a failed or cancelled job go on with what is missing."""
-    spend(site.submits)
-    with site.changing:
+def retry_job(site: SiteDep, job: JobDep, failed_only: FailedOnly = False) -> Response:
+    """Continue a failed or cancelled job with what is missing."""
+    enforce(site.submit_limit)
+    with site.workers_lock:
         return Json(job.retry(failed_only=failed_only))

@@ -1,4 +1,4 @@
-"""Metrics: what the ledgers of all jobs tell, as Prometheus collects it."""
+"""Metrics for Prometheus, summed up from the ledgers of all jobs."""
 
 from collections.abc import Iterator
 
@@ -14,34 +14,33 @@ from shoal.shared.tasks import BATCHES, CALLBACKS
 
 
 class _JobsCollector(Collector):
-    """Gauges of the jobs that have not expired; they fall when one expires."""
+    """Collects gauges of the jobs that have not expired; they fall when a job expires."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all metrics, read now."""
+        """Yield all metrics with their present values."""
         registry = self.client.registry
         tally = registry.tally()
         yield from _count_jobs(tally)
         yield from _time_work(tally)
-        queues = _gauge("shoal_queue_messages", "Messages that wait for a worker.", "queue")
+        queues = _gauge("shoal_queue_messages", "Messages waiting for a worker.", "queue")
         for queue in (BATCHES, CALLBACKS):
             queues.add_metric([queue], registry.waiting([queue]))
         yield queues
         workers = registry.workers(within_seconds=self.client.settings.sweep_seconds * 3)
         yield GaugeMetricFamily(
-            "shoal_workers", "Workers that gave a sign of life lately.", len(workers)
+            "shoal_workers", "Workers that sent a heartbeat lately.", len(workers)
         )
 
 
 def _gauge(name: str, meaning: str, label: str) -> GaugeMetricFamily:
-    """Return a gauge with one label."""
     return GaugeMetricFamily(name, meaning, labels=[label])
 
 
 def _count_jobs(tally: Tally) -> Iterator[Metric]:
-    """Yield how many jobs and images there are."""
+    """Yield the numbers of jobs and images."""
     jobs = _gauge("shoal_jobs", "Jobs that have not expired.", "state")
     for state in State:
         jobs.add_metric([state], tally.jobs[state])
@@ -53,7 +52,7 @@ def _count_jobs(tally: Tally) -> Iterator[Metric]:
 
 
 def _time_work(tally: Tally) -> Iterator[Metric]:
-    """Yield how long the batches and callbacks of these jobs took, and how many they were."""
+    """Yield number and total time of the batches and callbacks of these jobs."""
     kinds = {
         "batch": (State.LOADING, State.LABELLING),
         "fit": (State.FITTING,),
@@ -69,7 +68,7 @@ def _time_work(tally: Tally) -> Iterator[Metric]:
 
 
 def measure(client: Client) -> tuple[bytes, str]:
-    """Return all metrics as text, and the text's media type."""
+    """Return all metrics as text, and its media type."""
     registry = CollectorRegistry()
     registry.register(_JobsCollector(client))
     return generate_latest(registry), CONTENT_TYPE_LATEST

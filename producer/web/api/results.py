@@ -9,59 +9,62 @@ from starlette.responses import Response
 
 from shoal.producer.catalogue import Member
 from shoal.producer.web.api.jobs import Count, Start
-from shoal.producer.web.rendering import Json, Responses
-from shoal.producer.web.site import TheJob, TheSite, TheStatus
+from shoal.producer.web.rendering import Json, OpenApiResponses
+from shoal.producer.web.site import JobDep, SiteDep, StatusDep
 from shoal.shared.findings import NOISE, Failure, PlotName, Summary
 
 Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
 Number = Annotated[int, Path(ge=0, le=2**53)]
-PNG: Responses = {200: {"content": {"image/png": {}}}}
-JPEG: Responses = {200: {"content": {"image/jpeg": {}}}, 304: {"description": "Not changed."}}
+PNG: OpenApiResponses = {200: {"content": {"image/png": {}}}}
+JPEG: OpenApiResponses = {
+    200: {"content": {"image/jpeg": {}}},
+    304: {"description": "Not changed."},
+}
 
 router = APIRouter(prefix="/jobs/{job_id}")
 
 
 @router.get("/summary", response_model=Summary)
-def show_summary(job: TheJob) -> Response:
-    """What a finished job found: clusters, representatives, outliers."""
+def show_summary(job: JobDep) -> Response:
+    """An overview of a finished job's results: clusters, representatives, outliers."""
     return Json(job.summary())
 
 
 @router.get("/labels", response_model=list[Member])
-def list_labels(site: TheSite, job: TheJob, start: Start = 0, count: Count = 100) -> Response:
-    """Images and their clusters, in the order of the folder."""
+def list_labels(site: SiteDep, job: JobDep, start: Start = 0, count: Count = 100) -> Response:
+    """Images and their clusters, sorted by path."""
     return Json(site.catalogue(job).rows(start, count))
 
 
 @router.get("/clusters/{label}/members", response_model=list[Member])
 def list_members(
-    site: TheSite, job: TheJob, label: Label, start: Start = 0, count: Count = 100
+    site: SiteDep, job: JobDep, label: Label, start: Start = 0, count: Count = 100
 ) -> Response:
     """Images of a cluster, nearest to its centroid first."""
     return Json(site.catalogue(job).members(label, start, count))
 
 
 @router.get("/failures", response_model=list[Failure])
-def list_failures(job: TheJob, start: Start = 0, count: Count = 100) -> Response:
-    """Images that could not be used, and why, in the order of the folder."""
+def list_failures(job: JobDep, start: Start = 0, count: Count = 100) -> Response:
+    """Images that could not be used, with the reasons, sorted by path."""
     return Json(list(islice(job.failures(), start, start + count)))
 
 
 @router.get("/plots/{name}", response_class=Response, responses=PNG)
-def show_plot(job: TheJob, name: PlotName) -> Response:
+def show_plot(job: JobDep, name: PlotName) -> Response:
     """A plot as PNG."""
     return Response(job.plot(name), media_type="image/png")
 
 
 @router.get("/images/{number}/thumbnail", response_class=Response, responses=JPEG)
 def show_thumbnail(
-    site: TheSite,
-    job: TheJob,
-    status: TheStatus,
+    site: SiteDep,
+    job: JobDep,
+    status: StatusDep,
     number: Number,
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
-    """A small JPEG of an image, which is named by its number: its place in the job's manifest."""
+    """A small JPEG of an image; its number is its place in the job's manifest, from 0."""
     path = site.catalogue(job).path(number)
     thumbnail, name = site.thumbnails.find(FilePath(status.request.source) / path)
     headers = {"ETag": f'"{name}"', "Cache-Control": "private, max-age=600"}

@@ -1,4 +1,4 @@
-"""Submissions: a folder and its options, looked at before it becomes a job."""
+"""Submissions through the API: checking a folder and its options, and submitting it."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shoal.producer.job import Job
-from shoal.producer.submission.folder import Folder, find_images, resolve
+from shoal.producer.submission.folder import Folder, read_folder, resolve_source
 from shoal.producer.submission.request import make_request
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
@@ -21,14 +21,14 @@ class Submission(BaseModel, extra="forbid", strict=True):
 
     Attributes:
         source: Absolute path of the folder, as the server and the workers see it.
-        force: Whether to make a new job though there is one of these images and options.
-        features: Name of the extractor, or several: `hog+color`.
+        force: Whether to run again even if this folder was already clustered with these options.
+        features: Name of the features, or several: `hog+color`.
         image_size: Width and height in pixels; null is what suits the features.
-        components: Principal components; null is 50, or as many as the images allow.
+        components: Number of principal components; null is 50, or as many as the images allow.
         clusters: Number of clusters, or `auto` to choose it; null is 5, or what HDBSCAN finds.
-        algorithm: What finds the clusters.
+        algorithm: Clustering algorithm.
         random_state: Seed.
-        batch_size: Images a task; null chooses by their number.
+        batch_size: Images per task; null depends on their number and size.
     """
 
     source: str = Field(min_length=1, max_length=4096)
@@ -48,15 +48,15 @@ class Submission(BaseModel, extra="forbid", strict=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What a submission would come to.
+    """What a submission would need.
 
     Attributes:
-        images: How many there are.
-        skipped: Files that are no images.
-        unreadable: Directories that could not be listed, and links that lead nowhere.
+        images: Number of images.
+        skipped: Number of files that are not images.
+        unreadable: Number of directories that could not be listed, and of broken links.
         redis_bytes: Memory needed in Redis.
         fit_bytes: Memory needed by the process that fits.
-        message: Both in words, and what is free.
+        message: Both in a line for the user, with the memory that is free.
         request: The options as the job would have them.
     """
 
@@ -70,11 +70,11 @@ class Preview:
 
 
 def preview(site: Site, submission: Submission) -> Preview:
-    """Return what a submission would come to; nothing is made.
+    """Estimate what a submission would need, without submitting it.
 
     Raises:
-        UsageError: It would be refused.
-        BusyError: Too many folders are looked at.
+        UsageError: The submission would be refused.
+        BusyError: Too many folders are being listed.
     """
     folder = _list_folder(site, submission.source)
     request = make_request(folder, submission.options())
@@ -91,14 +91,14 @@ def preview(site: Site, submission: Submission) -> Preview:
 
 
 def submit(site: Site, submission: Submission) -> Job:
-    """Return the job of a submission, which somebody works on.
+    """Submit a folder, and start workers for the embedded server if none are running.
 
     Raises:
-        UsageError: It is refused.
-        BusyError: Too many folders are looked at.
+        UsageError: The submission is refused.
+        BusyError: Too many folders are being listed.
     """
     folder = _list_folder(site, submission.source)
-    with site.changing:
+    with site.workers_lock:
         options = submission.options()
         job = site.client.submit_folder(folder, force=submission.force, **options)
         site.client.workers.ensure_running()
@@ -106,30 +106,30 @@ def submit(site: Site, submission: Submission) -> Job:
 
 
 def _list_folder(site: Site, source: str) -> Folder:
-    """Return the images of a folder that a job may be made of.
+    """List the images of a folder that may be submitted.
 
     Raises:
-        SourceError: There is none, or it is not under a directory of SHOAL_IMAGE_ROOTS.
-        BusyError: Too many folders are looked at.
+        SourceError: There are none, or the folder is not under a directory of SHOAL_IMAGE_ROOTS.
+        BusyError: Too many folders are being listed.
     """
     _check_source(source, site.client.settings.image_roots)
-    if not site.walks.acquire(blocking=False):
+    if not site.listings.acquire(blocking=False):
         raise BusyError(1)
     try:
-        return find_images(Path(source))
+        return read_folder(Path(source))
     finally:
-        site.walks.release()
+        site.listings.release()
 
 
 def _check_source(source: str, roots: tuple[Path, ...]) -> None:
-    """Check where a folder is before anything tells whether it exists.
+    """Check where a folder is, before any answer could reveal whether it exists.
 
     Raises:
-        SourceError: It is relative, no path at all, or outside ``roots``.
+        SourceError: The path is relative, invalid, or outside ``roots``.
     """
     if "\0" in source or not source.startswith(("/", "~/")):
-        raise SourceError("Give the whole path of the folder, from its first / on.")
-    folder = resolve(Path(source))
+        raise SourceError("Give the full path of the folder, beginning with / or ~/.")
+    folder = resolve_source(Path(source))
     if roots and not any(folder.is_relative_to(root) for root in roots):
         allowed = os.pathsep.join(map(str, roots))
         raise SourceError(f"Not under a directory of SHOAL_IMAGE_ROOTS: {allowed}.")

@@ -1,1 +1,1 @@
-"""The pages: HTML that can be read without a script."""
+"""The web pages: HTML that can be read without JavaScript."""

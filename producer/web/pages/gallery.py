@@ -1,4 +1,4 @@
-"""The gallery: images of a job as a page shows them, a slice of them a page."""
+"""Galleries: images of a job as a page shows them, one slice per page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from fastapi import Query
 
 from shoal.producer.catalogue import Catalogue
 
-# Of a page, from 1.
+# The number of a slice, from 1; the address of a page calls it ``page``.
 Number = Annotated[int, Query(alias="page", ge=1, le=10**9)]
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One page of many things.
+    """The part of a long list that one page shows.
 
     Attributes:
-        number: From 1.
-        size: Things a page.
-        total: Things in all.
+        number: Number of the slice, from 1.
+        size: Items per slice.
+        total: Items of the whole list.
     """
 
     number: int
@@ -28,17 +28,17 @@ class Slice:
 
     @property
     def start(self) -> int:
-        """The first thing of the page, from 0."""
+        """Index of the first item, from 0."""
         return (self.number - 1) * self.size
 
     @property
     def end(self) -> int:
-        """The thing after the last of the page."""
+        """Index after the last item."""
         return min(self.start + self.size, self.total)
 
     @property
     def last(self) -> int:
-        """The number of the last page."""
+        """Number of the last slice."""
         return max(-(-self.total // self.size), 1)
 
 
@@ -48,8 +48,8 @@ class Picture:
 
     Attributes:
         number: Its place in the job's manifest, from 0.
-        path: Relative to the job's source.
-        note: What else there is to say.
+        path: Its path, relative to the job's source.
+        note: A remark below the path; may be empty.
     """
 
     number: int
@@ -58,5 +58,5 @@ class Picture:
 
 
 def show_images(catalogue: Catalogue, paths: Sequence[str]) -> list[Picture]:
-    """Return images by their paths."""
+    """Make pictures of the images with these paths."""
     return [Picture(catalogue.number(path), path) for path in paths]

@@ -1,4 +1,4 @@
-"""The pages: jobs, a job, a cluster, failures, as HTML that can be read without a script."""
+"""The pages of jobs: all jobs, one job, one cluster, failures, the report and the map."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -13,22 +13,22 @@ from shoal.producer.report import make_map_page, make_report
 from shoal.producer.report.figures import PLOT_TITLES
 from shoal.producer.web.access.gate import POLICY
 from shoal.producer.web.api.downloads import REPORT_POLICY, FileName
-from shoal.producer.web.api.events import JOBS_A_PAGE
+from shoal.producer.web.api.events import JOBS_PER_PAGE
 from shoal.producer.web.api.results import Label
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
-from shoal.producer.web.site import Site, TheJob, TheSite, TheStatus
+from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.findings import NOISE, ClusterSummary
 from shoal.shared.jobs import DEFAULTS, Algorithm, State, Status
 from shoal.shared.recipe.features import list_features
 
-CLUSTERS_A_PAGE = 20
-IMAGES_A_PAGE = 60
-FAILURES_A_PAGE = 100
+CLUSTERS_PER_PAGE = 20
+IMAGES_PER_PAGE = 60
+FAILURES_PER_PAGE = 100
 SHOWN_OF_CLUSTER = 8
 SHOWN_OUTLIERS = 16
 
-# The one page that has a frame: of the map.
+# For the one page that has a frame: the map.
 FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
 
 DOWNLOADS: dict[FileName, str] = {
@@ -45,9 +45,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-def show_jobs(site: TheSite, number: Number = 1) -> Response:
+def show_jobs(site: SiteDep, number: Number = 1) -> Response:
     """All jobs, newest first, and the form for a new one."""
-    part = Slice(number, JOBS_A_PAGE, len(site.client.registry.jobs()))
+    part = Slice(number, JOBS_PER_PAGE, len(site.client.registry.jobs()))
     statuses = list(site.client.jobs(part.start, part.size))
     return Page(
         "jobs.html",
@@ -56,75 +56,80 @@ def show_jobs(site: TheSite, number: Number = 1) -> Response:
         features=list_features(),
         defaults=DEFAULTS,
         algorithms=list(Algorithm),
-        is_idle=any(_is_waiting(site, status) for status in statuses),
-        **common(site),
+        is_idle=any(_lacks_workers(site, status) for status in statuses),
+        **shared_values(site),
     )
 
 
 @router.get("/jobs/{job_id}")
-def show_job(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) -> Response:
-    """One job: where it stands, and what it found."""
-    found = _find_results(site, job, number) if status.state is State.FINISHED else None
-    is_idle = _is_waiting(site, status)
-    page = Page("job.html", status=status, found=found, is_idle=is_idle, **common(site))
+def show_job(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) -> Response:
+    """One job: its progress, and its results once it has finished."""
+    found = _collect_results(site, job, number) if status.state is State.FINISHED else None
+    is_idle = _lacks_workers(site, status)
+    page = Page("job.html", status=status, found=found, is_idle=is_idle, **shared_values(site))
     page.headers["Content-Security-Policy"] = FRAMING_POLICY
     return page
 
 
 @router.get("/jobs/{job_id}/clusters/{label}")
 def show_cluster(
-    site: TheSite, job: TheJob, status: TheStatus, label: Label, number: Number = 1
+    site: SiteDep, job: JobDep, status: StatusDep, label: Label, number: Number = 1
 ) -> Response:
     """The images of a cluster, nearest to its centroid first."""
     summary = job.summary()
     sizes = {cluster.label: cluster.size for cluster in summary.clusters} | {NOISE: summary.noise}
-    part = Slice(number, IMAGES_A_PAGE, sizes.get(label, 0))
+    part = Slice(number, IMAGES_PER_PAGE, sizes.get(label, 0))
     members = site.catalogue(job).members(label, part.start, part.size)
     return Page(
-        "cluster.html", status=status, label=label, members=members, part=part, **common(site)
+        "cluster.html",
+        status=status,
+        label=label,
+        members=members,
+        part=part,
+        **shared_values(site),
     )
 
 
 @router.get("/jobs/{job_id}/failures")
-def show_failures(site: TheSite, job: TheJob, status: TheStatus, number: Number = 1) -> Response:
-    """The images that could not be used, each with its cause."""
-    part = Slice(number, FAILURES_A_PAGE, status.images.failed)
+def show_failures(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) -> Response:
+    """The images that could not be used, with the reasons."""
+    part = Slice(number, FAILURES_PER_PAGE, status.images.failed)
     failures = list(islice(job.failures(), part.start, part.start + part.size))
-    return Page("failures.html", status=status, failures=failures, part=part, **common(site))
+    return Page("failures.html", status=status, failures=failures, part=part, **shared_values(site))
 
 
 @router.get("/jobs/{job_id}/report")
-def show_report(job: TheJob) -> Response:
-    """The report, as of no site."""
-    return _show_foreign(make_report(job))
+def show_report(job: JobDep) -> Response:
+    """The report, in a sandboxed origin."""
+    return _respond_sandboxed(make_report(job))
 
 
 @router.get("/jobs/{job_id}/map")
-def show_map(job: TheJob) -> Response:
-    """The map alone, as of no site: what the job's page has in a frame."""
-    return _show_foreign(make_map_page(job))
+def show_map(job: JobDep) -> Response:
+    """Only the map, in a sandboxed origin: the job's page shows it in a frame."""
+    return _respond_sandboxed(make_map_page(job))
 
 
-def _show_foreign(html: bytes) -> Response:
-    """Return a document with scripts of its own, which a page of ours may frame."""
+def _respond_sandboxed(html: bytes) -> Response:
+    """Answer with a document that has inline scripts and that our pages may frame."""
     headers = {"Content-Security-Policy": REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return Response(html, headers=headers, media_type="text/html; charset=utf-8")
 
 
-def common(site: Site) -> dict[str, Any]:
-    """Return what every page shows."""
+def shared_values(site: Site) -> dict[str, Any]:
+    """Return the values that the templates of all pages need."""
     return {"is_private": site.access.token is not None}
 
 
-def _is_waiting(site: Site, status: Status) -> bool:
-    """Return whether a job has nobody who works on it."""
+def _lacks_workers(site: Site, status: Status) -> bool:
+    """Return whether a job has work but no worker is running."""
     return not (status.state.is_final or site.client.workers.are_running())
 
 
-def _find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
-    """Return what a finished job's page shows of its results."""
+def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
+    """Collect what the page of a finished job shows of its results."""
     summary, catalogue = job.summary(), site.catalogue(job)
-    part = Slice(number, CLUSTERS_A_PAGE, len(summary.clusters))
+    part = Slice(number, CLUSTERS_PER_PAGE, len(summary.clusters))
     available = job.plots()
     return {
         "summary": summary,
@@ -139,6 +144,6 @@ def _find_results(site: Site, job: Job, number: int) -> dict[str, Any]:
 def _show_clusters(
     catalogue: Catalogue, clusters: Sequence[ClusterSummary]
 ) -> Iterator[tuple[ClusterSummary, list[Picture]]]:
-    """Yield clusters with the images that speak for them."""
+    """Yield clusters with pictures of their most typical images."""
     for cluster in clusters:
         yield cluster, show_images(catalogue, cluster.representatives[:SHOWN_OF_CLUSTER])

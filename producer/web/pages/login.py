@@ -1,4 +1,4 @@
-"""Login: where a person enters the token once."""
+"""Login: a person enters the token once, and the browser keeps a session."""
 
 from contextlib import suppress
 from urllib.parse import parse_qs
@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shoal.producer.web.access.sessions import SESSION_COOKIE, SESSION_SECONDS
 from shoal.producer.web.rendering import Page
-from shoal.producer.web.site import TheSite, spend
+from shoal.producer.web.site import SiteDep, enforce
 from shoal.shared.store.errors import PASSING
 
 router = APIRouter(include_in_schema=False)
@@ -16,20 +16,20 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/login")
 def show_login(request: Request) -> Response:
-    """The form."""
+    """The login form."""
     return Page("login.html", next=safe_path(request.query_params.get("next", "/")), error="")
 
 
 @router.post("/login")
-async def log_in(request: Request, site: TheSite) -> Response:
-    """Set the session's cookie if the token is right."""
+async def log_in(request: Request, site: SiteDep) -> Response:
+    """Start a session if the token is right."""
     form = parse_qs((await request.body()).decode(errors="replace"))
     given, onward = form.get("token", [""])[0], safe_path(form.get("next", ["/"])[0])
     address = request.client.host if request.client else ""
-    spend(site.logins, address)
+    enforce(site.login_limit, address)
     if not site.access.is_token(given.strip().encode()):
-        return Page("login.html", 403, next=onward, error="That is not the token.")
-    site.logins.forgive(address)
+        return Page("login.html", 403, next=onward, error="The token is wrong.")
+    site.login_limit.reset(address)
     answer = RedirectResponse(onward, 303)
     answer.set_cookie(
         SESSION_COOKIE,
@@ -43,19 +43,19 @@ async def log_in(request: Request, site: TheSite) -> Response:
 
 
 @router.post("/logout")
-def log_out(request: Request, site: TheSite) -> Response:
-    """End the session, whoever else has its cookie, and drop the cookie."""
-    if session := site.access.find_session(request):
+def log_out(request: Request, site: SiteDep) -> Response:
+    """End the session, so that copies of its cookie end too, and delete the cookie."""
+    if session := site.access.read_session(request):
         site.access.ended.add(session)
-        # Those that Redis does not take now are told to the other pages later.
+        # If Redis does not answer now, the other web servers learn of it later.
         with suppress(*PASSING):
-            site.share_endings()
+            site.share_ended_sessions()
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(SESSION_COOKIE)
     return answer
 
 
 def safe_path(path: str) -> str:
-    """Return a path of this site, whatever a link to the form says."""
+    """Return ``path`` if it is one of this site, else ``/``: a link may name another site."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else "/"

@@ -1,9 +1,10 @@
-// Follows where jobs stand: by events, or by asking again where there are none.
+// Follows the statuses of jobs: by server-sent events, or by polling if there are none.
 const POLL_MILLISECONDS = 2000;
 const count = (n) => n.toLocaleString("en");
 const FINAL = ["finished", "failed", "cancelled"];
 
-// Calls `refresh` when the page has more to show than a new number; returns what ends it.
+// Updates the numbers in `place`, and calls `refresh` if more of the page changes. Returns a
+// function that stops it.
 export function follow(place, refresh) {
   let source = null;
   let timer = 0;
@@ -26,7 +27,7 @@ export function follow(place, refresh) {
   const poll = async () => {
     try {
       const answer = await fetch(place.dataset.poll);
-      // To the login, or to what says that the job has expired.
+      // The page then is the login, or says that the job has expired.
       if ([401, 404].includes(answer.status)) return location.reload();
       if (!answer.ok) throw new Error(answer.statusText);
       const found = await answer.json();
@@ -45,7 +46,7 @@ export function follow(place, refresh) {
   };
 
   const listen = () => {
-    // A browser has six connections to a server: those who are not looked at ask now and then.
+    // A browser has six connections per server: hidden pages poll instead of keeping one.
     if (!("EventSource" in window) || document.hidden) return later();
     source = new EventSource(place.dataset.events);
     source.addEventListener("status", (event) => show([JSON.parse(event.data)]));
@@ -73,7 +74,7 @@ function away(place, isAway) {
   if (note) note.hidden = !isAway;
 }
 
-// Shows a status; returns whether the page must be made anew for it.
+// Shows a status; returns whether the whole page must be refreshed instead.
 function showStatus(place, status) {
   const card = place.dataset.job ? place : place.querySelector(`[data-job="${status.job_id}"]`);
   if (!card) return true;

@@ -1,5 +1,5 @@
-// Puts the map over its picture once it is there. It is a document of no site, in a frame: it can
-// do nothing here but say that it is ready.
+// Puts the map over its picture once it has loaded. The map is a frame with a sandboxed origin: all
+// it can do here is send a message that it is ready.
 export function frameMap(place) {
   if (!place || place.querySelector("iframe")) return;
   const frame = document.createElement("iframe");

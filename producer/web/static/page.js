@@ -1,4 +1,4 @@
-// What a page does once it is there: shows what needs a script, follows jobs, sends what is asked.
+// Starts a page: shows the parts that need JavaScript, follows jobs, sends requests of buttons.
 import { follow } from "./live.js";
 import { frameMap } from "./map.js";
 import { prepareForm } from "./submission.js";
@@ -15,7 +15,7 @@ export function start() {
   stop = live ? follow(live, refresh) : () => {};
 }
 
-// Shows the page as it is now, without loading it anew.
+// Replaces the page's content with the present one, without reloading the page.
 async function refresh(state) {
   try {
     const answer = await fetch(location.href);
@@ -26,7 +26,7 @@ async function refresh(state) {
     const old = document.querySelector("#main");
     const hadFocus = old.contains(document.activeElement);
     old.replaceWith(fresh.querySelector("#main"));
-    // Who works with a keyboard stays where the change is.
+    // Keyboard users stay in the content that changed.
     if (hadFocus) document.querySelector("#main").focus();
     start();
     if (state) announce(`The job is ${state}.`);
@@ -36,7 +36,7 @@ async function refresh(state) {
   }
 }
 
-// A form that somebody fills in stays as it is.
+// Keeps the form with what was typed into it.
 function keepForm(old, fresh) {
   if (old && fresh) fresh.replaceWith(old);
 }

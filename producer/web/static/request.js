@@ -1,4 +1,4 @@
-// Sends JSON to the API; what it refuses is an error in its own words.
+// Sends JSON to the API; throws an error with the API's message if it refuses.
 export async function send(path, body) {
   let answer;
   try {

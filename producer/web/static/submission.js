@@ -1,4 +1,4 @@
-// The form for a new job: first what it would come to, then the job.
+// The form for a new job: first an estimate of what it would need, then the job.
 import { send } from "./request.js";
 
 const NUMBERS = ["image_size", "components", "random_state", "batch_size"];
@@ -6,7 +6,7 @@ const NUMBERS = ["image_size", "components", "random_state", "batch_size"];
 export function prepareForm(form) {
   if (!form || form.dataset.ready) return;
   form.dataset.ready = "yes";
-  // An estimate is of what was asked for, not of what stands there now.
+  // After a change, the estimate is not one of the form's values any more.
   form.addEventListener("input", () => { form.what[1].disabled = true; });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -18,7 +18,7 @@ async function ask(form, isFinal) {
   const buttons = [...form.what];
   const answer = form.querySelector("#answer");
   for (const button of buttons) button.disabled = true;
-  say(answer, isFinal ? "Submitting …" : "Looking at the folder …", "hint");
+  say(answer, isFinal ? "Submitting …" : "Checking the folder …", "hint");
   try {
     const found = await send(isFinal ? "/api/v1/jobs" : "/api/v1/estimate", read(form));
     if (isFinal) location.assign(`/jobs/${found.job_id}`);

@@ -69,9 +69,9 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
         ({"features": "dreams", "clusters": 2}, "there are pixels, color"),
         ({"algorithm": "magic"}, "'kmeans', 'minibatch' or 'hdbscan'"),
         ({"colour": "red"}, "colour: Extra inputs"),
-        ({"source": "relative"}, "the whole path"),
+        ({"source": "relative"}, "the full path"),
         ({"source": "/no/such/folder"}, "check the spelling after /"),
-        ({"source": "/a\0b"}, "the whole path"),
+        ({"source": "/a\0b"}, "the full path"),
     ],
 )
 def test_what_cannot_work_is_refused_with_its_remedy(

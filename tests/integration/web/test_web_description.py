@@ -43,7 +43,7 @@ def find_operations(web: WebServer, job: Job) -> list[Any]:
 
 
 def test_any_request_is_answered_as_described(web: WebServer, finished: Job) -> None:
-    web.site.submits.burst = web.site.estimates.burst = 100_000
+    web.site.submit_limit.burst = web.site.estimate_limit.burst = 100_000
     operations = find_operations(web, finished)
     assert len(operations) >= 13
     for operation in operations:

@@ -34,8 +34,8 @@ def test_copies_stand_side_by_side_and_name_the_first(web: WebServer, finished: 
 def test_each_group_is_on_one_page(
     web: WebServer, finished: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "GROUPS_A_PAGE", 1)
-    groups = list(pages.by_group(finished.duplicates()))
+    monkeypatch.setattr(pages, "GROUPS_PER_PAGE", 1)
+    groups = list(pages.split_groups(finished.duplicates()))
     for number, group in enumerate(groups, start=1):
         page = read(web, finished, number)
         assert f"{len(group)} images" in page
@@ -56,7 +56,7 @@ def test_a_search_that_failed_is_told(
     summary = finished.summary()
     object.__setattr__(summary, "duplicates", None)
     monkeypatch.setattr(Job, "summary", lambda _: summary)
-    assert "The search for them failed" in read(web, finished)
+    assert "The search for duplicates failed" in read(web, finished)
     answer = web.http.get(f"/api/v1/jobs/{finished.id}/downloads/duplicates.csv")
     assert (answer.status_code, "failed" in answer.json()["error"]) == (422, True)
 
@@ -69,5 +69,5 @@ def test_a_note_says_what_an_image_is_to_the_others() -> None:
         Duplicate(0, "d", 1, like="c", distance=0),
     ]
     firsts: dict[int, str] = {}
-    notes = [pages.describe(image, firsts) for image in group]
+    notes = [pages.describe_relation(image, firsts) for image in group]
     assert notes == ["", "a copy of a", "looks like a", "a copy of c"]

@@ -84,7 +84,7 @@ def test_a_session_that_was_ended_counts_nowhere_any_more(
     ended, other = ({"cookie": log_in(private, TOKEN).headers["set-cookie"]} for _ in range(2))
     with WebServer(redis.url, TOKEN) as twin:
         assert private.http.post("/logout", headers=ended).headers["location"] == "/login"
-        twin.site.share_endings()  # as it does every few seconds
+        twin.site.share_ended_sessions()  # as it does every few seconds
         with WebServer(redis.url, TOKEN) as later:
             for web in (private, twin, later):
                 assert web.http.get("/", headers=ended).status_code == 303
@@ -100,14 +100,14 @@ def test_a_session_ends_while_redis_is_away(own_server: Server) -> None:
         assert web.http.get("/static/page.js", headers=session).status_code == 200
         assert web.http.get("/", headers=session).status_code == 303
         own_server.start()
-        web.site.share_endings()
+        web.site.share_ended_sessions()
         with WebServer(own_server.url, TOKEN) as later:
             assert later.http.get("/", headers=session).status_code == 303
 
 
 def test_a_link_to_the_login_leads_nowhere_else(private: WebServer) -> None:
     for onward in ("//evil.example", "https://evil.example", "/\\evil.example", "/\n/evil"):
-        private.site.logins.forgive("127.0.0.1")
+        private.site.login_limit.reset("127.0.0.1")
         assert log_in(private, TOKEN, onward).headers["location"] == "/"
 
 
@@ -116,7 +116,7 @@ def test_guessing_the_token_is_slowed_down(private: WebServer) -> None:
     assert [answer.status_code for answer in answers][:5] == [403] * 5
     assert answers[-1].status_code == 429
     assert "retry-after" in answers[-1].headers
-    private.site.logins.forgive("127.0.0.1")
+    private.site.login_limit.reset("127.0.0.1")
 
 
 @pytest.mark.parametrize(
