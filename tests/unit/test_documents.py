@@ -313,8 +313,8 @@ def test_the_readme_promises_no_more_speed_than_was_measured() -> None:
 # What names an existing one of each kind.
 KINDS = {
     "an extractor": re.compile(r"\blbp\b", re.IGNORECASE),
-    "a plot": re.compile(r"\"variance\"|plot_variance"),
-    "an algorithm": re.compile(r"\"minibatch\"|\| minibatch |find_minibatch"),
+    "a plot": re.compile(r"\"variance\"|plot_variance|PlotName\.VARIANCE"),
+    "an algorithm": re.compile(r"\"minibatch\"|\bMINIBATCH\b|\| minibatch |find_minibatch"),
     "a stage": re.compile(r"\bLABELLING\b"),
 }
 
