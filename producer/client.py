@@ -19,7 +19,6 @@ from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fi
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
 from shoal.producer.submission.request import make_request
-from shoal.shared.connection import QUICK_RETRIES, check_server, connect
 from shoal.shared.errors import (
     ConnectionLostError,
     DamagedJobError,
@@ -28,6 +27,7 @@ from shoal.shared.errors import (
     UnknownJobError,
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
+from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect
 from shoal.shared.server.embedded import hold_server
 from shoal.shared.settings import Settings, read_settings
 from shoal.shared.store import Ledger, Lifetimes, Registry

@@ -7,7 +7,6 @@ from contextlib import suppress
 from redis import ResponseError
 
 from shoal.producer.catalogue import Catalogue
-from shoal.shared.connection import LOST
 from shoal.shared.errors import (
     ConnectionLostError,
     JobCancelledError,
@@ -19,6 +18,7 @@ from shoal.shared.errors import (
 )
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Summary
 from shoal.shared.jobs import State, Status, Wave
+from shoal.shared.redis.connection import LOST
 from shoal.shared.store import Expiry, Ledger, Results
 from shoal.shared.sweeper import Sweeper
 

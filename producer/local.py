@@ -6,10 +6,10 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from shoal.shared.connection import LOST
 from shoal.shared.cores import count_cores
 from shoal.shared.errors import ShoalError
 from shoal.shared.jobs import Status
+from shoal.shared.redis.connection import LOST
 from shoal.shared.server.embedded import home_of, shorten
 from shoal.shared.settings import Settings, make_environment
 from shoal.shared.store import Registry

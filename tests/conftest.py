@@ -12,9 +12,9 @@ import pytest
 from celery import Celery
 from servers import KINDS, Server
 
-from shoal.shared.connection import QUICK_RETRIES, connect
 from shoal.shared.jobs import JobRequest
 from shoal.shared.messaging.broker import make_app
+from shoal.shared.redis.connection import QUICK_RETRIES, connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS

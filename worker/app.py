@@ -16,8 +16,8 @@ from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
-from shoal.shared.connection import LOST, QUICK_RETRIES, connect, describe_faults
 from shoal.shared.messaging.broker import make_app
+from shoal.shared.redis.connection import LOST, QUICK_RETRIES, connect, describe_faults
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
 from shoal.shared.tasks import CALLBACKS

@@ -64,7 +64,7 @@ def _explain(error: Exception) -> ShoalError:
     """Explain an error of Redis; raise any other again."""
     from redis import RedisError  # not imported for --help
 
-    from shoal.shared.connection import is_lost
+    from shoal.shared.redis.connection import is_lost
 
     if is_lost(error):
         return ConnectionLostError(f"Redis does not answer any more: {error}")

@@ -86,7 +86,9 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
 
 def make_worker_note(client: "Client", status: Status) -> str:
     """Return a warning if the job has work but no worker is running."""
-    from shoal.shared.connection import LOST  # redis-py takes 0.1 s to import; --help needs none
+    from shoal.shared.redis.connection import (
+        LOST,  # redis-py takes 0.1 s to import; --help needs none
+    )
 
     if status.state.is_final:
         return ""

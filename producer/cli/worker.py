@@ -4,8 +4,8 @@ import os
 import sys
 
 from shoal.producer.local import CELERY_OPTIONS
-from shoal.shared.connection import check_url
 from shoal.shared.cores import count_cores
+from shoal.shared.redis.connection import check_url
 from shoal.shared.settings import read_settings
 
 

@@ -9,8 +9,8 @@ from kombu import Exchange, Queue
 from kombu.utils.functional import retry_over_time
 from redis.exceptions import OutOfMemoryError
 
-from shoal.shared.connection import LOST, broker_url, check_url
 from shoal.shared.messaging.channel import use_channel
+from shoal.shared.redis.connection import LOST, broker_url, check_url
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS, PRIORITIES
 

@@ -8,9 +8,9 @@ from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 from redis.exceptions import OutOfMemoryError
 
-from shoal.shared.connection import LOST
 from shoal.shared.errors import ConnectionLostError
 from shoal.shared.jobs import Wave
+from shoal.shared.redis.connection import LOST
 from shoal.shared.store.errors import full_is_ours
 from shoal.shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
 

@@ -67,7 +67,7 @@ def end_orphan(home: Path) -> None:
     path = socket_path(home)
     if answers(path):
         # Imported only if needed: `shoal status` must be quick.
-        from shoal.shared.connection import connect
+        from shoal.shared.redis.connection import connect
 
         # Trying again once the server is gone would delay the new one by seconds.
         connect(f"unix://{path}", retries=0).shutdown(nosave=True)

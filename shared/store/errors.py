@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
-from shoal.shared.connection import LOST
 from shoal.shared.errors import ConnectionLostError, StoreFullError
+from shoal.shared.redis.connection import LOST
 
 # Work that ends in one of these is done again later, and the attempt does not count.
 PASSING = (*LOST, OutOfMemoryError, ReadOnlyError, ConnectionLostError, StoreFullError)

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from shoal.shared.connection import RedisClient
 from shoal.shared.errors import DamagedJobError, UnknownJobError, UsageError
 from shoal.shared.jobs import JobRequest, State, Status, Wave
+from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.batches import BatchLedger
 from shoal.shared.store.keys import ACTIVE, JobKeys

@@ -6,8 +6,8 @@ from typing import cast
 
 from redis import ResponseError
 
-from shoal.shared.connection import RedisClient
 from shoal.shared.jobs import JobRequest, State
+from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
 from shoal.shared.store.errors import full_is_ours
 from shoal.shared.store.expiry import Lifetimes

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from shoal.shared.connection import RedisClient
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
+from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.manifest import unpack_paths

@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from shoal.shared.connection import RedisClient
+from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys
 from shoal.shared.store.errors import full_is_ours
 

@@ -4,8 +4,8 @@ from typing import Any
 from kombu import Connection, Queue
 from servers import Server
 
-from shoal.shared.connection import LOST
 from shoal.shared.messaging.broker import make_app
+from shoal.shared.redis.connection import LOST
 from shoal.shared.tasks import BATCHES
 
 

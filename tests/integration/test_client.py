@@ -148,7 +148,7 @@ def test_lifetimes_of_a_job_are_those_of_who_submitted_it(client, server_url, fo
 
 
 def test_what_takes_a_connection_and_never_says_a_word_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("shoal.shared.connection.GREETING_SECONDS", 0.1)
+    monkeypatch.setattr("shoal.shared.redis.connection.GREETING_SECONDS", 0.1)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent"))
         silent.listen()

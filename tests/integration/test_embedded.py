@@ -17,9 +17,9 @@ from servers import wait_until
 
 from shoal import Client
 from shoal.producer.local import WorkerProcesses
-from shoal.shared.connection import connect, describe_faults
 from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError
 from shoal.shared.messaging.broker import make_app
+from shoal.shared.redis.connection import connect, describe_faults
 from shoal.shared.server.embedded import (
     MAX_LOG_BYTES,
     MAX_PAUSE_SECONDS,

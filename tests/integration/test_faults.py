@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from shoal.producer.client import Client
-from shoal.shared.connection import LOST, connect, describe_faults
 from shoal.shared.errors import UsageError
+from shoal.shared.redis.connection import LOST, connect, describe_faults
 
 pytestmark = pytest.mark.each_server
 

@@ -7,10 +7,10 @@ from redis.client import Pipeline
 from servers import wait_until
 
 from shoal.producer.job import Job
-from shoal.shared.connection import QUICK_RETRIES, connect
 from shoal.shared.errors import StoreFullError, WaitTimeoutError
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.messaging.broker import make_app
+from shoal.shared.redis.connection import QUICK_RETRIES, connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Lifetimes, Registry
 from shoal.worker.runtime.context import WorkerContext

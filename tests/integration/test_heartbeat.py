@@ -145,7 +145,7 @@ def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
 
 STUBBORN = """
 import sys, threading
-from shoal.shared.connection import connect
+from shoal.shared.redis.connection import connect
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Ledger
 from shoal.worker.runtime.heartbeat import BatchHeartbeat, LeaseHeartbeat

@@ -16,12 +16,12 @@ import pytest
 from PIL import Image
 from servers import Server, wait_until
 
-from shoal.shared.connection import connect
 from shoal.shared.errors import DamagedJobError, NotFinishedError
 from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
+from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Registry
 from shoal.shared.store.keys import CELERY

@@ -6,11 +6,11 @@ from base64 import b64decode
 import pytest
 from servers import give_up_soon
 
-from shoal.shared.connection import connect
 from shoal.shared.errors import ConnectionLostError
 from shoal.shared.jobs import Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
+from shoal.shared.redis.connection import connect
 from shoal.shared.store.keys import CELERY, queue_keys
 from shoal.shared.tasks import BATCHES, CALLBACKS
 

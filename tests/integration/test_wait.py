@@ -7,7 +7,6 @@ from servers import give_up_soon, wait_until
 
 from shoal import Client
 from shoal.producer.job import Job
-from shoal.shared.connection import connect
 from shoal.shared.errors import (
     JobCancelledError,
     JobFailedError,
@@ -17,6 +16,7 @@ from shoal.shared.errors import (
     WaitTimeoutError,
 )
 from shoal.shared.jobs import State, Wave
+from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
 
 

@@ -9,7 +9,7 @@ import pytest
 from celery.worker import state
 from servers import wait_until
 
-from shoal.shared.connection import connect
+from shoal.shared.redis.connection import connect
 from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime.sweep import SweeperStep
 

@@ -2,10 +2,10 @@ import pytest
 from redis import Redis
 from redis.client import Pipeline as RedisPipeline
 
-from shoal.shared.commands import Pipeline, RedisClient
-from shoal.shared.connection import broker_url, check_url, connect, hide_password
 from shoal.shared.errors import SettingsError
 from shoal.shared.messaging.broker import backend_url, make_app
+from shoal.shared.redis.commands import Pipeline, RedisClient
+from shoal.shared.redis.connection import broker_url, check_url, connect, hide_password
 
 
 @pytest.mark.parametrize(

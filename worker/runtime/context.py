@@ -6,9 +6,9 @@ from functools import cached_property, lru_cache
 
 from celery import Celery
 
-from shoal.shared.connection import RedisClient
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.messaging.messages import Messages
+from shoal.shared.redis.connection import RedisClient
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Registry, Results
 from shoal.shared.sweeper import Sweeper

@@ -8,9 +8,9 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis import RedisError
 
-from shoal.shared.connection import connect, describe_faults
 from shoal.shared.errors import ConnectionLostError
 from shoal.shared.messaging.messages import Messages
+from shoal.shared.redis.connection import connect, describe_faults
 from shoal.shared.settings import read_settings
 from shoal.shared.store import Registry
 from shoal.shared.sweeper import Sweeper

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from shoal.shared.connection import RedisClient
 from shoal.shared.jobs import Wave
+from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import Commit, Results
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.model.model import Labels, Model

@@ -10,9 +10,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from shoal.producer.web.problems import NO_ANSWER
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
-from shoal.shared.connection import LOST
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import Status
+from shoal.shared.redis.connection import LOST
 from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4

@@ -7,7 +7,7 @@ from shoal.producer.web.api.metrics import measure
 from shoal.producer.web.problems import Problem
 from shoal.producer.web.rendering import Json
 from shoal.producer.web.site import SiteDep
-from shoal.shared.connection import describe_faults
+from shoal.shared.redis.connection import describe_faults
 
 router = APIRouter(include_in_schema=False)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, OutOfMemoryError
 
-from shoal.shared.connection import RedisClient
+from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store.errors import full_is_ours
 
 # What a process staged that died before its script ran is gone after this time.

@@ -9,8 +9,8 @@ from web_server import WebServer
 
 from shoal import Client
 from shoal.producer.job import Job
-from shoal.shared.connection import connect
 from shoal.shared.messaging.broker import make_app
+from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit
 from shoal.worker.runtime.context import WorkerContext

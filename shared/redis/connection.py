@@ -10,8 +10,8 @@ from redis import TimeoutError as RedisTimeoutError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from shoal.shared.commands import RedisClient as RedisClient
 from shoal.shared.errors import ConnectionLostError, SettingsError, UsageError
+from shoal.shared.redis.commands import RedisClient as RedisClient
 
 SCHEMES = ("redis", "rediss", "unix")
 LOST = (RedisConnectionError, RedisTimeoutError)

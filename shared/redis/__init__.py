@@ -1,0 +1,1 @@
+"""Redis: how to connect to it, and the commands that Shoal uses."""
