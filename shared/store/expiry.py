@@ -8,7 +8,7 @@ from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
 
 # Keys in one round trip.
-CHUNK = 256
+KEYS_PER_TRIP = 256
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Expiry:
         return int(self.client.hlen(self.keys.manifest))
 
     def _expire(self, names: Sequence[str], seconds: float) -> None:
-        for start in range(0, len(names), CHUNK):
-            self._run(names[start : start + CHUNK], seconds)
+        for start in range(0, len(names), KEYS_PER_TRIP):
+            self._run(names[start : start + KEYS_PER_TRIP], seconds)
 
     def _run(self, names: Sequence[str], seconds: float, expires_at: float | str = "") -> None:
         # The script checks the state each time: the job may be retried between two calls.

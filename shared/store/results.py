@@ -14,7 +14,7 @@ from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Loade
 from shoal.shared.wire import decode, encode
 
 # Batches read in one round trip.
-CHUNK = 256
+BATCHES_PER_TRIP = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
 # Sheets of thumbnails read in one round trip, of some 300 KB each.
@@ -94,7 +94,7 @@ class Results:
         largest = max((shape.columns for shape in self.shapes()), default=1)
         # Two sums of float64 a feature.
         chunk = CHUNK_BYTES // (largest * 16)
-        yield from self._by_batch(self.keys.statistics, min(max(chunk, 1), CHUNK))
+        yield from self._by_batch(self.keys.statistics, min(max(chunk, 1), BATCHES_PER_TRIP))
 
     def hashes(self) -> Iterator[bytes]:
         """Yield the hashes of each batch's images, by batch."""
@@ -107,11 +107,11 @@ class Results:
             sheets: list[bytes | None] = self.client.hmget(self.keys.thumbnails, names)
             yield from (sheet or b"" for sheet in sheets)
 
-    def _by_batch(self, key: str, chunk: int = CHUNK) -> Iterator[bytes]:
+    def _by_batch(self, key: str, chunk: int = BATCHES_PER_TRIP) -> Iterator[bytes]:
         for batches in self._chunks(chunk):
             yield from map(self._present, self.client.hmget(key, list(map(str, batches))))
 
-    def _chunks(self, chunk: int = CHUNK) -> Iterator[range]:
+    def _chunks(self, chunk: int = BATCHES_PER_TRIP) -> Iterator[range]:
         total = self.n_batches()
         for start in range(0, total, chunk):
             yield range(start, min(start + chunk, total))
@@ -201,7 +201,7 @@ class Results:
     def duplicates(self) -> Iterator[Duplicate]:
         """Yield the images that are copies of each other or look alike, group by group."""
         raw = self.client.get(self.keys.duplicates(self._token("findings_token")))
-        paths = lru_cache(CHUNK)(self.loaded_paths)
+        paths = lru_cache(BATCHES_PER_TRIP)(self.loaded_paths)
         for row in DUPLICATE_ROW.iter_unpack(self._present(raw)):
             group, content, batch, place, like_batch, like_place, distance = row
             path, like = paths(batch)[place], paths(like_batch)[like_place]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shoal.shared.store.results import CHUNK, Results
+from shoal.shared.store.results import BATCHES_PER_TRIP, Results
 from shoal.shared.store.rows import FailedImage
 from shoal.shared.wire import decode
 
@@ -20,7 +20,7 @@ def batch_sizes(results: Results) -> list[int]:
 
 def _count_failed(results: Results, n_batches: int) -> Iterator[int]:
     """Yield how many images of each batch failed, by batch."""
-    for start in range(0, n_batches, CHUNK):
-        batches = range(start, min(start + CHUNK, n_batches))
+    for start in range(0, n_batches, BATCHES_PER_TRIP):
+        batches = range(start, min(start + BATCHES_PER_TRIP, n_batches))
         for raw in results.client.hmget(results.keys.failures, list(map(str, batches))):
             yield len(decode(raw, list[FailedImage])) if raw else 0

@@ -13,6 +13,7 @@ from PIL import Image
 from shoal.shared.text import show_count
 from shoal.worker.plots.style import (
     BODY,
+    BOTTOM_PIXELS,
     FAINT,
     GREY,
     HEADER_PIXELS,
@@ -35,7 +36,6 @@ SWATCH_PIXELS = 8
 MAX_TILE_PIXELS = 150
 MAX_TILES = 12
 ONE_COLUMN_ROWS = 13
-BOTTOM_PIXELS = 30
 BLANK = 225
 
 

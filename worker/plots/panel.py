@@ -8,14 +8,14 @@ from matplotlib.transforms import IdentityTransform
 from shoal.worker.plots.style import (
     BODY,
     HEADER_PIXELS,
+    LABEL_PIXELS,
+    LEFT_PIXELS,
     WIDTH_PIXELS,
     make_figure,
     make_font,
     place_axes,
 )
 
-LEFT_PIXELS = 150
-LABEL_PIXELS = 36
 PANEL_PIXELS = 300
 
 

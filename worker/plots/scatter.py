@@ -18,6 +18,8 @@ from shoal.worker.plots.style import (
     BODY,
     GREY,
     HEADER_PIXELS,
+    LABEL_PIXELS,
+    LEFT_PIXELS,
     LINE_PIXELS,
     MARGIN_PIXELS,
     MAX_NAMED,
@@ -33,8 +35,7 @@ from shoal.worker.plots.style import (
 )
 
 HEIGHT_PIXELS = 1130
-LEFT_PIXELS, BOTTOM_PIXELS = 150, 100
-LABEL_PIXELS = 36
+PLANE_BOTTOM_PIXELS = 100
 LEGEND_ROWS = 20
 LEGEND_COLUMN_PIXELS = 236
 LEGEND_NAME_PIXELS, LEGEND_COUNT_PIXELS = 36, 208
@@ -65,7 +66,7 @@ class _Layout:
     @property
     def height(self) -> int:
         """Height of plane and legend."""
-        return HEIGHT_PIXELS - self.top - BOTTOM_PIXELS
+        return HEIGHT_PIXELS - self.top - PLANE_BOTTOM_PIXELS
 
 
 def plot_scatter(
@@ -161,7 +162,7 @@ def _place_plane(
         formatter = ScalarFormatter()
         formatter.set_powerlimits((-3, 5))
         axis.set_major_formatter(formatter)
-    middle = BOTTOM_PIXELS + layout.height / 2
+    middle = PLANE_BOTTOM_PIXELS + layout.height / 2
     axes.yaxis.set_label_coords(LABEL_PIXELS, middle, IdentityTransform())
     if len(shares) < 2:
         axes.tick_params(left=False, labelleft=False)

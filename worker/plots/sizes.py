@@ -8,6 +8,7 @@ from PIL import Image
 
 from shoal.shared.text import show_share
 from shoal.worker.plots.style import (
+    BOTTOM_PIXELS,
     HEADER_PIXELS,
     MAX_NAMED,
     describe_clusters,
@@ -19,7 +20,6 @@ from shoal.worker.plots.style import (
 
 NAME_PIXELS = 190
 BAR_PIXELS = 1040
-BOTTOM_PIXELS = 30
 
 
 def plot_sizes(sizes: NDArray[np.intp]) -> Image.Image:

@@ -25,6 +25,10 @@ WIDTH_PIXELS = 1500
 MARGIN_PIXELS = 48
 HEADER_PIXELS = 134
 LINE_PIXELS = 34
+# Below the last row, and from the left edge to the axis' label and to the axis.
+BOTTOM_PIXELS = 30
+LABEL_PIXELS = 36
+LEFT_PIXELS = 150
 PIXELS_PER_INCH = 150
 POINTS_PER_PIXEL = 72 / PIXELS_PER_INCH
 
