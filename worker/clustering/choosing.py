@@ -20,7 +20,7 @@ SAMPLE_ROWS = 1000
 COMPONENTS = 10
 RUNS = 10
 RUN_SHARE = 0.8
-STARTS = 3  # one start alone finds another optimum in half of the runs
+TRIAL_STARTS = 3  # one start alone finds another optimum in half of the runs
 STABLE = 0.8  # adjusted Rand index
 # One normal cloud, round or drawn out, had silhouettes of 0.07–0.13 and up to 7 stable runs; the
 # labelled sets measured had 0.28–0.39.
@@ -110,7 +110,7 @@ def _find_labels(
     """Return the labels of ``sample`` by a KMeans of ``part``."""
     n_clusters = min(n_clusters, len(np.unique(part, axis=0)))
     seed = int(generator.integers(2**31))
-    kmeans = KMeans(n_clusters, n_init=STARTS, random_state=seed).fit(part)
+    kmeans = KMeans(n_clusters, n_init=TRIAL_STARTS, random_state=seed).fit(part)
     return nearest(sample, kmeans.cluster_centers_)
 
 

@@ -12,7 +12,7 @@ from shoal.worker.clustering.sampling import choose_rows
 
 BATCH_ROWS = 4096
 MOST_BATCHES = 200
-STARTS = 3
+MINIBATCH_STARTS = 3
 STILL = 1e-4  # of the standard deviation
 
 Float64 = NDArray[np.float64]
@@ -28,8 +28,10 @@ def find_minibatch_clusters(
     generator = np.random.default_rng(random_state)
     # It starts with at least as many rows as clusters.
     size = min(max(BATCH_ROWS, n_clusters), len(coordinates))
-    start = coordinates[choose_rows(len(coordinates), STARTS * size, random_state)]
-    kmeans = MiniBatchKMeans(n_clusters, batch_size=size, n_init=STARTS, random_state=random_state)
+    start = coordinates[choose_rows(len(coordinates), MINIBATCH_STARTS * size, random_state)]
+    kmeans = MiniBatchKMeans(
+        n_clusters, batch_size=size, n_init=MINIBATCH_STARTS, random_state=random_state
+    )
     still = STILL * start.std()
     kmeans.partial_fit(start)
     for _ in range(MOST_BATCHES):
