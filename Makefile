@@ -4,6 +4,7 @@ PYTHON ?= python3
 SOURCE ?= samples/photographs
 OUT ?= out
 OPTIONS ?=
+COVERAGE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
-.PHONY: help run setup test slow soak check format lock clean
+.PHONY: help run setup unit integration test coverage slow soak check format lock clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -26,8 +27,17 @@ run: $(VENV)/run.stamp $(if $(filter samples samples/%,$(SOURCE)),samples/.made)
 
 setup: $(VENV)/dev.stamp ## install everything for development into .venv
 
-test: $(VENV)/dev.stamp ## run the tests
-	$(BIN)/pytest -m "not slow and not soak"
+unit: $(VENV)/dev.stamp ## run the tests that need no server
+	$(BIN)/pytest -m "not slow and not soak" tests/unit
+
+integration: $(VENV)/dev.stamp ## run the tests with a real Redis
+	$(BIN)/pytest -m "not slow and not soak" tests/integration
+
+test: $(VENV)/dev.stamp ## run all tests but the long ones
+	$(BIN)/pytest -m "not slow and not soak" $(COVERAGE)
+
+coverage: $(VENV)/dev.stamp ## run the tests of one process, and print what they do not reach
+	$(BIN)/pytest -m "not slow and not soak" tests/unit tests/integration --cov
 
 slow: $(VENV)/dev.stamp ## run the long tests, of faults and at scale
 	$(BIN)/pytest -m slow
@@ -49,7 +59,7 @@ lock: | $(BIN)/uv ## renew uv.lock, against PyPI and nothing else
 	$(BIN)/uv lock --default-index https://pypi.org/simple
 
 clean: ## remove everything that was made, .venv included
-	rm -rf $(VENV) dist out samples .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist out samples .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/uv:

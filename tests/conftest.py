@@ -1,5 +1,7 @@
 """Real servers, one of each kind for the whole run, and an empty database for each test."""
 
+import shoal.worker.blas  # noqa: F401, I001  before numpy: one thread, as in workers
+
 import secrets
 import shutil
 import signal
