@@ -143,7 +143,8 @@ class Client:
             source: The folder. Its sub-directories are searched too. Every worker must see it at
                 the same path.
             force: Whether to run again even if this folder was already clustered with these
-                options. Otherwise the existing job is returned.
+                options. If not, a job with the same images and options is returned, unless it
+                failed or was cancelled.
             **options: What to do with the images; the same as the options of ``shoal submit``.
 
                 ``features``: What to compare images by, such as ``"pixels"`` or ``"hog+color"``.

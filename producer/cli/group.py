@@ -37,17 +37,17 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except UsageError as error:
-            exit_with(error, 2)
+            _exit_with(error, 2)
         except ShoalError as error:
-            exit_with(error, 1)
+            _exit_with(error, 1)
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # click knows what to do
             # The interpreter must not try to print the rest again when it exits.
             os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
-            exit_with(error, 1)
+            _exit_with(error, 1)
         except Exception as error:
-            exit_with(_explain(error), 1)
+            _exit_with(_explain(error), 1)
 
 
 def _open_closed_streams() -> None:
@@ -84,7 +84,7 @@ def connect_client() -> "Client":
     return Client(start_workers=False).check_connection()
 
 
-def exit_with(error: Exception, code: int) -> None:
+def _exit_with(error: Exception, code: int) -> None:
     """Print ``error`` and exit with ``code``."""
     click.echo(f"Error: {error}", err=True)
     raise SystemExit(code)

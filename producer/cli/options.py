@@ -43,11 +43,7 @@ def job_options(command: F) -> F:
             help="Width and height in pixels that images are resized to."
             "  [default: 32, or what suits other features]",
         ),
-        click.option(
-            "--components",
-            type=int,
-            help="Number of principal components.  [default: up to 50]",
-        ),
+        click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
         click.option(
             "--clusters",
             callback=_parse_clusters,
@@ -68,9 +64,7 @@ def job_options(command: F) -> F:
             help="Seed: the same folder and options give the same labels.",
         ),
         click.option(
-            "--batch-size",
-            type=int,
-            help="Images per task.  [default: depends on their number and size]",
+            "--batch-size", type=int, help="Images per task.  [default: suits the images]"
         ),
     ]
     for option in reversed(options):
