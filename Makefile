@@ -49,6 +49,7 @@ check: $(VENV)/dev.stamp ## format, lint, types and import directions: what CI c
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 
 format: $(VENV)/dev.stamp ## format and mend what can be mended

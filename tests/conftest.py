@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 from celery import Celery
-from servers import KINDS, Server
+from servers import KINDS, Server, open_redis
 
 from shoal.shared.jobs import JobRequest
 from shoal.shared.messaging.broker import make_app
-from shoal.shared.redis.connection import QUICK_RETRIES, connect
+from shoal.shared.redis.connection import QUICK_RETRIES
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
@@ -60,9 +60,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Try what is about the server on each kind; the rest on one, and in a soak on all."""
     if "server_kind" in metafunc.fixturenames:
         first, *others = KINDS
-        if not metafunc.definition.get_closest_marker("each_server"):
-            others = [pytest.param(kind, marks=pytest.mark.soak) for kind in others]
-        metafunc.parametrize("server_kind", [first, *others], indirect=True)
+        is_on_each = metafunc.definition.get_closest_marker("each_server")
+        marks = () if is_on_each else (pytest.mark.soak,)
+        rest = [pytest.param(kind, marks=marks) for kind in others]
+        metafunc.parametrize("server_kind", [first, *rest], indirect=True)
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def client(server_url: str) -> Iterator[Any]:
-    client = connect(server_url, QUICK_RETRIES)
+    client = open_redis(server_url, QUICK_RETRIES)
     client.flushall()
     yield client
     client.close()

@@ -252,9 +252,10 @@ def test_results_of_an_old_job_are_the_same_files(
 
 def test_a_plot_goes_to_standard_output(embedded_run: FinishedRun) -> None:
     command = ("plot", embedded_run.job_id, "sizes", "-o", "-")
-    options = {"stdout": subprocess.PIPE, "text": False}
     with subprocess.Popen(
-        [PYTHON, "-m", "shoal", *command], env=embedded_run.shoal.environment, **options
+        [PYTHON, "-m", "shoal", *command],
+        env=embedded_run.shoal.environment,
+        stdout=subprocess.PIPE,
     ) as process:
         png, _ = process.communicate(timeout=END_SECONDS)
     assert png == (embedded_run.out / "plots" / "sizes.png").read_bytes()
@@ -298,7 +299,7 @@ SAFE_SHOAL = (PYTHON, "-P", "-m", "shoal")
 def test_what_lies_in_the_current_directory_is_not_run(
     embedded: Shoal, photographs: Path, trapped_directory: Path
 ) -> None:
-    command = [*SAFE_SHOAL, "run", photographs]
+    command = [*SAFE_SHOAL, "run", str(photographs)]
     done = subprocess.run(command, env=embedded.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with Worker(embedded, (*SAFE_SHOAL, "worker", "--concurrency", "1")) as worker:

@@ -1,7 +1,7 @@
 """The ledger's scripts for batches: each is done once, whatever messages say."""
 
 import pytest
-from servers import wait_until
+from polling import wait_until
 
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Ledger, Registry

@@ -32,7 +32,8 @@ def store(results: Results, batch: int, rows: list[tuple[int, float]], failed: l
     for key, value in notes.items():
         results.client.hset(key, str(batch), value)
     labels = b"".join(LABEL_ROW.pack(*row, 0, 0) for row in rows)
-    results.client.set(results.keys.labels(batch), labels)
+    client: Any = results.client
+    client.set(results.keys.labels(batch), labels)
 
 
 @pytest.fixture

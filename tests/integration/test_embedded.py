@@ -13,18 +13,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-from servers import wait_until
+from polling import wait_until
+from servers import open_redis
 
 from shoal import Client
 from shoal.producer.local import WorkerProcesses
 from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError
 from shoal.shared.messaging.broker import make_app
-from shoal.shared.redis.connection import connect, describe_faults
+from shoal.shared.redis.connection import describe_faults
 from shoal.shared.server.embedded import (
     MAX_LOG_BYTES,
     MAX_PAUSE_SECONDS,
     STEADY_SECONDS,
     hold_server,
+    home_of,
     pause_before_restart,
     server_url,
     shorten,
@@ -68,6 +70,7 @@ def holder(settings):
     """Another process that holds the server."""
     command = [sys.executable, "-c", HOLD, str(settings.home)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
     assert process.stdout.readline().strip() == server_url(settings)
     yield process
     process.kill()
@@ -80,17 +83,17 @@ def server_process(client):
 
 def test_two_holders_share_one_server(settings, holder):
     with hold_server(settings) as url:
-        first = server_process(connect(url)).pid
+        first = server_process(open_redis(url)).pid
         with hold_server(settings) as again:
             assert again == url
-            assert server_process(connect(url)).pid == first
-    assert server_process(connect(url)).pid == first
+            assert server_process(open_redis(url)).pid == first
+    assert server_process(open_redis(url)).pid == first
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_the_server_is_gone_after_the_last_holder_however_it_ends(settings, holder, end):
     with hold_server(settings) as url:
-        server = server_process(connect(url))
+        server = server_process(open_redis(url))
         holder.send_signal(end)
         holder.wait()
         assert server.is_running()
@@ -102,7 +105,7 @@ def test_many_that_come_at_once_get_one_server(settings):
     servers = []
 
     def use():
-        with hold_server(settings) as url, connect(url) as client:
+        with hold_server(settings) as url, open_redis(url) as client:
             servers.append(server_process(client).pid)
             gate.wait(30)
 
@@ -118,13 +121,13 @@ def test_many_that_come_at_once_get_one_server(settings):
 
 def test_data_survives_from_one_holder_to_the_next(settings):
     with hold_server(settings) as url:
-        connect(url).set("answer", 42)
+        open_redis(url).set("answer", 42)
     with hold_server(settings) as url:
-        assert connect(url).get("answer") == b"42"
+        assert open_redis(url).get("answer") == b"42"
 
 
 def test_a_server_that_is_killed_comes_back_with_its_data(settings):
-    with hold_server(settings) as url, connect(url) as client:
+    with hold_server(settings) as url, open_redis(url) as client:
         client.set("answer", 42)
         client.waitaof(1, 0, 30_000)
         killed = server_process(client)
@@ -134,14 +137,14 @@ def test_a_server_that_is_killed_comes_back_with_its_data(settings):
 
 
 def test_a_killed_supervisor_costs_nobody_the_server(settings):
-    with hold_server(settings) as url, connect(url) as client:
+    with hold_server(settings) as url, open_redis(url) as client:
         client.set("answer", 42)
         orphan = server_process(client)
         supervisor = orphan.parent()
         supervisor.kill()
         supervisor.wait(20)
         assert client.get("answer") == b"42"
-        with hold_server(settings), connect(url, retries=0) as hasty:
+        with hold_server(settings), open_redis(url, retries=0) as hasty:
             assert hasty.get("answer") == b"42"
             assert server_process(hasty).pid != orphan.pid
         assert client.get("answer") == b"42"
@@ -149,24 +152,24 @@ def test_a_killed_supervisor_costs_nobody_the_server(settings):
 
 def test_supervisor_and_server_may_be_killed_at_once(settings):
     with hold_server(settings) as url:
-        client = connect(url)
+        client = open_redis(url)
         client.set("answer", 42)
         client.waitaof(1, 0, 30_000)
         server = server_process(client)
         server.parent().kill()
         server.kill()
     with hold_server(settings) as url:
-        assert connect(url).get("answer") == b"42"
+        assert open_redis(url).get("answer") == b"42"
 
 
 def test_the_server_loses_no_work(settings):
-    with hold_server(settings) as url, connect(url) as client:
+    with hold_server(settings) as url, open_redis(url) as client:
         assert describe_faults(client) == []
         assert client.config_get("port") == {"port": "0"}
 
 
 def test_the_file_is_rewritten_without_compressing_it(settings):
-    with hold_server(settings) as url, connect(url) as client:
+    with hold_server(settings) as url, open_redis(url) as client:
         client.set("key", bytes(10**6))
         client.bgrewriteaof()
         wait_until(lambda: size_of_base(client) > 10**6)
@@ -174,7 +177,7 @@ def test_the_file_is_rewritten_without_compressing_it(settings):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the faults of Linux")
 def test_the_server_keeps_freed_memory_for_the_next_features(settings):
-    with hold_server(settings) as url, connect(url) as client:
+    with hold_server(settings) as url, open_redis(url) as client:
         # What waits for a slow disk grows, in memory that was never freed.
         client.config_set("appendfsync", "no")
         for _ in range(10):
@@ -200,7 +203,7 @@ def size_of_base(client):
 def test_only_its_user_may_enter_the_directory(settings):
     with hold_server(settings):
         assert stat.S_IMODE(settings.home.stat().st_mode) == 0o700
-        assert stat.S_IMODE((settings.home / "data").stat().st_mode) == 0o700
+        assert stat.S_IMODE((home_of(settings) / "data").stat().st_mode) == 0o700
         assert stat.S_IMODE(socket_path(settings.home).stat().st_mode) == 0o700
 
 
@@ -233,7 +236,7 @@ def test_a_home_that_cannot_be_made_is_told(tmp_path, name):
 
 def test_data_that_cannot_be_read_is_told_at_once_with_the_remedy(settings, monkeypatch):
     monkeypatch.setattr("shoal.shared.server.embedded.SERVER_START_SECONDS", 600)
-    with hold_server(settings) as url, connect(url) as client:
+    with hold_server(settings) as url, open_redis(url) as client:
         client.set("key", bytes(10_000))
     wait_until(lambda: not find_processes(settings))
     (file,) = settings.home.glob("data/appendonlydir/*.incr.aof")
@@ -241,8 +244,8 @@ def test_data_that_cannot_be_read_is_told_at_once_with_the_remedy(settings, monk
     remedy = f"delete {settings.home / 'data'} to begin anew"
     with pytest.raises(ConnectionLostError, match=remedy), hold_server(settings):
         pass
-    shutil.rmtree(settings.home / "data")
-    with hold_server(settings) as url, connect(url) as client:
+    shutil.rmtree(home_of(settings) / "data")
+    with hold_server(settings) as url, open_redis(url) as client:
         assert client.ping()
 
 
@@ -257,20 +260,20 @@ def test_a_home_of_somebody_else_is_refused(tmp_path, monkeypatch):
 
 def test_a_server_whose_supervisor_was_killed_ends_with_its_last_user(settings):
     with hold_server(settings) as url:
-        server = connect(url).info("server")["process_id"]
+        server = open_redis(url).info("server")["process_id"]
         for process in find_processes(settings):
             if process.pid != server:
                 process.kill()
                 process.wait()
-        assert connect(url).ping()
+        assert open_redis(url).ping()
     wait_until(lambda: not find_processes(settings))
 
 
 def test_a_home_with_a_long_path_works_and_its_socket_is_private(tmp_path):
     settings = Settings(home=tmp_path / ("h" * 150) / "with space")
     with hold_server(settings) as url:
-        assert connect(url).ping()
-        directory = socket_path(settings.home).parent
+        assert open_redis(url).ping()
+        directory = socket_path(home_of(settings)).parent
         assert not directory.is_relative_to(tmp_path)
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     wait_until(lambda: not find_processes(settings))
@@ -281,10 +284,10 @@ def test_a_home_with_a_long_path_works_and_its_socket_is_private(tmp_path):
 def test_a_home_may_have_any_name(tmp_path, name):
     settings = Settings(home=tmp_path / name)
     with hold_server(settings) as url, make_app(url).connection_for_write() as broker:
-        assert connect(url).ping()
+        assert open_redis(url).ping()
         broker.ensure_connection(max_retries=1)
-        assert (settings.home / "data").is_dir()
-        directory = socket_path(settings.home).parent
+        assert (home_of(settings) / "data").is_dir()
+        directory = socket_path(home_of(settings)).parent
     wait_until(lambda: not find_processes(settings))
     directory.rmdir()
 
@@ -325,7 +328,7 @@ def test_workers_of_ones_own_are_there_before_they_give_signs_of_life(settings):
     with Client(settings=settings) as client:
         client.workers.start(1)
         assert client.workers.are_running()
-        replaced = list(client.workers.processes.processes)
+        replaced = list(find_started(client))
         client.workers.start(1)
         assert all(process.poll() is not None for process in replaced)
     assert not client.workers.processes
@@ -338,7 +341,7 @@ def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, di
         assert client.workers.processes is None
         client.registry.forget_worker("gone@host")
         assert job.wait(timeout_seconds=60).images.loaded == 300
-        processes = list(client.workers.processes.processes)
+        processes = list(find_started(client))
         assert len(processes) == 2
     assert client.workers.processes is None
     assert all(process.poll() is not None for process in processes)
@@ -347,16 +350,20 @@ def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, di
 def test_a_client_whose_own_workers_died_does_not_wait_for_ever(settings, digits):
     with Client(settings=settings) as client:
         job = client.submit(digits, clusters=2)
-        for process in client.workers.processes.processes:
+        for process in find_started(client):
             process.kill()
         with pytest.raises(ShoalError, match=r"worker\.log says why"):
             job.wait(timeout_seconds=60)
 
 
+def find_started(client):
+    """The processes of the workers that a client started."""
+    assert client.workers.processes
+    return client.workers.processes.processes
+
+
 def wait_until_found(find):
-    found = []
-    wait_until(lambda: found.extend(find()) or found)
-    return found
+    return wait_until(lambda: list(find()))
 
 
 def find_pool(worker):
@@ -377,7 +384,7 @@ def is_alive(process):
 
 def test_a_server_that_does_not_start_names_its_log(settings, monkeypatch):
     settings.home.mkdir(0o700)
-    (settings.home / "data").write_text("in the way")
+    (home_of(settings) / "data").write_text("in the way")
     with pytest.raises(ConnectionLostError, match=r"server\.log"), hold_server(settings):
         pass
 

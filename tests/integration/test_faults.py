@@ -3,10 +3,11 @@
 import threading
 
 import pytest
+from servers import open_redis
 
 from shoal.producer.client import Client
 from shoal.shared.errors import UsageError
-from shoal.shared.redis.connection import LOST, connect, describe_faults
+from shoal.shared.redis.connection import LOST, describe_faults
 
 pytestmark = pytest.mark.each_server
 
@@ -78,7 +79,7 @@ def test_a_server_that_hides_its_settings_is_trusted(client, server_url):
         commands=["+@all", "-config", "-info"],
         keys=["*"],
     )
-    guest = connect(server_url)
+    guest = open_redis(server_url)
     try:
         guest.execute_command("AUTH", "guest", "secret")
         assert describe_faults(guest) == []
@@ -89,7 +90,7 @@ def test_a_server_that_hides_its_settings_is_trusted(client, server_url):
 
 def test_a_patient_client_waits_for_a_server_that_restarts(own_server):
     own_server.start()
-    patient = connect(own_server.url)
+    patient = open_redis(own_server.url)
     patient.set("before", 1)
     own_server.stop()
     restart = threading.Timer(0.5, own_server.start)
@@ -100,4 +101,4 @@ def test_a_patient_client_waits_for_a_server_that_restarts(own_server):
 
 def test_a_hasty_client_says_that_the_server_is_away(own_server):
     with pytest.raises(LOST):
-        connect(own_server.url, retries=0).ping()
+        open_redis(own_server.url, retries=0).ping()

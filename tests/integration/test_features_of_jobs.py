@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from benchmarks.labelled_sets import make_set
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit
+from shoal.worker.extractors import extract_blocks, find_extractors
 from shoal.worker.model.model import Model
 from shoal.worker.runtime.heartbeat import BatchHeartbeat, WorkLostError
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
@@ -82,7 +83,7 @@ def test_a_worker_without_the_extractor_fails_the_job_with_the_names_there_are(
 
 
 def test_workers_with_different_models_cannot_mix(context, submit, faces, monkeypatch):
-    find = loading.find_extractors
+    find = find_extractors
 
     def find_with_digest(digest):
         return lambda *names: tuple(replace(e, digest=digest) for e in find(*names))
@@ -115,7 +116,7 @@ def test_a_job_that_has_expired_does_not_come_back_as_a_digest(client, submit, f
 
 def test_extracting_stops_once_the_job_is_cancelled(context, submit, faces, monkeypatch):
     ledger = submit(faces, 200, features="hog", image_size=32)
-    extract, seen = loading.extract_blocks, []
+    extract, seen = extract_blocks, []
 
     def extract_and_cancel(extractors, images):
         seen.append(len(images))

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
+from polling import wait_until
 from redis.client import Pipeline
-from servers import wait_until
 
 from shoal.producer.job import Job
 from shoal.shared.errors import StoreFullError, WaitTimeoutError
@@ -206,6 +206,7 @@ def test_messages_that_redis_has_no_memory_for_are_refused_in_our_words(
     context, job, set_full, send
 ):
     set_full(True)
-    arguments = {"send_wave": [3], "send_batches": [[1]], "send_callback": []}[send]
+    arguments: dict[str, list[object]]
+    arguments = {"send_wave": [3], "send_batches": [[1]], "send_callback": []}
     with pytest.raises(StoreFullError, match="Redis is full"):
-        getattr(context.messages, send)(job.id, Wave.LOADING, *arguments)
+        getattr(context.messages, send)(job.id, Wave.LOADING, *arguments[send])

@@ -1,5 +1,6 @@
 """Signs of life, as long as there is life and not longer."""
 
+import faulthandler
 import signal
 import subprocess
 import sys
@@ -8,14 +9,13 @@ import time
 from contextlib import contextmanager
 
 import pytest
+from polling import wait_until
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
-from servers import wait_until
 
 from shoal.shared.errors import StoreFullError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Ledger
-from shoal.worker.runtime import watchdog as watchdogs
 from shoal.worker.runtime.heartbeat import BatchHeartbeat, Heartbeat, LeaseHeartbeat, WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
 
@@ -91,14 +91,13 @@ def test_an_image_that_hangs_ends_the_process_and_many_that_do_not_leave_it(end,
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.wait(30) == status
+        assert process.stdout
         assert process.stdout.read() == b"images done\n"
 
 
 def test_watching_an_image_costs_next_to_nothing(monkeypatch):
     armed = []
-    monkeypatch.setattr(
-        watchdogs.faulthandler, "dump_traceback_later", lambda *_, **__: armed.append(1)
-    )
+    monkeypatch.setattr(faulthandler, "dump_traceback_later", lambda *_, **__: armed.append(1))
     with Watchdog(60) as watchdog:
         for _ in range(1000):
             watchdog.watch()
@@ -135,8 +134,10 @@ def test_whoever_lost_the_lease_stops(brief, lose):
 def test_signs_end_with_the_work_and_their_thread_serves_the_next(brief):
     lease = brief.acquire_lease(LOADING)
     with LeaseHeartbeat(brief, lease) as keeper:
-        assert not keeper.beating.done()
-    wait_until(keeper.beating.done)
+        beating = keeper.beating
+        assert beating
+        assert not beating.done()
+    wait_until(beating.done)
     threads = threading.active_count()
     with LeaseHeartbeat(brief, lease):
         assert threading.active_count() == threads
@@ -165,6 +166,7 @@ def stubborn(ledger, url, work):
     """A process that works on a job and does not look up."""
     command = [sys.executable, "-c", STUBBORN, url, ledger.job_id, work]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
         process.stdout.readline()
         yield process
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from PIL import Image
-from servers import Server, wait_until
+from polling import wait_until
+from servers import Server
 
 from shoal.shared.errors import DamagedJobError, NotFinishedError
 from shoal.shared.findings import FailureReason
@@ -62,6 +63,7 @@ class Worker:
         self.server = Server("redis-server", directory)
         self.server.start()
         self.client = connect(self.server.url)
+        self.redis: Any = self.client
         self.messages = Messages(make_app(self.server.url))
         environment = {**os.environ, "SHOAL_REDIS_URL": self.server.url}
         with (directory / "log").open("wb") as log:
@@ -91,7 +93,7 @@ class Worker:
                 "delivery_tag": os.urandom(8).hex(),
             },
         }
-        self.client.lpush(CELERY + queue, json.dumps(message))
+        self.redis.lpush(CELERY + queue, json.dumps(message))
 
     def check_it_goes_on(self) -> None:
         """See that a job sent now is loaded, and that nothing is left of what came before."""
@@ -99,7 +101,7 @@ class Worker:
         self.messages.send_batches(job_id, Wave.LOADING, [0])
         wait_until(lambda: ledger.status().images.loaded == 1)
         unread = [CELERY + queue for queue in (BATCHES, CALLBACKS)]
-        wait_until(lambda: not self.client.exists(*unread, CELERY + "unacked"))
+        wait_until(lambda: not self.redis.exists(*unread, CELERY + "unacked"))
         assert self.process.poll() is None
         ledger.cancel()
 
@@ -136,7 +138,7 @@ def dropped(worker: Worker, send: Any) -> str:
 
 @pytest.mark.parametrize("text", ["garbage", "[1]", "1", '{"a": 1}', '{"properties": 1}', b"\xff"])
 def test_what_is_no_message_at_all_is_dropped(worker: Worker, text: str | bytes) -> None:
-    line = dropped(worker, lambda: worker.client.lpush(CELERY + BATCHES, text))
+    line = dropped(worker, lambda: worker.redis.lpush(CELERY + BATCHES, text))
     assert "message dropped" in line
 
 
@@ -218,15 +220,15 @@ def test_an_unknown_job_is_dropped_with_its_name(
     line = dropped(worker, lambda: worker.send(body(*arguments), queue, task=task))
     assert "no such" in line
     assert " job=nosuchjob " in line
-    assert not worker.client.keys("*nosuchjob*")
+    assert not worker.redis.keys("*nosuchjob*")
 
 
 def test_a_batch_beyond_those_of_its_job_leaves_nothing(worker: Worker) -> None:
     ledger = worker.submit("shortjob")
-    before = set(worker.client.keys("*shortjob*"))
+    before = set(worker.redis.keys("*shortjob*"))
     assert " job=shortjob " in dropped(worker, lambda: worker.send(body("shortjob", 1)))
     assert ledger.state() is State.QUEUED
-    assert set(worker.client.keys("*shortjob*")) == before
+    assert set(worker.redis.keys("*shortjob*")) == before
     ledger.cancel()
 
 

@@ -1,7 +1,7 @@
 """The registry: a job appears at once, or not at all."""
 
 import pytest
-from servers import wait_until
+from polling import wait_until
 
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import JobRequest, State, Wave

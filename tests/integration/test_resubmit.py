@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from servers import wait_until
+from polling import wait_until
 
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.jobs import State

@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
+from polling import wait_until
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError
-from servers import wait_until
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
@@ -157,6 +157,7 @@ def test_an_extractor_that_hangs_ends_its_process():
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
         assert process.wait(60) == 1
+        assert process.stdout
         assert process.stdout.read() == b"extracting\n"
 
 
@@ -512,7 +513,12 @@ def test_the_search_for_copies_is_not_held_to_the_memory_of_an_image(
     context, labelled, monkeypatch
 ):
     begun = []
-    monkeypatch.setattr(plotting, "load_image", lambda *_: begun.append("tile") or plotting.GREY)
+
+    def load_tile(*_):
+        begun.append("tile")
+        return plotting.GREY
+
+    monkeypatch.setattr(plotting, "load_image", load_tile)
     monkeypatch.setattr(
         "shoal.worker.stages.finishing.finishing.search_duplicates",
         lambda *_: begun.append("search"),

@@ -53,7 +53,7 @@ class JobMachine(RuleBasedStateMachine):
         self.expires = False
 
     def teardown(self) -> None:
-        client = self.ledger.client
+        client: Any = self.ledger.client
         client.delete(*client.keys(f"*{self.ledger.job_id}*"))
 
     def batch(self, number: int) -> int:
@@ -79,7 +79,8 @@ class JobMachine(RuleBasedStateMachine):
     @rule(work=begun)
     def fall_silent(self, work: Work) -> None:
         wave, batch, _ = work
-        self.ledger.client.zadd(self.ledger.keys.running(wave), {str(batch): 1}, xx=True)
+        client: Any = self.ledger.client
+        client.zadd(self.ledger.keys.running(wave), {str(batch): 1}, xx=True)
 
     @rule(wave=st.sampled_from(Wave))
     def take_lost(self, wave: Wave) -> None:
@@ -147,7 +148,8 @@ class JobMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.newest)
     @rule()
     def lose_lease(self) -> None:
-        self.ledger.client.delete(self.ledger.keys.lease)
+        client: Any = self.ledger.client
+        client.delete(self.ledger.keys.lease)
 
     def holds(self, lease: Lease) -> bool:
         return lease == self.newest and lease.state is self.state
@@ -166,7 +168,7 @@ class JobMachine(RuleBasedStateMachine):
             self.state = following
             self.model = fields.get("model_token", self.model)
 
-    @precondition(lambda self: sum(map(len, self.done.values())))
+    @precondition(lambda self: any(self.done.values()))
     @rule()
     def cancel(self) -> None:
         if not self.state.is_final:
@@ -210,7 +212,7 @@ class JobMachine(RuleBasedStateMachine):
 
     @invariant()
     def all_keys_expire_once_the_job_has_ended_and_none_before(self) -> None:
-        client = self.ledger.client
+        client: Any = self.ledger.client
         keys = set(client.keys(f"*{self.ledger.job_id}*")) - {self.ledger.keys.lease.encode()}
         assert {client.ttl(key) > 0 for key in keys} == {self.expires}
 

@@ -3,7 +3,8 @@
 import threading
 
 import pytest
-from servers import give_up_soon, wait_until
+from polling import wait_until
+from servers import give_up_soon, open_redis
 
 from shoal import Client
 from shoal.producer.job import Job
@@ -16,7 +17,6 @@ from shoal.shared.errors import (
     WaitTimeoutError,
 )
 from shoal.shared.jobs import State, Wave
-from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
 
 
@@ -94,7 +94,8 @@ def test_a_plot_that_does_not_exist_names_those_that_do(job):
 
 def wait_in_background(job):
     """Wait for the job in a thread; return the thread, what was seen, and what came of it."""
-    seen, outcome = [], []
+    seen: list[object] = []
+    outcome: list[object] = []
 
     def wait():
         try:
@@ -122,17 +123,23 @@ def test_waiting_survives_a_server_that_is_away_for_a_while(own_server, tmp_path
     assert isinstance(outcome[0], JobCancelledError)
 
 
-def test_waiting_survives_a_server_that_is_lost_between_looking_and_sending(own_server, tmp_path):
+def test_waiting_survives_a_server_that_is_lost_between_looking_and_sending(
+    own_server, tmp_path, monkeypatch
+):
     own_server.start()
     (tmp_path / "a.png").touch()
     with Client(own_server.url, settings=Settings()) as shoal:
         job = shoal.submit(tmp_path, clusters=1)
-        job.sweeper.sweep = lambda: shoal.messages.send_callback(job.id, Wave.LOADING)
+        monkeypatch.setattr(
+            job.sweeper, "sweep", lambda: shoal.messages.send_callback(job.id, Wave.LOADING)
+        )
         own_server.stop()
         assert job._poll() is None
 
 
-def test_a_job_whose_messages_could_not_be_sent_is_there_all_the_same(own_server, tmp_path):
+def test_a_job_whose_messages_could_not_be_sent_is_there_all_the_same(
+    own_server, tmp_path, monkeypatch
+):
     own_server.start()
     (tmp_path / "a.png").touch()
     with Client(own_server.url, settings=Settings()) as shoal:
@@ -143,11 +150,11 @@ def test_a_job_whose_messages_could_not_be_sent_is_there_all_the_same(own_server
             register(*arguments)
             own_server.stop()
 
-        shoal.registry.register = register_and_lose
+        monkeypatch.setattr(shoal.registry, "register", register_and_lose)
         job = shoal.submit(tmp_path, clusters=1)
         own_server.start()
         assert job.status().state is State.QUEUED
-        client = connect(own_server.url)
+        client = open_redis(own_server.url)
         client.hincrbyfloat(job.ledger.keys.job, "active_at", -60)
         job.sweeper.sweep()
         assert shoal.registry.waiting(["shoal.batches"]) == 1

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 from celery.worker import state
-from servers import wait_until
+from polling import wait_until
+from servers import open_redis
 
-from shoal.shared.redis.connection import connect
 from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime.sweep import SweeperStep
 
@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-m", "celery", "-A", "shoal.worker.app", "worker", "
 )
 def test_a_worker_ends_with_a_message_where_it_cannot_work(own_server, name, value, message):
     own_server.start()
-    with connect(own_server.url) as client:
+    with open_redis(own_server.url) as client:
         client.config_set(name, value)
     done = subprocess.run(
         COMMAND,
@@ -87,6 +87,6 @@ def test_a_worker_looks_for_faults_until_redis_has_answered_once(own_server, app
     own_server.start()
     step.sweep("one@host")
     assert step.checked
-    with connect(own_server.url) as client:
+    with open_redis(own_server.url) as client:
         wait_until(lambda: client.zscore("shoal:workers", "one@host"))
     assert not state.should_stop

@@ -23,6 +23,7 @@ from shoal.shared.store.batches import BatchLedger
 from shoal.shared.tasks import LABEL_BATCH
 from shoal.worker.app import app
 from shoal.worker.images.isolation import IsolatedLoader
+from shoal.worker.images.loading import load_with_digest
 from shoal.worker.stages.loading import reading
 
 FAULTS = Path(os.environ["FAULTS"])
@@ -127,7 +128,7 @@ def keep_pace(*_: object, pace: Path = PACE, **__: object) -> str:
 
 def keep_pace_of_images() -> None:
     """Let each image take as long as the test wants."""
-    load = reading.load_with_digest
+    load = load_with_digest
 
     def load_slowly(*args: Any, **kwargs: Any) -> Any:
         keep_pace(pace=IMAGE_PACE)

@@ -10,7 +10,9 @@ T = TypeVar("T")
 LOOK_SECONDS = 0.02
 
 
-def wait_until(condition: Callable[[], T], seconds: float, what: str) -> T:
+def wait_until(
+    condition: Callable[[], T], seconds: float = 20, what: str = "what the test waits for"
+) -> T:
     """Return the first true value of ``condition``; fail, naming ``what``, after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

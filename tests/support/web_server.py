@@ -3,7 +3,7 @@
 from threading import Thread
 
 import httpx
-from servers import wait_until
+from polling import wait_until
 
 from shoal import Client
 from shoal.producer.web.app import make_site

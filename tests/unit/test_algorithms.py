@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from shoal.shared.errors import JobFailedError
+from shoal.shared.jobs import Algorithm
 from shoal.worker.clustering.centroids import measure_inertia, nearest
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.clustering.density import find_dense_clusters
@@ -24,8 +25,8 @@ def make_blobs() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     return labels[:, None] * 20.0 + generator.standard_normal((len(labels), 4)), labels
 
 
-@pytest.mark.parametrize("algorithm", ["kmeans", "minibatch"])
-def test_clusters_are_numbered_by_size_and_the_same_each_time(algorithm: str) -> None:
+@pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.MINIBATCH])
+def test_clusters_are_numbered_by_size_and_the_same_each_time(algorithm: Algorithm) -> None:
     rows, truth = make_blobs()
     clustering = Clustering(algorithm=algorithm, n_clusters=3)
     found = clustering.find(rows, rows)
@@ -36,8 +37,8 @@ def test_clusters_are_numbered_by_size_and_the_same_each_time(algorithm: str) ->
     np.testing.assert_array_equal(found.centroids, clustering.find(rows, rows).centroids)
 
 
-@pytest.mark.parametrize("algorithm", ["kmeans", "minibatch"])
-def test_the_seed_decides_where_rows_have_no_clusters(algorithm: str) -> None:
+@pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.MINIBATCH])
+def test_the_seed_decides_where_rows_have_no_clusters(algorithm: Algorithm) -> None:
     rows = np.random.default_rng(0).uniform(size=(2_000, 3))
     first, again, other = (
         Clustering(algorithm=algorithm, n_clusters=5, random_state=seed).find(rows, rows).centroids
@@ -47,8 +48,8 @@ def test_the_seed_decides_where_rows_have_no_clusters(algorithm: str) -> None:
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("algorithm", ["kmeans", "minibatch"])
-def test_there_are_at_most_as_many_clusters_as_distinct_rows(algorithm: str) -> None:
+@pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.MINIBATCH])
+def test_there_are_at_most_as_many_clusters_as_distinct_rows(algorithm: Algorithm) -> None:
     rows = np.repeat([[0.0], [1.0], [2.0]], 5000, axis=0)
     found = Clustering(algorithm=algorithm, n_clusters=5).find(rows, rows)
     np.testing.assert_allclose(found.centroids, [[0], [1], [2]])
@@ -59,7 +60,7 @@ def test_mini_batches_make_more_clusters_than_a_batch_has_rows(
 ) -> None:
     monkeypatch.setattr("shoal.worker.clustering.minibatch.BATCH_ROWS", 4)
     rows = np.arange(50.0)[:, None]
-    found = Clustering(algorithm="minibatch", n_clusters=20).find(rows, rows)
+    found = Clustering(algorithm=Algorithm.MINIBATCH, n_clusters=20).find(rows, rows)
     assert 10 <= len(found.centroids) <= 20
 
 
@@ -68,7 +69,7 @@ def test_every_algorithm_stops_between_its_steps() -> None:
         raise KeyboardInterrupt
 
     rows, _ = make_blobs()
-    for algorithm in ("kmeans", "minibatch", "hdbscan"):
+    for algorithm in Algorithm:
         with pytest.raises(KeyboardInterrupt):
             Clustering(algorithm=algorithm, n_clusters=3, checkpoint=stop).find(rows, rows)
 
@@ -76,7 +77,7 @@ def test_every_algorithm_stops_between_its_steps() -> None:
 def test_dense_clusters_are_numbered_by_size_and_far_rows_are_noise() -> None:
     rows, truth = make_blobs()
     far = np.vstack([rows, [[500, -500, 0, 0]]])
-    found = Clustering(algorithm="hdbscan", n_clusters="auto").find(far, far)
+    found = Clustering(algorithm=Algorithm.HDBSCAN, n_clusters="auto").find(far, far)
     labels = found.references.label(far.astype(np.float32))
     assert labels[-1] == -1
     inside = labels[:-1] >= 0

@@ -59,9 +59,12 @@ def test_files_are_measured_without_those_that_are_gone(tmp_path: Path) -> None:
 
 def test_of_many_files_some_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(
-        "shoal.producer.submission.batches.file_bytes", lambda path: seen.append(path) or 7
-    )
+
+    def measure(path: str) -> int:
+        seen.append(path)
+        return 7
+
+    monkeypatch.setattr("shoal.producer.submission.batches.file_bytes", measure)
     paths = [f"{number:06}.jpg" for number in range(100_000)]
     assert measure_image_bytes(Folder(tmp_path, paths, Counter(), [])) == 7
     assert len(seen) == 64

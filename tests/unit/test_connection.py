@@ -1,6 +1,9 @@
+from typing import Any
+
 import pytest
 from redis import Redis
 from redis.client import Pipeline as RedisPipeline
+from servers import open_redis
 
 from shoal.shared.errors import SettingsError
 from shoal.shared.messaging.broker import backend_url, make_app
@@ -39,8 +42,9 @@ def test_a_url_in_the_spelling_of_celery(url, expected):
     ("url", "db"), [("unix:///run/valkey.sock?db=3", 3), ("redis://example/4", 4)]
 )
 def test_redis_and_celerys_results_use_the_same_database(url, db):
-    assert connect(url).connection_pool.connection_kwargs["db"] == db
-    assert int(make_app(url).backend.connparams["db"]) == db
+    backend: Any = make_app(url).backend
+    assert open_redis(url).connection_pool.connection_kwargs["db"] == db
+    assert int(backend.connparams["db"]) == db
 
 
 @pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis:localhost", ""])

@@ -1,8 +1,8 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from shoal.shared import cores
 from shoal.shared.cores import count_cores
 
 V2, QUOTA, PERIOD = "cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"
@@ -10,7 +10,7 @@ V2, QUOTA, PERIOD = "cpu.max", "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"
 
 @pytest.fixture(autouse=True)
 def eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,6 @@ def test_a_containers_quota_limits_the_cores(
 def test_a_system_without_affinity_or_quotas_has_all_its_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(cores.os, "sched_getaffinity")
-    monkeypatch.setattr(cores.os, "cpu_count", lambda: 6)
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert count_cores(tmp_path / "none") == 6

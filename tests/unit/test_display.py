@@ -1,14 +1,16 @@
 import json
 import signal
-import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from statuses import make_status
 
+from shoal import Client, Job
 from shoal.producer.cli import progress
 from shoal.producer.cli.live import LiveDisplay, describe_rate
 from shoal.producer.cli.printing import (
@@ -23,24 +25,10 @@ from shoal.producer.cli.progress import NO_WORKER, LineDisplay, make_display, ma
 from shoal.producer.signals import interruptible
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobFailedError
-from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
+from shoal.shared.jobs import ImageCounts, State, Status
 
-LOADING = Status(
-    job_id="ab12",
-    state=State.LOADING,
-    images=ImageCounts(total=12_000, loaded=5_990, failed=10),
-    progress=0.4,
-    images_per_second=1234.4,
-    eta_seconds=65.4,
-    created_at=time.time(),
-    started_at=time.time(),
-    finished_at=None,
-    expires_at=None,
-    error=None,
-    request=JobRequest(source="/photographs"),
-)
-QUEUED = replace(
-    LOADING,
+LOADING = make_status()
+QUEUED = make_status(
     state=State.QUEUED,
     images=ImageCounts(total=12_000, loaded=0, failed=0),
     images_per_second=None,
@@ -147,7 +135,8 @@ def test_nothing_left_out_is_nothing_said(capsys):
 def test_missing_workers_are_told_of_in_any_state_that_is_not_the_end(state):
     status = replace(LOADING, state=state)
     idle, busy = (
-        SimpleNamespace(workers=SimpleNamespace(are_running=partial(bool, n))) for n in (0, 1)
+        cast(Client, SimpleNamespace(workers=SimpleNamespace(are_running=partial(bool, n))))
+        for n in (0, 1)
     )
     assert make_worker_note(idle, status) == ("" if state.is_final else NO_WORKER)
     assert make_worker_note(busy, status) == ""
@@ -155,7 +144,7 @@ def test_missing_workers_are_told_of_in_any_state_that_is_not_the_end(state):
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_job_without_a_result_prints_its_last_status_for_a_script(capsys, as_json):
-    job = SimpleNamespace(status=lambda: replace(LOADING, state=State.FAILED))
+    job = cast(Job, SimpleNamespace(status=lambda: replace(LOADING, state=State.FAILED)))
     with pytest.raises(JobFailedError), print_status_on_error(job, as_json):
         raise JobFailedError
     printed = capsys.readouterr().out

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
+from numpy.typing import NDArray
 
 from shoal.shared.text import show_share
 from shoal.worker.plots import (
@@ -128,7 +129,7 @@ def test_a_sample_is_even_mixed_and_never_larger_than_the_limit(n_clusters):
 
 
 def test_a_tiny_cluster_is_drawn_whole_in_a_sample():
-    sizes = np.array([999_980, 20], dtype=np.int32)
+    sizes = np.array([999_980, 20])
     labels = np.repeat(np.array([0, 1], dtype=np.int32), sizes)
     assert (labels[sample_rows(labels, sizes)] == 1).sum() == 20
 
@@ -191,7 +192,10 @@ def test_few_images_empty_clusters_and_images_all_alike_are_drawn(sizes):
 
 def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
-    tiles = [[np.full((16, 16, 3), colour, np.uint8) for colour in colours], [None]]
+    tiles: list[list[NDArray[np.uint8] | None]] = [
+        [np.full((16, 16, 3), colour, np.uint8) for colour in colours],
+        [None],
+    ]
     sheet = np.asarray(plot_contact_sheet(tiles, np.array([3, 1])))
     areas = [(sheet == colour).all(axis=2).sum() for colour in [*colours, (225, 225, 225)]]
     assert areas == [150 * 150] * 4

@@ -12,6 +12,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from statuses import make_status
 
 from shoal.producer.report import Contents, render_report
 from shoal.producer.report.clusters import ROWS, make_clusters
@@ -30,12 +31,12 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
+from shoal.shared.jobs import ImageCounts, JobRequest, State
 from shoal.shared.palette import MAX_NAMED
 from shoal.worker.images.thumbnails import make_page
 
 HOSTILE = ["</script><script>alert(1)</script>.png", "\"'><img src=x>\n.png", "caf\udce9<!--.png"]
-STATUS = Status(
+STATUS = make_status(
     job_id="ab12",
     state=State.FINISHED,
     images=ImageCounts(total=1502, loaded=1500, failed=2),
@@ -153,7 +154,9 @@ def test_pictures_and_sheets_are_inside(report):
 
 
 def test_every_element_that_opens_closes_and_headings_go_down_by_one(report):
-    opened, headings, ids = [], [], []
+    opened: list[str] = []
+    headings: list[int] = []
+    ids: list[str] = []
 
     class Balance(HTMLParser):
         def handle_starttag(self, tag, attributes):
@@ -193,7 +196,8 @@ def test_the_report_of_a_huge_folder_stays_below_its_limit():
     n_points, n_clusters = 18_000, 1_000
     names = [f"{rng.bytes(60).hex()}/{n:06}.jpg" for n in range(n_points)]
     labels = rng.integers(0, n_clusters, n_points).tolist()
-    points = Points(names, labels, *rng.normal(size=(2, n_points)).tolist(), [0, 2])
+    first, second = rng.normal(size=(2, n_points)).tolist()
+    points = Points(names, labels, first, second, [0, 2])
     clusters = [replace(cluster(n), representatives=names[8 * n :][:8]) for n in range(n_clusters)]
     huge = replace(
         CONTENTS,

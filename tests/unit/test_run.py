@@ -1,7 +1,6 @@
-from dataclasses import replace
 from types import SimpleNamespace
 
-from test_display import LOADING
+from statuses import make_status
 
 from shoal.producer.cli.run import print_outcome
 from shoal.shared.jobs import ImageCounts
@@ -17,7 +16,7 @@ def ended_job(sizes, noise=0):
 
 
 def test_the_clusters_of_a_run_are_printed_in_columns(capsys):
-    status = replace(LOADING, images=ImageCounts(total=7017, loaded=7016, failed=1))
+    status = make_status(images=ImageCounts(total=7017, loaded=7016, failed=1))
     print_outcome(ended_job([7000, *[1] * 10], noise=6), status, None, as_json=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "cluster 0       7,000 images  such as 0.png"

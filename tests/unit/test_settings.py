@@ -1,5 +1,6 @@
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -106,7 +107,8 @@ def test_seconds_have_bounds_for_an_operator_and_none_in_python(name, texts):
     for text in [*texts, "1e-9", "inf", "-inf", "nan", "1e400"]:
         with pytest.raises(SettingsError, match=f"SHOAL_{name.upper()}: "):
             read_settings({f"SHOAL_{name.upper()}": text})
-    assert getattr(Settings(**{name: 1e-9}), name) == 1e-9
+    brief: dict[str, Any] = {name: 1e-9}
+    assert getattr(Settings(**brief), name) == 1e-9
 
 
 def test_another_process_reads_the_same_settings():

@@ -8,7 +8,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from servers import Server, wait_until
+from polling import wait_until
+from servers import Server
 from web_server import WebServer
 
 from shoal.producer.job import Job
