@@ -1,6 +1,5 @@
 """How many clusters: the number whose clusters are apart, and come again in other samples."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from shoal.shared.findings import ClusterChoice
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.centroids import nearest
 from shoal.worker.clustering.sampling import choose_rows
 
@@ -52,7 +52,7 @@ class Trial:
 
 
 def choose_clusters(
-    coordinates: Float64, random_state: int, checkpoint: Callable[[], None] = lambda: None
+    coordinates: Float64, random_state: int, checkpoint: Checkpoint = lambda: None
 ) -> ClusterChoice:
     """Choose how many clusters KMeans is to find in ``coordinates``, from 2 to 20.
 

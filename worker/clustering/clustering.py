@@ -1,6 +1,5 @@
 """Clustering: the algorithm that a job names, with its parameters."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Literal
@@ -8,6 +7,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from shoal.shared.jobs import AUTO, Algorithm
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.choosing import choose_clusters
 from shoal.worker.clustering.clusters import Clusters
 from shoal.worker.clustering.density import find_dense_clusters
@@ -31,7 +31,7 @@ class Clustering:
     algorithm: Algorithm = Algorithm.KMEANS
     random_state: int = 0
     n_init: int = 1
-    checkpoint: Callable[[], None] = lambda: None
+    checkpoint: Checkpoint = lambda: None
 
     def find(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
         """Return the clusters of rows; the same arguments give the same bits.

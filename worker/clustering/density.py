@@ -1,7 +1,5 @@
 """HDBSCAN: clusters where rows lie densely, whatever their shape and number; the rest is noise."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import HDBSCAN
@@ -9,6 +7,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import NOISE
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.centroids import measure_inertia
 from shoal.worker.clustering.clusters import Clusters
 from shoal.worker.clustering.references import References
@@ -30,7 +29,7 @@ Int32 = NDArray[np.int32]
 
 
 def find_dense_clusters(
-    coordinates: Float64, random_state: int, checkpoint: Callable[[], None]
+    coordinates: Float64, random_state: int, checkpoint: Checkpoint
 ) -> Clusters:
     """Return the clusters that HDBSCAN finds (Campello, Moulavi and Sander 2013), largest first.
 

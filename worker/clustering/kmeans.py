@@ -1,13 +1,13 @@
 """KMeans, in steps between which a job can stop."""
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.centroids import number_by_size
 from shoal.worker.clustering.clusters import Clusters
 
@@ -19,7 +19,7 @@ Float64 = NDArray[np.float64]
 
 
 def find_kmeans_clusters(
-    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Callable[[], None]
+    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Checkpoint
 ) -> Clusters:
     """Return scikit-learn's clusters, largest first and without empty ones.
 

@@ -1,11 +1,10 @@
 """KMeans in mini-batches: for very many rows and clusters."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.centroids import measure_inertia, nearest, number_by_size
 from shoal.worker.clustering.clusters import Clusters
 from shoal.worker.clustering.sampling import choose_rows
@@ -19,7 +18,7 @@ Float64 = NDArray[np.float64]
 
 
 def find_minibatch_clusters(
-    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Callable[[], None]
+    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Checkpoint
 ) -> Clusters:
     """Return MiniBatchKMeans' clusters, largest first and without empty ones.
 

@@ -1,6 +1,5 @@
 """References: rows whose clusters are known, to label others by."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.findings import NOISE
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.centroids import nearest
 
 BLOCK_ROWS = 1024
@@ -45,9 +45,7 @@ class References:
     labels: Int32 = field(default_factory=no_labels)
     radii: Float32 = field(default_factory=no_radii)
 
-    def label(
-        self, coordinates: NDArray[Any], checkpoint: Callable[[], None] = lambda: None
-    ) -> Int32:
+    def label(self, coordinates: NDArray[Any], checkpoint: Checkpoint = lambda: None) -> Int32:
         """Return each row's label, that of its nearest reference; -1 beyond its radius.
 
         A reference itself gets its own label.

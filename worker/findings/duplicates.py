@@ -1,12 +1,14 @@
 """Images that a folder has more than once: the same bytes, or nearly the same picture."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
+
+from shoal.worker.checkpoint import Checkpoint
 
 MAX_DISTANCE = 11
 # Bits: all variants of 99 photographs in another size were within 8, 97–100 % of those in another
@@ -56,7 +58,7 @@ class _Part:
 
 
 def find_duplicates(
-    contents: Hashes, hashes: Hashes, checkpoint: Callable[[], None] = lambda: None
+    contents: Hashes, hashes: Hashes, checkpoint: Checkpoint = lambda: None
 ) -> Duplicates:
     """Find the images with the same content or nearly the same picture.
 
@@ -105,7 +107,7 @@ def _pair_equals(values: Hashes) -> Rows:
 
 
 def find_near_pairs(
-    hashes: Hashes, max_distance: int, checkpoint: Callable[[], None] = lambda: None
+    hashes: Hashes, max_distance: int, checkpoint: Checkpoint = lambda: None
 ) -> Rows:
     """Find the pairs of images whose hashes differ in at most ``max_distance`` bits.
 
@@ -137,7 +139,7 @@ def find_near_pairs(
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _find_pairs(distinct: Hashes, max_distance: int, checkpoint: Callable[[], None]) -> Rows:
+def _find_pairs(distinct: Hashes, max_distance: int, checkpoint: Checkpoint) -> Rows:
     """Return the pairs of hashes that are near, as numbers of ``distinct``, shape (n_pairs, 2)."""
     pairs = np.empty((0, 2), np.intp)
     found: list[Rows] = []

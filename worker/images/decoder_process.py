@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from shoal.shared.images.files import StrPath
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.images.decoder import LENGTH, DecoderOrder
 
 WAIT_SECONDS = 1.0
@@ -22,8 +22,8 @@ DEATH_SECONDS = 5.0
 class DecoderProcess:
     """A running ``shoal.worker.images.decoder``, and the pipes to it."""
 
-    def __init__(self, order: DecoderOrder, on_wait: Callable[[], object]) -> None:
-        self._on_wait = on_wait
+    def __init__(self, order: DecoderOrder, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "shoal.worker.images.decoder", json.dumps(asdict(order))],
             bufsize=0,
@@ -77,7 +77,7 @@ class DecoderProcess:
         while not self._selector.select(min(WAIT_SECONDS, max(0, deadline - time.monotonic()))):
             if time.monotonic() >= deadline:
                 raise TimeoutError
-            self._on_wait()
+            self._checkpoint()
 
     def stop(self, grace_seconds: float = 0.0) -> str:
         """End the process, by force once it had ``grace_seconds``, and return how it ended."""

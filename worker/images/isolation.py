@@ -1,7 +1,6 @@
 """Isolation: decode images in a sub-process, so that a deadly one costs only itself."""
 
 import time
-from collections.abc import Callable
 from typing import Self
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ImageLimits, StrPath
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.images.decoder import DecoderOrder
 from shoal.worker.images.decoder_process import DEATH_SECONDS, DecoderProcess
 
@@ -29,7 +29,7 @@ class IsolatedLoader:
         limits: ImageLimits,
         seconds: float,
         memory_bytes: int,
-        on_wait: Callable[[], object] = lambda: None,
+        checkpoint: Checkpoint = lambda: None,
         function: str = "shoal.worker.images.loading:load_image",
     ) -> None:
         """Prepare; the sub-process starts with the first image.
@@ -39,10 +39,10 @@ class IsolatedLoader:
             limits: As for ``load_image``.
             seconds: An image that takes longer is given up.
             memory_bytes: An image that takes more is a failure.
-            on_wait: Called about once a second while an image is awaited.
+            checkpoint: Called about once a second while an image is awaited; may raise to stop.
             function: What the sub-process calls, as "module:name".
         """
-        self._on_wait = on_wait
+        self._checkpoint = checkpoint
         self._order = DecoderOrder(
             function=function,
             image_size=image_size,
@@ -103,7 +103,7 @@ class IsolatedLoader:
         if self._decoder and self._decoder.is_alive():
             return self._decoder
         self._stop()
-        self._decoder = DecoderProcess(self._order, self._on_wait)
+        self._decoder = DecoderProcess(self._order, self._checkpoint)
         try:
             # So that an image's time does not begin before its decoder is there.
             self._decoder.receive_frame(time.monotonic() + START_SECONDS)

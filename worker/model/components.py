@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.recipe.fit import EXACT_FEATURES, count_axes
+from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.model.model import centred_blocks
 
 Float32 = NDArray[np.float32]
@@ -31,7 +32,7 @@ class ScaledRows:
     mean: Float64
     scale: Float64
     pool: Executor
-    checkpoint: Callable[[], None]
+    checkpoint: Checkpoint
 
     def every(self, step: int) -> "ScaledRows":
         """Return each ``step``-th row."""

@@ -78,7 +78,7 @@ def _choose_loader(
         context.limits,
         settings.image_seconds,
         settings.image_memory,
-        on_wait=checkpoint,
+        checkpoint=checkpoint,
     )
     with isolated:
         yield lambda path: (
