@@ -94,17 +94,17 @@ def _describe_distinct(distinct: int) -> str:
 def _try_clusters(sample: Float64, distances: Float32, n_clusters: int, random_state: int) -> Trial:
     """Return how far apart clusters are, and how ten runs on random parts agree with them."""
     generator = np.random.default_rng((random_state, n_clusters))
-    expected = _find_labels(sample, sample, n_clusters, generator)
+    expected = _label_by_part(sample, sample, n_clusters, generator)
     agreements = []
     for _ in range(RUNS):
         part = generator.choice(len(sample), max(int(RUN_SHARE * len(sample)), n_clusters), False)
-        found = _find_labels(sample[np.sort(part)], sample, n_clusters, generator)
+        found = _label_by_part(sample[np.sort(part)], sample, n_clusters, generator)
         agreements.append(measure_agreement(expected, found))
     silhouette = measure_silhouette(distances, expected)
     return Trial(n_clusters, silhouette, tuple(agreements))
 
 
-def _find_labels(
+def _label_by_part(
     part: Float64, sample: Float64, n_clusters: int, generator: np.random.Generator
 ) -> Labels:
     """Return the labels of ``sample`` by a KMeans of ``part``."""

@@ -10,9 +10,9 @@ from shoal.shared.jobs import AUTO, Algorithm
 from shoal.worker.checkpoint import Checkpoint
 from shoal.worker.clustering.choosing import choose_clusters
 from shoal.worker.clustering.clusters import Clusters
-from shoal.worker.clustering.density import find_dense_clusters
-from shoal.worker.clustering.kmeans import Float64, find_kmeans_clusters
-from shoal.worker.clustering.minibatch import find_minibatch_clusters
+from shoal.worker.clustering.density import fit_hdbscan
+from shoal.worker.clustering.kmeans import Float64, fit_kmeans
+from shoal.worker.clustering.minibatch import fit_minibatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Clustering:
 
     Attributes:
         algorithm: As in a job's request.
-        n_clusters: Clusters to find, or "auto"; HDBSCAN finds its own number.
+        n_clusters: Clusters wanted, or "auto"; HDBSCAN finds its own number.
         random_state: Seed.
         n_init: Starts of KMeans, of which the best counts.
         checkpoint: Called between steps, most of a second or two at most; may raise to stop.
@@ -33,7 +33,7 @@ class Clustering:
     n_init: int = 1
     checkpoint: Checkpoint = lambda: None
 
-    def find(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
+    def fit(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
         """Return the clusters of rows; the same arguments give the same bits.
 
         Rows with fewer distinct values than ``n_clusters`` give fewer clusters.
@@ -46,22 +46,20 @@ class Clustering:
             JobFailedError: HDBSCAN found no cluster.
         """
         if self.algorithm == Algorithm.HDBSCAN:
-            return find_dense_clusters(coordinates, self.random_state, self.checkpoint)
+            return fit_hdbscan(coordinates, self.random_state, self.checkpoint)
         choice, wanted = None, self.n_clusters
         if wanted == AUTO:
             choice = choose_clusters(coordinates, self.random_state, self.checkpoint)
             wanted = choice.n_clusters
-        clusters = self._find(coordinates, _count_distinct(rows, wanted))
+        clusters = self._fit(coordinates, _count_distinct(rows, wanted))
         return replace(clusters, choice=choice)
 
-    def _find(self, coordinates: Float64, n_clusters: int) -> Clusters:
+    def _fit(self, coordinates: Float64, n_clusters: int) -> Clusters:
         if self.algorithm == Algorithm.MINIBATCH:
-            return find_minibatch_clusters(
-                coordinates, n_clusters, self.random_state, self.checkpoint
-            )
+            return fit_minibatch(coordinates, n_clusters, self.random_state, self.checkpoint)
         # The first seed is that of scikit-learn's only start.
         fits = (
-            find_kmeans_clusters(coordinates, n_clusters, seed % 2**32, self.checkpoint)
+            fit_kmeans(coordinates, n_clusters, seed % 2**32, self.checkpoint)
             for seed in range(self.random_state, self.random_state + self.n_init)
         )
         return min(fits, key=attrgetter("inertia"))

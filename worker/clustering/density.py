@@ -28,9 +28,7 @@ Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 
 
-def find_dense_clusters(
-    coordinates: Float64, random_state: int, checkpoint: Checkpoint
-) -> Clusters:
+def fit_hdbscan(coordinates: Float64, random_state: int, checkpoint: Checkpoint) -> Clusters:
     """Return the clusters that HDBSCAN finds (Campello, Moulavi and Sander 2013), largest first.
 
     It is fitted on the first 10 components of a fixed random sample of at most 5,000 rows, which
@@ -42,18 +40,18 @@ def find_dense_clusters(
     """
     rows = choose_rows(len(coordinates), MOST_REFERENCES, random_state)
     sample = coordinates[rows, :DIMENSIONS].astype(np.float32)
-    labels = _find_dense_labels(sample)
+    labels = _label_sample(sample)
     if not (labels >= 0).any():
         raise JobFailedError(
             "HDBSCAN found no cluster, the images lie about evenly: use --algorithm kmeans,"
             " or other --features."
         )
     checkpoint()
-    references = References(sample, labels, _find_radii(sample, labels))
+    references = References(sample, labels, _measure_radii(sample, labels))
     return _sum_up(coordinates, references, references.label(coordinates, checkpoint))
 
 
-def _find_dense_labels(sample: Float32) -> Int32:
+def _label_sample(sample: Float32) -> Int32:
     """Return HDBSCAN's label of each row, -1 for noise; shape (n_rows,)."""
     least = max(LEAST_CLUSTER_ROWS, int(CLUSTER_SHARE * len(sample)))
     if len(sample) < least:
@@ -62,7 +60,7 @@ def _find_dense_labels(sample: Float32) -> Int32:
     return np.asarray(hdbscan.fit(sample.astype(np.float64)).labels_, np.int32)
 
 
-def _find_radii(sample: Float32, labels: Int32) -> Float32:
+def _measure_radii(sample: Float32, labels: Int32) -> Float32:
     """Return how far around each reference its cluster reaches: one radius for each cluster.
 
     HDBSCAN itself cannot label further rows. So each reference is labelled as if it were one, by

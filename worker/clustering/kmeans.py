@@ -18,7 +18,7 @@ KMEANS_STEP = 2e10  # multiplications without a checkpoint: at most 15 s, in mos
 Float64 = NDArray[np.float64]
 
 
-def find_kmeans_clusters(
+def fit_kmeans(
     coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Checkpoint
 ) -> Clusters:
     """Return scikit-learn's clusters, largest first and without empty ones.

@@ -17,7 +17,7 @@ STILL = 1e-4  # of the standard deviation
 Float64 = NDArray[np.float64]
 
 
-def find_minibatch_clusters(
+def fit_minibatch(
     coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Checkpoint
 ) -> Clusters:
     """Return MiniBatchKMeans' clusters, largest first and without empty ones.

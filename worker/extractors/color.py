@@ -37,12 +37,12 @@ def _count_colors(images: Images) -> Features:
     red, green, blue = np.moveaxis(images >> STEP_BITS, -1, 0).astype(np.int32)
     colors = (red * LEVELS + green) * LEVELS + blue
     whole = Cells.divide(images.shape[1], 1)
-    shares = [whole.count(bins[colors], N_BINS)[:, 0, 0] for bins in _find_bins()]
+    shares = [whole.count(bins[colors], N_BINS)[:, 0, 0] for bins in _tabulate_bins()]
     return np.sqrt(np.concatenate(shares, axis=1)).astype(np.float32)
 
 
 @cache
-def _find_bins() -> NDArray[np.uint8]:
+def _tabulate_bins() -> NDArray[np.uint8]:
     """Return the bins of L*, a* and b* of every colour, of shape (3, LEVELS**3)."""
     # scikit-image takes time to import, and other extractors do without.
     from skimage.color import rgb2lab

@@ -39,14 +39,14 @@ def extract_hog(images: Images) -> Features:
 
 def _describe_outlines(images: Images) -> Features:
     """Return the features of one chunk."""
-    gradients = _find_gradients(make_grey(images))
+    gradients = _measure_gradients(make_grey(images))
     orientations, magnitudes = _tabulate_gradients()
     cells = Cells.divide(images.shape[1], N_CELLS)
     histograms = cells.count(orientations[gradients], N_ORIENTATIONS, magnitudes[gradients])
     return _normalize_blocks(histograms)
 
 
-def _find_gradients(grey: NDArray[np.int32]) -> NDArray[np.int32]:
+def _measure_gradients(grey: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return each pixel's place in the tables of gradients; level at the images' edges.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shoal.shared.errors import UsageError
 from shoal.worker.extractors.extractor import Features, Images
 from shoal.worker.extractors.model_input import ModelInput
-from shoal.worker.extractors.model_notes import ModelNotes, find_notes, read_notes
+from shoal.worker.extractors.model_notes import ModelNotes, notes_path, read_notes
 
 REMEDY = "The features 'embedding' need onnxruntime: pip install onnxruntime"
 # Where exporters put the weights of models that are too large for one file.
@@ -93,7 +93,7 @@ class ImageModel:
             raise UsageError(
                 f"{self.path}: output {self.output} has shape {output.shape}; it must be"
                 " (n, n_features), or (n, tokens, n_features) with `pooling` in"
-                f" {find_notes(self.path).name}."
+                f" {notes_path(self.path).name}."
             )
         return rows.reshape(-1)
 
@@ -102,7 +102,7 @@ def _digest_model(path: Path) -> str:
     """Return the SHA-256 of a model's file, its weights and its notes, in hex."""
     weights = (path.with_name(path.name + suffix) for suffix in WEIGHTS)
     digest = hashlib.sha256()
-    for part in (path, *weights, find_notes(path)):
+    for part in (path, *weights, notes_path(path)):
         content = part.read_bytes() if part.is_file() else b""
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
@@ -133,6 +133,6 @@ def _choose_output(path: Path, session: Any, notes: ModelNotes) -> str:
     if len(wanted) == 1 and wanted[0] in names:
         return str(wanted[0])
     raise UsageError(
-        f"{path} has the outputs {', '.join(names)}: `output` in {find_notes(path).name} must"
+        f"{path} has the outputs {', '.join(names)}: `output` in {notes_path(path).name} must"
         " name one."
     )

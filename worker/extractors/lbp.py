@@ -38,12 +38,12 @@ def extract_lbp(images: Images) -> Features:
 
 def _count_patterns(images: Images) -> Features:
     """Return the features of one chunk."""
-    patterns = find_patterns(make_grey(images))
+    patterns = classify_patterns(make_grey(images))
     shares = Cells.divide(images.shape[1], N_CELLS).count(patterns, N_PATTERNS)
     return np.sqrt(shares).astype(np.float32).reshape(len(shares), math.prod(shares.shape[1:]))
 
 
-def find_patterns(grey: NDArray[np.int32]) -> NDArray[np.uint8]:
+def classify_patterns(grey: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Return the uniform pattern of each pixel, 0 to 9; outside of an image is black.
 
     As scikit-image's ``local_binary_pattern`` with 8 points, radius 1 and method ``uniform``.

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UsageError
-from shoal.worker.extractors.model_notes import Channels, ModelNotes, find_notes
+from shoal.worker.extractors.model_notes import Channels, ModelNotes, notes_path
 
 RGB = 3
 BYTES, FLOATS = "tensor(uint8)", "tensor(float)"
@@ -57,11 +57,11 @@ class ModelInput:
             if len(inputs) != 1:
                 names = ", ".join(entry.name for entry in inputs)
                 raise _MisfitError(f"takes {len(inputs)} inputs ({names}), not one image")
-            layout = _find_layout(inputs[0].shape, notes)
-            image_size = _find_image_size(inputs[0].shape, layout, notes)
+            layout = _choose_layout(inputs[0].shape, notes)
+            image_size = _choose_image_size(inputs[0].shape, layout, notes)
             _check_values(inputs[0].type, notes)
         except _MisfitError as misfit:
-            raise UsageError(f"{path} {misfit} (notes: {find_notes(path).name}).") from misfit
+            raise UsageError(f"{path} {misfit} (notes: {notes_path(path).name}).") from misfit
         return cls(inputs[0].name, image_size, layout, notes.scale, notes.mean, notes.std)
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[Any]:
@@ -85,7 +85,7 @@ def resize(image: NDArray[np.uint8], image_size: int) -> NDArray[np.uint8]:
     return np.asarray(square)
 
 
-def _find_layout(shape: list[Any], notes: ModelNotes) -> str:
+def _choose_layout(shape: list[Any], notes: ModelNotes) -> str:
     """Return where the channels stand: where the shape has three, or as the notes say."""
     if len(shape) != len("NCHW"):
         raise _MisfitError(f"takes an input of shape {shape}, not of four dimensions")
@@ -101,7 +101,7 @@ def _find_layout(shape: list[Any], notes: ModelNotes) -> str:
     return notes.layout
 
 
-def _find_image_size(shape: list[Any], layout: str, notes: ModelNotes) -> int:
+def _choose_image_size(shape: list[Any], layout: str, notes: ModelNotes) -> int:
     """Return the size that the shape fixes, or else the notes."""
     sides = shape[2:] if layout == "NCHW" else shape[1:3]
     fixed = {side for side in sides if isinstance(side, int)}

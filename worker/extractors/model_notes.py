@@ -45,7 +45,7 @@ class ModelNotes:
     pooling: Literal["first", "mean"] | None = None
 
 
-def find_notes(model: Path) -> Path:
+def notes_path(model: Path) -> Path:
     """Return where the notes of a model are, if there are any."""
     return model.with_suffix(".json")
 
@@ -56,7 +56,7 @@ def read_notes(model: Path) -> ModelNotes:
     Raises:
         UsageError: It does not parse, or has a field that is none of ``ModelNotes``.
     """
-    path = find_notes(model)
+    path = notes_path(model)
     try:
         fields = msgspec.json.decode(path.read_bytes())
         _check_names(path, fields)

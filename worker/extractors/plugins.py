@@ -64,13 +64,13 @@ def _extract_checked(plugin: EntryPoint, extract: Any, images: Images) -> Featur
         features = extract(shown)
     except Exception as error:
         raise UsageError(f"{_describe(plugin)} raised {error!r}") from error
-    if fault := _find_fault(features, len(images)):
+    if fault := _describe_fault(features, len(images)):
         raise UsageError(f"{_describe(plugin)} gave {fault}")
     checked: Features = features
     return checked
 
 
-def _find_fault(features: object, n_samples: int) -> str | None:
+def _describe_fault(features: object, n_samples: int) -> str | None:
     """Return in words how features break the contract; None if they do not."""
     if not isinstance(features, np.ndarray):
         return f"{type(features).__name__}, not an array of numpy."

@@ -57,7 +57,7 @@ class _Part:
     radius: int
 
 
-def find_duplicates(
+def group_duplicates(
     contents: Hashes, hashes: Hashes, checkpoint: Checkpoint = lambda: None
 ) -> Duplicates:
     """Find the images with the same content or nearly the same picture.
@@ -66,13 +66,13 @@ def find_duplicates(
 
     Args:
         contents: Digests of the files, shape (n,).
-        hashes: As for ``find_near_pairs``, shape (n,).
+        hashes: As for ``pair_near_hashes``, shape (n,).
         checkpoint: Called between steps; may raise to stop.
     """
-    near = find_near_pairs(hashes, NEAR if len(hashes) <= FEW else NEAR_OF_MANY, checkpoint)
+    near = pair_near_hashes(hashes, NEAR if len(hashes) <= FEW else NEAR_OF_MANY, checkpoint)
     checkpoint()
     pairs = np.concatenate([_pair_equals(contents), near])
-    rows, partners = _find_partners(pairs, _count_bits(hashes, pairs))
+    rows, partners = _choose_partners(pairs, _count_bits(hashes, pairs))
     groups = _number_groups(pairs, rows, len(hashes))
     order = np.argsort(groups, kind="stable")
     rows, partners = rows[order], partners[order]
@@ -80,7 +80,7 @@ def find_duplicates(
     return Duplicates(rows, groups[order], partners, distances)
 
 
-def _find_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows]:
+def _choose_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows]:
     """Return the rows in ``pairs``, ascending, and the row that each is nearest to."""
     rows, partners = np.concatenate([pairs, pairs[:, ::-1]]).T
     order = np.lexsort((partners, np.tile(distances, 2), rows))
@@ -106,7 +106,7 @@ def _pair_equals(values: Hashes) -> Rows:
     return np.stack([first[number[repeated]], repeated], axis=1)
 
 
-def find_near_pairs(
+def pair_near_hashes(
     hashes: Hashes, max_distance: int, checkpoint: Checkpoint = lambda: None
 ) -> Rows:
     """Find the pairs of images whose hashes differ in at most ``max_distance`` bits.
@@ -134,17 +134,17 @@ def find_near_pairs(
     rows = np.flatnonzero(hashes)
     distinct, first = np.unique(hashes[rows], return_index=True)
     equal = _pair_equals(hashes[rows])
-    near = first[_find_pairs(distinct, max_distance, checkpoint)]
+    near = first[_pair_near(distinct, max_distance, checkpoint)]
     pairs: Rows = rows[np.sort(np.concatenate([equal, near]), axis=1)]
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _find_pairs(distinct: Hashes, max_distance: int, checkpoint: Checkpoint) -> Rows:
+def _pair_near(distinct: Hashes, max_distance: int, checkpoint: Checkpoint) -> Rows:
     """Return the pairs of hashes that are near, as numbers of ``distinct``, shape (n_pairs, 2)."""
     pairs = np.empty((0, 2), np.intp)
     found: list[Rows] = []
     for part in _split_hashes(len(distinct), max_distance):
-        for candidates in _find_candidates(distinct, part):
+        for candidates in _pair_candidates(distinct, part):
             checkpoint()
             found.append(candidates[_count_bits(distinct, candidates) <= max_distance])
             if sum(map(len, found)) > MAX_PAIRS:
@@ -165,7 +165,7 @@ def _split_hashes(n_hashes: int, max_distance: int) -> list[_Part]:
     ]
 
 
-def _find_candidates(distinct: Hashes, part: _Part) -> Iterator[Rows]:
+def _pair_candidates(distinct: Hashes, part: _Part) -> Iterator[Rows]:
     """Yield pairs of hashes that are near enough in a part."""
     bits, shift = np.uint64(part.bits), np.uint64(part.shift)
     turned = (distinct >> shift) | (distinct << (np.uint64(64) - shift) % np.uint64(64))

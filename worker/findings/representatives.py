@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def find_representatives(
+def choose_representatives(
     labels: NDArray[np.int32], distances: NDArray[np.float32], n_clusters: int, count: int
 ) -> list[NDArray[np.intp]]:
     """Find each cluster's most typical images, nearest to the centroid first.
@@ -23,18 +23,18 @@ def find_representatives(
     by_label = np.argsort(small, kind="stable")
     ends = np.cumsum(np.bincount(labels + 1, minlength=n_clusters + 1))
     _, *members = np.split(by_label, ends[:-1])
-    return [rows[_find_smallest(distances[rows], count)] for rows in members]
+    return [rows[_rank_smallest(distances[rows], count)] for rows in members]
 
 
-def find_outliers(distances: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+def choose_outliers(distances: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     """Find the ``count`` images farthest from every centroid, farthest first.
 
     ``distances`` are to the nearest centroid, shape (n_samples,); of equal ones the lower row wins.
     """
-    return _find_smallest(-distances, count)
+    return _rank_smallest(-distances, count)
 
 
-def _find_smallest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+def _rank_smallest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
     """Find where the ``count`` smallest values are, in ascending order; ties by position."""
     if count <= 0:
         return np.empty(0, dtype=np.intp)

@@ -43,7 +43,7 @@ def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
         # A page of hundreds of channels weighs more than its width and height tell.
         check_pixels(max(page.imagewidth * page.imagelength, page.size // 4), max_pixels)
         _check_segments(page, content)
-        channels = _find_channels(page.asarray(), page.axes)
+        channels = _take_first_plane(page.asarray(), page.axes)
         values = make_eight_bits(channels)
         if page.photometric == MIN_IS_WHITE:
             values = ~values
@@ -66,7 +66,7 @@ def _check_segments(page: Any, content: bytes) -> None:
             raise UnreadableImageError(FailureReason.DAMAGED, "holds more than its pixels")
 
 
-def _find_channels(values: NDArray[Any], axes: str) -> NDArray[Any]:
+def _take_first_plane(values: NDArray[Any], axes: str) -> NDArray[Any]:
     """Return the first plane of an array with these axes, as (height, width, n_channels)."""
     for axis in axes:
         if axis not in "YXS":

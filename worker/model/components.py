@@ -100,10 +100,10 @@ class _Components:
 def fit_components(scaled: ScaledRows, n_components: int, random_state: int) -> _Components:
     """Return the leading components, at most as many as there are rows and features."""
     n_components = min(n_components, *scaled.rows.shape)
-    return _find_components(scaled, _find_basis(scaled, n_components, random_state), n_components)
+    return _fit_within_basis(scaled, _fit_basis(scaled, n_components, random_state), n_components)
 
 
-def _find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Float32:
+def _fit_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Float32:
     """Return orthonormal axes that span the leading components, (n_features, n_axes).
 
     Few features: all eigenvectors of the covariance that are asked for. Else subspace iteration
@@ -125,7 +125,7 @@ def _find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Flo
     return axes
 
 
-def _find_components(scaled: ScaledRows, basis: Float32, n_components: int) -> _Components:
+def _fit_within_basis(scaled: ScaledRows, basis: Float32, n_components: int) -> _Components:
     """Return the leading components within ``basis`` (Rayleigh-Ritz)."""
     projected, sum_of_squares = scaled.project(basis)
     freedom = max(len(projected) - 1, 1)

@@ -45,7 +45,7 @@ def fit_model(
     with threadpool_limits(1), ThreadPoolExecutor(count_cores()) as pool:
         scaled = ScaledRows(rows, mean, scale, pool, clustering.checkpoint)
         pca = fit_components(scaled, n_components, clustering.random_state)
-        clusters = clustering.find(pca.coordinates, rows)
+        clusters = clustering.fit(pca.coordinates, rows)
     model = Model(
         mean=mean,
         scale=scale,
