@@ -1,4 +1,4 @@
-"""Thumbnails: a batch's images as small tiles on one JPEG page, for a map to show."""
+"""Thumbnails: a batch's images as small tiles on one JPEG sheet, for a map to show."""
 
 from io import BytesIO
 
@@ -36,7 +36,7 @@ def _no_tiles() -> Pixels:
     return np.empty((0, TILE_PIXELS, TILE_PIXELS, 3), np.uint8)
 
 
-def make_page(tiles: Pixels, total: int) -> bytes:
+def make_sheet(tiles: Pixels, total: int) -> bytes:
     """Return tiles as one JPEG, row by row with 32 in each; nothing for no tiles.
 
     Args:
@@ -45,10 +45,10 @@ def make_page(tiles: Pixels, total: int) -> bytes:
     """
     if not len(tiles):
         return b""
-    page = Image.fromarray(lay_out(tiles))
+    sheet = Image.fromarray(lay_out(tiles))
     most = tile_budget_bytes(total) * len(tiles)
     for quality in choose_qualities(total):
-        encoded = encode(page, quality)
+        encoded = encode(sheet, quality)
         if len(encoded) <= most:
             break
     return encoded
@@ -64,9 +64,9 @@ def lay_out(tiles: Pixels) -> Pixels:
     return grid.reshape(rows * TILE_PIXELS, columns * TILE_PIXELS, 3)
 
 
-def cut_page(page: bytes, n_tiles: int) -> Pixels:
-    """Return the tiles of a page that ``make_page`` made, of shape (n_tiles, 32, 32, 3)."""
-    pixels = np.asarray(Image.open(BytesIO(page)), np.uint8)
+def cut_sheet(sheet: bytes, n_tiles: int) -> Pixels:
+    """Return the tiles of a sheet that ``make_sheet`` made, of shape (n_tiles, 32, 32, 3)."""
+    pixels = np.asarray(Image.open(BytesIO(sheet)), np.uint8)
     rows, columns = (side // TILE_PIXELS for side in pixels.shape[:2])
     grid = pixels.reshape(rows, TILE_PIXELS, columns, TILE_PIXELS, 3).swapaxes(1, 2)
     return grid.reshape(-1, TILE_PIXELS, TILE_PIXELS, 3)[:n_tiles]
