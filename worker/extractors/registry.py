@@ -1,10 +1,12 @@
 """The registry: extractors by name, ours and those of installed packages."""
 
+import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from shoal.shared.recipe.features import check_known, split_features
+from shoal.shared.recipe.features import EXTRACTORS, check_known, split_features
 from shoal.worker.extractors.color import COLOR
 from shoal.worker.extractors.embedding import make_embedding
 from shoal.worker.extractors.extractor import Extractor, Features, Images
@@ -33,12 +35,30 @@ def find_extractor(name: str, embedding_model: Path | None = None) -> Extractor:
 
 
 def find_extractors(features: str, embedding_model: Path | None = None) -> tuple[Extractor, ...]:
-    """Return the extractors that, for example, ``hog+color`` combines, in this order.
+    """Look up the extractors that, for example, ``hog+color`` combines, in this order.
 
     Raises:
-        UsageError: A name is unknown, stands there twice, or cannot be loaded here.
+        UsageError: A name is unknown or given twice, or an extractor cannot be loaded here.
     """
-    return tuple(find_extractor(name, embedding_model) for name in split_features(features))
+    # A fork does not inherit what was found: it loads a model of its own, which may have changed.
+    known = _find_built_in(os.getpid(), features, embedding_model)
+    return known or _find_all(split_features(features), embedding_model)
+
+
+@cache
+def _find_built_in(
+    _process: int, features: str, embedding_model: Path | None
+) -> tuple[Extractor, ...]:
+    """Look up extractors once per process; none if one of them is another package's.
+
+    Theirs are loaded for every batch, as their digest may change.
+    """
+    names = split_features(features)
+    return _find_all(names, embedding_model) if EXTRACTORS.keys() >= set(names) else ()
+
+
+def _find_all(names: tuple[str, ...], embedding_model: Path | None) -> tuple[Extractor, ...]:
+    return tuple(find_extractor(name, embedding_model) for name in names)
 
 
 def extract_blocks(
