@@ -114,7 +114,7 @@ def test_ours_win_over_a_package_s_features_of_the_same_name(
 @pytest.mark.parametrize(
     ("name", "expression", "message"),
     [
-        ("listed", "[0]", "gave list, not an array"),
+        ("listed", "[0]", "gave list, not a NumPy array"),
         ("flat", "images[:, 0, 0, 0]", r"gave shape \(3,\), not \(3, n_features\)"),
         ("short", "images[1:, 0, 0]", r"gave shape \(2, 3\)"),
         ("empty", "np.empty((3, 0), np.float32)", r"gave shape \(3, 0\)"),

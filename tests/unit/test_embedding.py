@@ -171,7 +171,7 @@ def test_a_model_of_images_and_texts_is_refused(model: Path) -> None:
 def test_a_model_of_rows_is_refused(model: Path) -> None:
     same = [node("Identity", "rows", "same")]
     write_graph(model, same, [tensor("rows", FLOAT, [1, 9])], [tensor("same", FLOAT, [1, 9])])
-    with pytest.raises(UsageError, match=r"shape \[1, 9\], not of four dimensions"):
+    with pytest.raises(UsageError, match=r"shape \[1, 9\], which does not have four"):
         check_model(model)
 
 
