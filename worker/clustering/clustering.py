@@ -1,4 +1,4 @@
-"""Clustering: the algorithm that a job names, with its parameters."""
+"""Clustering: the algorithm of a job, with its parameters."""
 
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -20,11 +20,12 @@ class Clustering:
     """How rows are clustered.
 
     Attributes:
-        algorithm: As in a job's request.
         n_clusters: Clusters wanted, or "auto"; HDBSCAN finds its own number.
+        algorithm: As in a job's request.
         random_state: Seed.
-        n_init: Starts of KMeans, of which the best counts.
-        checkpoint: Called between steps, most of a second or two at most; may raise to stop.
+        n_init: Starts of KMeans, of which the best is kept.
+        checkpoint: Called between steps, most of which take at most a second or two; may raise to
+            stop.
     """
 
     n_clusters: int | Literal["auto"]
@@ -34,13 +35,13 @@ class Clustering:
     checkpoint: Checkpoint = lambda: None
 
     def fit(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
-        """Return the clusters of rows; the same arguments give the same bits.
+        """Fit clusters to rows; the same arguments give the same bits.
 
-        Rows with fewer distinct values than ``n_clusters`` give fewer clusters.
+        There are at most as many clusters as distinct rows.
 
         Args:
             coordinates: Principal components of the rows, shape (n_rows, n_components).
-            rows: The rows themselves, which tell how many are distinct; shape (n_rows, n_features).
+            rows: The rows themselves, to count distinct ones, shape (n_rows, n_features).
 
         Raises:
             JobFailedError: HDBSCAN found no cluster.
@@ -57,7 +58,7 @@ class Clustering:
     def _fit(self, coordinates: Float64, n_clusters: int) -> Clusters:
         if self.algorithm == Algorithm.MINIBATCH:
             return fit_minibatch(coordinates, n_clusters, self.random_state, self.checkpoint)
-        # The first seed is that of scikit-learn's only start.
+        # With one start, the seed is the one that scikit-learn would use.
         fits = (
             fit_kmeans(coordinates, n_clusters, seed % 2**32, self.checkpoint)
             for seed in range(self.random_state, self.random_state + self.n_init)
@@ -66,9 +67,9 @@ class Clustering:
 
 
 def _count_distinct(rows: NDArray[Any], most: int) -> int:
-    """Return how many rows differ, or ``most`` as soon as that many do.
+    """Count the distinct rows, up to ``most``.
 
-    Of the rows and not of their coordinates: in those, equal rows can differ in the last bit.
+    It compares rows and not their coordinates, in which equal rows can differ in the last bit.
     """
     distinct: set[int] = set()
     for row in rows:
