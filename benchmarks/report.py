@@ -26,7 +26,7 @@ from shoal.producer.report import Contents, render_report
 from shoal.producer.report.points import Points
 from shoal.shared.findings import ClusterSummary, DuplicateCounts, Summary
 from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
-from shoal.worker.images.thumbnails import encode, make_page
+from shoal.worker.images.thumbnails import encode, make_sheet
 
 N_CLUSTERS = 20
 BATCH = 1024
@@ -66,7 +66,7 @@ def make_contents(n_points: int) -> Contents:
         failures=[],
         plots={},
         pictures=dict(zip(first, pictures, strict=True)),
-        sheets=[make_page(tiles[: b - a], n_points) for a, b in pairwise(starts)],
+        sheets=[make_sheet(tiles[: b - a], n_points) for a, b in pairwise(starts)],
     )
 
 

@@ -1,7 +1,7 @@
-"""One thread for BLAS and OpenMP in each process: imported before numpy is.
+"""One thread for BLAS and OpenMP in each process; to be imported before numpy.
 
-With the default, two processes on two cores ran twelve times slower. The fit takes all
-cores for itself (see ``shoal.worker.model.fitting``).
+With the default, two processes on two cores ran twelve times slower. The fit starts threads of
+its own on all cores (see ``shoal.worker.model.fitting``).
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Memory of this process: what the kernel bounds, and what the C library keeps."""
+"""Memory of this process: how much the kernel allows, and how much the C library keeps."""
 
 import ctypes
 import platform
@@ -9,19 +9,22 @@ from pathlib import Path
 
 LIMIT = resource.RLIMIT_AS
 PAGE_BYTES = resource.getpagesize()
-# Its first number is the size of the address space, in pages.
+# The first number is the size of the address space, in pages.
 STATM = Path("/proc/self/statm")
 
-# Of glibc's malloc.h. Above the largest of its mmap thresholds, a request is refused.
+# From glibc's malloc.h. KEPT_BYTES is the highest mmap threshold that it accepts.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 2**25
 
 
 def keep_freed_memory() -> bool:
-    """Let freed arrays of up to 32 MB serve the next ones; return whether this C library can.
+    """Keep the memory of freed arrays of up to 32 MB for the next ones.
 
-    By default glibc hands them back to the kernel, which clears each page anew when it is
+    By default glibc gives it back to the kernel, which clears each page again when it is next
     touched: a twentieth of the time of a batch of small images.
+
+    Returns:
+        Whether this C library can do so.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -31,9 +34,9 @@ def keep_freed_memory() -> bool:
 
 @contextmanager
 def limit_memory(more_bytes: int) -> Iterator[None]:
-    """Turn what would take ``more_bytes`` beyond what the process has into a MemoryError.
+    """Raise MemoryError if the process would take ``more_bytes`` in addition to what it has.
 
-    It holds for all threads. Where the system does not know this limit (macOS), none holds.
+    The limit applies to all threads. Systems without it (macOS) have none.
     """
     soft, hard = resource.getrlimit(LIMIT)
     with suppress(OSError, ValueError):
@@ -46,14 +49,14 @@ def limit_memory(more_bytes: int) -> Iterator[None]:
 
 
 def limit_memory_for_good(more_bytes: int) -> None:
-    """Do what ``limit_memory`` does, until the process ends."""
+    """Limit memory as ``limit_memory`` does, until the process ends."""
     with suppress(OSError, ValueError):
         bound = _bound_memory(more_bytes, *resource.getrlimit(LIMIT))
         resource.setrlimit(LIMIT, (bound, bound))
 
 
 def _bound_memory(more_bytes: int, *limits: int) -> int:
-    """Return the address space that this process may have, within ``limits`` that hold already.
+    """Compute the bytes of address space to allow, within ``limits`` that already apply.
 
     Raises:
         OSError: The system does not say what the process has.

@@ -97,7 +97,7 @@ def test_a_search_that_fails_costs_the_duplicates_and_not_the_job(
     def find(*_):
         raise error
 
-    monkeypatch.setattr("shoal.worker.findings.duplicates.find_duplicates", find)
+    monkeypatch.setattr("shoal.worker.findings.duplicates.group_duplicates", find)
     work(job)
     check_left_out(job, caplog, why)
 

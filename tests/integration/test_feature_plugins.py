@@ -94,6 +94,15 @@ def test_what_else_decides_about_a_package_s_features_has_its_digest(
     assert find_extractor("model").digest == "of its model"
 
 
+def test_a_package_s_digest_is_read_again_for_every_batch(
+    install_source: Callable[..., None],
+) -> None:
+    install_source("changing", "images[:, 0, 0]")
+    assert find_extractors("changing+hog")[0].digest == ""
+    sys.modules["plugin_changing"].extract.digest = "changed"
+    assert find_extractors("changing+hog")[0].digest == "changed"
+
+
 def test_ours_win_over_a_package_s_features_of_the_same_name(
     install_source: Callable[..., None],
 ) -> None:
@@ -105,7 +114,7 @@ def test_ours_win_over_a_package_s_features_of_the_same_name(
 @pytest.mark.parametrize(
     ("name", "expression", "message"),
     [
-        ("listed", "[0]", "gave list, not an array"),
+        ("listed", "[0]", "gave list, not a NumPy array"),
         ("flat", "images[:, 0, 0, 0]", r"gave shape \(3,\), not \(3, n_features\)"),
         ("short", "images[1:, 0, 0]", r"gave shape \(2, 3\)"),
         ("empty", "np.empty((3, 0), np.float32)", r"gave shape \(3, 0\)"),

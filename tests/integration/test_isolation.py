@@ -151,13 +151,13 @@ def test_the_caller_hears_that_it_waits_and_may_interrupt(
 ) -> None:
     calls = iter([None, None, KeyboardInterrupt])
 
-    def on_wait() -> None:
+    def checkpoint() -> None:
         if call := next(calls):
             raise call
 
     monkeypatch.setattr("shoal.worker.images.decoder_process.WAIT_SECONDS", 0.3)
     path = make_image(tmp_path / "a.png")
-    with IsolatedLoader(2, LIMITS, 30, MEMORY_BYTES, on_wait, "faulty_decoder:load") as loader:
+    with IsolatedLoader(2, LIMITS, 30, MEMORY_BYTES, checkpoint, "faulty_decoder:load") as loader:
         with pytest.raises(KeyboardInterrupt):
             loader.load(tmp_path / "endless.png")
         calls = iter([None] * 100)

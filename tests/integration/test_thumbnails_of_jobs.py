@@ -7,7 +7,7 @@ from PIL import Image
 from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Commit
 from shoal.worker.images.loading import load_image
-from shoal.worker.images.thumbnails import cut_page, make_tiles
+from shoal.worker.images.thumbnails import cut_sheet, make_tiles
 from shoal.worker.stages.loading.loading import load_batch
 
 SMALL = {"image_size": 8, "clusters": 3}
@@ -23,7 +23,7 @@ def check_tiles(context):
         results = context.results(ledger.job_id)
         paths = results.loaded_paths(batch)
         images = np.stack([load_image(source / path, 8, context.limits) for path in paths])
-        tiles = cut_page(list(results.thumbnails())[batch], len(paths))
+        tiles = cut_sheet(list(results.thumbnails())[batch], len(paths))
         apart = np.abs(tiles.astype(int)[:, None] - make_tiles(images)).mean(axis=(2, 3, 4))
         assert apart.argmin(axis=1).tolist() == list(range(len(paths)))
         assert apart.diagonal().max() < CLOSE
@@ -71,7 +71,7 @@ def test_a_huge_job_has_a_tile_for_its_sample_alone(context, submit, load, mixed
     results = context.results(ledger.job_id)
     shown = [results.paths(0)[position] for position in sample_positions(0, 43, 43)]
     loaded = [path for path in results.loaded_paths(0) if path in shown]
-    tiles = cut_page(next(results.thumbnails()), len(loaded))
+    tiles = cut_sheet(next(results.thumbnails()), len(loaded))
     images = [load_image(mixed / path, 8, context.limits) for path in loaded]
     assert len(loaded) < len(shown) == 20
     assert np.abs(tiles.astype(int) - make_tiles(np.stack(images))).mean() < CLOSE

@@ -7,7 +7,7 @@ from shoal.shared.errors import JobFailedError
 from shoal.shared.jobs import Algorithm
 from shoal.worker.clustering.centroids import measure_inertia, nearest
 from shoal.worker.clustering.clustering import Clustering
-from shoal.worker.clustering.density import find_dense_clusters
+from shoal.worker.clustering.density import fit_hdbscan
 from shoal.worker.clustering.references import References
 from shoal.worker.model.model import Model
 
@@ -29,19 +29,19 @@ def make_blobs() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
 def test_clusters_are_numbered_by_size_and_the_same_each_time(algorithm: Algorithm) -> None:
     rows, truth = make_blobs()
     clustering = Clustering(algorithm=algorithm, n_clusters=3)
-    found = clustering.find(rows, rows)
+    found = clustering.fit(rows, rows)
     labels = nearest(rows, found.centroids)
     assert adjusted_rand_score(truth, labels) == 1
     assert tuple(np.bincount(labels)) == SIZES
     assert found.inertia == pytest.approx(((rows - found.centroids[labels]) ** 2).sum())
-    np.testing.assert_array_equal(found.centroids, clustering.find(rows, rows).centroids)
+    np.testing.assert_array_equal(found.centroids, clustering.fit(rows, rows).centroids)
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.MINIBATCH])
 def test_the_seed_decides_where_rows_have_no_clusters(algorithm: Algorithm) -> None:
     rows = np.random.default_rng(0).uniform(size=(2_000, 3))
     first, again, other = (
-        Clustering(algorithm=algorithm, n_clusters=5, random_state=seed).find(rows, rows).centroids
+        Clustering(algorithm=algorithm, n_clusters=5, random_state=seed).fit(rows, rows).centroids
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first, again)
@@ -51,7 +51,7 @@ def test_the_seed_decides_where_rows_have_no_clusters(algorithm: Algorithm) -> N
 @pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.MINIBATCH])
 def test_there_are_at_most_as_many_clusters_as_distinct_rows(algorithm: Algorithm) -> None:
     rows = np.repeat([[0.0], [1.0], [2.0]], 5000, axis=0)
-    found = Clustering(algorithm=algorithm, n_clusters=5).find(rows, rows)
+    found = Clustering(algorithm=algorithm, n_clusters=5).fit(rows, rows)
     np.testing.assert_allclose(found.centroids, [[0], [1], [2]])
 
 
@@ -60,7 +60,7 @@ def test_mini_batches_make_more_clusters_than_a_batch_has_rows(
 ) -> None:
     monkeypatch.setattr("shoal.worker.clustering.minibatch.BATCH_ROWS", 4)
     rows = np.arange(50.0)[:, None]
-    found = Clustering(algorithm=Algorithm.MINIBATCH, n_clusters=20).find(rows, rows)
+    found = Clustering(algorithm=Algorithm.MINIBATCH, n_clusters=20).fit(rows, rows)
     assert 10 <= len(found.centroids) <= 20
 
 
@@ -71,13 +71,13 @@ def test_every_algorithm_stops_between_its_steps() -> None:
     rows, _ = make_blobs()
     for algorithm in Algorithm:
         with pytest.raises(KeyboardInterrupt):
-            Clustering(algorithm=algorithm, n_clusters=3, checkpoint=stop).find(rows, rows)
+            Clustering(algorithm=algorithm, n_clusters=3, checkpoint=stop).fit(rows, rows)
 
 
 def test_dense_clusters_are_numbered_by_size_and_far_rows_are_noise() -> None:
     rows, truth = make_blobs()
     far = np.vstack([rows, [[500, -500, 0, 0]]])
-    found = Clustering(algorithm=Algorithm.HDBSCAN, n_clusters="auto").find(far, far)
+    found = Clustering(algorithm=Algorithm.HDBSCAN, n_clusters="auto").fit(far, far)
     labels = found.references.label(far.astype(np.float32))
     assert labels[-1] == -1
     inside = labels[:-1] >= 0
@@ -91,7 +91,7 @@ def test_dense_clusters_are_numbered_by_size_and_far_rows_are_noise() -> None:
 
 def test_further_rows_get_the_label_of_their_cloud_or_are_noise() -> None:
     rows, truth = make_blobs()
-    references = find_dense_clusters(rows[::2], 0, go_on).references
+    references = fit_hdbscan(rows[::2], 0, go_on).references
     labels = references.label(rows[1::2])
     assert adjusted_rand_score(truth[1::2][labels >= 0], labels[labels >= 0]) == 1
     assert abs((labels < 0).mean() - (references.labels < 0).mean()) < 0.1
@@ -100,7 +100,7 @@ def test_further_rows_get_the_label_of_their_cloud_or_are_noise() -> None:
 
 def test_the_references_themselves_keep_their_labels() -> None:
     rows = np.random.default_rng(1).standard_normal((400, 3)) ** 3
-    references = find_dense_clusters(rows, 0, go_on).references
+    references = fit_hdbscan(rows, 0, go_on).references
     np.testing.assert_array_equal(references.label(references.coordinates), references.labels)
 
 
@@ -117,15 +117,15 @@ def test_a_sample_is_bounded_and_rows_without_clusters_are_told(
 ) -> None:
     monkeypatch.setattr("shoal.worker.clustering.density.MOST_REFERENCES", 300)
     rows, _ = make_blobs()
-    many = find_dense_clusters(rows, 0, go_on).references
+    many = fit_hdbscan(rows, 0, go_on).references
     assert many.coordinates.shape == (300, 4)
     with pytest.raises(JobFailedError, match="use --algorithm kmeans"):
-        find_dense_clusters(rows[:3], 0, go_on)
+        fit_hdbscan(rows[:3], 0, go_on)
 
 
 def test_a_model_with_references_labels_as_they_do_and_survives_its_file() -> None:
     rows, _ = make_blobs()
-    found = find_dense_clusters(rows, 0, go_on)
+    found = fit_hdbscan(rows, 0, go_on)
     model = Model(
         mean=np.zeros(4),
         scale=np.ones(4),

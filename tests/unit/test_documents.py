@@ -314,7 +314,7 @@ def test_the_readme_promises_no_more_speed_than_was_measured() -> None:
 KINDS = {
     "an extractor": re.compile(r"\blbp\b", re.IGNORECASE),
     "a plot": re.compile(r"\"variance\"|plot_variance|PlotName\.VARIANCE"),
-    "an algorithm": re.compile(r"\"minibatch\"|\bMINIBATCH\b|\| minibatch |find_minibatch"),
+    "an algorithm": re.compile(r"\"minibatch\"|\bMINIBATCH\b|\| minibatch |fit_minibatch"),
     "a stage": re.compile(r"\bLABELLING\b"),
 }
 

@@ -171,7 +171,7 @@ def test_a_model_of_images_and_texts_is_refused(model: Path) -> None:
 def test_a_model_of_rows_is_refused(model: Path) -> None:
     same = [node("Identity", "rows", "same")]
     write_graph(model, same, [tensor("rows", FLOAT, [1, 9])], [tensor("same", FLOAT, [1, 9])])
-    with pytest.raises(UsageError, match=r"shape \[1, 9\], not of four dimensions"):
+    with pytest.raises(UsageError, match=r"shape \[1, 9\], which does not have four"):
         check_model(model)
 
 
@@ -225,3 +225,20 @@ def test_a_forked_worker_runs_a_session_of_its_own() -> None:
     with multiprocessing.get_context("fork").Pool(1) as pool:
         there = pool.apply_async(make_embedding().extract, (images,)).get(timeout=60)
     assert np.array_equal(here, there)
+
+
+def test_a_forked_worker_notices_that_a_model_has_changed_and_this_one_keeps_its_own(
+    model: Path,
+) -> None:
+    write_mean_color(model, FLOAT, ["n", 3, 4, 4])
+    write_notes(model, output="mean", **HALVES)
+    before = find_digest(model)
+    write_notes(model, output="mean", **HALVES, scale=1)
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        there = pool.apply_async(find_digest, (model,)).get(timeout=60)
+    assert there == check_model(model) != before
+    assert find_digest(model) == before
+
+
+def find_digest(model: Path) -> str:
+    return find_extractors("embedding", model)[0].digest

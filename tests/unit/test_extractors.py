@@ -56,6 +56,13 @@ def test_images_of_any_size_have_finite_features(name: str, image_size: int) -> 
     assert np.isfinite(features).all()
 
 
+def test_extractors_are_looked_up_once_and_an_unknown_name_each_time() -> None:
+    assert find_extractors("hog+color") is find_extractors("hog+color")
+    for _ in range(2):
+        with pytest.raises(UsageError, match="'hogs'"):
+            find_extractors("hogs+color")
+
+
 @pytest.mark.parametrize(("name", "n_features"), [("color", 51), ("hog", 1764), ("lbp", 160)])
 def test_features_are_as_many_for_large_images_as_for_small(name: str, n_features: int) -> None:
     for image_size in (32, 64, 128):

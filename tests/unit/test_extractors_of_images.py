@@ -11,7 +11,7 @@ from skimage.feature import hog, local_binary_pattern
 from shoal.worker.extractors.color import N_BINS, extract_color
 from shoal.worker.extractors.grey import make_grey
 from shoal.worker.extractors.hog import extract_hog
-from shoal.worker.extractors.lbp import extract_lbp, find_patterns
+from shoal.worker.extractors.lbp import classify_patterns, extract_lbp
 
 SIZES = [16, 32, 64, 75]
 
@@ -57,19 +57,19 @@ def test_patterns_are_those_of_scikit_image(image_size: int) -> None:
     grey = cut_grey(image_size)
     expected = np.stack([local_binary_pattern(image, 8, 1, "uniform") for image in grey])
     # It rounds where neighbours are equal, about one pixel in 50,000.
-    assert (find_patterns(grey.astype(np.int32)) == expected).mean() > 0.9995
+    assert (classify_patterns(grey.astype(np.int32)) == expected).mean() > 0.9995
 
 
 def test_patterns_of_noise_are_exactly_those_of_scikit_image() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (4, 40, 40)).astype(np.uint8)
     expected = np.stack([local_binary_pattern(image, 8, 1, "uniform") for image in noise])
-    assert np.array_equal(find_patterns(noise.astype(np.int32)), expected)
+    assert np.array_equal(classify_patterns(noise.astype(np.int32)), expected)
 
 
 def test_patterns_of_a_bright_dot_are_those_worked_out_by_hand() -> None:
     dot = np.full((1, 5, 5), 100, np.int32)
     dot[0, 2, 2] = 200
-    patterns = find_patterns(dot)[0]
+    patterns = classify_patterns(dot)[0]
     # The dot is brighter than all its neighbours; the others have none that is darker.
     assert patterns[2, 2] == 0
     assert patterns[1:4, 1:4].ravel().tolist() == [8, 8, 8, 8, 0, 8, 8, 8, 8]

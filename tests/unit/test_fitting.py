@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from shoal.worker.clustering.centroids import nearest, number_by_size
 from shoal.worker.clustering.clustering import Clustering
-from shoal.worker.clustering.kmeans import find_kmeans_clusters
+from shoal.worker.clustering.kmeans import fit_kmeans
 from shoal.worker.model.fitting import fit_model
 
 
@@ -48,7 +48,7 @@ def test_kmeans_by_single_iterations_ends_where_scikit_learn_does(
     expected = KMeans(n_clusters=5, random_state=0).fit(coordinates)
     monkeypatch.setattr("shoal.worker.clustering.kmeans.KMEANS_STEP", 1)
     steps: list[int] = []
-    found = find_kmeans_clusters(coordinates, 5, 0, lambda: steps.append(1))
+    found = fit_kmeans(coordinates, 5, 0, lambda: steps.append(1))
     assert len(steps) == expected.n_iter_ > 10
     assert adjusted_rand_score(expected.labels_, nearest(coordinates, found.centroids)) == 1
     assert found.inertia == pytest.approx(expected.inertia_, rel=1e-12)

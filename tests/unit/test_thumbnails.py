@@ -1,4 +1,4 @@
-"""A batch's images on one page of small tiles."""
+"""A batch's images on one sheet of small tiles."""
 
 from io import BytesIO
 
@@ -13,7 +13,7 @@ from shoal.shared.images.thumbnails import (
     estimate_sheet_bytes,
     sample_positions,
 )
-from shoal.worker.images.thumbnails import cut_page, lay_out, make_page, make_tiles
+from shoal.worker.images.thumbnails import cut_sheet, lay_out, make_sheet, make_tiles
 
 NOISE = np.random.default_rng(0).integers(0, 256, (1024, 32, 32, 3), np.uint8)
 
@@ -40,25 +40,25 @@ def test_the_upper_left_of_an_image_is_the_upper_left_of_its_tile():
 
 
 @pytest.mark.parametrize("n_tiles", [1, 31, 32, 33, 70])
-def test_tiles_are_on_the_page_in_their_order_with_32_in_a_row(n_tiles):
+def test_tiles_are_on_the_sheet_in_their_order_with_32_in_a_row(n_tiles):
     tiles = plain(*range(0, 3 * n_tiles, 3))
-    page = make_page(tiles, n_tiles)
-    width, height = Image.open(BytesIO(page)).size
+    sheet = make_sheet(tiles, n_tiles)
+    width, height = Image.open(BytesIO(sheet)).size
     assert (width, height) == (min(n_tiles, 32) * 32, -(-n_tiles // 32) * 32)
-    cut = cut_page(page, n_tiles)
+    cut = cut_sheet(sheet, n_tiles)
     assert np.abs(cut.mean(axis=(1, 2, 3)) - tiles.mean(axis=(1, 2, 3))).max() < 1
     assert (lay_out(tiles)[:32, :32] == tiles[0]).all()
 
 
-def test_no_tiles_make_no_page():
-    assert make_page(make_tiles(np.empty((0, 8, 8, 3), np.uint8)), 10) == b""
+def test_no_tiles_make_no_sheet():
+    assert make_sheet(make_tiles(np.empty((0, 8, 8, 3), np.uint8)), 10) == b""
 
 
 @pytest.mark.parametrize("total", [100, 20_000, MOST_POINTS, 10**9])
-def test_all_pages_of_a_job_keep_within_their_bytes_even_of_noise(total):
+def test_all_sheets_of_a_job_keep_within_their_bytes_even_of_noise(total):
     shown = min(total, MOST_POINTS)
     tiles = NOISE[:shown]
-    assert len(make_page(tiles, total)) / len(tiles) * shown <= SHEETS_BYTES
+    assert len(make_sheet(tiles, total)) / len(tiles) * shown <= SHEETS_BYTES
     assert estimate_sheet_bytes(total) <= 1.1 * SHEETS_BYTES
 
 

@@ -1,1 +1,1 @@
-"""Clusters among the principal components of images: an algorithm a module."""
+"""Clusters among the principal components of images: one module per algorithm."""

@@ -1,4 +1,4 @@
-"""Centroids: which is nearest to a row, and in what order they are numbered."""
+"""Centroids: the nearest to a row, their order, and how far their rows are."""
 
 from typing import Any
 
@@ -11,7 +11,15 @@ Float64 = NDArray[np.float64]
 
 
 def nearest(coordinates: NDArray[Any], centroids: Float64) -> NDArray[np.int32]:
-    """Return the number of the centroid nearest to each row, the lowest of equals."""
+    """Return the number of the centroid nearest to each row; of equals, the lowest.
+
+    Args:
+        coordinates: Shape (n_rows, n_components).
+        centroids: Shape (n_clusters, n_components).
+
+    Returns:
+        Numbers of shape (n_rows,).
+    """
     labels = np.empty(len(coordinates), np.int32)
     half_norms = (centroids**2).sum(axis=1) / 2
     for start in range(0, len(coordinates), NEAREST_ROWS):
@@ -21,7 +29,15 @@ def nearest(coordinates: NDArray[Any], centroids: Float64) -> NDArray[np.int32]:
 
 
 def number_by_size(coordinates: Float64, centroids: Float64) -> Float64:
-    """Return the centroids that have rows, largest first; equals in the order of their values."""
+    """Sort centroids by falling number of rows; equals by their values.
+
+    Args:
+        coordinates: Shape (n_rows, n_components).
+        centroids: Shape (n, n_components).
+
+    Returns:
+        The distinct centroids that have rows, shape (n_clusters, n_components).
+    """
     centroids = np.unique(centroids, axis=0)
     sizes = np.bincount(nearest(coordinates, centroids), minlength=len(centroids))
     by_size = np.argsort(-sizes, kind="stable")
@@ -29,7 +45,13 @@ def number_by_size(coordinates: Float64, centroids: Float64) -> Float64:
 
 
 def measure_inertia(coordinates: Float64, centroids: Float64, labels: NDArray[np.int32]) -> float:
-    """Return the sum of squared distances of rows to their centroids, noise left out."""
+    """Sum up the squared distances of rows to their centroids, without noise.
+
+    Args:
+        coordinates: Shape (n_rows, n_components).
+        centroids: Shape (n_clusters, n_components).
+        labels: Number of each row's centroid, -1 for noise; shape (n_rows,).
+    """
     total = 0.0
     for start in range(0, len(coordinates), NEAREST_ROWS):
         own = labels[start : start + NEAREST_ROWS]

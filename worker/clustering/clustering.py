@@ -1,6 +1,5 @@
-"""Clustering: the algorithm that a job names, with its parameters."""
+"""Clustering: the algorithm of a job, with its parameters."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any, Literal
@@ -8,11 +7,12 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 
 from shoal.shared.jobs import AUTO, Algorithm
+from shoal.worker import Checkpoint
 from shoal.worker.clustering.choosing import choose_clusters
 from shoal.worker.clustering.clusters import Clusters
-from shoal.worker.clustering.density import find_dense_clusters
-from shoal.worker.clustering.kmeans import Float64, find_kmeans_clusters
-from shoal.worker.clustering.minibatch import find_minibatch_clusters
+from shoal.worker.clustering.density import fit_hdbscan
+from shoal.worker.clustering.kmeans import Float64, fit_kmeans
+from shoal.worker.clustering.minibatch import fit_minibatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,57 +20,56 @@ class Clustering:
     """How rows are clustered.
 
     Attributes:
+        n_clusters: Clusters wanted, or "auto"; HDBSCAN finds its own number.
         algorithm: As in a job's request.
-        n_clusters: Clusters to find, or "auto"; HDBSCAN finds its own number.
         random_state: Seed.
-        n_init: Starts of KMeans, of which the best counts.
-        checkpoint: Called between steps, most of a second or two at most; may raise to stop.
+        n_init: Starts of KMeans, of which the best is kept.
+        checkpoint: Called between steps, most of which take at most a second or two; may raise to
+            stop.
     """
 
     n_clusters: int | Literal["auto"]
     algorithm: Algorithm = Algorithm.KMEANS
     random_state: int = 0
     n_init: int = 1
-    checkpoint: Callable[[], None] = lambda: None
+    checkpoint: Checkpoint = lambda: None
 
-    def find(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
-        """Return the clusters of rows; the same arguments give the same bits.
+    def fit(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
+        """Fit clusters to rows; the same arguments give the same bits.
 
-        Rows with fewer distinct values than ``n_clusters`` give fewer clusters.
+        There are at most as many clusters as distinct rows.
 
         Args:
             coordinates: Principal components of the rows, shape (n_rows, n_components).
-            rows: The rows themselves, which tell how many are distinct; shape (n_rows, n_features).
+            rows: The rows themselves, to count distinct ones, shape (n_rows, n_features).
 
         Raises:
             JobFailedError: HDBSCAN found no cluster.
         """
         if self.algorithm == Algorithm.HDBSCAN:
-            return find_dense_clusters(coordinates, self.random_state, self.checkpoint)
+            return fit_hdbscan(coordinates, self.random_state, self.checkpoint)
         choice, wanted = None, self.n_clusters
         if wanted == AUTO:
             choice = choose_clusters(coordinates, self.random_state, self.checkpoint)
             wanted = choice.n_clusters
-        clusters = self._find(coordinates, _count_distinct(rows, wanted))
+        clusters = self._fit(coordinates, _count_distinct(rows, wanted))
         return replace(clusters, choice=choice)
 
-    def _find(self, coordinates: Float64, n_clusters: int) -> Clusters:
+    def _fit(self, coordinates: Float64, n_clusters: int) -> Clusters:
         if self.algorithm == Algorithm.MINIBATCH:
-            return find_minibatch_clusters(
-                coordinates, n_clusters, self.random_state, self.checkpoint
-            )
-        # The first seed is that of scikit-learn's only start.
+            return fit_minibatch(coordinates, n_clusters, self.random_state, self.checkpoint)
+        # With one start, the seed is the one that scikit-learn would use.
         fits = (
-            find_kmeans_clusters(coordinates, n_clusters, seed % 2**32, self.checkpoint)
+            fit_kmeans(coordinates, n_clusters, seed % 2**32, self.checkpoint)
             for seed in range(self.random_state, self.random_state + self.n_init)
         )
         return min(fits, key=attrgetter("inertia"))
 
 
 def _count_distinct(rows: NDArray[Any], most: int) -> int:
-    """Return how many rows differ, or ``most`` as soon as that many do.
+    """Count the distinct rows, up to ``most``.
 
-    Of the rows and not of their coordinates: in those, equal rows can differ in the last bit.
+    It compares rows and not their coordinates, in which equal rows can differ in the last bit.
     """
     distinct: set[int] = set()
     for row in rows:

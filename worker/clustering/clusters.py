@@ -1,4 +1,4 @@
-"""What an algorithm found."""
+"""The result of a clustering algorithm."""
 
 from dataclasses import dataclass, field
 
@@ -14,10 +14,10 @@ class Clusters:
     """Clusters among rows of principal components.
 
     Attributes:
-        centroids: By falling cluster size, shape (n_clusters, n_components).
+        centroids: Centres of the clusters by falling size, shape (n_clusters, n_components).
         inertia: Sum of squared distances of the rows to their centroids.
-        references: Rows that tell the cluster of others; none where the nearest centroid does.
-        choice: How their number was chosen; None where it was given.
+        references: Rows by which others are labelled; empty if the nearest centroid decides.
+        choice: How the number of clusters was chosen; None if it was given.
     """
 
     centroids: NDArray[np.float64]

@@ -1,6 +1,8 @@
-"""HDBSCAN: clusters where rows lie densely, whatever their shape and number; the rest is noise."""
+"""HDBSCAN: clusters of any shape and number where rows lie densely; the rest is noise.
 
-from collections.abc import Callable
+R. Campello, D. Moulavi and J. Sander, Density-Based Clustering Based on Hierarchical Density
+Estimates, PAKDD 2013.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import NOISE
+from shoal.worker import Checkpoint
 from shoal.worker.clustering.centroids import measure_inertia
 from shoal.worker.clustering.clusters import Clusters
 from shoal.worker.clustering.references import References
@@ -16,9 +19,10 @@ from shoal.worker.clustering.sampling import choose_rows
 
 # HDBSCAN compares all rows with each other: 5,000 of 10 components take 1 s on one core.
 MOST_REFERENCES = 5000
-# In more dimensions all rows are about as far from each other.
+# In more dimensions, all rows are about equally far from each other.
 DIMENSIONS = 10
-# Both by measurement on digits, LFW and Fashion-MNIST: more of either, and most images are noise.
+# Share and neighbours were measured on digits, LFW and Fashion-MNIST: with more of either, most
+# images are noise.
 CLUSTER_SHARE = 0.02
 LEAST_CLUSTER_ROWS = 5
 NEIGHBOURS = 2
@@ -29,33 +33,39 @@ Float64 = NDArray[np.float64]
 Int32 = NDArray[np.int32]
 
 
-def find_dense_clusters(
-    coordinates: Float64, random_state: int, checkpoint: Callable[[], None]
-) -> Clusters:
-    """Return the clusters that HDBSCAN finds (Campello, Moulavi and Sander 2013), largest first.
+def fit_hdbscan(coordinates: Float64, random_state: int, checkpoint: Checkpoint) -> Clusters:
+    """Fit scikit-learn's HDBSCAN.
 
     It is fitted on the first 10 components of a fixed random sample of at most 5,000 rows, which
-    become references for all others. A cluster has at least a fiftieth of them: what is rarer is
-    noise.
+    become references for all others. A cluster has at least a fiftieth of the sample; smaller
+    groups are noise.
+
+    Args:
+        coordinates: Principal components by falling variance, shape (n_rows, n_components).
+        random_state: Seed of the sample.
+        checkpoint: Called between steps; may raise to stop.
+
+    Returns:
+        Clusters by falling size, with references.
 
     Raises:
         JobFailedError: There is no cluster.
     """
     rows = choose_rows(len(coordinates), MOST_REFERENCES, random_state)
     sample = coordinates[rows, :DIMENSIONS].astype(np.float32)
-    labels = _find_dense_labels(sample)
+    labels = _label_sample(sample)
     if not (labels >= 0).any():
         raise JobFailedError(
-            "HDBSCAN found no cluster, the images lie about evenly: use --algorithm kmeans,"
-            " or other --features."
+            "HDBSCAN found no cluster, because the images are spread evenly: use --algorithm"
+            " kmeans or other --features."
         )
     checkpoint()
-    references = References(sample, labels, _find_radii(sample, labels))
+    references = References(sample, labels, _measure_radii(sample, labels))
     return _sum_up(coordinates, references, references.label(coordinates, checkpoint))
 
 
-def _find_dense_labels(sample: Float32) -> Int32:
-    """Return HDBSCAN's label of each row, -1 for noise; shape (n_rows,)."""
+def _label_sample(sample: Float32) -> Int32:
+    """Label each row by HDBSCAN, -1 for noise; shape (n_rows,)."""
     least = max(LEAST_CLUSTER_ROWS, int(CLUSTER_SHARE * len(sample)))
     if len(sample) < least:
         return np.full(len(sample), NOISE, np.int32)
@@ -63,31 +73,32 @@ def _find_dense_labels(sample: Float32) -> Int32:
     return np.asarray(hdbscan.fit(sample.astype(np.float64)).labels_, np.int32)
 
 
-def _find_radii(sample: Float32, labels: Int32) -> Float32:
-    """Return how far around each reference its cluster reaches: one radius for each cluster.
+def _measure_radii(sample: Float32, labels: Int32) -> Float32:
+    """Measure how far around each reference its cluster reaches: one radius per cluster.
 
-    HDBSCAN itself cannot label further rows. So each reference is labelled as if it were one, by
-    its nearest other. Of those that are nearest to a cluster's member, as many are to be within
-    the radius as are members: further rows are then noise about as often as the sample's.
+    HDBSCAN itself cannot label further rows. So each reference is treated like a further row, which
+    is labelled by its nearest reference. Among those whose nearest is a member of a cluster, the
+    radius covers as many as are members themselves: further rows are then noise about as often as
+    rows of the sample.
     """
     distances, neighbours = NearestNeighbors(n_neighbors=2).fit(sample).kneighbors(sample)
-    # Copies of one image lie apart by rounding only.
+    # Copies of one image differ by rounding only.
     least = float(ROUNDING * sample.std())
     radii = np.zeros(len(sample), np.float32)
     nearest_label = labels[neighbours[:, 1]]
     for label in range(int(labels.max()) + 1):
-        beside = nearest_label == label
-        members = int((labels[beside] == label).sum())
-        reached = np.sort(distances[beside, 1])[:members]
+        near = nearest_label == label
+        members = int((labels[near] == label).sum())
+        reached = np.sort(distances[near, 1])[:members]
         radii[labels == label] = max([least, *reached[-1:]])
     return radii
 
 
 def _sum_up(coordinates: Float64, references: References, labels: Int32) -> Clusters:
-    """Return the clusters of labelled rows, numbered by falling size, noise left out."""
+    """Make clusters of labelled rows, numbered by falling size, without the noise."""
     sizes = np.bincount(labels[labels >= 0], minlength=int(references.labels.max()) + 1)
     by_size = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
-    numbers = np.full(len(sizes) + 1, NOISE)  # the last is that of noise itself
+    numbers = np.full(len(sizes) + 1, NOISE)  # the last one is for the label -1
     numbers[by_size] = np.arange(len(by_size))
     labels = numbers[labels].astype(np.int32)
     centroids = np.stack([coordinates[labels == n].mean(axis=0) for n in range(len(by_size))])

@@ -1,36 +1,44 @@
-"""KMeans, in steps between which a job can stop."""
+"""KMeans, in steps between which a job can be stopped."""
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
+from shoal.worker import Checkpoint
 from shoal.worker.clustering.centroids import number_by_size
 from shoal.worker.clustering.clusters import Clusters
 
 KMEANS_ITERATIONS = 300
-KMEANS_TOLERANCE = 1e-4  # of the variance; both as scikit-learn has them
+KMEANS_TOLERANCE = 1e-4  # of the variance; both are scikit-learn's defaults
 KMEANS_STEP = 2e10  # multiplications without a checkpoint: at most 15 s, in most fits under 2 s
 
 Float64 = NDArray[np.float64]
 
 
-def find_kmeans_clusters(
-    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Callable[[], None]
+def fit_kmeans(
+    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Checkpoint
 ) -> Clusters:
-    """Return scikit-learn's clusters, largest first and without empty ones.
+    """Fit scikit-learn's KMeans, started by k-means++ (D. Arthur and S. Vassilvitskii, SODA 2007).
 
-    float64, though the coordinates come from float32: in 248 fits of 2 components, k-means++ drew
-    scikit-learn's rows in all of them; in float32, it drew another once.
+    Args:
+        coordinates: Principal components, shape (n_rows, n_components). They are float64 although
+            they come from float32: k-means++ then drew the same rows as scikit-learn in all of
+            248 fits of 2 components; in float32, it drew another row in one of them.
+        n_clusters: Clusters wanted, at most n_rows.
+        random_state: Seed, below 2**32.
+        checkpoint: Called between steps; may raise to stop.
+
+    Returns:
+        Clusters by falling size, without empty ones.
     """
     origin = coordinates.mean(axis=0)
     centred = coordinates - origin
     centroids, _ = kmeans_plusplus(centred, n_clusters, random_state=random_state)
-    # One iteration at a time where there is much to do, so that a job can stop: two to four times
-    # slower. Not a few at a time: after the last of them, scikit-learn does not say if it is done.
+    # Large fits run one iteration at a time, two to four times slower, so that a job can stop.
+    # Not several at a time: scikit-learn does not say whether the last one converged.
     multiplications = KMEANS_ITERATIONS * centred.size * n_clusters
     iterations = KMEANS_ITERATIONS if multiplications <= KMEANS_STEP else 1
     still = KMEANS_TOLERANCE * centred.var(axis=0).mean()

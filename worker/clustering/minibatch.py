@@ -1,11 +1,13 @@
-"""KMeans in mini-batches: for very many rows and clusters."""
+"""KMeans in mini-batches, for very many rows and clusters.
 
-from collections.abc import Callable
+D. Sculley, Web-Scale K-Means Clustering, WWW 2010.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 
+from shoal.worker import Checkpoint
 from shoal.worker.clustering.centroids import measure_inertia, nearest, number_by_size
 from shoal.worker.clustering.clusters import Clusters
 from shoal.worker.clustering.sampling import choose_rows
@@ -13,26 +15,36 @@ from shoal.worker.clustering.sampling import choose_rows
 BATCH_ROWS = 4096
 MOST_BATCHES = 200
 MINIBATCH_STARTS = 3
-STILL = 1e-4  # of the standard deviation
+TOLERANCE = 1e-4  # of the standard deviation
 
 Float64 = NDArray[np.float64]
 
 
-def find_minibatch_clusters(
-    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Callable[[], None]
+def fit_minibatch(
+    coordinates: Float64, n_clusters: int, random_state: int, checkpoint: Checkpoint
 ) -> Clusters:
-    """Return MiniBatchKMeans' clusters, largest first and without empty ones.
+    """Fit scikit-learn's MiniBatchKMeans.
 
-    At most 200 batches of 4,096 rows are looked at (Sculley 2010), however many rows there are.
+    It uses at most 200 batches of 4,096 rows, however many rows there are; a batch has at least
+    as many rows as there are clusters.
+
+    Args:
+        coordinates: Principal components, shape (n_rows, n_components).
+        n_clusters: Clusters wanted, at most n_rows.
+        random_state: Seed.
+        checkpoint: Called before each batch; may raise to stop.
+
+    Returns:
+        Clusters by falling size, without empty ones.
     """
     generator = np.random.default_rng(random_state)
-    # It starts with at least as many rows as clusters.
+    # The first fit needs at least as many rows as clusters.
     size = min(max(BATCH_ROWS, n_clusters), len(coordinates))
     start = coordinates[choose_rows(len(coordinates), MINIBATCH_STARTS * size, random_state)]
     kmeans = MiniBatchKMeans(
         n_clusters, batch_size=size, n_init=MINIBATCH_STARTS, random_state=random_state
     )
-    still = STILL * start.std()
+    still = TOLERANCE * start.std()
     kmeans.partial_fit(start)
     for _ in range(MOST_BATCHES):
         checkpoint()

@@ -1,9 +1,9 @@
-"""Extractors: what of an image is compared. Decoded images in, features out.
+"""Extractors: what is compared of an image. Decoded images in, features out.
 
 Each is pure: images of shape (n_samples, image_size, image_size, 3), uint8 RGB, give features
-of shape (n_samples, n_features), uint8 or float32 and finite. The same image gives the same
-features, to the last bit, whatever the images beside it: jobs are split into batches in ways
-that must not show.
+of shape (n_samples, n_features), uint8 or float32 and finite. An image gives the same features,
+to the last bit, whatever other images are passed with it: results must not depend on how a job
+is split into batches.
 """
 
 from shoal.worker.extractors.extractor import (

@@ -1,4 +1,4 @@
-"""Embedding: images are alike in which a trained network sees the same."""
+"""Embedding: images are alike if a trained network gives similar features for them."""
 
 import os
 from functools import cache, partial
@@ -13,10 +13,12 @@ SHIPPED_MODEL = Path(__file__).parent / "models" / "efficientnet-lite0.onnx"
 
 
 def make_embedding(model: Path | None = None) -> Extractor:
-    """Return the extractor of a model, whose size is that which the model takes.
+    """Make the extractor of a model; its ``image_size`` is the one that the model takes.
+
+    The model is loaded once per process, whatever becomes of its file.
 
     Args:
-        model: ONNX file; None is the model that Shoal ships.
+        model: ONNX file; None: the model that Shoal ships.
 
     Raises:
         UsageError: onnxruntime is missing, or the model does not fit.
@@ -28,7 +30,10 @@ def make_embedding(model: Path | None = None) -> Extractor:
 
 
 def check_model(model: Path | None = None) -> str:
-    """Return the digest of a model that works: it was loaded, and has seen a black image.
+    """Check that a model can be loaded and run, on a black image, and return its digest.
+
+    Args:
+        model: As for ``make_embedding``.
 
     Raises:
         UsageError: onnxruntime is missing, or the model does not fit.
@@ -40,16 +45,26 @@ def check_model(model: Path | None = None) -> str:
 
 
 def embed(path: Path, images: Images) -> Features:
-    """Return what the model of ``path`` sees, of shape (n_samples, n_features), float32."""
+    """Run the model of ``path`` on images.
+
+    Args:
+        path: ONNX file.
+        images: Shape (n_samples, image_size, image_size, 3), at least one.
+
+    Returns:
+        Features of shape (n_samples, n_features), float32.
+
+    Raises:
+        UsageError: The model cannot be loaded, or fails on an image.
+    """
     return _load_model(path).embed(images)
 
 
 def _load_model(path: Path) -> ImageModel:
-    """Return a model, loaded once in each process."""
     return _load_model_in(os.getpid(), path)
 
 
 @cache
 def _load_model_in(_process: int, path: Path) -> ImageModel:
-    """Return a model that belongs to a process: a forked one must not run its parent's session."""
+    """Load a model once per process: a forked process must not run its parent's session."""
     return ImageModel.load(path)

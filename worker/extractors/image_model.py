@@ -1,4 +1,4 @@
-"""Image models: ONNX graphs that take an image and give a row of numbers."""
+"""Image models: ONNX graphs that turn an image into a row of numbers."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from shoal.shared.errors import UsageError
 from shoal.worker.extractors.extractor import Features, Images
 from shoal.worker.extractors.model_input import ModelInput
-from shoal.worker.extractors.model_notes import ModelNotes, find_notes, read_notes
+from shoal.worker.extractors.model_notes import ModelNotes, notes_path, read_notes
 
 REMEDY = "The features 'embedding' need onnxruntime: pip install onnxruntime"
-# Where exporters put the weights of models that are too large for one file.
+# Suffixes of the files in which exporters put the weights of models too large for one file.
 WEIGHTS = (".data", "_data")
 ERRORS_ONLY = 3
 
@@ -25,12 +25,12 @@ class ImageModel:
 
     Attributes:
         path: Its ONNX file.
-        session: Of onnxruntime.
+        session: An ``InferenceSession`` of onnxruntime.
         input: What the graph takes.
         output: Name of the output that is the embedding.
-        pooling: How tokens become one row: ``first``, ``mean``, or None where there are none.
-        digest: SHA-256 of the model and its notes, in hex: others may give other features. Of
-            what was loaded, whatever becomes of the file.
+        pooling: How tokens become one row: ``first``, ``mean``, or None if there are no tokens.
+        digest: SHA-256, in hex, of the model and the notes that were loaded, whatever becomes of
+            their files: others may give other features.
     """
 
     path: Path
@@ -42,11 +42,11 @@ class ImageModel:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Return the model of a file, to be run on one core.
+        """Load the model of a file, to run on one core.
 
         Raises:
-            UsageError: onnxruntime is missing, the file is no ONNX model, or not one of one
-                image.
+            UsageError: onnxruntime is missing, the file is no ONNX model, or the model does not
+                take one image.
         """
         session, notes = _open_session(path), read_notes(path)
         taken = ModelInput.read(path, session.get_inputs(), notes)
@@ -54,37 +54,36 @@ class ImageModel:
         return cls(path, session, taken, output, notes.pooling, _digest_model(path))
 
     def embed(self, images: Images) -> Features:
-        """Return what the network makes of images.
+        """Run the model on images.
 
         Args:
             images: Pixels of shape (n_samples, image_size, image_size, 3), at least one image;
-                resized where the model takes another size.
+                resized if the model takes another size.
 
         Returns:
             Features of shape (n_samples, n_features), float32.
 
         Raises:
-            UsageError: The graph fails, or its output is not a row of finite numbers an image.
+            UsageError: The graph fails, or does not give one row of finite numbers per image.
         """
-        # One by one: no image can show in the result of another, and it was as fast as any
-        # batch (71 images a second and core, 62 in batches of 8, 53 in batches of 48).
-        return np.stack([self.embed_image(image) for image in images])
+        # One by one, so that no image can affect the result of another. It was faster than
+        # batches, too: 71 images per second and core, 62 in batches of 8, 53 in batches of 48.
+        return np.stack([self._embed_image(image) for image in images])
 
-    def embed_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return the features of one image of shape (image_size, image_size, 3)."""
+    def _embed_image(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         values = {self.input.name: self.input.prepare(image)}
         try:
             (output,) = self.session.run([self.output], values)
-        # onnxruntime has a dozen kinds of its own, without a common base.
+        # onnxruntime has a dozen exceptions without a common base.
         except Exception as error:
             raise UsageError(f"{self.path} fails on an image: {error}") from error
-        row = self.pool(np.asarray(output)).astype(np.float32)
+        row = self._pool(np.asarray(output)).astype(np.float32)
         if not np.isfinite(row).all():
             raise UsageError(f"{self.path}: output {self.output} has numbers that are not finite.")
         return row
 
-    def pool(self, output: NDArray[Any]) -> NDArray[Any]:
-        """Return the only row of an output of shape (1, n_features) or (1, tokens, n_features)."""
+    def _pool(self, output: NDArray[Any]) -> NDArray[Any]:
+        """Take the only row of an output of shape (1, n_features) or (1, tokens, n_features)."""
         if output.ndim == 2 and self.pooling is None:
             rows = output
         elif output.ndim == 3 and self.pooling is not None:
@@ -93,23 +92,22 @@ class ImageModel:
             raise UsageError(
                 f"{self.path}: output {self.output} has shape {output.shape}; it must be"
                 " (n, n_features), or (n, tokens, n_features) with `pooling` in"
-                f" {find_notes(self.path).name}."
+                f" {notes_path(self.path).name}."
             )
         return rows.reshape(-1)
 
 
 def _digest_model(path: Path) -> str:
-    """Return the SHA-256 of a model's file, its weights and its notes, in hex."""
+    """Compute the SHA-256, in hex, of a model's file, its weights and its notes."""
     weights = (path.with_name(path.name + suffix) for suffix in WEIGHTS)
     digest = hashlib.sha256()
-    for part in (path, *weights, find_notes(path)):
+    for part in (path, *weights, notes_path(path)):
         content = part.read_bytes() if part.is_file() else b""
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
 
 
 def _open_session(path: Path) -> Any:
-    """Return a session of onnxruntime that runs a graph on one core."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -121,18 +119,18 @@ def _open_session(path: Path) -> Any:
     try:
         content = str(path.resolve(strict=True))
         return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
-    # As above, and OSError.
+    # onnxruntime's own, as above, and OSError.
     except Exception as error:
         raise UsageError(f"{path} cannot be used as an ONNX model: {error}") from error
 
 
 def _choose_output(path: Path, session: Any, notes: ModelNotes) -> str:
-    """Return the output that the notes name, or the only one."""
+    """Choose the output that the notes name, else the only one."""
     names = [output.name for output in session.get_outputs()]
     wanted = names if notes.output is None else [notes.output]
     if len(wanted) == 1 and wanted[0] in names:
         return str(wanted[0])
     raise UsageError(
-        f"{path} has the outputs {', '.join(names)}: `output` in {find_notes(path).name} must"
+        f"{path} has the outputs {', '.join(names)}: `output` in {notes_path(path).name} must"
         " name one."
     )

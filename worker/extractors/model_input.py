@@ -1,4 +1,4 @@
-"""Model input: what an ONNX graph takes, and how an image becomes that."""
+"""Model input: what an ONNX graph takes, and how an image is turned into that."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,29 +9,29 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UsageError
-from shoal.worker.extractors.model_notes import Channels, ModelNotes, find_notes
+from shoal.worker.extractors.model_notes import Channels, ModelNotes, notes_path
 
 RGB = 3
 BYTES, FLOATS = "tensor(uint8)", "tensor(float)"
-# Where the channels stand in a shape of four.
+# The axis of the channels, of four.
 CHANNEL_AXES = {"NCHW": 1, "NHWC": 3}
 
 
 class _MisfitError(ValueError):
-    """Why a graph is no image model of ours; becomes a UsageError that names the file."""
+    """Why a graph cannot be used; becomes a UsageError that names the file."""
 
 
 @dataclass(frozen=True)
 class ModelInput:
-    """One image as the graph takes it.
+    """How a graph takes an image.
 
     Attributes:
-        name: Of the graph's input.
+        name: Name of the graph's input.
         image_size: Width and height in pixels.
         layout: ``NCHW`` or ``NHWC``.
-        scale: Bytes are multiplied by this first.
-        mean: Of each channel: subtracted next. None: the graph takes bytes as they are.
-        std: Of each channel: divided by last.
+        scale: Bytes are first multiplied by this.
+        mean: Then this is subtracted from each channel. None: the graph takes bytes as they are.
+        std: Last, each channel is divided by this.
     """
 
     name: str
@@ -43,30 +43,38 @@ class ModelInput:
 
     @classmethod
     def read(cls, path: Path, inputs: list[Any], notes: ModelNotes) -> Self:
-        """Return the input of a graph.
+        """Read what a graph takes from its inputs and its notes.
 
         Args:
-            path: The model's, for messages.
-            inputs: Of the graph, as onnxruntime describes them: name, shape and type.
-            notes: What the graph does not tell.
+            path: The model's file, for messages.
+            inputs: The graph's inputs as onnxruntime describes them: name, shape and type.
+            notes: What the graph does not say.
 
         Raises:
-            UsageError: It is not one RGB image, or notes are missing.
+            UsageError: The graph does not take one RGB image, or notes are missing.
         """
         try:
             if len(inputs) != 1:
                 names = ", ".join(entry.name for entry in inputs)
                 raise _MisfitError(f"takes {len(inputs)} inputs ({names}), not one image")
-            layout = _find_layout(inputs[0].shape, notes)
-            image_size = _find_image_size(inputs[0].shape, layout, notes)
+            layout = _choose_layout(inputs[0].shape, notes)
+            image_size = _choose_image_size(inputs[0].shape, layout, notes)
             _check_values(inputs[0].type, notes)
         except _MisfitError as misfit:
-            raise UsageError(f"{path} {misfit} (notes: {find_notes(path).name}).") from misfit
+            raise UsageError(f"{path} {misfit} (notes: {notes_path(path).name}).") from misfit
         return cls(inputs[0].name, image_size, layout, notes.scale, notes.mean, notes.std)
 
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[Any]:
-        """Return an image of any square size as the graph takes it, as a batch of one."""
-        values: NDArray[Any] = resize(image, self.image_size)
+        """Turn an image of any square size into what the graph takes, as a batch of one.
+
+        Args:
+            image: RGB of shape (size, size, 3).
+
+        Returns:
+            uint8 or float32, of shape (1, 3, image_size, image_size) or, with the layout NHWC,
+            (1, image_size, image_size, 3).
+        """
+        values: NDArray[Any] = _resize(image, self.image_size)
         if self.mean is not None:
             scale, mean, std = (
                 np.asarray(numbers, np.float32) for numbers in (self.scale, self.mean, self.std)
@@ -77,18 +85,17 @@ class ModelInput:
         return np.ascontiguousarray(values[np.newaxis])
 
 
-def resize(image: NDArray[np.uint8], image_size: int) -> NDArray[np.uint8]:
-    """Return an image of shape (image_size, image_size, 3)."""
+def _resize(image: NDArray[np.uint8], image_size: int) -> NDArray[np.uint8]:
     if image.shape[:2] == (image_size, image_size):
         return image
     square = Image.fromarray(image).resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(square)
 
 
-def _find_layout(shape: list[Any], notes: ModelNotes) -> str:
-    """Return where the channels stand: where the shape has three, or as the notes say."""
+def _choose_layout(shape: list[Any], notes: ModelNotes) -> str:
+    """Choose the layout in which the shape has three channels, or the one in the notes."""
     if len(shape) != len("NCHW"):
-        raise _MisfitError(f"takes an input of shape {shape}, not of four dimensions")
+        raise _MisfitError(f"takes an input of shape {shape}, which does not have four dimensions")
     if shape[0] != 1 and isinstance(shape[0], int):
         raise _MisfitError(f"takes {shape[0]} images at once: export it for one, or for any number")
     fitting = [layout for layout, axis in CHANNEL_AXES.items() if shape[axis] == RGB]
@@ -101,8 +108,8 @@ def _find_layout(shape: list[Any], notes: ModelNotes) -> str:
     return notes.layout
 
 
-def _find_image_size(shape: list[Any], layout: str, notes: ModelNotes) -> int:
-    """Return the size that the shape fixes, or else the notes."""
+def _choose_image_size(shape: list[Any], layout: str, notes: ModelNotes) -> int:
+    """Choose the size that the shape fixes, else the one in the notes."""
     sides = shape[2:] if layout == "NCHW" else shape[1:3]
     fixed = {side for side in sides if isinstance(side, int)}
     sizes = fixed | ({notes.image_size} if notes.image_size else set())
@@ -117,7 +124,7 @@ def _find_image_size(shape: list[Any], layout: str, notes: ModelNotes) -> int:
 
 
 def _check_values(kind: str, notes: ModelNotes) -> None:
-    """Refuse values of another type, or whose normalisation nobody knows."""
+    """Check that the type is supported, and that the notes say how to normalise floats."""
     if kind not in {BYTES, FLOATS}:
         raise _MisfitError(f"takes {kind}, not uint8 or float32")
     given = (notes.mean is not None) + (notes.std is not None)

@@ -1,6 +1,6 @@
-"""Model notes: a small JSON beside an ONNX model, which says what the graph cannot.
+"""Model notes: a small JSON file next to an ONNX model, with what the graph does not say.
 
-``NAME.json`` beside ``NAME.onnx``; for CLIP's image encoder and for DINOv2, for example:
+They are in ``NAME.json`` next to ``NAME.onnx``. Examples, for CLIP's image encoder and DINOv2:
 
     {"layout": "NCHW", "image_size": 224, "output": "image_embeds",
      "mean": [0.481, 0.458, 0.408], "std": [0.269, 0.261, 0.276]}
@@ -24,16 +24,16 @@ Positive = Annotated[float, Meta(gt=0)]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelNotes:
-    """What a model's graph does not tell.
+    """What a model's graph does not say.
 
     Attributes:
-        layout: Where the channels stand; only for graphs whose input shape leaves it open.
+        layout: Order of the axes; only for graphs whose input shape leaves it open.
         image_size: Width and height in pixels; only for graphs whose input shape leaves it open.
-        scale: Bytes are multiplied by this first.
-        mean: Of red, green and blue after ``scale``: subtracted. Graphs of float32 need it.
-        std: Of red, green and blue after ``scale``: divided by. Graphs of float32 need it.
-        output: Name of the output to use, of a graph that has several.
-        pooling: Of an output of shape (n, tokens, n_features): its first token or their mean.
+        scale: Bytes are first multiplied by this.
+        mean: Then this is subtracted from red, green and blue. Graphs that take float32 need it.
+        std: Last, red, green and blue are divided by this. Graphs that take float32 need it.
+        output: Name of the output to use, if the graph has several.
+        pooling: For an output of shape (n, tokens, n_features): use the first token, or the mean.
     """
 
     layout: Literal["NCHW", "NHWC"] | None = None
@@ -45,18 +45,18 @@ class ModelNotes:
     pooling: Literal["first", "mean"] | None = None
 
 
-def find_notes(model: Path) -> Path:
-    """Return where the notes of a model are, if there are any."""
+def notes_path(model: Path) -> Path:
+    """Return the path of a model's notes, which need not exist."""
     return model.with_suffix(".json")
 
 
 def read_notes(model: Path) -> ModelNotes:
-    """Return the notes of a model; the defaults where there is no JSON.
+    """Read the notes of a model; the defaults if it has none.
 
     Raises:
-        UsageError: It does not parse, or has a field that is none of ``ModelNotes``.
+        UsageError: They cannot be parsed, or have an unknown field.
     """
-    path = find_notes(model)
+    path = notes_path(model)
     try:
         fields = msgspec.json.decode(path.read_bytes())
         _check_names(path, fields)
@@ -68,7 +68,7 @@ def read_notes(model: Path) -> ModelNotes:
 
 
 def _check_names(path: Path, fields: object) -> None:
-    """Refuse a field that would be overlooked."""
+    """Raise UsageError for an unknown field, which would otherwise be ignored."""
     known = ModelNotes.__dataclass_fields__
     if isinstance(fields, dict) and (unknown := fields.keys() - known):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Pixels: images are alike where their colours stand in the same places."""
+"""Pixels: images are alike if they have the same colours in the same places."""
 
 import math
 

@@ -1,12 +1,12 @@
-"""Plugins: extractors of other packages, held to the contract of ours.
+"""Plugins: extractors of other packages, whose results are checked.
 
-A package registers an extractor under its name, in its ``pyproject.toml``:
+A package registers an extractor by name in its ``pyproject.toml``:
 
     [project.entry-points."shoal.features"]
     brightness = "brightness:extract"
 
-It is an ``Extractor``, or a function with an attribute ``image_size``, and ``digest`` where
-something else than its code decides about the features.
+It is an ``Extractor``, or a function with the attribute ``image_size``, and with ``digest`` if the
+features depend on anything besides its code.
 """
 
 from functools import partial
@@ -23,12 +23,13 @@ DTYPES = (np.dtype(np.uint8), np.dtype(np.float32))
 
 
 def load_plugin(name: str) -> Extractor:
-    """Return the extractor that an installed package registers as ``name``.
+    """Load the extractor that an installed package registers as ``name``.
 
-    Its results are checked, so that a mistake is its own and not the fit's.
+    Its results are checked, so that an error names the package instead of failing the fit.
 
     Raises:
-        UsageError: It cannot be imported, or is no extractor.
+        KeyError: No package registers the name.
+        UsageError: The extractor cannot be imported, or is none.
     """
     plugin = find_plugins()[name]
     loaded = _import_plugin(plugin)
@@ -43,37 +44,36 @@ def load_plugin(name: str) -> Extractor:
 
 
 def _import_plugin(plugin: EntryPoint) -> Any:
-    """Return what the entry point names."""
     try:
         return plugin.load()
-    # Importing another's code can raise anything.
+    # Other packages' code can raise anything.
     except Exception as error:
         raise UsageError(f"{_describe(plugin)} cannot be imported: {error!r}") from error
 
 
 def _extract_checked(plugin: EntryPoint, extract: Any, images: Images) -> Features:
-    """Return what a plugin's function gives.
+    """Call a plugin's function and check its result.
 
     Raises:
         UsageError: It raises, or its result breaks the contract.
     """
-    # The other extractors of a job see the same images.
+    # Read-only, as the other extractors of the job get the same images.
     shown = images.view()
     shown.flags.writeable = False
     try:
         features = extract(shown)
     except Exception as error:
         raise UsageError(f"{_describe(plugin)} raised {error!r}") from error
-    if fault := _find_fault(features, len(images)):
+    if fault := _describe_fault(features, len(images)):
         raise UsageError(f"{_describe(plugin)} gave {fault}")
     checked: Features = features
     return checked
 
 
-def _find_fault(features: object, n_samples: int) -> str | None:
-    """Return in words how features break the contract; None if they do not."""
+def _describe_fault(features: object, n_samples: int) -> str | None:
+    """Describe how features break the contract; None if they do not."""
     if not isinstance(features, np.ndarray):
-        return f"{type(features).__name__}, not an array of numpy."
+        return f"{type(features).__name__}, not a NumPy array."
     if features.ndim != 2 or len(features) != n_samples or not features.shape[1]:
         return f"shape {features.shape}, not ({n_samples}, n_features)."
     if features.dtype not in DTYPES:
@@ -82,5 +82,4 @@ def _find_fault(features: object, n_samples: int) -> str | None:
 
 
 def _describe(plugin: EntryPoint) -> str:
-    """Return what names a plugin in a message."""
     return f"The features {plugin.name!r} of {plugin.value}"

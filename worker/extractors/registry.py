@@ -1,10 +1,12 @@
-"""The registry: extractors by name, ours and those of installed packages."""
+"""The registry: extractors by name, Shoal's own and those of installed packages."""
 
+import os
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from shoal.shared.recipe.features import check_known, split_features
+from shoal.shared.recipe.features import EXTRACTORS, check_known, split_features
 from shoal.worker.extractors.color import COLOR
 from shoal.worker.extractors.embedding import make_embedding
 from shoal.worker.extractors.extractor import Extractor, Features, Images
@@ -17,14 +19,14 @@ _BUILT_IN = {extractor.name: extractor for extractor in (PIXELS, COLOR, HOG, LBP
 
 
 def find_extractor(name: str, embedding_model: Path | None = None) -> Extractor:
-    """Return the extractor that a job calls ``name``.
+    """Look up the extractor that a job calls ``name``.
 
     Args:
-        name: One of ours, or else what a package registers in the group ``shoal.features``.
-        embedding_model: ONNX file of ``embedding``; None is the model that Shoal ships.
+        name: One of Shoal's own, else one that a package registers in the group ``shoal.features``.
+        embedding_model: ONNX file of ``embedding``; None: the model that Shoal ships.
 
     Raises:
-        UsageError: There is none of this name, or it cannot be loaded here.
+        UsageError: There is no extractor of this name, or it cannot be loaded here.
     """
     check_known(name)
     if name == "embedding":
@@ -33,26 +35,44 @@ def find_extractor(name: str, embedding_model: Path | None = None) -> Extractor:
 
 
 def find_extractors(features: str, embedding_model: Path | None = None) -> tuple[Extractor, ...]:
-    """Return the extractors that, for example, ``hog+color`` combines, in this order.
+    """Look up the extractors that, for example, ``hog+color`` combines, in this order.
 
     Raises:
-        UsageError: A name is unknown, stands there twice, or cannot be loaded here.
+        UsageError: A name is unknown or given twice, or an extractor cannot be loaded here.
     """
-    return tuple(find_extractor(name, embedding_model) for name in split_features(features))
+    # By process: a fork loads its own model, whose file, and so its digest, may have changed.
+    built_in = _find_built_in(os.getpid(), features, embedding_model)
+    return built_in or _find_all(split_features(features), embedding_model)
+
+
+@cache
+def _find_built_in(
+    _process: int, features: str, embedding_model: Path | None
+) -> tuple[Extractor, ...]:
+    """Look up extractors once per process; none if one of them is another package's.
+
+    Those are loaded anew for every batch, as their digest may change.
+    """
+    names = split_features(features)
+    return _find_all(names, embedding_model) if EXTRACTORS.keys() >= set(names) else ()
+
+
+def _find_all(names: tuple[str, ...], embedding_model: Path | None) -> tuple[Extractor, ...]:
+    return tuple(find_extractor(name, embedding_model) for name in names)
 
 
 def extract_blocks(
     extractors: tuple[Extractor, ...], images: Images
 ) -> tuple[Features, tuple[int, ...]]:
-    """Return the features of all extractors side by side, and the width of each block.
+    """Extract the features of all extractors, side by side, a block for each.
 
     Args:
         extractors: At least one.
         images: Pixels of shape (n_samples, image_size, image_size, 3).
 
     Returns:
-        Features of shape (n_samples, n_features), and the widths, which add up to n_features.
-        Float32, but uint8 where that is what the only extractor gives.
+        Features of shape (n_samples, n_features), float32, or uint8 if there is only one extractor
+        and it gives uint8; and the width of each block, which add up to n_features.
 
     Raises:
         UsageError: Another package's extractor breaks its contract.

@@ -1,1 +1,1 @@
-"""What labels and hashes show: duplicates, representatives and outliers."""
+"""Findings from labels and hashes: duplicates, representatives and outliers."""

@@ -1,6 +1,6 @@
-"""Images that a folder has more than once: the same bytes, or nearly the same picture."""
+"""Duplicates: images with the same bytes, or with nearly the same picture."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
+from shoal.worker import Checkpoint
+
 MAX_DISTANCE = 11
-# Bits: all variants of 99 photographs in another size were within 8, 97–100 % of those in another
-# brightness, contrast or quality; no two photographs.
+# In bits. Of 99 photographs, all copies in another size were within 8, and 97–100 % of those with
+# another brightness, contrast or quality; no two photographs were.
 NEAR = 8
 NEAR_OF_MANY = 3
-# Bits of the parts of a hash, lowest first. In five parts, 20,000 images took 0.1 s and 100,000
-# took 1.1 s; in four 0.3 s and 2.1 s, but 300,000 took 5 s instead of 19 s.
+# Bits of the parts of a hash, lowest first. With five parts, 20,000 images took 0.1 s and 100,000
+# took 1.1 s; with four, 0.3 s and 2.1 s, but 300,000 took 5 s instead of 19 s.
 FEW, FEW_PARTS = 200_000, (13, 13, 13, 13, 12)
 MANY_PARTS = (16, 16, 16, 16)
-# Partners of one hash in one bucket: more than twice those of 200,000 random hashes.
+# Of one hash in one bucket, at most: more than twice as many as 200,000 random hashes have.
 MAX_PARTNERS = 64
 MAX_PAIRS = 2_000_000
 BLOCK_HASHES = 2**15
@@ -28,13 +30,13 @@ Hashes = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Images with the same content or nearly the same picture, one after the other by group.
+    """Images with the same content or nearly the same picture, sorted by group.
 
     Attributes:
-        rows: Their row numbers, ascending in each group, shape (n,).
-        groups: Number of each one's group, in the order of the groups' first rows, shape (n,).
-        partners: The row that each is nearest to, shape (n,).
-        distances: Bits in which the hashes of both differ, shape (n,).
+        rows: Their row numbers, ascending within each group, shape (n,).
+        groups: The number of each one's group, in the order of the groups' first rows, shape (n,).
+        partners: The row to which each is nearest, shape (n,).
+        distances: Number of bits in which its hash and its partner's differ, shape (n,).
     """
 
     rows: Rows
@@ -45,9 +47,10 @@ class Duplicates:
 
 @dataclass(frozen=True)
 class _Part:
-    """Some of a hash's bits: so many from ``shift`` on.
+    """The ``bits`` bits of a hash from bit ``shift`` on.
 
-    Of two near hashes, one part at least differs in no more than ``radius`` bits; -1 is none.
+    Two near hashes differ in at most ``radius`` bits in at least one part; a part of radius -1 is
+    not compared.
     """
 
     shift: int
@@ -55,22 +58,22 @@ class _Part:
     radius: int
 
 
-def find_duplicates(
-    contents: Hashes, hashes: Hashes, checkpoint: Callable[[], None] = lambda: None
+def group_duplicates(
+    contents: Hashes, hashes: Hashes, checkpoint: Checkpoint = lambda: None
 ) -> Duplicates:
-    """Find the images with the same content or nearly the same picture.
+    """Group the images with the same content or nearly the same picture.
 
-    Of more than 200,000 images, only hashes in at most 3 bits apart count as near.
+    Hashes are near if they differ in at most 8 bits; with more than 200,000 images, in at most 3.
 
     Args:
-        contents: Digests of the files, shape (n,).
-        hashes: As for ``find_near_pairs``, shape (n,).
+        contents: Digests of the files, shape (n_images,).
+        hashes: As for ``pair_near_hashes``, shape (n_images,).
         checkpoint: Called between steps; may raise to stop.
     """
-    near = find_near_pairs(hashes, NEAR if len(hashes) <= FEW else NEAR_OF_MANY, checkpoint)
+    near = pair_near_hashes(hashes, NEAR if len(hashes) <= FEW else NEAR_OF_MANY, checkpoint)
     checkpoint()
     pairs = np.concatenate([_pair_equals(contents), near])
-    rows, partners = _find_partners(pairs, _count_bits(hashes, pairs))
+    rows, partners = _choose_partners(pairs, _count_bits(hashes, pairs))
     groups = _number_groups(pairs, rows, len(hashes))
     order = np.argsort(groups, kind="stable")
     rows, partners = rows[order], partners[order]
@@ -78,8 +81,12 @@ def find_duplicates(
     return Duplicates(rows, groups[order], partners, distances)
 
 
-def _find_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows]:
-    """Return the rows in ``pairs``, ascending, and the row that each is nearest to."""
+def _choose_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Rows]:
+    """Choose for each row in ``pairs``, in ascending order, the row to which it is nearest.
+
+    Returns:
+        The rows and their partners.
+    """
     rows, partners = np.concatenate([pairs, pairs[:, ::-1]]).T
     order = np.lexsort((partners, np.tile(distances, 2), rows))
     rows, first = np.unique(rows[order], return_index=True)
@@ -87,7 +94,7 @@ def _find_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, Row
 
 
 def _number_groups(pairs: Rows, rows: Rows, n_rows: int) -> Rows:
-    """Return the number of each row's group: what pairs connect, by its first row."""
+    """Number each row's group, which is what pairs connect, in the order of the first rows."""
     graph = _make_graph(pairs, np.ones(len(pairs)), n_rows)
     _, first, group = np.unique(
         connected_components(graph, directed=False)[1][rows],
@@ -98,31 +105,35 @@ def _number_groups(pairs: Rows, rows: Rows, n_rows: int) -> Rows:
 
 
 def _pair_equals(values: Hashes) -> Rows:
-    """Return each row whose value an earlier one has, with the first such, shape (n_pairs, 2)."""
+    """Pair each row with the first earlier one of the same value, shape (n_pairs, 2)."""
     _, first, number = np.unique(values, return_index=True, return_inverse=True)
     repeated = np.setdiff1d(np.arange(len(values)), first)
     return np.stack([first[number[repeated]], repeated], axis=1)
 
 
-def find_near_pairs(
-    hashes: Hashes, max_distance: int, checkpoint: Callable[[], None] = lambda: None
+def pair_near_hashes(
+    hashes: Hashes, max_distance: int, checkpoint: Checkpoint = lambda: None
 ) -> Rows:
-    """Find the pairs of images whose hashes differ in at most ``max_distance`` bits.
+    """Pair the images whose hashes differ in at most ``max_distance`` bits.
 
-    Multi-index hashing (Norouzi, Punjani and Fleet 2012): the parts of two such hashes
-    cannot all differ in more than their share of the bits, so that only hashes are compared that
-    share a part but for a bit or two. All pairs are found, with three exceptions that keep
-    time and memory from growing as the square of the images. Of equal hashes, each is paired with
-    the first only. In a bucket, a hash is compared with 64 others at most. Of more than
-    2,000,000 pairs, the nearest are kept that connect the same groups.
+    Multi-index hashing (M. Norouzi, A. Punjani and D. Fleet, Fast Search in Hamming Space with
+    Multi-Index Hashing, CVPR 2012): the parts of two such hashes cannot all differ in more than
+    their share of the bits, so only those hashes are compared of which a part is the same except
+    for a bit or two.
+
+    All pairs are found, with three exceptions that keep time and memory from growing with the
+    square of the number of images. Each of several equal hashes is paired with the first only. In
+    a bucket, a hash is compared with at most 64 others. Of more than 2,000,000 pairs, only the
+    nearest are kept that connect the same groups.
 
     Args:
-        hashes: As of ``shoal.worker.images.hashes.perceptual_hash``, shape (n,); 0 is not compared.
+        hashes: From ``shoal.worker.images.hashes.perceptual_hash``, shape (n_images,); 0 is not
+            compared.
         max_distance: In bits, at most 11.
-        checkpoint: Called between steps, of half a second; may raise to stop.
+        checkpoint: Called between steps of about half a second; may raise to stop.
 
     Returns:
-        Row numbers, the lower first, sorted; shape (n_pairs, 2).
+        Sorted pairs of row numbers, the lower one first; shape (n_pairs, 2).
 
     Raises:
         ValueError: ``max_distance`` is out of range.
@@ -132,17 +143,17 @@ def find_near_pairs(
     rows = np.flatnonzero(hashes)
     distinct, first = np.unique(hashes[rows], return_index=True)
     equal = _pair_equals(hashes[rows])
-    near = first[_find_pairs(distinct, max_distance, checkpoint)]
+    near = first[_pair_near(distinct, max_distance, checkpoint)]
     pairs: Rows = rows[np.sort(np.concatenate([equal, near]), axis=1)]
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-def _find_pairs(distinct: Hashes, max_distance: int, checkpoint: Callable[[], None]) -> Rows:
-    """Return the pairs of hashes that are near, as numbers of ``distinct``, shape (n_pairs, 2)."""
+def _pair_near(distinct: Hashes, max_distance: int, checkpoint: Checkpoint) -> Rows:
+    """Pair the hashes that are near; returns positions in ``distinct``, shape (n_pairs, 2)."""
     pairs = np.empty((0, 2), np.intp)
     found: list[Rows] = []
     for part in _split_hashes(len(distinct), max_distance):
-        for candidates in _find_candidates(distinct, part):
+        for candidates in _pair_candidates(distinct, part):
             checkpoint()
             found.append(candidates[_count_bits(distinct, candidates) <= max_distance])
             if sum(map(len, found)) > MAX_PAIRS:
@@ -151,9 +162,10 @@ def _find_pairs(distinct: Hashes, max_distance: int, checkpoint: Callable[[], No
 
 
 def _split_hashes(n_hashes: int, max_distance: int) -> list[_Part]:
-    """Return the parts by which so many hashes are compared, so that no pair is missed.
+    """Choose the parts by which ``n_hashes`` are compared, so that no pair is missed.
 
-    Were every part beyond its radius, their sum would be beyond ``max_distance``.
+    If two hashes differed in every part by more than its radius, they would differ by more than
+    ``max_distance`` in all.
     """
     widths = FEW_PARTS if n_hashes <= FEW else MANY_PARTS
     share, rest = divmod(max_distance, len(widths))
@@ -163,12 +175,12 @@ def _split_hashes(n_hashes: int, max_distance: int) -> list[_Part]:
     ]
 
 
-def _find_candidates(distinct: Hashes, part: _Part) -> Iterator[Rows]:
-    """Yield pairs of hashes that are near enough in a part."""
+def _pair_candidates(distinct: Hashes, part: _Part) -> Iterator[Rows]:
+    """Yield the pairs of hashes that differ in at most the part's radius, shape (n_pairs, 2)."""
     bits, shift = np.uint64(part.bits), np.uint64(part.shift)
     turned = (distinct >> shift) | (distinct << (np.uint64(64) - shift) % np.uint64(64))
     buckets = (turned & np.uint64(2**part.bits - 1)).astype(np.intp)
-    # Within a bucket by the other bits: what a full bucket does not compare is rather far apart.
+    # Within a bucket, sorted by the other bits: what a full bucket leaves out is rather far apart.
     order = np.lexsort((turned >> bits, buckets))
     buckets = buckets[order]
     starts = np.searchsorted(buckets, np.arange(2**part.bits + 1))
@@ -179,13 +191,13 @@ def _find_candidates(distinct: Hashes, part: _Part) -> Iterator[Rows]:
 
 
 def _masks_within(radius: int, bits: int) -> list[int]:
-    """Return the values of so many bits of which at most ``radius`` are set."""
+    """List the values of ``bits`` bits of which at most ``radius`` are set."""
     values = np.arange(2**bits)
     return [int(value) for value in values[np.bitwise_count(values) <= radius]]
 
 
 def _pair_with_bucket(places: Rows, buckets: Rows, starts: Rows, mask: int) -> Rows:
-    """Return places paired with those whose bucket differs by ``mask``, each pair once."""
+    """Pair places with those whose bucket differs by exactly ``mask``, each pair once."""
     theirs = buckets[places] ^ mask
     if mask:
         places, theirs = places[buckets[places] < theirs], theirs[buckets[places] < theirs]
@@ -196,12 +208,12 @@ def _pair_with_bucket(places: Rows, buckets: Rows, starts: Rows, mask: int) -> R
 
 
 def _count_bits(hashes: Hashes, pairs: Rows) -> NDArray[np.uint8]:
-    """Return in how many bits the hashes of each pair differ."""
+    """Count the bits in which the hashes of each pair differ."""
     return np.asarray(np.bitwise_count(hashes[pairs[:, 0]] ^ hashes[pairs[:, 1]]), np.uint8)
 
 
 def _merge(hashes: Hashes, parts: list[Rows]) -> Rows:
-    """Return the pairs of all parts once each; only a spanning forest if they are too many."""
+    """Join the pairs of all parts, each once; if there are too many, a minimum spanning forest."""
     pairs = np.sort(np.concatenate(parts), axis=1)
     codes = np.sort(pairs[:, 0] * len(hashes) + pairs[:, 1])
     codes = codes[np.diff(codes, prepend=-1) > 0]  # a third of the time of np.unique
@@ -213,5 +225,5 @@ def _merge(hashes: Hashes, parts: list[Rows]) -> Rows:
 
 
 def _make_graph(pairs: Rows, weights: NDArray[np.generic], n_rows: int) -> csr_array:
-    """Return the pairs as a sparse matrix, of shape (n_rows, n_rows)."""
+    """Make a sparse matrix of the pairs, of shape (n_rows, n_rows)."""
     return csr_array((weights, (pairs[:, 0], pairs[:, 1])), shape=(n_rows, n_rows))

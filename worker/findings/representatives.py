@@ -1,41 +1,47 @@
-"""Which images speak for a cluster: the nearest to its centroid, and those far from all."""
+"""Representatives and outliers: images near the centroid of a cluster, or far from all."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-def find_representatives(
+def choose_representatives(
     labels: NDArray[np.int32], distances: NDArray[np.float32], n_clusters: int, count: int
 ) -> list[NDArray[np.intp]]:
-    """Find each cluster's most typical images, nearest to the centroid first.
+    """Choose each cluster's most typical images, nearest to the centroid first.
 
     Args:
-        labels: Shape (n_samples,), each in ``range(n_clusters)`` or -1, which is noise.
-        distances: To the own centroid, shape (n_samples,).
+        labels: Shape (n_samples,), each in ``range(n_clusters)``, or -1 for noise.
+        distances: To the centroid of the row's cluster, shape (n_samples,).
         n_clusters: Clusters of the model; some may have no image.
-        count: Images wanted of each cluster.
+        count: Images wanted per cluster.
 
     Returns:
-        One array of at most ``count`` row numbers a cluster. Of equal distances the lower row wins.
+        For each cluster, an array of at most ``count`` row numbers; of equal distances, the lower
+        row comes first.
     """
-    # Two bytes a label make numpy sort by radix: 20 times as fast at a million rows. Noise is 0.
+    # numpy sorts labels of two bytes by radix: 20 times as fast for a million rows. Noise is 0.
     small = (labels + 1).astype(np.uint16) if n_clusters < 2**16 else labels + 1
     by_label = np.argsort(small, kind="stable")
     ends = np.cumsum(np.bincount(labels + 1, minlength=n_clusters + 1))
     _, *members = np.split(by_label, ends[:-1])
-    return [rows[_find_smallest(distances[rows], count)] for rows in members]
+    return [rows[_rank_smallest(distances[rows], count)] for rows in members]
 
 
-def find_outliers(distances: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """Find the ``count`` images farthest from every centroid, farthest first.
+def choose_outliers(distances: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """Choose the ``count`` images farthest from their centroids, farthest first.
 
-    ``distances`` are to the nearest centroid, shape (n_samples,); of equal ones the lower row wins.
+    Args:
+        distances: Of each image to its centroid, shape (n_samples,).
+        count: Images wanted.
+
+    Returns:
+        At most ``count`` row numbers; of equal distances, the lower row comes first.
     """
-    return _find_smallest(-distances, count)
+    return _rank_smallest(-distances, count)
 
 
-def _find_smallest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
-    """Find where the ``count`` smallest values are, in ascending order; ties by position."""
+def _rank_smallest(values: NDArray[np.float32], count: int) -> NDArray[np.intp]:
+    """List the positions of the ``count`` smallest values, in ascending order; ties by position."""
     if count <= 0:
         return np.empty(0, dtype=np.intp)
     if count < len(values):

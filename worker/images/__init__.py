@@ -1,1 +1,1 @@
-"""Images: a file becomes pixels, within limits of bytes, pixels, memory and time."""
+"""Images: from a file to pixels, within limits of bytes, pixels, memory and time."""

@@ -1,8 +1,8 @@
 """The decoder process: loads the images that an IsolatedLoader asks for, until its stdin ends.
 
-Both speak in frames: four bytes of length, then as many bytes. After a first frame that says
-that it is ready, the decoder answers each request, a path in JSON, with two frames: the
-verdict in JSON, empty when the image is good, and the pixels.
+Both sides send frames: four bytes of length, then that many bytes. The decoder's first frame says
+that it is ready. It answers each request, a path in JSON, with two frames: the verdict in JSON,
+which is empty if the image is good, and the pixels.
 """
 
 import json
@@ -28,7 +28,7 @@ from shoal.worker.images.loading import NO_MEMORY
 from shoal.worker.memory import limit_memory_for_good
 
 LENGTH = struct.Struct("!I")
-# Beyond the caller's own limit, for a decoder whose caller is gone.
+# Added to the caller's own limit, for a decoder whose caller has died.
 ORPHAN_SECONDS = 5
 
 Load = Callable[[Path, int, ImageLimits], NDArray[np.uint8]]
@@ -39,7 +39,7 @@ class DecoderOrder:
     """What a decoder is told on its command line, as JSON.
 
     Attributes:
-        function: What loads an image, as "module:name", with the arguments of ``load_image``.
+        function: Loads an image, as "module:name"; takes the arguments of ``load_image``.
         image_size: As for ``load_image``.
         max_bytes: As in ``ImageLimits``.
         max_pixels: As in ``ImageLimits``.
@@ -58,41 +58,40 @@ class DecoderOrder:
 
     @property
     def limits(self) -> ImageLimits:
-        """What may be read."""
+        """The limits within which an image is read."""
         return ImageLimits(self.max_bytes, self.max_pixels, tuple(map(Path, self.roots)))
 
 
 def _main() -> None:
-    """Answer requests from stdin on stdout until there are no more."""
+    """Answer the requests on stdin until there are no more."""
     order = DecoderOrder(**json.loads(sys.argv[1]))
     with os.fdopen(os.dup(1), "wb") as replies:
-        # What a decoder prints belongs in the log, not between the replies.
+        # What an image library prints belongs in the log, not between the replies.
         os.dup2(2, 1)
         module, _, name = order.function.partition(":")
         load: Load = getattr(import_module(module), name)
         _limit_process(order.memory_bytes)
         _send_frames(replies, b"ready")
         while (request := _receive_frame(sys.stdin.buffer)) is not None:
-            # By the kernel, which needs neither Python's lock nor a caller that is alive.
+            # Sent by the kernel, so it works without Python's lock and after the caller's death.
             signal.alarm(int(order.seconds) + 1 + ORPHAN_SECONDS)
-            verdict, pixels = answer(load, Path(json.loads(request)), order)
+            verdict, pixels = _answer(load, Path(json.loads(request)), order)
             signal.alarm(0)
             _send_frames(replies, json.dumps(verdict).encode(), pixels)
 
 
 def _limit_process(memory_bytes: int) -> None:
-    """Make this process the one that suffers from its images."""
-    # A system may know a limit and refuse to set it.
+    """Let a deadly image end this process and no other."""
+    # Some systems have this limit and refuse to set it.
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     limit_memory_for_good(memory_bytes)
-    # Linux, short of memory, shall choose this process and not its caller.
+    # When Linux runs out of memory, it should kill this process and not its caller.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str], bytes]:
-    """Return the verdict on one image, and its pixels if it is good."""
+def _answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str], bytes]:
     try:
         return {}, load(path, order.image_size, order.limits).tobytes()
     except UnreadableImageError as error:
@@ -102,14 +101,13 @@ def answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str],
 
 
 def _send_frames(stream: BinaryIO, *contents: bytes) -> None:
-    """Write frames, and see that they arrive."""
     for content in contents:
         stream.write(LENGTH.pack(len(content)) + content)
     stream.flush()
 
 
 def _receive_frame(stream: BinaryIO) -> bytes | None:
-    """Return the next frame, None when there are no more."""
+    """Read the next frame; None at the end of the stream."""
     length = stream.read(LENGTH.size)
     if len(length) < LENGTH.size:
         return None

@@ -1,4 +1,4 @@
-"""The decoder process as its caller sees it: started, asked, awaited, ended."""
+"""The decoder process, seen from its caller: start it, ask it, wait for it, stop it."""
 
 import json
 import os
@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from shoal.shared.images.files import StrPath
+from shoal.worker import Checkpoint
 from shoal.worker.images.decoder import LENGTH, DecoderOrder
 
 WAIT_SECONDS = 1.0
@@ -22,19 +22,20 @@ DEATH_SECONDS = 5.0
 class DecoderProcess:
     """A running ``shoal.worker.images.decoder``, and the pipes to it."""
 
-    def __init__(self, order: DecoderOrder, on_wait: Callable[[], object]) -> None:
-        self._on_wait = on_wait
+    def __init__(self, order: DecoderOrder, checkpoint: Checkpoint) -> None:
+        """Start the process; ``checkpoint`` is called about once a second while it is awaited."""
+        self._checkpoint = checkpoint
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "shoal.worker.images.decoder", json.dumps(asdict(order))],
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # The modules of this process, and not what lies in the current directory (-P).
+            # It imports what this process would, and nothing from the current directory (-P).
             env={
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
             },
-            # An interrupt from the terminal is for the caller; it would look like a bad image.
+            # Ctrl-C in a terminal is for the caller; here it would look like a bad image.
             start_new_session=True,
         )
         assert self._process.stdin and self._process.stdout  # noqa: PT018, S101  for mypy
@@ -43,11 +44,15 @@ class DecoderProcess:
         self._selector.register(self._replies, selectors.EVENT_READ)
 
     def is_alive(self) -> bool:
-        """Whether it can be asked."""
+        """Return whether the process still runs."""
         return self._process.poll() is None
 
     def ask(self, path: StrPath, seconds: float) -> tuple[dict[str, str], bytes]:
-        """Return the verdict on an image, and its pixels.
+        """Request an image, and wait for the verdict and its pixels.
+
+        Returns:
+            The verdict, empty if the image is good, else its ``reason`` and ``detail``; and the
+            pixels as bytes, empty if the image is not good.
 
         Raises:
             EOFError, BrokenPipeError: The process has died.
@@ -59,7 +64,11 @@ class DecoderProcess:
         return json.loads(self.receive_frame(deadline)), self.receive_frame(deadline)
 
     def receive_frame(self, deadline: float) -> bytes:
-        """Return the next frame; raises as ``ask`` does."""
+        """Wait for the next frame; raises as ``ask`` does.
+
+        Args:
+            deadline: In seconds of ``time.monotonic``.
+        """
         (length,) = LENGTH.unpack(self._receive(LENGTH.size, deadline))
         return self._receive(length, deadline)
 
@@ -77,23 +86,22 @@ class DecoderProcess:
         while not self._selector.select(min(WAIT_SECONDS, max(0, deadline - time.monotonic()))):
             if time.monotonic() >= deadline:
                 raise TimeoutError
-            self._on_wait()
+            self._checkpoint()
 
     def stop(self, grace_seconds: float = 0.0) -> str:
-        """End the process, by force once it had ``grace_seconds``, and return how it ended."""
+        """Stop the process, by force after ``grace_seconds``, and say how it ended."""
         self._requests.close()
         self._replies.close()
         with suppress(subprocess.TimeoutExpired):
             return _describe_end(self._process.wait(grace_seconds))
         self._process.kill()
-        # Not for ever: a process that waits for a dead file server cannot even be killed.
+        # Not for ever: a process that waits for a dead file server cannot be killed at all.
         with suppress(subprocess.TimeoutExpired):
             return _describe_end(self._process.wait(DEATH_SECONDS))
-        return "cannot be ended"
+        return "cannot be killed"
 
 
 def _describe_end(status: int) -> str:
-    """Return how a process ended, from its exit status."""
     if status < 0:
         return f"was killed by signal {-status} ({signal.strsignal(-status)})"
     return f"ended with status {status}"

@@ -1,7 +1,6 @@
-"""Isolation: decode images in a sub-process, so that a deadly one costs only itself."""
+"""Isolation: decode images in a subprocess, so that an image that kills it costs no other."""
 
 import time
-from collections.abc import Callable
 from typing import Self
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ImageLimits, StrPath
+from shoal.worker import Checkpoint
 from shoal.worker.images.decoder import DecoderOrder
 from shoal.worker.images.decoder_process import DEATH_SECONDS, DecoderProcess
 
@@ -17,10 +17,10 @@ START_SECONDS = 60.0
 
 
 class IsolatedLoader:
-    """Loads images as ``load_image`` does, in a sub-process that it replaces when it dies.
+    """Loads images as ``load_image`` does, in a subprocess that it replaces when it dies.
 
-    Not of ``multiprocessing``: Celery's pool processes are daemonic and may have no children
-    of that kind.
+    It does without ``multiprocessing``, whose children Celery's pool processes may not have, as
+    they are daemonic.
     """
 
     def __init__(
@@ -29,20 +29,20 @@ class IsolatedLoader:
         limits: ImageLimits,
         seconds: float,
         memory_bytes: int,
-        on_wait: Callable[[], object] = lambda: None,
+        checkpoint: Checkpoint = lambda: None,
         function: str = "shoal.worker.images.loading:load_image",
     ) -> None:
-        """Prepare; the sub-process starts with the first image.
+        """Prepare; the subprocess starts with the first image.
 
         Args:
             image_size: As for ``load_image``.
             limits: As for ``load_image``.
-            seconds: An image that takes longer is given up.
+            seconds: An image that takes longer is a failure.
             memory_bytes: An image that takes more is a failure.
-            on_wait: Called about once a second while an image is awaited.
-            function: What the sub-process calls, as "module:name".
+            checkpoint: Called about once a second while an image is awaited; may raise to stop.
+            function: Called in the subprocess, as "module:name".
         """
-        self._on_wait = on_wait
+        self._checkpoint = checkpoint
         self._order = DecoderOrder(
             function=function,
             image_size=image_size,
@@ -67,15 +67,16 @@ class IsolatedLoader:
             Pixels of shape (image_size, image_size, 3), read-only.
 
         Raises:
-            UnreadableImageError: As of ``load_image``; or the image killed its decoder, or
-                took too long.
-            ShoalError: No decoder can be started.
+            UnreadableImageError: As in ``load_image``; or the image killed its decoder or took
+                too long.
+            ShoalError: The decoder process cannot be started.
         """
         is_fresh = self._decoder is None
         try:
             return self._load(path)
         except UnreadableImageError as error:
-            # What damages a process may kill it an image later: only a fresh one convicts.
+            # An image may damage a process that dies at a later one: only the death of a fresh
+            # process proves which image was at fault.
             if is_fresh or error.reason is not FailureReason.KILLED_DECODER:
                 raise
         return self._load(path)
@@ -90,7 +91,7 @@ class IsolatedLoader:
         except (EOFError, BrokenPipeError) as error:
             detail = f"its decoder {self._stop(DEATH_SECONDS)}"
             raise UnreadableImageError(FailureReason.KILLED_DECODER, detail) from error
-        # Whatever interrupts the caller: this reply would be taken for the next image's.
+        # Whatever interrupts the caller: a late reply would be taken for the next image's.
         except BaseException:
             self._stop()
             raise
@@ -103,9 +104,9 @@ class IsolatedLoader:
         if self._decoder and self._decoder.is_alive():
             return self._decoder
         self._stop()
-        self._decoder = DecoderProcess(self._order, self._on_wait)
+        self._decoder = DecoderProcess(self._order, self._checkpoint)
         try:
-            # So that an image's time does not begin before its decoder is there.
+            # So that the time of the first image does not include the start of its decoder.
             self._decoder.receive_frame(time.monotonic() + START_SECONDS)
         except (EOFError, TimeoutError) as error:
             detail = self._stop(DEATH_SECONDS)

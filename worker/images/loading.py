@@ -1,7 +1,7 @@
-"""Loading: from a path to square RGB, or to the reason why not.
+"""Loading: from a path to square RGB, or to the reason why that failed.
 
-A folder holds anything: every way in which a file can be wrong ends as one
-UnreadableImageError with a reason, so that it costs one image and not the batch.
+A folder can hold anything. Whatever is wrong with a file becomes one UnreadableImageError with a
+reason, so that it costs one image and not the batch.
 """
 
 import re
@@ -28,8 +28,8 @@ NO_MEMORY = "decoding needs too much memory"
 def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
     """Load one image as square RGB, so that any two files can be compared.
 
-    The first frame of an animation, upright as its EXIF says, on white where it is
-    transparent.
+    Of an animation, the first frame. It is turned upright as its EXIF says, and laid on white
+    where it is transparent.
 
     Returns:
         Pixels of shape (image_size, image_size, 3), read-only.
@@ -43,17 +43,12 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
 def load_with_digest(
     path: StrPath, image_size: int, limits: ImageLimits
 ) -> tuple[NDArray[np.uint8], int]:
-    """Load one image as ``load_image`` does; return with it the digest of its file."""
+    """Load one image as ``load_image`` does, together with the digest of its file."""
     content = read_file(path, limits)
     return _decode_content(content, image_size, limits), digest_content(content)
 
 
 def _decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
-    """Return the square RGB pixels of a file's bytes.
-
-    Raises:
-        UnreadableImageError: They cannot be used; ``reason`` says why.
-    """
     try:
         return decode_image(content, image_size, limits.max_pixels)
     except UnreadableImageError:
@@ -65,12 +60,17 @@ def _decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDA
 
 
 def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
-    """Return the square RGB pixels of an encoded image; raises whatever its decoder raises."""
+    """Decode an image to square RGB of shape (image_size, image_size, 3).
+
+    Raises:
+        UnreadableImageError: It has more than ``max_pixels``.
+        Exception: Whatever its decoder raises.
+    """
     try:
         with _guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
             if picture.format == "JPEG":
-                # Hands libjpeg all at once; Pillow copies the rest after each of its 64 KiB.
+                # Gives libjpeg the file in one piece: Pillow copies the rest after every 64 KiB.
                 picture.decodermaxblock = len(content)
             return make_square(picture, image_size)
     except BOMBS as error:
@@ -84,9 +84,10 @@ def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np
 
 @contextmanager
 def _guard(max_pixels: int) -> Iterator[None]:
-    """Let Pillow itself refuse what is twice too large, in the meantime.
+    """Let Pillow itself refuse images of more than twice ``max_pixels`` meanwhile.
 
-    Some plugins make the whole picture while they open the file: a GIF of 44 bytes took 1.3 GB.
+    Some of its plugins allocate the whole picture while they open the file, before its size can
+    be checked here: a GIF of 44 bytes took 1.3 GB.
     """
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = max_pixels
@@ -97,7 +98,6 @@ def _guard(max_pixels: int) -> Iterator[None]:
 
 
 def _explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
-    """Return why the bytes of a file could not be decoded."""
     if isinstance(error, MemoryError):
         return UnreadableImageError(FailureReason.TOO_MUCH_MEMORY, NO_MEMORY)
     if isinstance(error, UnidentifiedImageError):

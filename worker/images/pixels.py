@@ -1,4 +1,4 @@
-"""Pixels: a picture of any mode and depth becomes square RGB of eight bits."""
+"""Pixels: from a picture of any mode and depth to square RGB of eight bits."""
 
 from functools import cache
 from typing import Any
@@ -11,15 +11,15 @@ from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.depth import SIXTEEN, read_depth
 
-# Modes whose values may be averaged as they are. Pillow weighs colour by alpha (LA, RGBA)
-# while it resizes, so that what is invisible does not bleed into what is visible.
+# Modes whose values may be averaged as they are. While it resizes, Pillow weights colours by
+# alpha (LA, RGBA), so that invisible colours do not bleed into visible ones.
 INTERPOLABLE = {"RGB", "L", "RGBA", "LA", "CMYK", "YCbCr", "LAB"}
 WIDE = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
 
 PHOTOMETRIC_TAG = 262
 MIN_IS_WHITE = 0
 
-# Reading EXIF costs more than it brings where no such block is.
+# EXIF is parsed, which is slow, only where one of these blocks is present.
 ORIENTATION_SOURCES = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -44,23 +44,23 @@ def check_pixels(n_pixels: int, max_pixels: int) -> None:
 
 
 def make_square(picture: Image.Image, image_size: int) -> NDArray[np.uint8]:
-    """Return a picture's pixels: square, upright, and on white where it is transparent.
+    """Resize a picture to a square, upright, and on white where it is transparent.
 
     Returns:
         Pixels of shape (image_size, image_size, 3), read-only.
     """
     size = (image_size, image_size)
-    # JPEG: decodes at the smallest of 1/8, 1/4, 1/2 and 1 that still covers the target.
+    # A JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 that still covers the target.
     picture.draft(None, size)
     square = _make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    # Turned when it is small: a square needs no other size for a quarter turn.
+    # Turned after it is resized: a square stays one in a quarter turn.
     pixels = _make_rgb(make_upright(square, _read_orientation(picture)))
     # Not np.asarray: it makes Pillow encode the pixels several times (100 µs an image).
     return np.frombuffer(pixels.tobytes(), np.uint8).reshape(image_size, image_size, 3)
 
 
 def _make_interpolable(picture: Image.Image) -> Image.Image:
-    """Return the picture in a mode whose values may be averaged."""
+    """Convert a picture to a mode whose values may be averaged."""
     if picture.mode in WIDE:
         values = make_eight_bits(np.asarray(picture), read_depth(picture))
         return Image.fromarray(~values if _is_inverted(picture) else values)
@@ -70,12 +70,12 @@ def _make_interpolable(picture: Image.Image) -> Image.Image:
 
 
 def _is_inverted(picture: Image.Image) -> bool:
-    """Whether 0 is white: Pillow heeds that of TIFF up to eight bits, and not above."""
+    """Return whether 0 is white: Pillow observes that in TIFF of up to eight bits only."""
     return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC_TAG) == MIN_IS_WHITE
 
 
 def _make_rgb(picture: Image.Image) -> Image.Image:
-    """Return an interpolable picture as RGB, on white where it is transparent."""
+    """Convert an interpolable picture to RGB, on white where it is transparent."""
     if picture.mode in {"RGBA", "LA"}:
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture.convert("RGBA"))
@@ -86,38 +86,42 @@ def _make_rgb(picture: Image.Image) -> Image.Image:
 
 @cache
 def _lab_to_rgb() -> ImageCms.ImageCmsTransform:
-    """Return the conversion that Pillow's own ``convert`` lacks."""
+    """Build the conversion that Pillow's own ``convert`` lacks."""
     lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
     return ImageCms.buildTransform(lab, rgb, "LAB", "RGB")
 
 
 def _read_orientation(picture: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8, that is still to be applied to a loaded picture."""
-    # Pillow turns TIFF itself, while it loads.
+    """Read the EXIF orientation, 1 to 8, that is not yet applied to a loaded picture."""
+    # Pillow turns a TIFF itself while it loads.
     if picture.format == "TIFF" or ORIENTATION_SOURCES.isdisjoint(picture.info):
         return 1
     try:
         return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
-    # Damaged EXIF raises whatever its parser meets; the pixels are good all the same.
+    # Damaged EXIF can raise anything in its parser; the pixels may still be good.
     except Exception:
         return 1
 
 
 def make_upright(picture: Image.Image, orientation: int) -> Image.Image:
-    """Return the picture as it was meant to be seen."""
+    """Turn or mirror a picture as its EXIF orientation says; only 2 to 8 change it."""
     if orientation not in UPRIGHT:
         return picture
     return picture.transpose(UPRIGHT[orientation])
 
 
 def make_eight_bits(values: NDArray[Any], depth: int = SIXTEEN) -> NDArray[np.uint8]:
-    """Scale values of any type to 0-255: by the range of short types, else by their own.
+    """Scale values of any type to 0-255.
 
-    Sixteen bits that Pillow holds in 32 (mode I) count as sixteen.
+    Unsigned values of 8 and 16 bits are scaled by the range of their type, all others by their
+    own range. Values of sixteen bits that Pillow holds in 32 (mode I) count as sixteen.
 
     Args:
         values: Of any shape.
-        depth: How many bits of sixteen are in use, 9 to 16.
+        depth: How many of sixteen bits are in use, 9 to 16.
+
+    Returns:
+        Values of the same shape.
     """
     if values.dtype == np.uint8:
         return values.astype(np.uint8, copy=False)
@@ -130,7 +134,7 @@ def make_eight_bits(values: NDArray[Any], depth: int = SIXTEEN) -> NDArray[np.ui
 
 
 def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale values by their own range to 0-255; what is not a number becomes 0."""
+    """Scale values by their own range to 0-255; NaN becomes 0."""
     scaled: NDArray[Any] = values.astype(np.result_type(values.dtype, np.float32))
     finite = np.isfinite(scaled)
     low = scaled.min(where=finite, initial=np.inf)

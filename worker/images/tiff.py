@@ -18,7 +18,7 @@ from shoal.worker.images.pixels import MIN_IS_WHITE, check_pixels, make_eight_bi
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION_TAG = 274
 
-# Of the compressions that tifffile undoes in one go, whatever comes out.
+# For the compressions that tifffile undoes in one step, however large the result.
 DECOMPRESSORS: dict[int, Callable[[], Any]] = {
     8: zlib.decompressobj,
     32946: zlib.decompressobj,
@@ -27,23 +27,25 @@ DECOMPRESSORS: dict[int, Callable[[], Any]] = {
 
 
 def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
-    """Return the first page of a TIFF file as an eight-bit picture: L, RGB or RGBA.
+    """Read the first page of a TIFF file as an eight-bit picture: L, RGB or RGBA.
 
-    Values are scaled by the range of short unsigned types, else by their own range; of
-    many channels the first three are the colours. Raises whatever tifffile raises.
+    Unsigned values of 8 and 16 bits are scaled by the range of their type, all others by their
+    own range. Of many channels, the first three are taken for the colours.
 
     Raises:
-        UnreadableImageError: The page has more than ``max_pixels``, or holds more than it says.
+        UnreadableImageError: The page has more than ``max_pixels``, or decompresses to more than
+            its size says.
+        Exception: Whatever tifffile raises.
     """
-    # Here, not above: most folders have no such file, and the import takes 0.1 s.
+    # Imported here: most folders have no such file, and the import takes 0.1 s.
     from tifffile import TiffFile
 
     with TiffFile(BytesIO(content)) as tiff:
         page = tiff.pages.first
-        # A page of hundreds of channels weighs more than its width and height tell.
+        # With hundreds of channels, a page takes more memory than its width and height suggest.
         check_pixels(max(page.imagewidth * page.imagelength, page.size // 4), max_pixels)
         _check_segments(page, content)
-        channels = _find_channels(page.asarray(), page.axes)
+        channels = _take_first_plane(page.asarray(), page.axes)
         values = make_eight_bits(channels)
         if page.photometric == MIN_IS_WHITE:
             values = ~values
@@ -52,10 +54,10 @@ def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
 
 
 def _check_segments(page: Any, content: bytes) -> None:
-    """Refuse a page with a strip or tile that decompresses to far more than its pixels.
+    """Check that no strip or tile decompresses to far more than its pixels.
 
     Raises:
-        UnreadableImageError: There is one; a file of 2 MB took 4 GB.
+        UnreadableImageError: One does; a file of 2 MB took 4 GB.
     """
     if page.compression not in DECOMPRESSORS:
         return
@@ -63,11 +65,12 @@ def _check_segments(page: Any, content: bytes) -> None:
     for start, n_bytes in zip(page.dataoffsets, page.databytecounts, strict=False):
         decompressor = DECOMPRESSORS[page.compression]()
         if len(decompressor.decompress(content[start : start + n_bytes], most + 1)) > most:
-            raise UnreadableImageError(FailureReason.DAMAGED, "holds more than its pixels")
+            detail = "decompresses to more than its pixels"
+            raise UnreadableImageError(FailureReason.DAMAGED, detail)
 
 
-def _find_channels(values: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Return the first plane of an array with these axes, as (height, width, n_channels)."""
+def _take_first_plane(values: NDArray[Any], axes: str) -> NDArray[Any]:
+    """Take the first plane of an array with these axes, as (height, width, n_channels)."""
     for axis in axes:
         if axis not in "YXS":
             values = values.take(0, axis=axes.index(axis))
@@ -78,7 +81,7 @@ def _find_channels(values: NDArray[Any], axes: str) -> NDArray[Any]:
 
 
 def _make_picture(values: NDArray[np.uint8], has_alpha: bool) -> Image.Image:
-    """Return pixels of shape (height, width, n_channels) as a picture."""
+    """Make a picture of pixels of shape (height, width, n_channels)."""
     n_channels = values.shape[-1]
     if n_channels < 3:
         return Image.fromarray(np.ascontiguousarray(values[..., 0]))

@@ -1,1 +1,1 @@
-"""The model of a job: scaling, principal components and centroids, fitted to features."""
+"""The model of a job: scaling, principal components and clusters, fitted to features."""

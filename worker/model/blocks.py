@@ -1,8 +1,9 @@
-"""Blocks: features of several extractors side by side, none of which may dominate.
+"""Blocks: the features of several extractors side by side, none of which may dominate.
 
-Multiple factor analysis (Escofier and Pages 1994): each block is divided by its first singular
-value, so that the largest variance along any one direction is the same in all of them. Without
-it, 51 correlated colours beside 1,764 gradients decided the first components alone.
+Multiple factor analysis (B. Escofier and J. Pagès, Multiple factor analysis (AFMULT package),
+CSDA 18, 1994): each block is divided by its first singular value, so that the largest variance
+along any direction is the same in all blocks. Without it, 51 correlated colours decided the first
+components alone, against 1,764 gradients.
 """
 
 from collections.abc import Sequence
@@ -16,20 +17,23 @@ from threadpoolctl import threadpool_limits
 from shoal.shared.cores import count_cores
 from shoal.worker.model.components import START_ROWS, Float64, ScaledRows
 
-# Power iterations; the value is needed to a percent, and they approach it fast.
+# Power iterations: they converge fast, and the value is needed to one percent only.
 ITERATIONS = 20
 
 
 def weigh_blocks(
     rows: NDArray[Any], mean: Float64, scale: Float64, widths: Sequence[int]
 ) -> Float64:
-    """Return ``scale``, by which no block's first component outweighs another's.
+    """Weigh ``scale`` so that the first components of all blocks have the same variance.
 
     Args:
-        rows: Shape (n_rows, n_features); some thousands of them are looked at.
-        mean: Of each feature, shape (n_features,).
-        scale: Standard deviations, shape (n_features,).
-        widths: Columns of each block; one block is left as it is.
+        rows: Shape (n_rows, n_features); a few thousand of them are used.
+        mean: Mean of each feature, shape (n_features,).
+        scale: Standard deviation of each feature, shape (n_features,).
+        widths: Number of columns of each block; a single block is not weighed.
+
+    Returns:
+        What each feature is to be divided by, shape (n_features,).
     """
     if len(widths) < 2:
         return scale
@@ -46,9 +50,15 @@ def weigh_blocks(
 
 
 def largest_deviation(rows: NDArray[Any], mean: Float64, scale: Float64) -> float:
-    """Return the standard deviation of the scaled rows along their first component.
+    """Measure the standard deviation of the scaled rows along their first component.
 
-    1.0 where the rows do not differ.
+    Args:
+        rows: Shape (n_rows, n_features).
+        mean: Mean of each feature, shape (n_features,).
+        scale: Divisor of each feature, shape (n_features,).
+
+    Returns:
+        The standard deviation; 1.0 if all rows are equal.
     """
     with threadpool_limits(1), ThreadPoolExecutor(count_cores()) as pool:
         scaled = ScaledRows(rows, mean, scale, pool, lambda: None)

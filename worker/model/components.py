@@ -1,6 +1,6 @@
-"""Principal components of rows that are scaled on the way.
+"""Principal components of rows that are scaled block by block.
 
-The scaled rows never exist as a whole: every product is made from centred blocks, on all cores.
+The scaled rows never exist as a whole: all products are computed from centred blocks, on all cores.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.recipe.fit import EXACT_FEATURES, count_axes
+from shoal.worker import Checkpoint
 from shoal.worker.model.model import centred_blocks
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-CHUNK_ROWS = 1024  # fixed, and summed in order: the number of cores changes no bit
+# Fixed, and chunks are summed in order, so that the number of cores changes no bit of a result.
+CHUNK_ROWS = 1024
 START_ROWS = 4096
 START_PASSES = 3
 PASSES_TIMES_AXES = 128
@@ -25,20 +27,28 @@ PASSES_TIMES_AXES = 128
 
 @dataclass(frozen=True)
 class ScaledRows:
-    """The scaled rows X, as the products that a PCA needs of them."""
+    """The scaled rows X = (rows - mean) / scale, as the products of them that a PCA needs.
+
+    Attributes:
+        rows: uint8 or float, shape (n_rows, n_features).
+        mean: Shape (n_features,).
+        scale: Shape (n_features,).
+        pool: Threads that compute the products.
+        checkpoint: Called after each chunk of rows; may raise to stop.
+    """
 
     rows: NDArray[Any]
     mean: Float64
     scale: Float64
     pool: Executor
-    checkpoint: Callable[[], None]
+    checkpoint: Checkpoint
 
     def every(self, step: int) -> "ScaledRows":
-        """Return each ``step``-th row."""
+        """Take every ``step``-th row."""
         return ScaledRows(self.rows[::step], self.mean, self.scale, self.pool, self.checkpoint)
 
     def covariance(self) -> Float64:
-        """Return X'X, of shape (n_features, n_features)."""
+        """Compute X'X, of shape (n_features, n_features)."""
 
         def multiply(chunk: NDArray[Any]) -> Float64:
             scaled = (chunk - self.mean) / self.scale
@@ -47,7 +57,7 @@ class ScaledRows:
         return sum(self._chunks(multiply), np.zeros((len(self.mean),) * 2))
 
     def covariance_times(self, axes: Float32) -> Float32:
-        """Return X'X ``axes``, of the shape of ``axes``: (n_features, n_axes)."""
+        """Compute X'X ``axes``, of the same shape as ``axes``: (n_features, n_axes)."""
         unscaled = self._unscaled(axes)
 
         def multiply(chunk: NDArray[Any]) -> Float32:
@@ -60,7 +70,7 @@ class ScaledRows:
         return (total.T / self.scale[:, None]).astype(np.float32)
 
     def project(self, axes: Float32) -> tuple[Float32, float]:
-        """Return X ``axes``, of shape (n_rows, n_axes), and the sum of squares of X."""
+        """Compute X ``axes``, of shape (n_rows, n_axes), and the sum of squares of X."""
         unscaled = self._unscaled(axes)
 
         def multiply(chunk: NDArray[Any]) -> tuple[Float32, Float64]:
@@ -78,7 +88,7 @@ class ScaledRows:
         return (axes / self.scale[:, None]).astype(np.float32)
 
     def _chunks(self, work: Callable[[NDArray[Any]], Any]) -> Iterator[Any]:
-        """Yield ``work`` of each chunk, in order, from all cores."""
+        """Yield the result of ``work`` for each chunk, in order, computed on all cores."""
         starts = range(0, len(self.rows), CHUNK_ROWS)
         chunks = (self.rows[start : start + CHUNK_ROWS] for start in starts)
         for result in self.pool.map(work, chunks):
@@ -88,7 +98,14 @@ class ScaledRows:
 
 @dataclass(frozen=True)
 class _Components:
-    """The PCA of the scaled rows; ``coordinates`` are the rows on it, (n_rows, n_components)."""
+    """The PCA of the scaled rows.
+
+    Attributes:
+        components: Principal axes by falling variance, shape (n_components, n_features).
+        explained_variance: Variance along each, shape (n_components,).
+        explained_variance_ratio: The same as a share of the rows' total variance.
+        coordinates: The scaled rows along these axes, shape (n_rows, n_components).
+    """
 
     components: Float32
     explained_variance: Float64
@@ -97,17 +114,21 @@ class _Components:
 
 
 def fit_components(scaled: ScaledRows, n_components: int, random_state: int) -> _Components:
-    """Return the leading components, at most as many as there are rows and features."""
+    """Fit the leading ``n_components``, at most as many as there are rows and features.
+
+    A component's largest weight is positive, so that its sign is always the same.
+    """
     n_components = min(n_components, *scaled.rows.shape)
-    return _find_components(scaled, _find_basis(scaled, n_components, random_state), n_components)
+    return _fit_within_basis(scaled, _fit_basis(scaled, n_components, random_state), n_components)
 
 
-def _find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Float32:
-    """Return orthonormal axes that span the leading components, (n_features, n_axes).
+def _fit_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Float32:
+    """Compute orthonormal axes that span the leading components, (n_features, n_axes).
 
-    Few features: all eigenvectors of the covariance that are asked for. Else subspace iteration
-    from random axes (Halko, Martinsson and Tropp 2011, algorithm 4.4), the first passes over a
-    few thousand rows only: they bring the axes near, and the passes over all rows make them exact.
+    With few features, they are the leading eigenvectors of the covariance. Otherwise subspace
+    iteration from random axes (N. Halko, P. G. Martinsson and J. A. Tropp, Finding structure with
+    randomness, SIAM Review 53, 2011, algorithm 4.4): the first passes, over a few thousand rows
+    only, bring the axes near, and the passes over all rows make them exact.
     """
     n_features = len(scaled.mean)
     if n_features <= EXACT_FEATURES:
@@ -117,15 +138,16 @@ def _find_basis(scaled: ScaledRows, n_components: int, random_state: int) -> Flo
     start = scaled.every(-(-len(scaled.rows) // START_ROWS))
     for _ in range(START_PASSES):
         axes = np.linalg.qr(start.covariance_times(axes)).Q
-    # Passes over all rows. Of photographs, whose variance falls steeply, 4 for the 2 components of
-    # a map are exact to float32, and 1 for 50 is within 0.01 %; of noise, 3 and 7 % are missing.
+    # Passes over all rows. For photographs, whose variance falls steeply, 4 passes for the 2
+    # components of a map are exact to float32, and 1 pass for 50 components finds their variance to
+    # within 0.01 %. For noise, 3 % and 7 % are missing.
     for _ in range(max(1, PASSES_TIMES_AXES // n_axes)):
         axes = np.linalg.qr(scaled.covariance_times(axes)).Q
     return axes
 
 
-def _find_components(scaled: ScaledRows, basis: Float32, n_components: int) -> _Components:
-    """Return the leading components within ``basis`` (Rayleigh-Ritz)."""
+def _fit_within_basis(scaled: ScaledRows, basis: Float32, n_components: int) -> _Components:
+    """Fit the leading components within ``basis``, (n_features, n_axes), by Rayleigh-Ritz."""
     projected, sum_of_squares = scaled.project(basis)
     freedom = max(len(projected) - 1, 1)
     precise = projected.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Fit a model: scale, principal components, clusters."""
+"""Fitting a model: scale, principal components, clusters."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,33 +19,33 @@ def fit_model(
 ) -> tuple[Model, ClusterChoice | None]:
     """Fit StandardScaler, PCA and a clustering, as scikit-learn would, on all of ``rows``.
 
-    The same arguments give the same bits, whatever the number of cores. Components and clusters
-    are at most as many as the rows (and features) allow.
+    The same arguments give the same bits, whatever the number of cores. There are at most as many
+    components as rows and features, and at most as many clusters as distinct rows.
 
     Args:
         rows: uint8 or float, of shape (n_rows, n_features), in the order of the manifest.
-        mean: Of each feature over all rows of the job, of which ``rows`` may be a sample. It is
-            the centre of the PCA too: more exact than a sample's own, and the origin of every
-            later projection. Shape (n_features,).
-        scale: Standard deviations, as ``mean``; 0 counts as 1.
-        clustering: What finds the clusters; its seed and checkpoint are those of the PCA, too.
+        mean: Mean of each feature over all rows of the job, of which ``rows`` may be a sample;
+            shape (n_features,). It is also the centre of the PCA: more exact than the mean of a
+            sample, and the origin of every later projection.
+        scale: Standard deviation of each feature, shape (n_features,); 0 counts as 1.
+        clustering: How the clusters are fitted; the PCA uses its seed and checkpoint, too.
         n_components: Principal components to keep.
 
     Returns:
-        The model, without the name of its features and without their image size; and how the
-        number of its clusters was chosen, if it was.
+        The model, without the name of its features and their image size, which the caller sets;
+        and how the number of clusters was chosen, None if it was given.
 
     Raises:
-        JobFailedError: There is no cluster.
+        JobFailedError: HDBSCAN found no cluster.
     """
     scale = np.where(scale > 0, scale, 1.0)
-    # One thread for BLAS and OpenMP each, and our own above them: measured twice as fast as two
-    # BLAS threads on idle cores and ten times on busy ones, and no pool that a fork could break.
-    # It holds for KMeans too, whose threads add up their sums in the order in which they finish.
+    # One thread each for BLAS and OpenMP, called from threads of our own: twice as fast as two BLAS
+    # threads on idle cores and ten times on busy ones, and no pool that a fork could break. KMeans
+    # needs this too: its threads add up their sums in the order in which they finish.
     with threadpool_limits(1), ThreadPoolExecutor(count_cores()) as pool:
         scaled = ScaledRows(rows, mean, scale, pool, clustering.checkpoint)
         pca = fit_components(scaled, n_components, clustering.random_state)
-        clusters = clustering.find(pca.coordinates, rows)
+        clusters = clustering.fit(pca.coordinates, rows)
     model = Model(
         mean=mean,
         scale=scale,

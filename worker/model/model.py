@@ -1,4 +1,4 @@
-"""A fitted model: what turns features into labels. Imports numpy only, as labelling starts fast."""
+"""A fitted model: turns features into labels. Imports only numpy, so that labelling starts fast."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -16,14 +16,14 @@ BLOCK_VALUES = 2**19  # 2 MB of float32: a block stays in the processor's cache
 
 @dataclass(frozen=True)
 class Labels:
-    """Which cluster each row belongs to, and where it lies.
+    """The cluster of each row, and where the row lies.
 
     Attributes:
         labels: Cluster of each row, -1 for noise; int32 of shape (n_samples,).
-        distances: To the own centroid, of noise to the nearest one; Euclidean, float32 of shape
-            (n_samples,).
-        coordinates: First two components, float32 of shape (n_samples, 2); where the model has
-            only one, the second column is 0.
+        distances: Euclidean distance to the centroid of the row's cluster, for noise to the nearest
+            centroid; float32 of shape (n_samples,).
+        coordinates: First two components, float32 of shape (n_samples, 2); if the model has only
+            one, the second column is 0.
     """
 
     labels: NDArray[np.int32]
@@ -36,19 +36,20 @@ class Model:
     """StandardScaler, PCA and clusters as arrays; labels any row of the same features.
 
     Attributes:
-        mean: Of each feature, over all rows of the job; shape (n_features,).
+        mean: Mean of each feature over all rows of the job; shape (n_features,).
         scale: Standard deviation of each feature, 1 where it is constant; shape (n_features,).
-        components: Principal axes, by falling variance; shape (n_components, n_features).
-        centroids: By falling cluster size; shape (n_clusters, n_components).
+        components: Principal axes by falling variance; shape (n_components, n_features).
+        centroids: Centres of the clusters by falling size; shape (n_clusters, n_components).
         explained_variance: Variance along each component; shape (n_components,).
         explained_variance_ratio: The same as a share of the scaled rows' total variance.
         inertia: Sum of squared distances of the fitted rows to their centroids.
-        rows_fitted: Rows that the model was fitted on.
-        features: Name of the extractor that made the rows.
-        image_size: Side of the images before extraction, in pixels; 0 if unknown.
-        reference_coordinates: As of References; empty where the nearest centroid is the cluster.
-        reference_labels: As of References.
-        reference_radii: As of References.
+        rows_fitted: Number of rows that the model was fitted on.
+        features: The extractors that made the rows, as in a job's request.
+        image_size: Width and height of the images before extraction, in pixels; 0 if unknown.
+        reference_coordinates: As in ``References``; empty if each row belongs to its nearest
+            centroid.
+        reference_labels: As in ``References``.
+        reference_radii: As in ``References``.
     """
 
     mean: NDArray[np.float64]
@@ -66,13 +67,13 @@ class Model:
     reference_radii: NDArray[np.float32] = field(default_factory=no_radii)
 
     def project(self, features: NDArray[Any]) -> NDArray[np.float32]:
-        """Return the principal components of ``features``.
+        """Project ``features`` on the principal components.
 
         Args:
             features: uint8 or float, of shape (n_samples, n_features).
 
         Returns:
-            Shape (n_samples, n_components).
+            Coordinates of shape (n_samples, n_components).
 
         Raises:
             ValueError: The rows are not as long as those that the model was fitted on.
@@ -86,9 +87,9 @@ class Model:
         return projected
 
     def label(self, features: NDArray[Any]) -> Labels:
-        """Assign each row to its nearest centroid, to the lower label where two are as near.
+        """Assign each row to its nearest centroid; of two equally near, to the lower label.
 
-        Where the model has references, to the nearest one's cluster, or to none.
+        If the model has references, a row belongs to the cluster of the nearest one, or is noise.
 
         Args:
             features: uint8 or float, of shape (n_samples, n_features).
@@ -110,22 +111,22 @@ class Model:
         return References(self.reference_coordinates, self.reference_labels, self.reference_radii)
 
     def to_bytes(self) -> bytes:
-        """Return the model as an ``npz`` file."""
+        """Write the model as an ``npz`` file."""
         file = BytesIO()
         np.savez(file, **{f.name: getattr(self, f.name) for f in fields(self)})
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Return the model that ``to_bytes`` wrote.
+        """Read a model that ``to_bytes`` wrote.
 
         Raises:
-            ValueError: The bytes are not such a file, or not a whole one.
+            ValueError: The bytes are not such a file, or it is incomplete.
         """
         try:
             with np.load(BytesIO(content), allow_pickle=False) as arrays:
-                values = {f.name: plain(arrays[f.name]) for f in fields(cls)}
-        # zipfile and numpy answer damaged bytes with nearly any exception: BadZipFile, KeyError,
+                values = {f.name: _plain(arrays[f.name]) for f in fields(cls)}
+        # zipfile and numpy raise nearly anything for damaged bytes: BadZipFile, KeyError,
         # NotImplementedError, RuntimeError, MemoryError ...
         except Exception as error:
             raise ValueError(f"these bytes are not a model: {error}") from error
@@ -135,13 +136,17 @@ class Model:
 def centred_blocks(
     features: NDArray[Any], mean: NDArray[np.float64]
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-    """Yield ``features - mean`` a few rows at a time, and which rows they are.
+    """Yield ``features - mean``, a few rows at a time, each with the slice of its rows.
 
-    The blocks share one buffer: each is gone when the next is asked for.
+    The blocks share one buffer: the next one overwrites it.
+
+    Args:
+        features: uint8 or float, shape (n_samples, n_features).
+        mean: Shape (n_features,).
     """
     n_rows = max(8, BLOCK_VALUES // features.shape[1])
     buffer = np.empty((min(n_rows, len(features)), features.shape[1]), np.float32)
-    # uint8 is exact in float32, three times as fast; other features may need float64 to subtract.
+    # For uint8, float32 is exact and three times as fast; others may need float64 to subtract.
     subtracted = mean.astype(np.float32) if features.dtype == np.uint8 else mean
     for start in range(0, len(features), n_rows):
         rows = features[start : start + n_rows]
@@ -154,6 +159,6 @@ def centred_blocks(
         yield slice(start, start + len(rows)), block
 
 
-def plain(array: NDArray[Any]) -> Any:
-    """Return a number or a word as itself, which ``npz`` had made an array."""
+def _plain(array: NDArray[Any]) -> Any:
+    """Turn an array without dimensions, as ``npz`` stores numbers and text, back into its value."""
     return array if array.ndim else array.item()

@@ -1,4 +1,4 @@
-"""Statistics of features: what scales them."""
+"""Statistics of features: sums from which their means and scales are computed."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class FeatureStatistics:
-    """Sums over rows of features, which add up to means and variances.
+    """Sums over rows of features, which can be added and give means and variances.
 
-    Sums of bytes stay below 2**53 up to 10**11 images, so that float64 holds them exactly:
-    the result does not depend on how rows were split into batches, or on their order. Sums of
-    float32 do, in their last bits.
+    Sums of bytes stay below 2**53 for up to 10**11 images, so that float64 holds them exactly:
+    the result does not depend on the order of rows or their split into batches. Sums of float32
+    do, in their last bits.
 
     Attributes:
-        n_samples: Rows counted.
+        n_samples: Number of rows.
         total: Sum of each feature, of shape (n_features,).
         total_of_squares: Sum of each feature's squares, of shape (n_features,).
     """
@@ -27,14 +27,14 @@ class FeatureStatistics:
 
     @classmethod
     def of(cls, features: NDArray[Any]) -> Self:
-        """Return the statistics of features of shape (n_samples, n_features)."""
+        """Compute the statistics of features of shape (n_samples, n_features)."""
         if features.dtype == np.uint8:
-            # As integers, exact too, in half the time.
+            # Integers are exact too, and take half the time.
             sums = np.uint32 if len(features) * 255**2 < 2**32 else np.uint64
             total = features.sum(axis=0, dtype=sums)
             squares = np.square(features, dtype=np.uint16).sum(axis=0, dtype=sums)
             return cls(len(features), total.astype(np.float64), squares.astype(np.float64))
-        # Both widen the numbers in small pieces: a copy as float64 takes twice the memory.
+        # Both convert to float64 in small pieces: a whole copy would take twice the memory.
         total = features.sum(axis=0, dtype=np.float64)
         squares = np.einsum("ij,ij->j", features, features, dtype=np.float64)
         return cls(len(features), total, squares)
@@ -47,36 +47,37 @@ class FeatureStatistics:
         )
 
     def mean(self) -> NDArray[np.float64]:
-        """Return each feature's mean, of shape (n_features,)."""
+        """Compute each feature's mean, of shape (n_features,)."""
         return self.total / self.n_samples
 
     def scale(self, noise: float = 0.0) -> NDArray[np.float64]:
-        """Return what scikit-learn's StandardScaler divides by, of shape (n_features,).
+        """Compute what scikit-learn's StandardScaler divides by, of shape (n_features,).
 
-        The population's standard deviation, and 1.0 for a feature that is constant.
+        It is the population's standard deviation, and 1.0 for a constant feature.
 
         Args:
-            noise: A variance below this share of the mean square is taken for rounding.
+            noise: A variance below this share of the mean square counts as rounding: the feature
+                is taken to be constant.
         """
-        # On the sums and not on the mean: for a constant feature the two products are the
-        # same number rounded once, and their difference is exactly 0.
+        # From the sums and not from the mean: for a constant feature, both products are the same
+        # number, rounded once, and their difference is exactly 0.
         spread = self.n_samples * self.total_of_squares - self.total**2
         least = noise * self.n_samples * self.total_of_squares
         return np.where(spread > least, np.sqrt(spread.clip(0)) / self.n_samples, 1.0)
 
     def to_bytes(self) -> bytes:
-        """Return the statistics as raw float64: n_samples, total, total_of_squares."""
+        """Write the statistics as raw float64: n_samples, total, total_of_squares."""
         return np.concatenate([[self.n_samples], self.total, self.total_of_squares]).tobytes()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Return the statistics that ``to_bytes`` wrote.
+        """Read statistics that ``to_bytes`` wrote.
 
         Raises:
             ValueError: The bytes are not such numbers.
         """
         values = np.frombuffer(content, np.float64)
         if not (len(values) % 2 and np.isfinite(values[0])):
-            raise ValueError(f"{len(content)} bytes are no statistics")
+            raise ValueError(f"these {len(content)} bytes are not statistics")
         total, squares = np.split(values[1:], 2)
         return cls(int(values[0]), total, squares)

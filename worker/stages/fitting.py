@@ -14,7 +14,7 @@ from shoal.shared.recipe.fit import count_starts, least_images, plan_fit
 from shoal.shared.store import Results
 from shoal.shared.store.rows import Shape
 from shoal.shared.wire import encode
-from shoal.worker.checkpoint import Checkpoint
+from shoal.worker import Checkpoint
 from shoal.worker.clustering.sampling import choose_rows, split_rows
 from shoal.worker.model.model import Model
 from shoal.worker.model.statistics import FeatureStatistics

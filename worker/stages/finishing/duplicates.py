@@ -11,7 +11,7 @@ from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
 from shoal.shared.store.errors import PASSING
 from shoal.shared.store.rows import DUPLICATE_ROW, HASH_ROW
-from shoal.worker.checkpoint import Checkpoint
+from shoal.worker import Checkpoint
 from shoal.worker.images.hashes import HASH_DTYPE
 from shoal.worker.runtime.heartbeat import WorkLostError
 from shoal.worker.stages.finishing.findings import Findings
@@ -65,11 +65,11 @@ def _find_duplicate_rows(findings: Findings, checkpoint: Checkpoint) -> NDArray[
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     # scipy's graphs are slow to import, and most processes never finish a job.
-    from shoal.worker.findings.duplicates import find_duplicates
+    from shoal.worker.findings.duplicates import group_duplicates
 
     hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
     contents, perceptual = (np.ascontiguousarray(hashes[name]) for name in HASH_DTYPE.names or ())
-    found = find_duplicates(contents, perceptual, checkpoint)
+    found = group_duplicates(contents, perceptual, checkpoint)
     rows = np.empty(len(found.rows), DUPLICATE_DTYPE)
     rows["group"] = found.groups
     rows["content"] = _number_contents(contents[found.rows], found.groups)

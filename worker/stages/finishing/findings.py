@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shoal.shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
 from shoal.shared.palette import MAX_NAMED
 from shoal.shared.store import Results
-from shoal.worker.findings.representatives import find_outliers, find_representatives
+from shoal.worker.findings.representatives import choose_outliers, choose_representatives
 from shoal.worker.model.model import Model
 from shoal.worker.stages.labelling import LABEL_DTYPE
 
@@ -33,10 +33,10 @@ class Findings:
         labels, distances = self.rows["label"], self.rows["distance"]
         self.sizes = np.bincount(labels[labels != NOISE], minlength=len(model.centroids))
         n_clusters = len(self.sizes)
-        typical = find_representatives(labels, distances, n_clusters, REPRESENTATIVES)
+        typical = choose_representatives(labels, distances, n_clusters, REPRESENTATIVES)
         self.representatives = [self.paths(rows) for rows in typical]
-        self.outliers = self.paths(find_outliers(distances, OUTLIERS))
-        farthest = find_representatives(labels, -distances, n_clusters, CLUSTER_OUTLIERS)
+        self.outliers = self.paths(choose_outliers(distances, OUTLIERS))
+        farthest = choose_representatives(labels, -distances, n_clusters, CLUSTER_OUTLIERS)
         self.cluster_outliers = [
             self.paths(np.setdiff1d(rows, near, assume_unique=True))
             for rows, near in zip(farthest, typical, strict=True)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import PlotName
-from shoal.worker.checkpoint import Checkpoint
+from shoal.worker import Checkpoint
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory

@@ -13,7 +13,7 @@ from shoal.shared.images.files import is_bare
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.rows import FailedImage, Shape
-from shoal.worker.checkpoint import Checkpoint
+from shoal.worker import Checkpoint
 from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import HASH_DTYPE, perceptual_hash
 from shoal.worker.model.statistics import FeatureStatistics

@@ -12,7 +12,7 @@ from shoal.shared.errors import UnreadableImageError
 from shoal.shared.images.files import digest_content, read_file
 from shoal.shared.jobs import JobRequest
 from shoal.shared.store.rows import FailedImage
-from shoal.worker.checkpoint import Checkpoint
+from shoal.worker import Checkpoint
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import load_with_digest
 from shoal.worker.memory import limit_memory
@@ -78,7 +78,7 @@ def _choose_loader(
         context.limits,
         settings.image_seconds,
         settings.image_memory,
-        on_wait=checkpoint,
+        checkpoint=checkpoint,
     )
     with isolated:
         yield lambda path: (

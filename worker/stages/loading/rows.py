@@ -12,7 +12,7 @@ from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Results
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.images.hashes import HASH_DTYPE
-from shoal.worker.images.thumbnails import cut_page, make_page, make_tiles
+from shoal.worker.images.thumbnails import cut_sheet, make_sheet, make_tiles
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,8 @@ class Remainder:
             return b""
         if before:
             order = np.argsort([*before, *compress(loaded, now)])
-            tiles = np.concatenate([cut_page(self.sheet, len(before)), tiles])[order]
-        return make_page(tiles, total)
+            tiles = np.concatenate([cut_sheet(self.sheet, len(before)), tiles])[order]
+        return make_sheet(tiles, total)
 
     @property
     def _n_images(self) -> int:
