@@ -13,7 +13,7 @@ from shoal.worker.plots import (
     plot_sizes,
     plot_variance,
 )
-from shoal.worker.plots.contact_sheet import make_contact_sheet_figure
+from shoal.worker.plots.contact_sheet import make_captions_figure, make_rows
 from shoal.worker.plots.marks import UNNAMED_COLOUR, choose_marks
 from shoal.worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
 from shoal.worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
@@ -34,6 +34,10 @@ def make_points(n_clusters, n_samples=2_000, tail=1e9):
 
 def make_tiles(n_clusters, count=8):
     return [[np.full((32, 32, 3), label % 200, np.uint8)] * count for label in range(n_clusters)]
+
+
+def make_contact_sheet_figure(tiles, sizes, outliers=()):
+    return make_captions_figure(make_rows(tiles, sizes, outliers), sizes)
 
 
 def read_texts(figure):
@@ -199,9 +203,9 @@ def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
 
 def test_a_contact_sheet_ends_with_the_outliers():
     far = np.full((16, 16, 3), (250, 0, 0), np.uint8)
-    figure = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]), [far])
-    assert "Outliers | far from all" in read_words(figure)
-    red = (np.asarray(draw(figure)) == (250, 0, 0)).all(axis=2)
+    job = make_tiles(2), np.array([3, 1]), [far]
+    assert "Outliers | far from all" in read_words(make_contact_sheet_figure(*job))
+    red = (np.asarray(plot_contact_sheet(*job)) == (250, 0, 0)).all(axis=2)
     assert red[-200:].sum() == red.sum() == 142 * 142
     without = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]))
     assert "Outliers" not in read_words(without)
@@ -210,8 +214,8 @@ def test_a_contact_sheet_ends_with_the_outliers():
 @pytest.mark.parametrize("count", [1, 8, 30])
 def test_a_contact_sheet_takes_any_number_of_tiles(count):
     for n_clusters in (2, 40):
-        figure = make_contact_sheet_figure(make_tiles(n_clusters, count), np.ones(n_clusters, int))
-        assert np.asarray(draw(figure)).shape[1] == 1500
+        sheet = plot_contact_sheet(make_tiles(n_clusters, count), np.ones(n_clusters, int))
+        assert sheet.width == 1500
 
 
 def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
