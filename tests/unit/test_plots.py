@@ -6,6 +6,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
+from shoal.shared.palette import COLOURS
 from shoal.shared.text import show_share
 from shoal.worker.plots import (
     encode_png,
@@ -19,7 +20,7 @@ from shoal.worker.plots.marks import UNNAMED_COLOUR, choose_marks
 from shoal.worker.plots.points import MAX_POINTS, choose_frame, sample_rows, spread_apart
 from shoal.worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from shoal.worker.plots.sizes import make_sizes_figure
-from shoal.worker.plots.style import COLOURS, draw, find_colour, find_marker
+from shoal.worker.plots.style import draw, find_colour, find_marker
 from shoal.worker.plots.variance import describe_variance, make_variance_figure
 
 
@@ -138,6 +139,14 @@ def test_a_tiny_cluster_is_drawn_whole_in_a_sample():
     assert (labels[sample_rows(labels)] == 1).sum() == 20
 
 
+def test_noise_is_sampled_as_one_more_cluster():
+    labels = np.repeat(np.array([-1, 0, 2], dtype=np.int32), (30_000, 20_000, 10_000))
+    drawn = labels[sample_rows(labels)]
+    assert [(drawn == label).sum() / 20_000 for label in (-1, 0, 2)] == pytest.approx(
+        [1 / 2, 1 / 3, 1 / 6], abs=0.01
+    )
+
+
 def test_far_outliers_do_not_squeeze_the_rest_into_a_corner():
     points = np.random.default_rng(0).normal(size=(1_000, 2))
     points[:3] = [[1e6, 0], [-1e5, 2], [0, -1e7]]
@@ -251,6 +260,14 @@ def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
         assert "300 clusters, the first 40 shown" in words
         assert "Cluster 39" in words
         assert "Cluster 40" not in words
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 30_000])
+def test_a_scatter_without_any_cluster_is_drawn(n_samples):
+    labels = np.full(n_samples, -1, np.int32)
+    points = np.zeros((n_samples, 2), np.float32)
+    picture = plot_scatter(points, labels, np.zeros(2, np.intp), [0.5, 0.5])
+    assert picture.size == (1500, 1130)
 
 
 def test_images_in_no_cluster_are_grey_and_counted():

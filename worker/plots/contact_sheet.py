@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoal.shared.palette import MAX_NAMED
 from shoal.shared.text import show_count
 from shoal.worker.plots.style import (
     BODY,
@@ -15,7 +16,6 @@ from shoal.worker.plots.style import (
     GREY,
     HEADER_PIXELS,
     MARGIN_PIXELS,
-    MAX_NAMED,
     SMALL,
     WIDTH_PIXELS,
     describe_clusters,

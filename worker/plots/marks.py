@@ -8,23 +8,23 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from shoal.shared.palette import MAX_NAMED
 from shoal.worker.plots.points import Frame, Points, spread_apart
 from shoal.worker.plots.style import (
     INK,
-    MAX_NAMED,
     POINTS_PER_PIXEL,
     find_colour,
     find_marker,
     make_font,
 )
 
-# Markers of this many pixels' width cover about a quarter of the plane if there is one.
-_WIDTH_OF_ONE_PIXELS = 480.0
-_MIN_MARKER_PIXELS, _MAX_MARKER_PIXELS = 4.5, 17.0
-_TRIANGLE_PIXELS = 11.0
-_DISC_PIXELS = 32.0
-_NUMBER_ROOM = 0.046  # of the plane's width and height
-_MAX_UNCOVERED = 60
+# Of a single point. n points have 1 / √n of it, so that they cover a quarter of the plane.
+WIDTH_OF_ONE_PIXELS = 480.0
+MIN_MARKER_PIXELS, MAX_MARKER_PIXELS = 4.5, 17.0
+TRIANGLE_PIXELS = 11.0
+DISC_PIXELS = 32.0
+NUMBER_ROOM = 0.046  # of the width and height of the plane
+MAX_UNCOVERED = 60  # with 40 numbers, enough free places remain
 UNNAMED_COLOUR = "#c3c9d0"
 
 
@@ -62,7 +62,7 @@ def draw_points(axes: Axes, frame: Frame, points: Points, labels: NDArray[np.int
 def choose_marks(count: int) -> tuple[float, float]:
     """Choose width, in pixels, and opacity of markers: the more, the smaller and the fainter."""
     count = max(1, count)
-    width = np.clip(_WIDTH_OF_ONE_PIXELS / np.sqrt(count), _MIN_MARKER_PIXELS, _MAX_MARKER_PIXELS)
+    width = np.clip(WIDTH_OF_ONE_PIXELS / np.sqrt(count), MIN_MARKER_PIXELS, MAX_MARKER_PIXELS)
     return float(width), float(np.clip(1.25 - 0.17 * np.log10(count), 0.5, 0.9))
 
 
@@ -75,7 +75,7 @@ def _draw_outside(axes: Axes, frame: Frame, points: Points, looks: NDArray[np.in
     for look, direction in sorted(set(zip(looks.tolist(), directions.tolist(), strict=True))):
         chosen = places[(looks == look) & (directions == direction)]
         style = {"marker": direction, "alpha": 0.8, "clip_on": False}
-        axes.add_artist(make_markers(chosen, _TRIANGLE_PIXELS, look, **style))
+        axes.add_artist(make_markers(chosen, TRIANGLE_PIXELS, look, **style))
 
 
 def draw_numbers(
@@ -87,8 +87,8 @@ def draw_numbers(
     """
     named = np.flatnonzero(sizes[:MAX_NAMED])
     wanted = frame.scale(frame.clamp(centroids[named]))
-    few = points if len(points) <= _MAX_UNCOVERED else points[:0]
-    settled = spread_apart(wanted, frame.scale(frame.clamp(few)), _NUMBER_ROOM)
+    few = points if len(points) <= MAX_UNCOVERED else points[:0]
+    settled = spread_apart(wanted, frame.scale(frame.clamp(few)), NUMBER_ROOM)
     leaders = LineCollection(list(np.stack([wanted, settled], axis=1)), colors=INK, linewidths=0.9)
     leaders.set(transform=axes.transAxes, zorder=4)
     axes.add_artist(leaders)
@@ -98,7 +98,7 @@ def draw_numbers(
 def _print_numbers(axes: Axes, labels: list[int], places: Points) -> None:
     """Print labels in white discs, at places in fractions of the axes, shape (n, 2)."""
     x, y = places.T
-    size = (_DISC_PIXELS * POINTS_PER_PIXEL) ** 2
+    size = (DISC_PIXELS * POINTS_PER_PIXEL) ** 2
     colours = [find_colour(label) for label in labels]
     inside = axes.transAxes
     # One artist for all discs: a box around each text would take three times as long.

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shoal.shared.findings import NOISE
+from shoal.shared.palette import MAX_NAMED
 from shoal.shared.text import show_share
 from shoal.worker.plots.marks import draw_numbers, draw_points, make_markers
 from shoal.worker.plots.points import (
@@ -20,7 +21,6 @@ from shoal.worker.plots.style import (
     HEADER_PIXELS,
     LINE_PIXELS,
     MARGIN_PIXELS,
-    MAX_NAMED,
     SMALL,
     add_axes,
     describe_clusters,

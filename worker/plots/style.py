@@ -12,9 +12,7 @@ from matplotlib.text import Text
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.shared.palette import COLOURS as COLOURS
-from shoal.shared.palette import MAX_NAMED as MAX_NAMED
-from shoal.shared.palette import colour_number, shape_number
+from shoal.shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
 from shoal.shared.text import show_count
 
 WIDTH_PIXELS = 1500
@@ -29,7 +27,7 @@ POINTS_PER_PIXEL = 72 / PIXELS_PER_INCH
 INK, GREY, FAINT = "#1f2328", "#59636e", "#d9dee3"
 TITLE, BODY, SMALL = 15.0, 10.0, 9.0
 
-_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 
 
 def find_colour(label: int) -> str:
@@ -39,7 +37,7 @@ def find_colour(label: int) -> str:
 
 def find_marker(label: int) -> str:
     """Look up a cluster's marker, the same for eight clusters in a row."""
-    return _MARKERS[shape_number(label)]
+    return MARKERS[shape_number(label)]
 
 
 def make_figure(height_pixels: int, title: str, *notes: str) -> Figure:
