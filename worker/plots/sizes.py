@@ -50,7 +50,7 @@ def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:
 
 def _draw_bar(figure: Figure, middle: float, size: tuple[float, float], colour: str) -> None:
     """Draw a bar of length and thickness ``size``; all in pixels from the upper left corner."""
-    # Not `barh` with labels: axes and their ticks cost 20 to 40 ms more.
+    # Not `barh` with labels: it takes 11 ms more for 5 clusters, 50 ms more for 40.
     length, thickness = size
     corner = (NAME_PIXELS + 16, figure.bbox.height - middle - thickness / 2)
     bar = Rectangle(corner, length, thickness, facecolor=colour, transform=None)
