@@ -231,7 +231,7 @@ class Client:
             UnknownJobError: This is not the form of a job's id.
         """
         if not JOB_ID.fullmatch(job_id):
-            raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for all jobs.")
+            raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for the jobs there are.")
         ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
         return Job(ledger, self.sweeper, self.workers.keep_running, self.workers.ensure_running)
 

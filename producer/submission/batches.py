@@ -6,7 +6,16 @@ from math import ceil
 from statistics import fmean
 
 from shoal.producer.submission.folder import Folder
+from shoal.shared.errors import UsageError
+from shoal.shared.jobs import JobRequest
+from shoal.shared.recipe.features import (
+    are_slow,
+    count_features,
+    feature_bytes,
+)
 
+# A batch's features travel in one command, which Redis limits to 512 MB.
+MAX_BATCH_BYTES = 2**26
 MIN_BATCH_SIZE = 32
 MAX_BATCH_SIZE = 1024
 # Least number of batches of a small job. Fewer cost less overhead (with 8 instead of 16, 4,000
@@ -41,6 +50,33 @@ def file_bytes(path: str) -> int:
         return os.stat(path).st_size  # noqa: PTH116  as in the walk
     except (OSError, ValueError):
         return 0
+
+
+def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) -> int:
+    """Choose the images per task: as asked for, or by the images and the features.
+
+    Args:
+        request: What is asked for.
+        n_images: Images of the job.
+        image_bytes: Size of their files, on average.
+
+    Raises:
+        UsageError: A batch of that size would not fit into one command to Redis.
+    """
+    n_features = count_features(request.features, request.image_size)
+    # The decoded images of a batch are in memory together, too.
+    most = max(1, MAX_BATCH_BYTES // max(_row_bytes(request), request.image_size**2 * 3))
+    if request.batch_size and request.batch_size > most:
+        raise UsageError(
+            f"--batch-size {request.batch_size} of {n_features} features is too much for"
+            f" one message: use {most} or less."
+        )
+    batches = FEWEST_SLOW_BATCHES if are_slow(request.features) else FEWEST_BATCHES
+    return request.batch_size or min(batch_size_for(n_images, image_bytes, batches), most)
+
+
+def _row_bytes(request: JobRequest) -> int:
+    return count_features(request.features, request.image_size) * feature_bytes(request.features)
 
 
 def batch_size_for(n_images: int, image_bytes: float = 0.0, batches: int = FEWEST_BATCHES) -> int:

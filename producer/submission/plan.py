@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shoal.producer.submission.admission import admit
-from shoal.producer.submission.batches import measure_image_bytes, split_batches
+from shoal.producer.submission.batches import choose_batch_size, measure_image_bytes, split_batches
 from shoal.producer.submission.estimate import Estimate, estimate_memory
 from shoal.producer.submission.folder import Folder
-from shoal.producer.submission.request import choose_batch_size
 from shoal.shared.jobs import JobRequest
 
 

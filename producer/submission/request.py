@@ -5,22 +5,17 @@ from typing import Any
 
 import msgspec
 
-from shoal.producer.submission.batches import FEWEST_BATCHES, FEWEST_SLOW_BATCHES, batch_size_for
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import AUTO, Algorithm, JobRequest
 from shoal.shared.recipe.features import (
-    are_slow,
     choose_image_size,
     count_features,
-    feature_bytes,
     is_count_exact,
     normalize_features,
 )
 
-# A batch's features travel in one command, which Redis limits to 512 MB.
-MAX_BATCH_BYTES = 2**26
-# So does the model, most of which is its components.
+# The model travels to Redis in one command, too; most of it are its components.
 MAX_MODEL_BYTES = 2**28
 
 # Options for which None means that they are not given.
@@ -73,10 +68,6 @@ def _check_request(request: JobRequest, n_images: int) -> None:
     _check_model_size(request)
 
 
-def _row_bytes(request: JobRequest) -> int:
-    return count_features(request.features, request.image_size) * feature_bytes(request.features)
-
-
 def _check_model_size(request: JobRequest) -> None:
     """Raise UsageError if the model would not fit into one command to Redis."""
     n_features = count_features(request.features, request.image_size)
@@ -86,26 +77,3 @@ def _check_model_size(request: JobRequest) -> None:
             f"{request.components} components of {n_features} features are too much for"
             f" one model: use --components {most} or less, or a smaller --image-size."
         )
-
-
-def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) -> int:
-    """Choose the images per task: as asked for, or by the images and the features.
-
-    Args:
-        request: What is asked for.
-        n_images: Images of the job.
-        image_bytes: Size of their files, on average.
-
-    Raises:
-        UsageError: A batch of that size would not fit into one command to Redis.
-    """
-    n_features = count_features(request.features, request.image_size)
-    # The decoded images of a batch are in memory together, too.
-    most = max(1, MAX_BATCH_BYTES // max(_row_bytes(request), request.image_size**2 * 3))
-    if request.batch_size and request.batch_size > most:
-        raise UsageError(
-            f"--batch-size {request.batch_size} of {n_features} features is too much for"
-            f" one message: use {most} or less."
-        )
-    batches = FEWEST_SLOW_BATCHES if are_slow(request.features) else FEWEST_BATCHES
-    return request.batch_size or min(batch_size_for(n_images, image_bytes, batches), most)

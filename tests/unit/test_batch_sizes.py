@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.producer.submission.batches import batch_size_for, measure_image_bytes, split_batches
+from shoal.producer.submission.batches import (
+    batch_size_for,
+    choose_batch_size,
+    measure_image_bytes,
+    split_batches,
+)
 from shoal.producer.submission.folder import Folder
-from shoal.producer.submission.request import choose_batch_size
 from shoal.shared.jobs import JobRequest
 
 PHOTOGRAPH, CAMERA = 33_000.0, 4e6  # bytes of a file
