@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from redis_server import RedisServer
+from servers import Server, start_redis
 from shoal_command import FinishedRun, Shoal
 from worker_process import CELERY_WORKER, Worker
 
@@ -49,14 +49,14 @@ def embedded_run(
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("redis"))
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start_redis(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def shoal(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Shoal:
+def shoal(redis_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Shoal:
     """The command with a Redis of its own and two workers: see ``workers``."""
     return Shoal(tmp_path_factory.mktemp("client"), SHOAL_REDIS_URL=redis_server.url)
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from redis_server import RedisServer
+from servers import Server
 from shoal_command import FinishedRun, Shoal
 from worker_process import Worker
 
 
-class TlsServer(RedisServer):
+class TlsServer(Server):
     """A server that speaks TLS only, with a certificate of its own making."""
 
     @property
@@ -39,14 +39,15 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = TlsServer(tmp_path_factory.mktemp("tls"))
+def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = TlsServer("redis-server", tmp_path_factory.mktemp("tls"))
+    server.start()
     yield server
     server.stop()
 
 
 def test_a_job_behind_tls_is_labelled_as_in_embedded_mode(
-    tls_server: RedisServer, embedded_run: FinishedRun, tmp_path: Path
+    tls_server: Server, embedded_run: FinishedRun, tmp_path: Path
 ) -> None:
     shoal = Shoal(tmp_path / "client", SHOAL_REDIS_URL=tls_server.url)
     with Worker(shoal.elsewhere(tmp_path / "worker")):
@@ -56,7 +57,7 @@ def test_a_job_behind_tls_is_labelled_as_in_embedded_mode(
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(
-    tls_server: RedisServer, tmp_path: Path
+    tls_server: Server, tmp_path: Path
 ) -> None:
     url = tls_server.url.partition("?")[0]
     done = Shoal(tmp_path, SHOAL_REDIS_URL=url).run("jobs")

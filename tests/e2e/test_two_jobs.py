@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from polling import wait_until
-from redis_server import RedisServer
+from servers import Server
 from shoal_command import Shoal
 from worker_process import Worker, suspended
 
@@ -30,7 +30,7 @@ def large_folder(tmp_path_factory: pytest.TempPathFactory, photographs: Path) ->
 def test_a_small_job_overtakes_a_large_one_that_was_there_before(
     shoal: Shoal,
     workers: list[Worker],
-    redis_server: RedisServer,
+    redis_server: Server,
     large_folder: Path,
     tmp_path: Path,
 ) -> None:

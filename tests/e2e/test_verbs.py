@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from polling import wait_until
-from redis_server import RedisServer
+from servers import Server, start_redis
 from shoal_command import FinishedRun, Shoal
 from worker_process import Worker, suspended
 
@@ -30,14 +30,14 @@ BRIEF = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("verbs"))
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start_redis(tmp_path_factory.mktemp("verbs"))
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def site(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Shoal:
+def site(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Shoal:
     """The command with results that do not last."""
     return Shoal(tmp_path_factory.mktemp("client"), SHOAL_REDIS_URL=server.url, **BRIEF)
 
@@ -50,7 +50,7 @@ def brief_worker(site: Shoal, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @contextmanager
 def held_while_loading(
-    server: RedisServer, workers: list[Worker], submit: Callable[[], str]
+    server: Server, workers: list[Worker], submit: Callable[[], str]
 ) -> Iterator[str]:
     """Let the workers stand still as soon as some images of a new job are loaded."""
     with suspended(workers):
@@ -63,7 +63,7 @@ def held_while_loading(
 
 
 def test_cancelled_job_goes_on_to_the_same_labels(
-    shoal: Shoal, workers: list[Worker], redis_server: RedisServer, slow_photographs: Path
+    shoal: Shoal, workers: list[Worker], redis_server: Server, slow_photographs: Path
 ) -> None:
     submit = partial(shoal.submit, slow_photographs, "--batch-size", 6)
     with held_while_loading(redis_server, workers, submit) as job:
@@ -112,7 +112,7 @@ def test_run_and_submit_find_the_finished_job(embedded_run: FinishedRun, tmp_pat
 
 
 def test_run_that_is_stopped_leaves_a_job_that_it_found(
-    shoal: Shoal, workers: list[Worker], redis_server: RedisServer, slow_photographs: Path
+    shoal: Shoal, workers: list[Worker], redis_server: Server, slow_photographs: Path
 ) -> None:
     submit = partial(shoal.submit, slow_photographs, "--batch-size", 7)
     with held_while_loading(redis_server, workers, submit) as job:
@@ -126,7 +126,7 @@ def test_run_that_is_stopped_leaves_a_job_that_it_found(
 
 
 def test_run_that_is_stopped_leaves_a_job_that_another_has_found_since(
-    shoal: Shoal, workers: list[Worker], redis_server: RedisServer, slow_photographs: Path
+    shoal: Shoal, workers: list[Worker], redis_server: Server, slow_photographs: Path
 ) -> None:
     options = ("--batch-size", 7, "--random-state", 3)
 
@@ -155,7 +155,7 @@ def test_python_retries_on_the_embedded_server_with_workers_of_its_own(
 
 
 def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
-    server: RedisServer, photographs: Path, tmp_path: Path
+    server: Server, photographs: Path, tmp_path: Path
 ) -> None:
     shoal = Shoal(tmp_path, SHOAL_REDIS_URL=server.url, **BRIEF)
     used = server.client.info("memory")["used_memory"]
@@ -175,7 +175,7 @@ def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
 def test_nothing_of_an_ended_job_is_left(
     site: Shoal,
     brief_worker: Worker,
-    server: RedisServer,
+    server: Server,
     photographs: Path,
     slow_photographs: Path,
     tmp_path: Path,

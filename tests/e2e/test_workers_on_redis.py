@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from polling import wait_until
-from redis_server import RedisServer
+from servers import Server, start_redis
 from shoal_command import FinishedRun, Shoal
 from worker_process import Worker
 
@@ -91,7 +91,7 @@ def endless(tmp_path: Path) -> Path:
 
 
 def test_cancelled_job_leaves_the_workers_idle_within_5_seconds(
-    shoal: Shoal, workers: list[Worker], redis_server: RedisServer, endless: Path
+    shoal: Shoal, workers: list[Worker], redis_server: Server, endless: Path
 ) -> None:
     job = shoal.submit(endless)
     wait_until(lambda: not any(w.is_idle() for w in workers), 30, "the workers are at work")
@@ -116,15 +116,15 @@ def test_cancelling_a_finished_job_changes_nothing(shoal: Shoal, job: str) -> No
 
 
 @pytest.fixture(scope="module")
-def guarded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    server = RedisServer(tmp_path_factory.mktemp("guarded"), password="dolphin7")
+def guarded_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start_redis(tmp_path_factory.mktemp("guarded"), password="dolphin7")
     yield server
     server.stop()
 
 
 @pytest.mark.parametrize("address", ["url", "socket_url"])
 def test_one_worker_labels_the_same_behind_a_password(
-    guarded_server: RedisServer, embedded_run: FinishedRun, tmp_path: Path, address: str
+    guarded_server: Server, embedded_run: FinishedRun, tmp_path: Path, address: str
 ) -> None:
     shoal = Shoal(tmp_path / "client", SHOAL_REDIS_URL=getattr(guarded_server, address))
     with Worker(shoal.elsewhere(tmp_path / "worker")) as worker:
@@ -136,7 +136,7 @@ def test_one_worker_labels_the_same_behind_a_password(
 
 
 def test_wrong_password_is_told_without_the_password(
-    guarded_server: RedisServer, tmp_path: Path
+    guarded_server: Server, tmp_path: Path
 ) -> None:
     url = guarded_server.url.replace("dolphin7", "shark8")
     done = Shoal(tmp_path, SHOAL_REDIS_URL=url).run("jobs")
@@ -148,7 +148,7 @@ def test_wrong_password_is_told_without_the_password(
 
 def test_a_redis_that_would_lose_work_is_refused_by_workers(tmp_path: Path) -> None:
     (tmp_path / "redis").mkdir()
-    server = RedisServer(tmp_path / "redis")
+    server = start_redis(tmp_path / "redis")
     worker = None
     try:
         server.client.config_set("maxmemory-policy", "allkeys-lru")
@@ -163,7 +163,7 @@ def test_a_redis_that_would_lose_work_is_refused_by_workers(tmp_path: Path) -> N
 
 
 def test_submit_without_a_worker_says_so(
-    guarded_server: RedisServer, photographs: Path, tmp_path: Path
+    guarded_server: Server, photographs: Path, tmp_path: Path
 ) -> None:
     shoal = Shoal(tmp_path, SHOAL_REDIS_URL=guarded_server.url)
     guarded_server.client.flushall()

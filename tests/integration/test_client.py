@@ -244,11 +244,11 @@ def test_a_client_of_a_redis_that_is_set_starts_no_workers(shoal, folder):
 def test_a_socket_with_a_password_takes_a_job_and_its_messages(server_directory, folder):
     directory = server_directory / "locked"
     directory.mkdir()
-    server = Server("embedded", directory)
-    server.url += "?username=default&password=p%2Fw"
-    server.start("--requirepass", "p/w")
+    server = Server("embedded", directory, "p/w")
+    server.start()
     try:
-        with Client(server.url, settings=Settings()) as shoal:
+        url = f"unix://{server.socket}?username=default&password=p%2Fw"
+        with Client(url, settings=Settings()) as shoal:
             shoal.submit(folder, clusters=1, batch_size=2)
             assert shoal.registry.waiting(["shoal.batches"]) == 2
     finally:

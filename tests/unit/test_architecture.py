@@ -140,3 +140,27 @@ def test_no_constant_of_one_name_and_value_stands_twice() -> None:
                     places[name, value].append(module)
     twice = {pair: modules for pair, modules in places.items() if len(modules) > 1}
     assert twice == {}
+
+
+def find_sleeps(tree: ast.Module) -> Iterator[int]:
+    """The lines on which a test sleeps."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep"}:
+            yield node.lineno
+
+
+def test_tests_wait_by_polling_with_a_deadline() -> None:
+    tests = set((ROOT / "tests").rglob("test_*.py"))
+    assert len(tests) > 80
+    # A fault lasts as long as it is to last.
+    for path in tests - set((ROOT / "tests" / "e2e" / "faults").iterdir()):
+        assert list(find_sleeps(ast.parse(path.read_text()))) == [], path
+
+
+def test_what_tests_share_has_one_place() -> None:
+    places = defaultdict[str, list[str]](list)
+    for path in (ROOT / "tests" / "support").glob("*.py"):
+        for name in find_public(ast.parse(path.read_text())):
+            places[name].append(path.name)
+    assert {"Server", "Worker", "wait_until", "make_status"} <= places.keys()
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
