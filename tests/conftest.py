@@ -86,16 +86,16 @@ def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def client(server_url: str) -> Iterator[Any]:
-    client = open_redis(server_url, QUICK_RETRIES)
-    client.flushall()
-    yield client
-    client.close()
+def redis(server_url: str) -> Iterator[Any]:
+    redis = open_redis(server_url, QUICK_RETRIES)
+    redis.flushall()
+    yield redis
+    redis.close()
 
 
 @pytest.fixture
-def registry(client: Any) -> Registry:
-    return Registry(client)
+def registry(redis: Any) -> Registry:
+    return Registry(redis)
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def app(server_url: str) -> Iterator[Celery]:
 
 
 @pytest.fixture
-def context(app: Celery, client: Any, server_url: str) -> WorkerContext:
-    return WorkerContext(app, Settings(redis_url=server_url), client)
+def context(app: Celery, redis: Any, server_url: str) -> WorkerContext:
+    return WorkerContext(app, Settings(redis_url=server_url), redis)
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def run(context: WorkerContext) -> Callable[..., Ledger]:
 
 
 @pytest.fixture
-def shoal(client: Any, server_url: str) -> Iterator[Client]:
+def python_client(redis: Any, server_url: str) -> Iterator[Client]:
     """The Python client of the server."""
-    with Client(server_url, settings=Settings()) as shoal:
-        yield shoal
+    with Client(server_url, settings=Settings()) as python_client:
+        yield python_client

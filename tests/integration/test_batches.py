@@ -187,31 +187,29 @@ def test_a_heartbeat_does_not_bring_back_a_batch_that_was_given_away(register):
     assert ledger.batches.missing(LOADING) == [0, 1]
 
 
-def test_a_commit_stores_output_and_counts_in_one_step(client, register):
+def test_a_commit_stores_output_and_counts_in_one_step(redis, register):
     ledger = register()
     start(ledger)
     assert commit(ledger) is Commit.COMMITTED
     images = ledger.status().images
     assert (images.loaded, images.failed) == (3, 1)
-    assert client.get(ledger.keys.features(0)) == b"features"
-    assert client.hgetall(ledger.keys.shapes) == {b"0": b"{}"}
+    assert redis.get(ledger.keys.features(0)) == b"features"
+    assert redis.hgetall(ledger.keys.shapes) == {b"0": b"{}"}
     assert not ledger.batches.has_running(LOADING)
     assert ledger.batches.missing(LOADING) == [1]
 
 
-def test_what_is_staged_for_a_commit_is_gone_after_it_whatever_it_said(client, register):
+def test_what_is_staged_for_a_commit_is_gone_after_it_whatever_it_said(redis, register):
     ledger = register()
     start(ledger)
     assert [commit(ledger), commit(ledger)] == [Commit.COMMITTED, Commit.DUPLICATE]
     ledger.cancel()
     assert commit(ledger, 1) is Commit.STALE
-    assert not client.keys(ledger.keys.staged("*"))
-    assert client.ttl(ledger.keys.features(0)) == -1
+    assert not redis.keys(ledger.keys.staged("*"))
+    assert redis.ttl(ledger.keys.features(0)) == -1
 
 
-def test_what_is_staged_expires_if_its_process_dies_before_the_commit(
-    client, register, monkeypatch
-):
+def test_what_is_staged_expires_if_its_process_dies_before_the_commit(redis, register, monkeypatch):
     ledger = register()
     start(ledger)
 
@@ -222,13 +220,13 @@ def test_what_is_staged_expires_if_its_process_dies_before_the_commit(
     monkeypatch.setattr("redis.client.Pipeline.evalsha", die_after)
     with pytest.raises(KeyboardInterrupt):
         commit(ledger)
-    (staged,) = client.keys(ledger.keys.staged("*"))
-    assert 0 < client.ttl(staged) <= STAGED_SECONDS
+    (staged,) = redis.keys(ledger.keys.staged("*"))
+    assert 0 < redis.ttl(staged) <= STAGED_SECONDS
     assert ledger.batches.missing(LOADING) == [1]  # 0 is still taken for running
 
 
 def test_a_commit_whose_output_was_lost_with_redis_is_refused_and_the_batch_stays(
-    client, register, monkeypatch
+    redis, register, monkeypatch
 ):
     ledger = register()
     start(ledger)
@@ -240,19 +238,19 @@ def test_a_commit_whose_output_was_lost_with_redis_is_refused_and_the_batch_stay
     assert commit(ledger) is Commit.COMMITTED
 
 
-def test_a_commit_is_whole_on_a_redis_that_forgot_its_scripts(client, register):
+def test_a_commit_is_whole_on_a_redis_that_forgot_its_scripts(redis, register):
     ledger = register()
     start(ledger)
-    client.script_flush()
+    redis.script_flush()
     assert commit(ledger) is Commit.COMMITTED
-    assert client.get(ledger.keys.features(0)) == b"features"
+    assert redis.get(ledger.keys.features(0)) == b"features"
 
 
 @pytest.mark.parametrize("work", [start, commit])
-def test_beginning_and_committing_are_signs_of_life_of_the_job(client, register, work):
+def test_beginning_and_committing_are_signs_of_life_of_the_job(redis, register, work):
     ledger = register()
     start(ledger, 1)
-    client.hset(ledger.keys.job, "active_at", 0)
+    redis.hset(ledger.keys.job, "active_at", 0)
     work(ledger, 0)
     assert float(ledger.fields()["active_at"]) >= ledger.status().created_at
 
@@ -269,7 +267,7 @@ def test_a_batch_counts_once_however_often_it_is_committed(register):
     assert ledger.fields()["loading_done"] == "1"
 
 
-def test_a_late_commit_changes_nothing(client, register):
+def test_a_late_commit_changes_nothing(redis, register):
     ledger = register()
     enter_labelling(ledger)
     before = ledger.fields()
@@ -277,12 +275,12 @@ def test_a_late_commit_changes_nothing(client, register):
     assert ledger.fields() == before
 
 
-def test_a_commit_after_cancelling_leaves_no_output(client, register):
+def test_a_commit_after_cancelling_leaves_no_output(redis, register):
     ledger = register()
     start(ledger)
     ledger.cancel()
     assert commit(ledger) is Commit.STALE
-    assert not client.exists(ledger.keys.features(0))
+    assert not redis.exists(ledger.keys.features(0))
     assert ledger.status().images.loaded == 0
 
 
@@ -369,7 +367,7 @@ def test_a_sign_of_life_that_comes_late_does_not_keep_a_batch_for_nobody(registe
     assert ledger.batches.take_lost(LOADING) == [0]
 
 
-def test_a_batch_that_was_given_away_or_ended_is_not_handed_back(client, register):
+def test_a_batch_that_was_given_away_or_ended_is_not_handed_back(redis, register):
     ledger = register()
     start(ledger)
     silence(ledger)
@@ -379,15 +377,15 @@ def test_a_batch_that_was_given_away_or_ended_is_not_handed_back(client, registe
     assert start(ledger) == 2
     ledger.cancel()
     ledger.batches.give_back(LOADING, 0)
-    assert client.hgetall(ledger.keys.attempts(LOADING)) == {b"0": b"2"}
+    assert redis.hgetall(ledger.keys.attempts(LOADING)) == {b"0": b"2"}
 
 
-def test_an_attempt_that_ends_after_its_job_leaves_nothing(client, register):
+def test_an_attempt_that_ends_after_its_job_leaves_nothing(redis, register):
     ledger = register()
     start(ledger)
     ledger.cancel()
     ledger.batches.end_attempt(LOADING, 0, "late")
-    assert not client.exists(ledger.keys.errors(LOADING))
+    assert not redis.exists(ledger.keys.errors(LOADING))
 
 
 def test_a_job_is_failed_in_the_middle_of_its_stage_and_of_no_other(register):
@@ -400,14 +398,14 @@ def test_a_job_is_failed_in_the_middle_of_its_stage_and_of_no_other(register):
     assert status.finished_at is not None
 
 
-def test_labels_are_committed_without_counting_images(client, register):
+def test_labels_are_committed_without_counting_images(redis, register):
     ledger = register()
     enter_labelling(ledger)
     before = ledger.status().images
     start(ledger, 0, LABELLING)
     assert ledger.batches.commit_labelling(0, b"rows") is Commit.COMMITTED
     assert ledger.batches.commit_labelling(0, b"rows") is Commit.DUPLICATE
-    assert client.get(ledger.keys.labels(0)) == b"rows"
+    assert redis.get(ledger.keys.labels(0)) == b"rows"
     assert ledger.status().images == before
     assert ledger.status().progress == pytest.approx(0.915)
 

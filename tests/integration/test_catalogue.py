@@ -37,9 +37,9 @@ def store(results: Results, batch: int, rows: list[tuple[int, float]], failed: l
 
 
 @pytest.fixture
-def catalogue(client: Any, register: Register) -> Catalogue:
+def catalogue(redis: Any, register: Register) -> Catalogue:
     """Images whose cluster alternates, and whose distance falls in the order of the manifest."""
-    results = Results(client, register(BATCHES).job_id)
+    results = Results(redis, register(BATCHES).job_id)
     for batch, (paths, failed) in enumerate(zip(BATCHES, FAILED, strict=True)):
         kept = [PATHS.index(path) for i, path in enumerate(paths) if i not in failed]
         store(results, batch, [(place % 2, 20.0 - place) for place in kept], failed)
@@ -76,11 +76,11 @@ def test_a_path_that_the_job_has_not_has_no_number(catalogue: Catalogue, path: s
         catalogue.number(path)
 
 
-def test_many_batches_cost_few_round_trips(client: Any, register: Register) -> None:
+def test_many_batches_cost_few_round_trips(redis: Any, register: Register) -> None:
     ledger = register([[f"{batch:04}", f"{batch:04}b"] for batch in range(1000)])
-    results = Results(client, ledger.job_id)
+    results = Results(redis, ledger.job_id)
     for batch in range(1000):
         store(results, batch, [(0, 0.0)], [1])
-    before = client.info("stats")["total_commands_processed"]
+    before = redis.info("stats")["total_commands_processed"]
     assert Catalogue(results).path(1998) == "0999"
-    assert client.info("stats")["total_commands_processed"] - before < 20
+    assert redis.info("stats")["total_commands_processed"] - before < 20

@@ -18,12 +18,12 @@ def faces(tmp_path_factory):
 
 
 @pytest.fixture
-def finished(shoal, submit, run, faces):
+def finished(python_client, submit, run, faces):
     """Runs a job on the faces to its end; returns it as its submitter sees it."""
 
     def finish(**options):
         ledger: Ledger = run(submit(faces, 70, **options))
-        return shoal.job(ledger.job_id)
+        return python_client.job(ledger.job_id)
 
     return finish
 

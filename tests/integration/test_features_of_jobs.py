@@ -107,11 +107,11 @@ def test_a_hopeless_batch_on_a_worker_without_the_extractor_fails_the_job_too(
     assert ledger.state() is State.FAILED
 
 
-def test_a_job_that_has_expired_does_not_come_back_as_a_digest(client, submit, faces):
+def test_a_job_that_has_expired_does_not_come_back_as_a_digest(redis, submit, faces):
     ledger = submit(faces, 70)
-    client.flushall()
+    redis.flushall()
     assert ledger.agree("embedding", "mine") == "mine"
-    assert client.keys("*") == []
+    assert redis.keys("*") == []
 
 
 def test_extracting_stops_once_the_job_is_cancelled(context, submit, faces, monkeypatch):

@@ -17,9 +17,9 @@ from shoal.shared.tasks import BATCHES, CALLBACKS
 pytestmark = pytest.mark.each_server
 
 
-def read_queue(client, queue):
+def read_queue(redis, queue):
     """The messages of a queue, in the order of their delivery: headers and body."""
-    raw_messages = (raw for key in queue_keys(queue) for raw in reversed(client.lrange(key, 0, -1)))
+    raw_messages = (raw for key in queue_keys(queue) for raw in reversed(redis.lrange(key, 0, -1)))
     messages = [json.loads(raw) for raw in raw_messages]
     return [(message["headers"], json.loads(b64decode(message["body"]))) for message in messages]
 
@@ -33,10 +33,10 @@ def read_queue(client, queue):
     ],
 )
 def test_a_stage_is_a_chord_with_ids_made_from_job_and_batch(
-    client, context, n_batches, wave, task, callback
+    redis, context, n_batches, wave, task, callback
 ):
     context.messages.send_wave("job1", wave, n_batches)
-    messages = read_queue(client, BATCHES)
+    messages = read_queue(redis, BATCHES)
     assert [headers["task"] for headers, _ in messages] == [task] * n_batches
     expected = [f"job1:{wave}:{batch}" for batch in range(n_batches)]
     assert [headers["id"] for headers, _ in messages] == expected
@@ -50,42 +50,42 @@ def test_a_stage_is_a_chord_with_ids_made_from_job_and_batch(
         assert (errback["task"], errback["immutable"]) == ("shoal.sweep", True)
 
 
-def test_no_part_of_a_chord_stores_a_result(client, context):
+def test_no_part_of_a_chord_stores_a_result(redis, context):
     context.messages.send_wave("job1", Wave.LOADING, 3)
-    assert all(headers["ignore_result"] for headers, _ in read_queue(client, BATCHES))
+    assert all(headers["ignore_result"] for headers, _ in read_queue(redis, BATCHES))
 
 
-def test_sending_subscribes_to_nothing(client, context):
+def test_sending_subscribes_to_nothing(redis, context):
     context.messages.send_wave("job1", Wave.LOADING, 20)
     context.messages.send_batches("job1", Wave.LOADING, [1])
     context.messages.send_callback("job1", Wave.LOADING)
-    assert client.pubsub_channels() == []
-    assert client.pubsub_numpat() == 0
+    assert redis.pubsub_channels() == []
+    assert redis.pubsub_numpat() == 0
 
 
-def test_a_batch_that_is_sent_again_belongs_to_no_chord(client, context):
+def test_a_batch_that_is_sent_again_belongs_to_no_chord(redis, context):
     context.messages.send_batches("job1", Wave.LABELLING, [4, 7])
-    messages = read_queue(client, BATCHES)
+    messages = read_queue(redis, BATCHES)
     assert [headers["id"] for headers, _ in messages] == ["job1:labelling:4", "job1:labelling:7"]
     assert [embed["chord"] for _, (_, _, embed) in messages] == [None, None]
     assert not any(headers["group"] for headers, _ in messages)
 
 
-def test_a_callback_goes_to_the_queue_of_callbacks(client, context):
+def test_a_callback_goes_to_the_queue_of_callbacks(redis, context):
     context.messages.send_callback("job1", Wave.LOADING)
-    ((headers, (args, _, _)),) = read_queue(client, CALLBACKS)
+    ((headers, (args, _, _)),) = read_queue(redis, CALLBACKS)
     assert (headers["task"], args) == ("shoal.fit_job", ["job1"])
-    assert read_queue(client, BATCHES) == []
+    assert read_queue(redis, BATCHES) == []
 
 
-def test_messages_are_small_whatever_the_size_of_the_job(client, context):
+def test_messages_are_small_whatever_the_size_of_the_job(redis, context):
     context.messages.send_wave("job1", Wave.LOADING, 200)
-    sizes = [len(raw) for key in queue_keys(BATCHES) for raw in client.lrange(key, 0, -1)]
+    sizes = [len(raw) for key in queue_keys(BATCHES) for raw in redis.lrange(key, 0, -1)]
     assert len(sizes) == 200
     assert max(sizes) < 2000
 
 
-def test_a_small_job_goes_before_the_many_batches_of_a_large_one(app, client, context):
+def test_a_small_job_goes_before_the_many_batches_of_a_large_one(app, redis, context):
     context.messages.send_wave("large", Wave.LOADING, 20)
     context.messages.send_wave("small", Wave.LABELLING, 2)
     with app.connection() as connection, connection.channel() as channel:
@@ -95,26 +95,26 @@ def test_a_small_job_goes_before_the_many_batches_of_a_large_one(app, client, co
     assert delivered[18:] == [f"large:loading:{batch}" for batch in range(16, 20)]
 
 
-def test_a_batch_that_is_sent_again_keeps_its_priority(client, context):
+def test_a_batch_that_is_sent_again_keeps_its_priority(redis, context):
     context.messages.send_batches("job1", Wave.LOADING, [0, 15, 16, 128, 5000])
-    assert [client.llen(key) for key in queue_keys(BATCHES)] == [2, 1, 1, 1]
+    assert [redis.llen(key) for key in queue_keys(BATCHES)] == [2, 1, 1, 1]
 
 
-def test_all_that_celery_keeps_carries_our_prefix(client, context):
+def test_all_that_celery_keeps_carries_our_prefix(redis, context):
     context.messages.send_wave("job1", Wave.LOADING, 3)
-    assert all(key.startswith(CELERY.encode()) for key in client.keys("*"))
+    assert all(key.startswith(CELERY.encode()) for key in redis.keys("*"))
 
 
-def test_counters_of_a_chord_outlive_any_gap_and_expire(client, context):
+def test_counters_of_a_chord_outlive_any_gap_and_expire(redis, context):
     context.messages.send_wave("job1", Wave.LOADING, 3)
-    (size,) = client.keys(f"{CELERY}celery-taskset-meta-*")
-    assert client.ttl(size) > 6 * 86_400
+    (size,) = redis.keys(f"{CELERY}celery-taskset-meta-*")
+    assert redis.ttl(size) > 6 * 86_400
 
 
-def test_messages_go_to_the_database_of_the_url(client, server_url):
+def test_messages_go_to_the_database_of_the_url(redis, server_url):
     elsewhere = f"{server_url}?db=3" if server_url.startswith("unix") else server_url[:-1] + "3"
     Messages(make_app(elsewhere)).send_wave("job1", Wave.LOADING, 2)
-    assert client.keys("*") == []
+    assert redis.keys("*") == []
     with connect(elsewhere) as other:
         assert other.llen(CELERY + BATCHES) == 2
 

@@ -20,45 +20,45 @@ def test_a_registered_job_is_queued_with_its_counts(register):
     assert (status.started_at, status.finished_at, status.expires_at) == (None, None, None)
 
 
-def test_every_batch_can_be_made_again_from_the_manifest(client, register):
+def test_every_batch_can_be_made_again_from_the_manifest(redis, register):
     batches = [[f"{batch}/{number}.png" for number in range(3)] for batch in range(600)]
-    results = Results(client, register(batches).job_id)
+    results = Results(redis, register(batches).job_id)
     assert results.n_batches() == 600
     assert [results.paths(batch) for batch in range(600)] == batches
 
 
-def test_names_with_newlines_and_of_any_bytes_survive_the_manifest(client, register):
+def test_names_with_newlines_and_of_any_bytes_survive_the_manifest(redis, register):
     names = ["a\nb.png", "caf\udce9.png", "日本/🐟.png", "quote\"',;.png", "tab\t.png", " .png"]
-    assert Results(client, register([names]).job_id).paths(0) == names
+    assert Results(redis, register([names]).job_id).paths(0) == names
 
 
 class ProducerDiedError(Exception):
     pass
 
 
-def test_what_a_producer_wrote_before_it_died_is_invisible_and_expires(client, monkeypatch):
+def test_what_a_producer_wrote_before_it_died_is_invisible_and_expires(redis, monkeypatch):
     def die(self):
         raise ProducerDiedError
 
     monkeypatch.setattr(Registry, "now", die)  # after the manifest, before the job
-    registry = Registry(client)
+    registry = Registry(redis)
     with pytest.raises(ProducerDiedError):
         registry.register("half", JobRequest(source="/"), [["a.png"]])
     assert list(registry.jobs()) == registry.active_jobs() == []
-    assert client.keys("*") == [JobKeys("half").manifest.encode()]
-    assert 0 < client.ttl(JobKeys("half").manifest) <= registry_module.UNREGISTERED_SECONDS
+    assert redis.keys("*") == [JobKeys("half").manifest.encode()]
+    assert 0 < redis.ttl(JobKeys("half").manifest) <= registry_module.UNREGISTERED_SECONDS
 
 
-def test_a_registered_jobs_manifest_does_not_expire(client, register):
+def test_a_registered_jobs_manifest_does_not_expire(redis, register):
     job_id = register().job_id
-    assert [client.ttl(key) for key in client.keys(f"*{job_id}*")] == [-1, -1]
+    assert [redis.ttl(key) for key in redis.keys(f"*{job_id}*")] == [-1, -1]
 
 
-def test_jobs_are_listed_newest_first_and_expired_ones_are_forgotten(client, registry, register):
+def test_jobs_are_listed_newest_first_and_expired_ones_are_forgotten(redis, registry, register):
     ids = [register().job_id for _ in range(3)]
-    client.delete(JobKeys(ids[1]).job)
+    redis.delete(JobKeys(ids[1]).job)
     assert list(registry.jobs()) == [ids[2], ids[0]]
-    assert client.zcard("shoal:jobs") == 2
+    assert redis.zcard("shoal:jobs") == 2
 
 
 def test_active_jobs_are_looked_after_oldest_first_until_they_have_ended(registry, register):
@@ -77,32 +77,32 @@ def test_a_claim_belongs_to_one_process_until_it_runs_out(registry):
     wait_until(lambda: registry.claim("sweep", 5))
 
 
-def test_workers_are_known_by_their_last_sign_of_life(client, registry):
+def test_workers_are_known_by_their_last_sign_of_life(redis, registry):
     registry.note_worker("one@host")
     registry.note_worker("two@host")
-    client.zincrby("shoal:workers", -60, "two@host")
+    redis.zincrby("shoal:workers", -60, "two@host")
     assert registry.workers(within_seconds=30) == ["one@host"]
     assert registry.workers(within_seconds=90) == ["two@host", "one@host"]
     registry.forget_worker("one@host")
     assert registry.workers(within_seconds=30) == []
 
 
-def test_workers_silent_for_a_day_are_forgotten(client, registry):
+def test_workers_silent_for_a_day_are_forgotten(redis, registry):
     registry.note_worker("old@host")
-    client.zincrby("shoal:workers", -90_000, "old@host")
+    redis.zincrby("shoal:workers", -90_000, "old@host")
     registry.workers(within_seconds=30)
-    assert not client.exists("shoal:workers")
+    assert not redis.exists("shoal:workers")
 
 
-def test_an_unknown_job_has_no_state_and_its_ledger_names_a_remedy(client):
-    ledger = Ledger(client, "nosuch", 15)
+def test_an_unknown_job_has_no_state_and_its_ledger_names_a_remedy(redis):
+    ledger = Ledger(redis, "nosuch", 15)
     assert ledger.state() is None
     assert ledger.batches.start(Wave.LOADING, 0, redelivered=False) is None
     assert ledger.acquire_lease(Wave.LOADING) is None
     for ask in (ledger.status, ledger.cancel, lambda: ledger.request):
         with pytest.raises(UnknownJobError, match="shoal jobs"):
             ask()
-    assert client.keys("*nosuch*") == []
+    assert redis.keys("*nosuch*") == []
 
 
 def test_jobs_are_tallied_with_their_times(register, registry):
@@ -115,6 +115,6 @@ def test_jobs_are_tallied_with_their_times(register, registry):
     assert (tally.seconds[State.FITTING], tally.timed[State.FITTING]) == (2, 2)
 
 
-def test_a_time_brings_no_job_back_that_has_expired(client, registry):
-    Ledger(client, "0123456789ab", 15).note_seconds(State.LOADING, 1)
-    assert not client.keys("*0123456789ab*")
+def test_a_time_brings_no_job_back_that_has_expired(redis, registry):
+    Ledger(redis, "0123456789ab", 15).note_seconds(State.LOADING, 1)
+    assert not redis.keys("*0123456789ab*")

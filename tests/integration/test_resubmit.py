@@ -26,28 +26,28 @@ def told():
 
 
 @pytest.fixture
-def submit(shoal, folder, told):
+def submit(python_client, folder, told):
     """Submits the folder; returns the job's id."""
 
     def submit(**options):
         options = {"clusters": 2, **options}
-        return shoal.submit_folder(read_folder(folder), notify=told.append, **options).id
+        return python_client.submit_folder(read_folder(folder), notify=told.append, **options).id
 
     return submit
 
 
 @pytest.fixture
-def end(shoal):
+def end(python_client):
     """Lets a job have ended."""
 
     def end(job_id, state, **fields):
-        key = shoal.job(job_id).ledger.keys.job
-        shoal.redis.hset(key, mapping={"state": state, **fields})
+        key = python_client.job(job_id).ledger.keys.job
+        python_client.redis.hset(key, mapping={"state": state, **fields})
 
     return end
 
 
-def test_a_job_at_work_is_found_and_nothing_is_sent_again(shoal, submit, told, queued):
+def test_a_job_at_work_is_found_and_nothing_is_sent_again(python_client, submit, told, queued):
     first = submit()
     assert submit() == first
     assert queued() == (1, 0)
@@ -55,17 +55,19 @@ def test_a_job_at_work_is_found_and_nothing_is_sent_again(shoal, submit, told, q
         f"Job {first} already has these images and options (queued);"
         " --force runs it again as a new job."
     )
-    assert shoal.submit(shoal.job(first).status().request.source, clusters=2).is_found
+    assert python_client.submit(
+        python_client.job(first).status().request.source, clusters=2
+    ).is_found
 
 
-def test_a_job_knows_that_it_was_asked_for_twice(client, shoal, submit):
-    ledger = shoal.job(submit()).ledger
+def test_a_job_knows_that_it_was_asked_for_twice(redis, python_client, submit):
+    ledger = python_client.job(submit()).ledger
     assert not ledger.is_shared()
     submit()
     assert ledger.is_shared()
-    client.delete(ledger.keys.job)
+    redis.delete(ledger.keys.job)
     ledger.share()
-    assert not client.exists(ledger.keys.job)
+    assert not redis.exists(ledger.keys.job)
 
 
 def test_a_finished_job_is_found_and_its_failures_are_told(submit, end, told):
@@ -106,9 +108,9 @@ def test_an_image_that_was_changed_since_makes_another_job(submit, folder):
     assert submit() != first
 
 
-def test_an_older_file_that_was_put_in_an_images_place_makes_another_job(client, submit, folder):
+def test_an_older_file_that_was_put_in_an_images_place_makes_another_job(redis, submit, folder):
     first = submit()
-    client.hincrbyfloat(f"shoal:{{{first}}}:job", "created_at", -1)
+    redis.hincrbyfloat(f"shoal:{{{first}}}:job", "created_at", -1)
     old = folder.parent / "old.png"
     old.write_bytes(b"old")
     os.utime(old, (0, 0))
@@ -116,14 +118,14 @@ def test_an_older_file_that_was_put_in_an_images_place_makes_another_job(client,
     assert submit() != first
 
 
-def age(client, job_id):
+def age(redis, job_id):
     """Let a job have been submitted an hour later than its images were last touched."""
-    client.hincrbyfloat(f"shoal:{{{job_id}}}:job", "created_at", 3600)
+    redis.hincrbyfloat(f"shoal:{{{job_id}}}:job", "created_at", 3600)
 
 
 @pytest.mark.parametrize("directory", [".", "trip", "linked"])
 def test_another_directory_in_the_place_of_one_makes_another_job(
-    client, submit, folder, tmp_path_factory, directory
+    redis, submit, folder, tmp_path_factory, directory
 ):
     outside = tmp_path_factory.mktemp("outside")
     for parent in (folder / "trip", outside / "album"):
@@ -132,7 +134,7 @@ def test_another_directory_in_the_place_of_one_makes_another_job(
     (folder / "linked").symlink_to(outside / "album")
     place = (folder / directory).resolve()
     first = submit()
-    age(client, first)
+    age(redis, first)
     assert submit() == first
     away = place.with_name("away")
     place.rename(away)
@@ -145,7 +147,7 @@ def test_another_directory_in_the_place_of_one_makes_another_job(
 
 
 def test_a_link_that_leads_to_another_image_makes_another_job(
-    shoal, submit, folder, tmp_path_factory
+    python_client, submit, folder, tmp_path_factory
 ):
     outside = tmp_path_factory.mktemp("outside")
     for name in ("old.jpg", "older.jpg"):
@@ -157,29 +159,29 @@ def test_a_link_that_leads_to_another_image_makes_another_job(
     def lead_elsewhere():
         link.unlink()
         link.symlink_to(outside / "older.jpg")
-        return link.lstat().st_ctime > shoal.job(first).status().created_at
+        return link.lstat().st_ctime > python_client.job(first).status().created_at
 
     wait_until(lead_elsewhere)  # the kernel's clock of files ticks every few milliseconds
     assert submit() != first
 
 
-def test_settings_that_show_in_the_labels_make_another_job(submit, shoal, tmp_path_factory):
+def test_settings_that_show_in_the_labels_make_another_job(submit, python_client, tmp_path_factory):
     first, model = submit(), tmp_path_factory.mktemp("models") / "own.onnx"
     embedding = submit(features="embedding")
-    shoal.settings = replace(shoal.settings, embedding_model=model)
+    python_client.settings = replace(python_client.settings, embedding_model=model)
     assert submit() == first
     assert submit(features="embedding") != embedding
     embedding = submit(features="embedding")
     model.touch()
     assert submit(features="embedding") != embedding
-    shoal.settings = replace(shoal.settings, fit_memory=2**20)
+    python_client.settings = replace(python_client.settings, fit_memory=2**20)
     assert submit() != first
 
 
 @pytest.mark.parametrize(("left", "found"), [(59, False), (61, True)])
-def test_a_finished_job_must_not_be_about_to_expire(shoal, submit, end, left, found):
+def test_a_finished_job_must_not_be_about_to_expire(python_client, submit, end, left, found):
     first = submit()
-    end(first, State.FINISHED, expires_at=shoal.registry.now() + left)
+    end(first, State.FINISHED, expires_at=python_client.registry.now() + left)
     assert (submit() == first) is found
 
 
@@ -199,8 +201,8 @@ def test_a_finished_job_is_found_behind_a_cancelled_one(submit, end, told):
     assert not any("retry" in line for line in told)
 
 
-def test_a_damaged_or_expired_job_is_not_found(client, submit):
+def test_a_damaged_or_expired_job_is_not_found(redis, submit):
     first, second = submit(), submit(force=True)
-    client.set(f"shoal:{{{first}}}:job", "text")
-    client.delete(f"shoal:{{{second}}}:job")
+    redis.set(f"shoal:{{{first}}}:job", "text")
+    redis.delete(f"shoal:{{{second}}}:job")
     assert submit() not in {first, second}

@@ -40,8 +40,8 @@ SUMMARY = Summary(
 
 
 @pytest.fixture
-def results(client, register):
-    return Results(client, register(NAMES).job_id)
+def results(redis, register):
+    return Results(redis, register(NAMES).job_id)
 
 
 @pytest.fixture
@@ -151,11 +151,11 @@ def test_shapes_and_statistics_are_ordered_by_batch(ledger, results):
     assert list(results.statistics()) == [b"\0", b"\1"]
 
 
-def test_labels_of_more_batches_than_one_round_trip_keep_their_order(client, register):
+def test_labels_of_more_batches_than_one_round_trip_keep_their_order(redis, register):
     ledger = register(600)
-    results = Results(client, ledger.job_id)
+    results = Results(redis, ledger.job_id)
     for batch in range(600):
-        client.set(ledger.keys.labels(batch), LABEL_ROW.pack(batch, 0, 0, 0))
+        redis.set(ledger.keys.labels(batch), LABEL_ROW.pack(batch, 0, 0, 0))
     assert [row.label for row in results.assignments()] == list(range(600))
 
 
@@ -190,15 +190,15 @@ def test_what_is_not_there_yet_names_the_command_that_tells(results, read):
         read(results)
 
 
-def lives(client, job_id):
+def lives(redis, job_id):
     """Seconds to live of every key that names the job, by what follows its id."""
-    keys = list(client.scan_iter(f"*{job_id}*"))
-    return {key.decode().partition(job_id)[2]: client.ttl(key) for key in keys}
+    keys = list(redis.scan_iter(f"*{job_id}*"))
+    return {key.decode().partition(job_id)[2]: redis.ttl(key) for key in keys}
 
 
-def test_every_key_of_an_ended_job_expires(client, finished, ledger):
-    Expiry(client, finished.job_id).begin(LIFETIMES)
-    found = lives(client, finished.job_id)
+def test_every_key_of_an_ended_job_expires(redis, finished, ledger):
+    Expiry(redis, finished.job_id).begin(LIFETIMES)
+    found = lives(redis, finished.job_id)
     brief = {name for name in found if re.search("features|statistics|hashes", name)}
     assert brief == {"}:features:0", "}:features:1", "}:statistics", "}:hashes"}
     assert all(0 < seconds <= 100 for name, seconds in found.items() if name in brief)
@@ -213,17 +213,17 @@ def test_every_key_of_an_ended_job_expires(client, finished, ledger):
     } <= set(found)
 
 
-def test_the_status_says_when_results_expire(client, finished, ledger):
-    Expiry(client, finished.job_id).begin(LIFETIMES)
-    assert ledger.status().expires_at == pytest.approx(Registry(client).now() + 1000, abs=5)
+def test_the_status_says_when_results_expire(redis, finished, ledger):
+    Expiry(redis, finished.job_id).begin(LIFETIMES)
+    assert ledger.status().expires_at == pytest.approx(Registry(redis).now() + 1000, abs=5)
 
 
-def test_a_late_holder_leaves_nothing_that_stays_for_ever(client, ledger, results):
+def test_a_late_holder_leaves_nothing_that_stays_for_ever(redis, ledger, results):
     load(ledger, results, 0)
     load(ledger, results, 1)
     lease = ledger.acquire_lease(Wave.LOADING)
     ledger.cancel()
-    Expiry(client, results.job_id).begin(LIFETIMES)
+    Expiry(redis, results.job_id).begin(LIFETIMES)
     results.put_model(lease.token, b"late")
     results.put_findings(lease.token, SUMMARY, {"scatter": b"late"}, {}, COPIES)
-    assert all(seconds > 0 for seconds in lives(client, results.job_id).values())
+    assert all(seconds > 0 for seconds in lives(redis, results.job_id).values())

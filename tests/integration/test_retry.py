@@ -83,9 +83,9 @@ def repair(folder, name):
     (folder / name).write_bytes((folder / "140.png").read_bytes())
 
 
-def lives(client, job):
+def lives(redis, job):
     """Milliseconds to live of each key of the job; -1 is for ever."""
-    return {client.pttl(key) for key in client.scan_iter(f"*{job.id}*:*")}
+    return {redis.pttl(key) for key in redis.scan_iter(f"*{job.id}*:*")}
 
 
 @pytest.mark.parametrize("state", [State.LOADING, State.FITTING, State.LABELLING, State.FINISHING])
@@ -111,25 +111,25 @@ def test_a_job_cancelled_before_it_began_is_sent_whole(job, work, fresh, queued)
     assert outcome(job) == fresh()
 
 
-def test_no_key_of_a_retried_job_expires_and_the_sweeper_looks_after_it(client, job, work):
+def test_no_key_of_a_retried_job_expires_and_the_sweeper_looks_after_it(redis, job, work):
     work(job, State.LABELLING)
     job.cancel()
-    assert -1 not in lives(client, job)
+    assert -1 not in lives(redis, job)
     job.retry()
-    assert lives(client, job) == {-1}
-    assert client.zscore(ACTIVE, job.id) is not None
+    assert lives(redis, job) == {-1}
+    assert redis.zscore(ACTIVE, job.id) is not None
 
 
-def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(client, job, work, registry):
+def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(redis, job, work, registry):
     work(job, State.LABELLING)
     job.cancel()
     job.retry()
-    Expiry(client, job.id).begin(Lifetimes(1, 1))
-    Expiry(client, job.id).drop_features()
+    Expiry(redis, job.id).begin(Lifetimes(1, 1))
+    Expiry(redis, job.id).drop_features()
     registry.retire(job.id)
-    assert lives(client, job) == {-1}
-    assert client.exists(job.ledger.keys.features(0))
-    assert client.hexists(job.ledger.keys.hashes, 0)
+    assert lives(redis, job) == {-1}
+    assert redis.exists(job.ledger.keys.features(0))
+    assert redis.hexists(job.ledger.keys.hashes, 0)
     assert registry.active_jobs() == [job.id]
 
 
@@ -145,11 +145,11 @@ def test_labels_of_the_model_before_a_retry_are_refused(job, work):
     assert job.ledger.batches.commit_labelling(1, b"", token) is Commit.COMMITTED
 
 
-def test_batches_whose_features_have_gone_are_loaded_anew(client, job, work, fresh):
+def test_batches_whose_features_have_gone_are_loaded_anew(redis, job, work, fresh):
     work(job, State.LABELLING)
     job.cancel()
-    client.delete(job.ledger.keys.features(1), job.ledger.keys.features(4))
-    client.hdel(job.ledger.keys.statistics, "2")
+    redis.delete(job.ledger.keys.features(1), job.ledger.keys.features(4))
+    redis.hdel(job.ledger.keys.statistics, "2")
     images = job.retry().images
     assert (images.loaded, images.failed) == (19, 1)
     assert job.ledger.batches.missing(Wave.LOADING) == [1, 2, 4]
@@ -157,10 +157,10 @@ def test_batches_whose_features_have_gone_are_loaded_anew(client, job, work, fre
     assert outcome(job) == fresh()
 
 
-def test_a_job_whose_features_were_dropped_is_loaded_anew(client, job, work, fresh):
+def test_a_job_whose_features_were_dropped_is_loaded_anew(redis, job, work, fresh):
     work(job, State.FITTING)
     job.cancel()
-    Expiry(client, job.id).drop_features()
+    Expiry(redis, job.id).drop_features()
     images = job.retry().images
     assert (images.loaded, images.failed) == (0, 0)
     work(job)
@@ -207,23 +207,23 @@ def test_trying_failures_again_without_the_folder_costs_a_job_nothing(job, work,
     assert {failure.reason for failure in failures} == {FailureReason.MISSING}
 
 
-def test_attempts_begin_anew(client, job, context):
+def test_attempts_begin_anew(redis, job, context):
     for _ in range(MOST_BATCH_ATTEMPTS):
         job.ledger.batches.start(Wave.LOADING, 0, redelivered=False)
-        client.delete(job.ledger.keys.running(Wave.LOADING))
+        redis.delete(job.ledger.keys.running(Wave.LOADING))
     job.cancel()
     job.retry()
     assert job.ledger.batches.start(Wave.LOADING, 0, redelivered=False).number == 1
 
 
 def test_a_crash_between_the_ledger_and_the_messages_is_mended_by_the_sweeper(
-    client, job, work, queued
+    redis, job, work, queued
 ):
     for state, sent in ((State.LOADING, (1, 0)), (State.FITTING, (1, 1))):
         work(job, state)
         job.cancel()
         job.ledger.retry()
-        client.hincrbyfloat(job.ledger.keys.job, "active_at", -10)
+        redis.hincrbyfloat(job.ledger.keys.job, "active_at", -10)
         job.sweeper.sweep_job(job.id)
         assert queued() == sent
 
@@ -258,12 +258,12 @@ def test_a_job_that_needs_no_retry_is_left_alone(job, work, state, failed_only, 
     assert job.ledger.fields() == before
 
 
-def test_an_expired_job_says_so(client, job):
+def test_an_expired_job_says_so(redis, job):
     job.cancel()
-    client.delete(job.ledger.keys.manifest)
+    redis.delete(job.ledger.keys.manifest)
     with pytest.raises(UnknownJobError, match="submit its folder again"):
         job.retry()
-    client.delete(job.ledger.keys.job)
+    redis.delete(job.ledger.keys.job)
     with pytest.raises(UnknownJobError, match="see `shoal jobs`"):
         job.retry()
 
@@ -306,11 +306,11 @@ def test_a_retry_of_failed_images_survives_a_cancel_and_another_retry(
     assert outcome(job) == fresh()
 
 
-def test_a_hopeless_retry_costs_only_the_images_that_failed(client, job, work, context):
+def test_a_hopeless_retry_costs_only_the_images_that_failed(redis, job, work, context):
     work(job)
     job.retry(failed_only=True)
     attempts = job.ledger.keys.attempts(Wave.LOADING)
-    client.hset(attempts, "0", MOST_BATCH_ATTEMPTS)
+    redis.hset(attempts, "0", MOST_BATCH_ATTEMPTS)
     load_batch(context, job.id, 0, True)
     work(job)
     assert (job.status().images.loaded, job.status().images.failed) == (40, 3)

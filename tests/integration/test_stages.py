@@ -289,8 +289,8 @@ def test_an_isolated_batch_has_the_same_features(context, submit, mixed):
     assert first.failed_images(0) == second.failed_images(0)
 
 
-def test_images_outside_the_roots_are_failures(app, client, submit, mixed, tmp_path):
-    confined = WorkerContext(app, Settings(image_roots=(tmp_path,)), client)
+def test_images_outside_the_roots_are_failures(app, redis, submit, mixed, tmp_path):
+    confined = WorkerContext(app, Settings(image_roots=(tmp_path,)), redis)
     ledger = submit(mixed, batch_size=43, **SMALL)
     load_batch(confined, ledger.job_id, 0, False)
     reasons = {failure.reason for failure in confined.results(ledger.job_id).failures()}
@@ -331,9 +331,9 @@ def test_a_fit_while_another_holds_the_lease_steps_aside(context, mixed_job, loa
     assert mixed_job.renew_lease(lease)
 
 
-def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, client, submit, digits, load):
+def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, redis, submit, digits, load):
     ledger = submit(digits, batch_size=100, **SMALL)
-    thrifty = WorkerContext(app, Settings(fit_memory=5 * 192 * 50), client)
+    thrifty = WorkerContext(app, Settings(fit_memory=5 * 192 * 50), redis)
     load(ledger)
     fit_job(thrifty, ledger.job_id)
     results = thrifty.results(ledger.job_id)
@@ -580,12 +580,12 @@ def test_a_batch_of_failures_between_others_has_no_labels(context, submit, mixed
     assert ledger.status().images.failed == 3
 
 
-def test_every_key_of_a_finished_job_expires(client, mixed_job, run):
+def test_every_key_of_a_finished_job_expires(redis, mixed_job, run):
     run(mixed_job)
-    keys = client.keys(f"shoal:{{{mixed_job.job_id}}}*")
+    keys = redis.keys(f"shoal:{{{mixed_job.job_id}}}*")
     assert len(keys) > 10
-    assert all(client.ttl(key) > 0 for key in keys)
-    assert client.zcard("shoal:active") == 0
+    assert all(redis.ttl(key) > 0 for key in keys)
+    assert redis.zcard("shoal:active") == 0
 
 
 def test_label_rows_have_the_form_that_the_store_reads():

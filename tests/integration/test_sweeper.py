@@ -26,10 +26,10 @@ def age(ledger, seconds=sweeping.QUIET_SECONDS + 1):
     ledger.client.hincrbyfloat(ledger.keys.job, "active_at", -seconds)
 
 
-def forget_claims(client):
+def forget_claims(redis):
     """Let the time pass in which nothing is sent twice."""
-    for key in client.keys("shoal:claim:*"):
-        client.delete(key)
+    for key in redis.keys("shoal:claim:*"):
+        redis.delete(key)
 
 
 def start(ledger, *batches, wave=LOADING):
@@ -112,13 +112,13 @@ def test_a_lost_batch_is_sent_again_once_and_alone(register, sweep, queued, wave
     assert "chord_broken" in ledger.fields()
 
 
-def test_missing_batches_are_sent_without_those_that_are_done(client, register, sweep, queued):
+def test_missing_batches_are_sent_without_those_that_are_done(redis, register, sweep, queued):
     ledger = register(3)
     finish(ledger, 1)
     age(ledger)
     sweep(ledger)
     assert queued() == (2, 0)
-    assert b"[%d]" % 1 not in b"".join(client.lrange("shoal:celery:shoal.batches", 0, -1))
+    assert b"[%d]" % 1 not in b"".join(redis.lrange("shoal:celery:shoal.batches", 0, -1))
 
 
 def test_missing_batches_of_the_second_stage_are_sent(register, sweep, queued):
@@ -129,28 +129,28 @@ def test_missing_batches_of_the_second_stage_are_sent(register, sweep, queued):
     assert queued() == (2, 0)
 
 
-def test_messages_that_wait_in_the_queue_are_not_doubled(client, register, sweep, queued):
+def test_messages_that_wait_in_the_queue_are_not_doubled(redis, register, sweep, queued):
     ledger = register(2)
     age(ledger)
     sweep(ledger)
-    forget_claims(client)
+    forget_claims(redis)
     sweep(ledger)
     assert queued() == (2, 0)
 
 
 def test_messages_that_wait_very_long_are_sent_again_ever_less_often(
-    client, register, sweep, queued
+    redis, register, sweep, queued
 ):
     ledger = register(2)
     age(ledger)
     sweep(ledger)
-    forget_claims(client)
+    forget_claims(redis)
     age(ledger, LONG)
     sweep(ledger)
     sweep(ledger)
     assert queued() == (4, 0)
-    (claim,) = client.keys(f"shoal:claim:{ledger.job_id}:batches")
-    assert client.pttl(claim) > sweeping.PATIENCE_SECONDS * 1000
+    (claim,) = redis.keys(f"shoal:claim:{ledger.job_id}:batches")
+    assert redis.pttl(claim) > sweeping.PATIENCE_SECONDS * 1000
 
 
 def test_one_sweep_sends_a_limited_number(register, sweep, queued, monkeypatch):
@@ -162,7 +162,7 @@ def test_one_sweep_sends_a_limited_number(register, sweep, queued, monkeypatch):
 
 
 @pytest.mark.parametrize("wave", Wave)
-def test_a_complete_stage_without_callback_gets_one(client, register, sweep, queued, wave):
+def test_a_complete_stage_without_callback_gets_one(redis, register, sweep, queued, wave):
     ledger = register(2)
     if wave is LABELLING:
         enter_labelling(ledger)
@@ -173,13 +173,13 @@ def test_a_complete_stage_without_callback_gets_one(client, register, sweep, que
     sweep(ledger)
     sweep(ledger)
     assert queued() == (0, 1)
-    forget_claims(client)
+    forget_claims(redis)
     sweep(ledger)
     assert queued() == (0, 2)
 
 
 @pytest.mark.parametrize("wave", Wave)
-def test_an_expired_lease_gets_its_callback_again(client, register, sweep, queued, wave):
+def test_an_expired_lease_gets_its_callback_again(redis, register, sweep, queued, wave):
     ledger = register(2)
     if wave is LABELLING:
         enter_labelling(ledger)
@@ -187,45 +187,45 @@ def test_an_expired_lease_gets_its_callback_again(client, register, sweep, queue
     ledger.acquire_lease(wave)
     sweep(ledger)
     assert queued() == (0, 0)
-    client.delete(ledger.keys.lease)
+    redis.delete(ledger.keys.lease)
     sweep(ledger)
     sweep(ledger)
     assert queued() == (0, 1)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state.is_final])
-def test_an_ended_job_gets_its_time_to_live_and_is_left(client, register, sweep, state):
+def test_an_ended_job_gets_its_time_to_live_and_is_left(redis, register, sweep, state):
     ledger = register(2)
     start(ledger, 0)
     finish(ledger, 1)
-    client.hset(ledger.keys.job, "state", state)
+    redis.hset(ledger.keys.job, "state", state)
     sweep(ledger)
-    keys = client.keys(f"shoal:{{{ledger.job_id}}}*")
+    keys = redis.keys(f"shoal:{{{ledger.job_id}}}*")
     assert len(keys) >= 5
-    assert all(client.ttl(key) > 0 for key in keys)
-    assert client.zcard(ACTIVE) == 0
+    assert all(redis.ttl(key) > 0 for key in keys)
+    assert redis.zcard(ACTIVE) == 0
 
 
-def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(client, registry, context):
+def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(redis, registry, context):
     lifetimes = Lifetimes(features_seconds=50, results_seconds=500)
     registry.register("kept", JobRequest(source="/"), [["a.png"]], lifetimes)
-    ledger = Ledger(client, "kept", 15)
+    ledger = Ledger(redis, "kept", 15)
     finish(ledger, 0)
     ledger.cancel()
     context.sweeper.sweep_job("kept")
-    assert 0 < client.ttl(ledger.keys.features(0)) <= 50
-    assert 50 < client.ttl(ledger.keys.job) <= 500
+    assert 0 < redis.ttl(ledger.keys.features(0)) <= 50
+    assert 50 < redis.ttl(ledger.keys.job) <= 500
     assert ledger.status().expires_at == pytest.approx(registry.now() + 500, abs=5)
 
 
-def test_an_unknown_job_is_not_looked_after_any_more(client, registry, context):
-    client.zadd(ACTIVE, {"gone": 1})
+def test_an_unknown_job_is_not_looked_after_any_more(redis, registry, context):
+    redis.zadd(ACTIVE, {"gone": 1})
     context.sweeper.sweep()
     assert registry.active_jobs() == []
 
 
 def test_a_sweep_looks_after_every_job_and_one_process_sweeps_at_a_time(
-    client, register, context, queued
+    redis, register, context, queued
 ):
     for expected in ((2, 0), (2, 0)):
         for ledger in (register(), register()):
@@ -233,7 +233,7 @@ def test_a_sweep_looks_after_every_job_and_one_process_sweeps_at_a_time(
             lose(ledger, 0)
         context.sweeper.sweep()
         assert queued() == expected
-    forget_claims(client)
+    forget_claims(redis)
     context.sweeper.sweep()
     assert queued() == (4, 0)
 
@@ -248,13 +248,13 @@ def test_celery_is_not_asked_for_while_nothing_is_lost(registry, register):
 
 @pytest.mark.parametrize("way", ["state", "type", "half gone"])
 def test_a_damaged_job_does_not_keep_the_others_waiting(
-    client, register, context, queued, caplog, way
+    redis, register, context, queued, caplog, way
 ):
     damaged, sound = register(2), register(3)
     sabotage(damaged, way)
     age(sound)
     context.sweeper.sweep()
     assert queued() == (3, 0)
-    forget_claims(client)
+    forget_claims(redis)
     context.sweeper.sweep()
     assert caplog.text.count("job cannot be checked") == 1

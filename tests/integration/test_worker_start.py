@@ -70,12 +70,12 @@ def step(app, server_url):
     state.should_stop = None
 
 
-def test_a_worker_that_finds_faults_later_stops(client, step):
-    client.config_set("appendonly", "no")
+def test_a_worker_that_finds_faults_later_stops(redis, step):
+    redis.config_set("appendonly", "no")
     try:
         step.sweep("one@host")
     finally:
-        client.config_set("appendonly", "yes")
+        redis.config_set("appendonly", "yes")
     assert state.should_stop
 
 

@@ -29,11 +29,11 @@ def messages(site: Site) -> Iterator[Messages]:
 
 
 @pytest.fixture
-def client(site: Site) -> Iterator[Client]:
+def python_client(site: Site) -> Iterator[Client]:
     """A producer in this process, which sends as unreliably as the workers do."""
     deliver_unreliably(site.faults)
-    with Client(site.server.url) as client:
-        yield client
+    with Client(site.server.url) as python_client:
+        yield python_client
 
 
 def is_drained(site: Site) -> bool:
@@ -42,12 +42,12 @@ def is_drained(site: Site) -> bool:
 
 @pytest.mark.slow
 def test_every_message_is_delivered_twice(
-    site: Site, client: Client, images: Path, undisturbed: str
+    site: Site, python_client: Client, images: Path, undisturbed: str
 ) -> None:
     site.staff(2)
     for queue in (BATCHES, CALLBACKS):
         site.arm(copies_of(queue), "2")
-    job = client.submit(images, force=True, batch_size=6, image_size=16)
+    job = python_client.submit(images, force=True, batch_size=6, image_size=16)
     site.check(job.id, undisturbed)
 
 

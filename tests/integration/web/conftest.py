@@ -21,7 +21,9 @@ from shoal.worker.stages.loading.loading import load_batch
 
 
 @pytest.fixture(scope="module")
-def redis(tmp_path_factory: pytest.TempPathFactory, server_directory: Path) -> Iterator[Server]:
+def redis_server(
+    tmp_path_factory: pytest.TempPathFactory, server_directory: Path
+) -> Iterator[Server]:
     directory = server_directory / tmp_path_factory.mktemp("page").name
     directory.mkdir()
     server = Server("embedded", directory)
@@ -31,9 +33,9 @@ def redis(tmp_path_factory: pytest.TempPathFactory, server_directory: Path) -> I
 
 
 @pytest.fixture(scope="module")
-def web(redis: Server) -> Iterator[WebServer]:
+def web(redis_server: Server) -> Iterator[WebServer]:
     """The page as it is for who uses this machine."""
-    with WebServer(redis.url) as web:
+    with WebServer(redis_server.url) as web:
         yield web
 
 
@@ -49,10 +51,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, mixed: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(redis: Server, hostile: Path) -> Job:
+def finished(redis_server: Server, hostile: Path) -> Job:
     """A job of 45 images in batches of 10, three of which failed, in two clusters."""
-    context = WorkerContext(make_app(redis.url), Settings(), connect(redis.url))
-    with Client(redis.url, settings=Settings()) as client:
+    context = WorkerContext(make_app(redis_server.url), Settings(), connect(redis_server.url))
+    with Client(redis_server.url, settings=Settings()) as client:
         job = client.submit(hostile, clusters=2, batch_size=10)
         batches = range(job.results.n_batches())
         for batch in batches:

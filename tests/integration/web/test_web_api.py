@@ -84,12 +84,12 @@ def test_what_cannot_work_is_refused_with_its_remedy(
 
 
 def test_a_folder_outside_the_roots_is_refused_before_it_is_looked_at(
-    redis: Any, tmp_path: Path
+    redis_server: Any, tmp_path: Path
 ) -> None:
     inside = tmp_path / "roots"
     inside.mkdir()
     (inside / "out").symlink_to(tmp_path)
-    with WebServer(redis.url, settings=Settings(image_roots=(inside,))) as web:
+    with WebServer(redis_server.url, settings=Settings(image_roots=(inside,))) as web:
         for source in (tmp_path, inside / "out", tmp_path / "missing", f"{inside}/../x"):
             asked = {"source": str(source)}
             status, error = refused(web, "POST", "/jobs", json=asked)
@@ -146,11 +146,11 @@ def test_an_image_is_shown_by_its_number_and_only_if_it_was_loaded(
 
 
 def test_an_image_that_has_gone_since_or_left_the_roots_is_not_shown(
-    redis: Any, web: WebServer, finished: Job, hostile: Path
+    redis_server: Any, web: WebServer, finished: Job, hostile: Path
 ) -> None:
     first = ask(web, f"/jobs/{finished.id}/labels")[1]
     path = f"/jobs/{finished.id}/images/{first['number']}/thumbnail"
-    with WebServer(redis.url, settings=Settings(image_roots=(hostile / "sub",))) as other:
+    with WebServer(redis_server.url, settings=Settings(image_roots=(hostile / "sub",))) as other:
         assert refused(other, "GET", path)[0] == 404
     (hostile / first["path"]).rename(hostile / "gone")
     try:
@@ -193,8 +193,8 @@ def test_a_job_that_is_not_there_says_where_to_look(web: WebServer) -> None:
         assert "shoal jobs" in error or error == "Not Found."
 
 
-def test_submitting_too_often_and_too_much_is_refused(redis: Any, folder: Path) -> None:
-    with WebServer(redis.url) as web:
+def test_submitting_too_often_and_too_much_is_refused(redis_server: Any, folder: Path) -> None:
+    with WebServer(redis_server.url) as web:
         asked = {"source": str(folder / "missing")}
         answers = [web.http.post("/api/v1/jobs", json=asked) for _ in range(25)]
         assert {answer.status_code for answer in answers} == {422, 429}

@@ -18,9 +18,9 @@ BEARER = {b"authorization": b"Bearer " + TOKEN.encode()}
 
 
 @pytest.fixture(scope="module")
-def private(redis: Server) -> Iterator[WebServer]:
+def private(redis_server: Server) -> Iterator[WebServer]:
     """The page with a token."""
-    with WebServer(redis.url, TOKEN) as private:
+    with WebServer(redis_server.url, TOKEN) as private:
         yield private
 
 
@@ -59,11 +59,11 @@ def test_a_session_begun_behind_https_is_never_sent_without(private: WebServer) 
 
 
 def test_a_session_of_another_token_or_made_up_does_not_count(
-    redis: Server, private: WebServer
+    redis_server: Server, private: WebServer
 ) -> None:
     session = log_in(private, TOKEN).headers["set-cookie"].partition(";")[0]
     forged = session.replace("=1", "=9", 1)
-    with WebServer(redis.url, "another token of this length") as other:
+    with WebServer(redis_server.url, "another token of this length") as other:
         assert other.http.get("/", headers={"cookie": session}).status_code == 303
     for cookie in (forged, "shoal_session=", "shoal_session=..", "shoal_session=x.y.z"):
         assert private.http.get("/", headers={"cookie": cookie}).status_code == 303
@@ -79,13 +79,13 @@ def test_a_session_counts_for_a_week_and_no_longer(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_session_that_was_ended_counts_nowhere_any_more(
-    redis: Server, private: WebServer
+    redis_server: Server, private: WebServer
 ) -> None:
     ended, other = ({"cookie": log_in(private, TOKEN).headers["set-cookie"]} for _ in range(2))
-    with WebServer(redis.url, TOKEN) as twin:
+    with WebServer(redis_server.url, TOKEN) as twin:
         assert private.http.post("/logout", headers=ended).headers["location"] == "/login"
         twin.site.share_ended_sessions()  # as it does every few seconds
-        with WebServer(redis.url, TOKEN) as later:
+        with WebServer(redis_server.url, TOKEN) as later:
             for web in (private, twin, later):
                 assert web.http.get("/", headers=ended).status_code == 303
                 assert web.http.get("/", headers=other).status_code == 200
