@@ -1,13 +1,12 @@
 """The fit in processes of their own: the same bits, whatever they have to fit with."""
 
-import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from crops import fit, make_crops
+from crops import fit, hash_model, make_crops
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
@@ -17,7 +16,7 @@ PROGRAM = """
 import os, sys
 if sys.argv[1] == "one core" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-from test_fitting_processes import hash_model
+from crops import hash_model
 if sys.argv[1] == "forked":
     import numpy, sklearn.cluster
     numpy.ones((2000, 2000)) @ numpy.ones((2000, 2000))
@@ -27,10 +26,6 @@ if sys.argv[1] == "forked":
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 print(hash_model(), flush=True)
 """
-
-
-def hash_model() -> str:
-    return hashlib.sha256(fit(make_crops(3000), n_components=10).to_bytes()).hexdigest()
 
 
 REST = (("plain", "1"), ("one core", "4"), ("forked", "1"))
@@ -44,12 +39,12 @@ REST = (("plain", "1"), ("one core", "4"), ("forked", "1"))
     ],
 )
 def test_the_model_is_the_same_whatever_the_threads_and_cores(process: str, threads: str) -> None:
-    here = Path(__file__).parent
+    support = Path(__file__).parents[1] / "support"
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, process],
         env=os.environ
         | {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
-        | {"PYTHONPATH": os.pathsep.join([str(here), str(here.parent / "support")])},
+        | {"PYTHONPATH": str(support)},
         capture_output=True,
         text=True,
         check=True,
