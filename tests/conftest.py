@@ -78,9 +78,9 @@ def server_url(server_kind: str, servers: Callable[[str], Server]) -> str:
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def own_server(server_directory: Path) -> Iterator[Server]:
     """A server that a test may stop and start; it is not running yet."""
-    server = Server("redis-server", tmp_path_factory.mktemp("server"))
+    server = Server("redis-server", Path(tempfile.mkdtemp(dir=server_directory)))
     yield server
     server.stop()
 

