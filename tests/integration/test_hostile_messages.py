@@ -4,7 +4,6 @@ import json
 import os
 import pickle
 import subprocess
-import sys
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +15,7 @@ import pytest
 from PIL import Image
 from polling import wait_until
 from servers import Server
+from worker_process import CELERY_WORKER
 
 from shoal.shared.errors import DamagedJobError, NotFinishedError
 from shoal.shared.findings import FailureReason
@@ -31,18 +31,6 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.loading.loading import load_batch
 
-COMMAND = [
-    sys.executable,
-    "-m",
-    "celery",
-    "-A",
-    "shoal.worker.app",
-    "worker",
-    "-c",
-    "1",
-    "-l",
-    "info",
-]
 PICKLE = "application/x-python-serialize"
 
 
@@ -67,7 +55,7 @@ class AttackedWorker:
         self.messages = Messages(make_app(self.server.url))
         environment = {**os.environ, "SHOAL_REDIS_URL": self.server.url}
         with (directory / "log").open("wb") as log:
-            self.process = subprocess.Popen(COMMAND, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(CELERY_WORKER, env=environment, stdout=log, stderr=log)
 
     def log(self) -> str:
         return (self.directory / "log").read_text(errors="replace")
