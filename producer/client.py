@@ -20,10 +20,9 @@ from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
 from shoal.producer.submission.request import make_request
 from shoal.shared.errors import (
-    ConnectionLostError,
     DamagedJobError,
     SourceError,
-    StoreFullError,
+    StoreUnavailableError,
     UnknownJobError,
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
 JOB_ID = re.compile(r"[0-9a-f]{12}")
 
 logger = logging.getLogger(__name__)
+
+# Whoever looks on hears after this time that Redis does not answer.
+WATCH_SECONDS = 5.0
 
 
 class Client:
@@ -89,6 +91,7 @@ class Client:
         self.is_embedded = url is None
         self._url = url or self._held.enter_context(hold_server(self.settings))
         self.redis = connect(self._url, QUICK_RETRIES)
+        self._hasty = connect(self._url, retries=0, timeout_seconds=WATCH_SECONDS)
         self.registry = Registry(self.redis)
         may_start = self.is_embedded and start_workers
         self.workers = LocalWorkers(self.registry, self.settings, may_start=may_start)
@@ -106,6 +109,7 @@ class Client:
     def close(self) -> None:
         """Close the connection; stop the workers and the server that this client started."""
         self.redis.close()
+        self._hasty.close()
         self._held.close()
 
     def check_connection(self) -> "Client":
@@ -194,7 +198,7 @@ class Client:
         job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever was not sent.
         self.registry.register(job_id, request, plan.batches, lifetimes, fingerprint)
-        with suppress(ConnectionLostError, StoreFullError):
+        with suppress(StoreUnavailableError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
 
@@ -214,7 +218,7 @@ class Client:
             return None
         job = self.job(found.job_id)
         job.is_found = True
-        with suppress(ResponseError):  # whatever prevents this write, later commands report
+        with suppress(ResponseError, StoreUnavailableError):  # later commands say what prevents it
             job.ledger.share()
         return job
 
@@ -232,8 +236,12 @@ class Client:
         """
         if not JOB_ID.fullmatch(job_id):
             raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for the jobs there are.")
-        ledger = Ledger(self.redis, job_id, self.settings.lease_seconds)
-        return Job(ledger, self.sweeper, self.workers.keep_running, self.workers.ensure_running)
+        ledger, watched = (
+            Ledger(redis, job_id, self.settings.lease_seconds)
+            for redis in (self.redis, self._hasty)
+        )
+        workers = self.workers
+        return Job(ledger, self.sweeper, workers.keep_running, workers.ensure_running, watched)
 
     def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
         """Yield the status of each job that has not expired, newest first.

@@ -8,17 +8,16 @@ from redis import ResponseError
 
 from shoal.producer.catalogue import Catalogue
 from shoal.shared.errors import (
-    ConnectionLostError,
     JobCancelledError,
     JobFailedError,
     NotFinishedError,
     StoreFullError,
+    StoreUnavailableError,
     UsageError,
     WaitTimeoutError,
 )
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Summary
 from shoal.shared.jobs import State, Status, Wave
-from shoal.shared.redis.connection import LOST
 from shoal.shared.store import Expiry, Ledger, Results
 from shoal.shared.sweeper import Sweeper
 
@@ -58,6 +57,7 @@ class Job:
         sweeper: Sweeper,
         keep_running: Callable[[Status], None] | None = None,
         ensure_running: Callable[[], None] | None = None,
+        watched: Ledger | None = None,
     ) -> None:
         """Set the job up without asking Redis. Use ``Client.submit`` or ``Client.job`` instead.
 
@@ -67,11 +67,14 @@ class Job:
             keep_running: Called with each status during ``wait``; raises if the workers that this
                 client started have ended.
             ensure_running: Called by ``retry``; starts workers if none are running.
+            watched: The same ledger on a connection that gives up soon: ``wait`` says then that
+                Redis does not answer. None uses ``ledger``.
         """
         self.id = ledger.job_id
         self._keep_running = keep_running
         self.ensure_running = ensure_running
         self.ledger = ledger
+        self._watched = watched or ledger
         self.sweeper = sweeper
         self.results = Results(ledger.client, ledger.job_id)
 
@@ -115,12 +118,13 @@ class Job:
 
     def _poll(self) -> Status | None:
         try:
-            # What cannot be sent again now is sent later; the status is read all the same.
-            with suppress(ResponseError, ConnectionLostError):
-                self.sweeper.sweep()
-            return self.status()
-        except (*LOST, ConnectionLostError):
+            status = self._watched.status()
+        except StoreUnavailableError:
             return None
+        # What cannot be sent again now is sent later.
+        with suppress(ResponseError, StoreUnavailableError):
+            self.sweeper.sweep()
+        return status
 
     def cancel(self) -> State:
         """Cancel the job, unless it has ended already.
@@ -139,7 +143,7 @@ class Job:
         except StoreFullError:
             Expiry(self.ledger.client, self.id).drop_features()
             # What cannot be written even now, the next sweep writes.
-            with suppress(StoreFullError):
+            with suppress(StoreUnavailableError):
                 self.sweeper.sweep_job(self.id)
         return state
 
@@ -154,11 +158,11 @@ class Job:
 
         Raises:
             UsageError: The job has not ended, or nothing is left to do.
-            StoreFullError: Redis has no memory left.
+            StoreUnavailableError: Redis refuses for now.
         """
         missing = self.ledger.retry(failed_only=failed_only)
         # What is not sent now, the sweeper sends.
-        with suppress(ConnectionLostError, StoreFullError):
+        with suppress(StoreUnavailableError):
             messages = self.sweeper.connect_messages()
             if missing:
                 messages.send_batches(self.id, Wave.LOADING, missing)

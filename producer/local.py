@@ -7,9 +7,8 @@ import sys
 from contextlib import suppress
 
 from shoal.shared.cores import count_cores
-from shoal.shared.errors import ShoalError
+from shoal.shared.errors import ShoalError, StoreUnavailableError
 from shoal.shared.jobs import Status
-from shoal.shared.redis.connection import LOST
 from shoal.shared.server.embedded import home_of, shorten
 from shoal.shared.settings import Settings, make_environment
 from shoal.shared.store import Registry
@@ -149,7 +148,7 @@ class LocalWorkers:
         self._start_if_none_runs()
 
     def _start_if_none_runs(self) -> None:
-        with suppress(*LOST):  # the next call looks again
+        with suppress(StoreUnavailableError):  # the next call looks again
             if self.is_needed and not self.are_running():
                 self.start()
 

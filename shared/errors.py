@@ -4,10 +4,12 @@ ShoalError
 ├── UsageError              the request cannot work as it is (exit code 2)
 │   ├── SettingsError       an environment variable cannot be used
 │   ├── SourceError         the folder is missing, unreadable, or has no images
-│   └── UnknownJobError     there is no such job, or it has expired
+│   ├── UnknownJobError     there is no such job, or it has expired
+│   └── TooLargeError       Redis takes nothing of this size
 ├── DamagedJobError         the job's data in Redis is damaged, or of another version of Shoal
-├── ConnectionLostError     Redis does not answer
-├── StoreFullError          Redis is out of memory or disk space; work goes on once it has some
+├── StoreUnavailableError   Redis refuses for now; the same call may work later
+│   ├── ConnectionLostError     it does not answer
+│   └── StoreFullError          it is out of memory or disk space
 ├── JobFailedError          the job ended without a result; the message is the job's own
 ├── JobCancelledError       the job was cancelled
 ├── NotFinishedError        the result does not exist yet
@@ -38,15 +40,23 @@ class UnknownJobError(UsageError):
     """No job has this id, or it has expired."""
 
 
+class TooLargeError(UsageError):
+    """Redis closes the connection whenever it is sent this much; the message names the remedy."""
+
+
 class DamagedJobError(ShoalError):
     """The job's data in Redis is damaged, or of another version of Shoal."""
 
 
-class ConnectionLostError(ShoalError):
+class StoreUnavailableError(ShoalError):
+    """Redis refuses for now; the same call may work later, and waiting work goes on by itself."""
+
+
+class ConnectionLostError(StoreUnavailableError):
     """Redis does not answer."""
 
 
-class StoreFullError(ShoalError):
+class StoreFullError(StoreUnavailableError):
     """Redis is out of memory or disk space; work goes on once it has some."""
 
 

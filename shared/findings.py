@@ -36,6 +36,7 @@ class FailureReason(StrEnum):
     DAMAGED = "damaged"
     KILLED_DECODER = "killed-decoder"
     TIMED_OUT = "timed-out"
+    LOST_WORKER = "lost-worker"
 
 
 @dataclass(frozen=True)

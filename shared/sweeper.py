@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from redis import ResponseError
 
-from shoal.shared.errors import StoreFullError, UnknownJobError
+from shoal.shared.errors import StoreUnavailableError, UnknownJobError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
 from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry
-from shoal.shared.store.errors import full_is_ours
 from shoal.shared.tasks import BATCHES
 
 if TYPE_CHECKING:
@@ -55,19 +54,17 @@ class Sweeper:
     def sweep(self) -> None:
         """Check every active job once, unless another process does so now.
 
-        While Redis is full, nothing is sent; the next sweep tries again.
+        While Redis refuses, nothing is sent; the next sweep tries again.
         """
         try:
-            with full_is_ours():
-                claimed = self.registry.claim("sweep", self.settings.sweep_seconds * 0.8)
-            if claimed:
+            if self.registry.claim("sweep", self.settings.sweep_seconds * 0.8):
                 self.registry.forget_expired()
                 # Once for all jobs: what is sent for the first fills the queue for the others.
                 is_drained = self._is_drained()
                 for job_id in self.registry.active_jobs():
                     self._try_job(job_id, is_drained)
             self.refusal = ""
-        except StoreFullError as error:
+        except StoreUnavailableError as error:
             if str(error) != self.refusal:
                 # In the text: on a terminal, that is all that is seen.
                 logger.warning("could not sweep: %s", error)
@@ -75,8 +72,7 @@ class Sweeper:
 
     def _try_job(self, job_id: str, is_drained: bool) -> None:
         try:
-            with full_is_ours():
-                self.sweep_job(job_id, is_drained)
+            self.sweep_job(job_id, is_drained)
         except UnknownJobError:
             self.registry.retire(job_id)
         except (KeyError, ValueError, ResponseError):
@@ -119,20 +115,23 @@ class Sweeper:
             return
         fields = ledger.fields()
         quiet_seconds = self.registry.now() - float(fields["active_at"])
-        if quiet_seconds < QUIET_SECONDS:
+        # Less than none: the server's clock was set back.
+        if 0 <= quiet_seconds < QUIET_SECONDS:
             return
         if fields.get(f"{wave}_done") == fields["batches"]:
             self._send_callback(ledger, wave)
         # With an empty queue, nothing will start. Otherwise the messages may only be waiting for
         # other jobs or for a worker: the longer they wait, the less often they are sent again.
-        elif not ledger.batches.has_running(wave) and (
-            is_drained or quiet_seconds > PATIENCE_SECONDS
-        ):
-            self._send_missing(ledger, wave, quiet_seconds)
+        elif ledger.batches.has_running(wave):
+            return
+        # What was sent before the job's last progress says nothing of what is missing now.
+        elif is_drained:
+            self._send_missing(ledger, wave, f"{fields['active_at']}:drained", QUIET_SECONDS * 2)
+        elif quiet_seconds > PATIENCE_SECONDS:
+            self._send_missing(ledger, wave, f"{fields['active_at']}:waiting", quiet_seconds)
 
-    def _send_missing(self, ledger: Ledger, wave: Wave, quiet_seconds: float) -> None:
-        seconds = max(QUIET_SECONDS * 2, quiet_seconds)
-        if self.registry.claim(f"{ledger.job_id}:batches", seconds):
+    def _send_missing(self, ledger: Ledger, wave: Wave, since: str, seconds: float) -> None:
+        if self.registry.claim(f"{ledger.job_id}:{wave}:{since}", seconds):
             self._send_batches(ledger, wave, ledger.batches.missing(wave))
 
     def _send_batches(self, ledger: Ledger, wave: Wave, batches: list[int]) -> None:

@@ -13,11 +13,11 @@ from celery.signals import (
     worker_shutting_down,
 )
 from logfmter import Logfmter
-from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
+from shoal.shared.errors import ConnectionLostError
 from shoal.shared.messaging.broker import make_app
-from shoal.shared.redis.connection import LOST, QUICK_RETRIES, connect, describe_faults
+from shoal.shared.redis.connection import QUICK_RETRIES, connect, describe_faults
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
 from shoal.shared.tasks import CALLBACKS
@@ -72,9 +72,7 @@ def _refuse_faults() -> None:
     with closing(connect(url, QUICK_RETRIES)) as client:
         try:
             faults = describe_faults(client)
-        except AuthenticationError:
-            raise
-        except LOST:
+        except ConnectionLostError:
             return  # the worker waits for Redis, and the sweeper checks again
     if faults:
         raise SystemExit("\n".join(faults))

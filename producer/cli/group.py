@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoal.shared.errors import ConnectionLostError, ShoalError, UsageError
+from shoal.shared.errors import ShoalError, UsageError
 
 if TYPE_CHECKING:
     from shoal.producer.client import Client
@@ -64,10 +64,6 @@ def _explain(error: Exception) -> ShoalError:
     """Explain an error of Redis; raise any other again."""
     from redis import RedisError  # not imported for --help
 
-    from shoal.shared.redis.connection import is_lost
-
-    if is_lost(error):
-        return ConnectionLostError(f"Redis does not answer any more: {error}")
     if isinstance(error, RedisError):
         return ShoalError(f"Redis refused a command: {error}")
     raise error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from shoal.producer.cli.printing import NO_ANSWER, describe
+from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.jobs import State, Status
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class LineDisplay:
 
     def show(self, status: Status | None, note: str = "") -> None:
         """Print a line if the state or the note changed, or some seconds have passed."""
-        news = (status.state if status else None, note)
+        # How long ago it was is news only every few seconds.
+        news = (status.state, note) if status else (None, "")
         if news == self.shown and time.monotonic() - self.shown_at < LINE_SECONDS:
             return
         self.shown, self.shown_at = news, time.monotonic()
@@ -77,22 +79,26 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
         JobCancelledError: The job was cancelled.
         WaitTimeoutError: The job has not ended in time; it goes on.
     """
+    heard_at = time.monotonic()
+
+    def show(status: Status | None) -> None:
+        nonlocal heard_at
+        now = time.monotonic()
+        if status is None:
+            display.show(None, f"last heard of {now - heard_at:.0f} s ago")
+        else:
+            heard_at = now
+            display.show(status, make_worker_note(client, status))
+
     with make_display() as display:
-        return job.wait(
-            timeout_seconds,
-            lambda status: display.show(status, make_worker_note(client, status) if status else ""),
-        )
+        return job.wait(timeout_seconds, show)
 
 
 def make_worker_note(client: "Client", status: Status) -> str:
     """Return a warning if the job has work but no worker is running."""
-    from shoal.shared.redis.connection import (
-        LOST,  # redis-py takes 0.1 s to import; --help needs none
-    )
-
     if status.state.is_final:
         return ""
     try:
         return "" if client.workers.are_running() else NO_WORKER
-    except LOST:
+    except StoreUnavailableError:
         return ""  # the next status will show that Redis does not answer

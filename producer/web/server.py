@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -16,9 +17,8 @@ from shoal.producer.signals import interruptible
 from shoal.producer.web.access.origins import is_loopback
 from shoal.producer.web.app import make_gated_app, make_site
 from shoal.producer.web.site import Site
-from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.errors import ShoalError, StoreUnavailableError, UsageError
 from shoal.shared.settings import Settings, read_settings
-from shoal.shared.store.errors import PASSING
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +139,7 @@ def _sweep_in_background(site: Site) -> Iterator[None]:
 def _sweep_until_closed(site: Site) -> None:
     """Every few seconds, send lost work again, start missing workers, share ended sessions."""
     client = site.client
+    site.swept_at = time.monotonic()
     while not site.closing.wait(client.settings.sweep_seconds):
         try:
             client.sweeper.sweep()
@@ -146,5 +147,9 @@ def _sweep_until_closed(site: Site) -> None:
                 with site.workers_lock:
                     client.workers.ensure_running()
             site.share_ended_sessions()
-        except (*PASSING, ShoalError) as error:
+        except StoreUnavailableError as error:
             logger.warning("could not check for lost work: %s", error)
+        except Exception:
+            # Whatever it is, the next round must come: without it, lost work would stay lost.
+            logger.exception("could not check for lost work")
+        site.swept_at = time.monotonic()

@@ -22,6 +22,8 @@ from shoal.shared.store import EndedSessions
 CATALOGUES_KEPT = 4
 # Most folders that are listed at the same time; a large one takes seconds.
 LISTINGS = 2
+# One round of looking for lost work may start workers and send a thousand messages.
+STALLED_SECONDS = 120.0
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Site:
         listings: Held while a folder is listed.
         workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
+        swept_at: When the last round of looking for lost work ended, by the monotonic clock; None
+            where this process does not look.
         catalogues: The catalogues used last, by job id and time of its end.
         catalogues_lock: Held while ``catalogues`` is used.
     """
@@ -51,10 +55,20 @@ class Site:
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
     workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
+    swept_at: float | None = None
     catalogues: OrderedDict[tuple[str, float | None], Catalogue] = field(
         default_factory=OrderedDict
     )
     catalogues_lock: Lock = field(default_factory=Lock)
+
+    def describe_stalled_sweeper(self) -> str | None:
+        """Say that nothing looks for lost work any more; None where something does."""
+        if self.swept_at is None:
+            return None
+        silent = time.monotonic() - self.swept_at
+        if silent < max(STALLED_SECONDS, 10 * self.client.settings.sweep_seconds):
+            return None
+        return f"Nothing has looked for lost work for {silent:.0f} s: restart `shoal serve`"
 
     def catalogue(self, job: Job) -> Catalogue:
         """Return the catalogue of a finished job, from memory if it was used lately.

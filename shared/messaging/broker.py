@@ -1,16 +1,16 @@
 """The Celery application: the same settings for producers and workers."""
 
-from contextlib import suppress
 from typing import Any
 
 from celery import Celery
 from celery.backends.redis import RedisBackend
 from kombu import Exchange, Queue
 from kombu.utils.functional import retry_over_time
-from redis.exceptions import OutOfMemoryError
+from redis import RedisError
 
 from shoal.shared.messaging.channel import use_channel
-from shoal.shared.redis.connection import LOST, broker_url, check_url
+from shoal.shared.redis.client import LOST, explain
+from shoal.shared.redis.connection import broker_url, check_url
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS, PRIORITIES
 
@@ -27,10 +27,10 @@ class ChordBackend(RedisBackend):
     """
 
     def on_chord_part_return(self, *args: Any, **kwargs: Any) -> None:
-        """Count one part, retrying for up to a minute; while Redis is full, count none."""
+        """Count one part, retrying for up to a minute; while Redis refuses, count none."""
         # An error raised here would keep its message's slot in the worker for good. The sweeper
         # sends the callback of a chord that did not count all parts.
-        with suppress(OutOfMemoryError):
+        try:
             retry_over_time(
                 super().on_chord_part_return,
                 LOST,
@@ -41,6 +41,9 @@ class ChordBackend(RedisBackend):
                 interval_max=1,
                 timeout=60,
             )
+        except RedisError as error:
+            if not explain(error):
+                raise
 
     def add_pending_result(self, result: Any, *_: Any, **__: Any) -> Any:
         """Subscribe to nothing: the ledger says when a job has ended."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from kombu.transport import redis
 
-from shoal.shared.redis.connection import LOST
+from shoal.shared.redis.client import LOST
 
 logger = logging.getLogger(__name__)
 

@@ -6,37 +6,34 @@ from contextlib import contextmanager
 from celery import Celery, chord
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
-from redis.exceptions import OutOfMemoryError
+from redis import RedisError
 
 from shoal.shared.errors import ConnectionLostError
 from shoal.shared.jobs import Wave
-from shoal.shared.redis.connection import LOST
-from shoal.shared.store.errors import full_is_ours
+from shoal.shared.redis.client import explain
 from shoal.shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
 
 
 @contextmanager
-def _lost_is_ours() -> Iterator[None]:
-    """Raise ConnectionLostError for all that Celery raises if Redis cannot be reached.
-
-    Raises:
-        StoreFullError: Redis has no memory left for a message.
-    """
-    with full_is_ours():
-        try:
-            yield
-        except (OperationalError, *LOST) as error:
-            # kombu raises this, too, if Redis refuses what it sends first.
-            if isinstance(error.__cause__, OutOfMemoryError):
-                raise error.__cause__ from None
-            raise ConnectionLostError(f"Redis does not answer ({error}).") from error
+def _explained() -> Iterator[None]:
+    """Raise StoreUnavailableError for what passes, as our own client of Redis does."""
+    try:
+        yield
+    except OperationalError as error:
+        # kombu raises this, too, if Redis refuses what it sends first.
+        lost = ConnectionLostError(f"Redis does not answer ({error}).")
+        raise ((error.__cause__ and explain(error.__cause__)) or lost) from error
+    except RedisError as error:
+        if passing := explain(error):
+            raise passing from error
+        raise
 
 
 class Messages:
     """Sends the work of jobs to the workers.
 
-    Every method raises ConnectionLostError if Redis does not answer, and StoreFullError if it
-    has no memory left; the sweeper sends what was not sent.
+    Every method raises StoreUnavailableError if Redis refuses for now; the sweeper sends what was
+    not sent.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -49,18 +46,18 @@ class Messages:
         # A failed chord does not fail the job: the sweeper sends what is missing.
         body.link_error(self.app.signature(SWEEP, queue=CALLBACKS, immutable=True))
         batches = chord(header, body, app=self.app)
-        with _lost_is_ours():
+        with _explained():
             batches.apply_async(task_id=f"{job_id}:{wave}:callback")
 
     def send_batches(self, job_id: str, wave: Wave, batches: Iterable[int]) -> None:
         """Send single batches again, outside of their chord."""
-        with _lost_is_ours():
+        with _explained():
             for batch in batches:
                 self._batch(job_id, wave, batch).apply_async()
 
     def send_callback(self, job_id: str, wave: Wave) -> None:
         """Send the callback of a wave, whatever its chord has counted."""
-        with _lost_is_ours():
+        with _explained():
             self._callback(job_id, wave).apply_async()
 
     def _batch(self, job_id: str, wave: Wave, batch: int) -> Signature:

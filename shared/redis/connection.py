@@ -4,17 +4,15 @@ import re
 from typing import cast
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from redis import AuthenticationError, ConnectionPool, Redis, RedisError, ResponseError
-from redis import ConnectionError as RedisConnectionError
-from redis import TimeoutError as RedisTimeoutError
+from redis import AuthenticationError, ConnectionPool, RedisError, ResponseError
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from shoal.shared.errors import ConnectionLostError, SettingsError, UsageError
+from shoal.shared.redis.client import LOST, PassingClient
 from shoal.shared.redis.commands import RedisClient as RedisClient
 
 SCHEMES = ("redis", "rediss", "unix")
-LOST = (RedisConnectionError, RedisTimeoutError)
 # Pauses of 0.05, 0.1, … 1, 1, … seconds: about a minute, in which a Redis can restart.
 PATIENT_RETRIES = 60
 QUICK_RETRIES = 5
@@ -42,12 +40,11 @@ def connect(
         SettingsError: The URL is not a Redis URL.
     """
     check_url(url)
-    client = Redis.from_url(
+    client = PassingClient.from_url(
         url,
         retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries),
         retry_on_error=list(LOST),
         socket_timeout=timeout_seconds,
-        health_check_interval=25,
         # A batch of features in one read: the default is 64 KiB, and took up to four times as long.
         socket_read_size=2**22,
         **({} if url.startswith("unix") else {"socket_connect_timeout": 5}),
@@ -79,12 +76,6 @@ def hide_password(url: str) -> str:
     """Hide the password of ``url``, also where it is no valid URL: all up to the last ``@``."""
     shown = re.sub(r"//.*@", "//…@", url, flags=re.DOTALL)
     return re.sub(r"(password=)[^&]*", r"\1…", shown)
-
-
-def is_lost(error: BaseException) -> bool:
-    """Return whether ``error`` means that Redis does not answer."""
-    # Celery wraps the errors of sending in its own class, which takes 0.3 s to import.
-    return isinstance(error, LOST) or isinstance(error.__cause__, LOST)
 
 
 def broker_url(url: str) -> str:
@@ -129,9 +120,10 @@ def check_server(url: str) -> None:
             f"{hide_password(url)} needs a password, or another one ({error}):"
             " set SHOAL_REDIS_URL to redis://:PASSWORD@HOST:PORT/DB."
         ) from error
-    except LOST as error:
+    except ConnectionLostError as error:
         raise ConnectionLostError(
-            f"No Redis answers at {hide_password(url)} ({error}): start it, or set SHOAL_REDIS_URL."
+            f"No Redis answers at {hide_password(url)} ({error.__cause__}): start it, or set"
+            " SHOAL_REDIS_URL."
         ) from error
     if fault:
         raise UsageError(f"{fault}.")

@@ -4,8 +4,11 @@ import os
 import re
 import socket
 import subprocess
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
+
+from shoal.shared.errors import ConnectionLostError
 
 # The kernel's limit for the path of a socket is 104 bytes on macOS and 108 on Linux.
 SOCKET_PATH_BYTES = 100
@@ -70,7 +73,8 @@ def end_orphan(home: Path) -> None:
         from shoal.shared.redis.connection import connect
 
         # Trying again once the server is gone would delay the new one by seconds.
-        connect(f"unix://{path}", retries=0).shutdown(nosave=True)
+        with suppress(ConnectionLostError):  # it has ended
+            connect(f"unix://{path}", retries=0).shutdown(nosave=True)
 
 
 def start_server(home: Path) -> "subprocess.Popen[bytes]":

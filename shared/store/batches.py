@@ -15,6 +15,12 @@ logger = logging.getLogger(__name__)
 
 # The process that has a batch counts as alive if its last heartbeat is not older than this.
 SILENT_SECONDS = 5.0
+# How much longer the leases of other processes may be than those of this one.
+LEASES_DIFFER_SECONDS = 60.0
+# A batch whose process was lost more often than this is sent again after a pause: of 1, 2, 4, …
+# seconds, so that what kills processes has minutes to pass before the batch is given up.
+ATTEMPTS_WITHOUT_PAUSE = 3
+LONGEST_PAUSE_SECONDS = 60.0
 
 
 class Commit(StrEnum):
@@ -67,6 +73,7 @@ class BatchLedger:
             "start_batch",
             [self.keys.job, *self._wave_keys(wave), self.keys.attempts(wave), *hashes],
             *(wave, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
+            ATTEMPTS_WITHOUT_PAUSE,
         )
         if reply == b"unknown":
             fields = {"job": self.job_id, "stage": wave, "batch": batch}
@@ -129,7 +136,7 @@ class BatchLedger:
         return self._commit(Wave.LOADING, output, list(values), *arguments)
 
     def commit_labelling(
-        self, batch: int, labels: bytes, model_token: int | str = "", seconds: float | None = None
+        self, batch: int, labels: bytes, model_token: str = "", seconds: float | None = None
     ) -> Commit:
         """Store the label rows of a batch; stale if the job has another model by now."""
         output = (self.keys.labels(batch), labels)
@@ -155,9 +162,16 @@ class BatchLedger:
         return sorted(set(range(total)) - {int(batch) for batch in [*done, *running]})
 
     def take_lost(self, wave: Wave) -> list[int]:
-        """Return the batches whose process gave no heartbeat in time; each is returned once."""
-        keys = [self.keys.job, self.keys.running(wave)]
-        return [int(b) for b in scripts.run(self.client, "take_lost", keys)]
+        """Return the batches whose process gave no heartbeat in time; each is returned once.
+
+        One that was lost again and again is returned after a pause.
+        """
+        keys = [self.keys.job, self.keys.running(wave), self.keys.attempts(wave)]
+        arguments = (
+            *(self.lease_seconds, LEASES_DIFFER_SECONDS),
+            *(ATTEMPTS_WITHOUT_PAUSE, LONGEST_PAUSE_SECONDS),
+        )
+        return [int(b) for b in scripts.run(self.client, "take_lost", keys, *arguments)]
 
     def has_running(self, wave: Wave) -> bool:
         """Return whether a process is working on a batch of the wave."""

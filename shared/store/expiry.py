@@ -33,14 +33,14 @@ class Expiry:
             lifetimes: Of features and results, unless the job has times of its own.
 
         Raises:
-            StoreFullError: Redis has no memory left to note when that will be.
+            StoreUnavailableError: Redis refuses for now to note when that will be.
         """
         with self.client.pipeline(transaction=False) as pipe:
             raw, (seconds, microseconds) = pipe.hgetall(self.keys.job).time().execute()
-        fields = {k.decode(): v for k, v in raw.items()}
+        fields = {k.decode(): v.decode() for k, v in raw.items()}
         features_seconds = float(fields.get("features_seconds", lifetimes.features_seconds))
         results_seconds = float(fields.get("results_seconds", lifetimes.results_seconds))
-        written = self.keys.of_tokens(int(fields.get("fence", 0)))
+        written = self.keys.of_tokens(fields)
         labels = map(self.keys.labels, range(self._n_batches()))
         self._expire(self._features(), features_seconds)
         self._expire([*labels, *self.keys.fixed(), *written], results_seconds)

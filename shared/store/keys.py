@@ -1,5 +1,6 @@
 """The names of all Redis keys. Those of one job share a hash tag."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -97,30 +98,30 @@ class JobKeys:
         """STRING that expires soon: a batch's output, until it is committed."""
         return self.name("staged", name)
 
-    def model(self, token: int) -> str:
+    def model(self, token: str) -> str:
         """STRING: the model written under a lease's token."""
         return self.name("model", token)
 
-    def plots(self, token: int) -> str:
+    def plots(self, token: str) -> str:
         """HASH of name: PNG."""
         return self.name("plots", token)
 
-    def summary(self, token: int) -> str:
+    def summary(self, token: str) -> str:
         """STRING: JSON of the summary."""
         return self.name("summary", token)
 
-    def pictures(self, token: int) -> str:
+    def pictures(self, token: str) -> str:
         """HASH of path: JPEG of a representative or an outlier."""
         return self.name("pictures", token)
 
-    def duplicates(self, token: int) -> str:
+    def duplicates(self, token: str) -> str:
         """STRING: rows of the images in groups of duplicates, raw."""
         return self.name("duplicates", token)
 
-    def of_tokens(self, fence: int) -> list[str]:
-        """Return the keys written under the leases' tokens up to ``fence``."""
+    def of_tokens(self, fields: Mapping[str, str]) -> list[str]:
+        """Return the keys written under the tokens of the leases that the job's fields name."""
         written = (self.model, self.summary, self.plots, self.pictures, self.duplicates)
-        return [key(token) for token in range(1, fence + 1) for key in written]
+        return [key(token) for token in fields.get("tokens", "").split() for key in written]
 
     def fixed(self) -> list[str]:
         """Return the keys of the job that are not numbered by batch or token."""

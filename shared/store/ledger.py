@@ -1,6 +1,7 @@
 """The ledger of one job: the truth about what is done, whatever messages say."""
 
 import logging
+import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ from shoal.shared.errors import DamagedJobError, UnknownJobError, UsageError
 from shoal.shared.jobs import JobRequest, State, Status, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
-from shoal.shared.store.batches import BatchLedger
+from shoal.shared.store.batches import LEASES_DIFFER_SECONDS, BatchLedger
 from shoal.shared.store.keys import ACTIVE, JobKeys
 from shoal.shared.store.status import make_status
 from shoal.shared.wire import decode
@@ -25,7 +26,7 @@ class Lease:
     """The right to fit or finish a job; ``token`` fences off whoever had it before."""
 
     state: State
-    token: int
+    token: str
     attempt: int
 
 
@@ -136,12 +137,13 @@ class Ledger:
         """Take the right to run a complete wave's callback; None if it is not to be run."""
         state = CALLBACK_STATE[wave]
         keys = [self.keys.job, self.keys.lease]
-        reply = scripts.run(
-            self.client, "acquire_lease", keys, wave, state, self._lease_milliseconds()
-        )
+        # Random: a Redis that was put back from a backup would count the same numbers again.
+        token = secrets.token_hex(8)
+        arguments = (wave, state, self._lease_milliseconds(), token)
+        reply = scripts.run(self.client, "acquire_lease", keys, *arguments)
         if reply == b"unknown":
             logger.warning("no such job", extra={"job": self.job_id, "stage": wave})
-        return Lease(state, *reply) if isinstance(reply, list) else None
+        return Lease(state, token, reply) if isinstance(reply, int) else None
 
     def renew_lease(self, lease: Lease) -> bool:
         """Renew a lease; return whether the work under it still counts."""
@@ -173,7 +175,8 @@ class Ledger:
 
     def has_lease(self) -> bool:
         """Return whether a process is fitting or finishing the job now."""
-        return bool(self.client.exists(self.keys.lease))
+        milliseconds = (self._lease_milliseconds(), int(LEASES_DIFFER_SECONDS * 1000))
+        return bool(scripts.run(self.client, "has_lease", [self.keys.lease], *milliseconds))
 
     def _lease_milliseconds(self) -> int:
         return int(self.lease_seconds * 1000)
@@ -209,7 +212,7 @@ class Ledger:
         Raises:
             UnknownJobError: No job has this id, or it has expired.
             UsageError: The job has not ended, or nothing is left to do.
-            StoreFullError: Redis has no memory left.
+            StoreUnavailableError: Redis refuses for now.
         """
         fields = self.fields()
         arguments = (self.job_id, int(failed_only), fields["batches"])
@@ -226,7 +229,7 @@ class Ledger:
             *(job.shapes, job.failures, job.statistics, job.hashes, job.thumbnails),
             *(key(wave) for wave in Wave for key in of_wave),
             *(key(b) for b in range(int(fields["batches"])) for key in (job.features, job.labels)),
-            *job.of_tokens(int(fields.get("fence", 0))),
+            *job.of_tokens(fields),
         ]
 
     def _nothing_to_retry(self, why: str) -> UsageError:

@@ -9,7 +9,6 @@ from redis import ResponseError
 from shoal.shared.jobs import JobRequest, State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
-from shoal.shared.store.errors import full_is_ours
 from shoal.shared.store.expiry import Lifetimes
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.manifest import pack_paths
@@ -20,6 +19,7 @@ from shoal.shared.wire import encode
 UNREGISTERED_SECONDS = 3600
 # Batches of the manifest sent at once.
 MANIFEST_CHUNK = 256
+DAY_SECONDS = 86_400
 
 
 class Registry:
@@ -48,12 +48,11 @@ class Registry:
             fingerprint: The same for the same images and options: see ``find``.
 
         Raises:
-            StoreFullError: Redis has no memory left for it.
+            StoreUnavailableError: Redis refuses for now, as where it has no memory left.
         """
-        with full_is_ours():
-            self._write_manifest(JobKeys(job_id), batches)
-            notes = {"fingerprint": fingerprint, **(asdict(lifetimes) if lifetimes else {})}
-            self._write_job(JobKeys(job_id), request, batches, notes)
+        self._write_manifest(JobKeys(job_id), batches)
+        notes = {"fingerprint": fingerprint, **(asdict(lifetimes) if lifetimes else {})}
+        self._write_job(JobKeys(job_id), request, batches, notes)
 
     def _write_job(
         self,
@@ -91,8 +90,8 @@ class Registry:
 
     def jobs(self) -> list[str]:
         """Return the ids of the jobs that have not expired, newest first."""
-        self.forget_expired()
-        return [raw.decode() for raw in self.client.zrevrange(keys.JOBS, 0, -1)]
+        found = scripts.run(self.client, "list_jobs", [keys.JOBS], JobKeys("%s").job)
+        return [raw.decode() for raw in found]
 
     def find(self, fingerprint: str) -> list[str]:
         """Return the ids of the jobs with this fingerprint, newest first, in one round trip."""
@@ -114,8 +113,11 @@ class Registry:
             return Tally.of(pipe.execute(raise_on_error=False))
 
     def forget_expired(self) -> None:
-        """Drop the ids of jobs that have expired."""
+        """Drop what has expired: ids of jobs, heartbeats of a day ago, sessions of the page."""
         scripts.run(self.client, "forget", [keys.JOBS], JobKeys("%s").job)
+        now = self.now()
+        self.client.zremrangebyscore(keys.WORKERS, "-inf", now - DAY_SECONDS)
+        self.client.zremrangebyscore(keys.SESSIONS, "-inf", now)
 
     def active_jobs(self) -> list[str]:
         """Return the ids of the active jobs, oldest first."""
@@ -139,7 +141,7 @@ class Registry:
 
     def claim(self, what: str, seconds: float) -> bool:
         """Claim ``what`` for ``seconds``; return False if another process has claimed it."""
-        return bool(self.client.set(keys.CLAIMS + what, 1, nx=True, px=int(seconds * 1000)))
+        return bool(scripts.run(self.client, "claim", [keys.CLAIMS + what], int(seconds * 1000)))
 
     def note_worker(self, name: str) -> None:
         """Give a worker's heartbeat."""
@@ -151,9 +153,10 @@ class Registry:
 
     def workers(self, within_seconds: float) -> list[str]:
         """Return the names of the workers that gave a heartbeat ``within_seconds``."""
-        self.client.zremrangebyscore(keys.WORKERS, "-inf", self.now() - 86_400)
-        since = self.now() - within_seconds
-        return [raw.decode() for raw in self.client.zrangebyscore(keys.WORKERS, since, "+inf")]
+        now = self.now()
+        # A later one was given before the server's clock was set back.
+        found = self.client.zrangebyscore(keys.WORKERS, now - within_seconds, now + within_seconds)
+        return [raw.decode() for raw in found]
 
     def waiting(self, queues: Iterable[str]) -> int:
         """Return how many messages wait in ``queues``."""

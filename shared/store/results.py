@@ -157,15 +157,15 @@ class Results:
             for path, row in zip(self.loaded_paths(batch), rows, strict=True):
                 yield Assignment(path, *row)
 
-    def put_model(self, token: int, model: bytes) -> None:
+    def put_model(self, token: str, model: bytes) -> None:
         """Store a model under a lease's token; it counts once the ledger points to it."""
         self._put_output([self.keys.model(token)], model)
 
-    def model(self) -> bytes:
+    def model(self, token: str | None = None) -> bytes:
         """Return the model as the bytes of an ``npz`` file."""
-        return self._present(self.client.get(self.keys.model(self.model_token())))
+        return self._present(self.client.get(self.keys.model(token or self.model_token())))
 
-    def model_token(self) -> int:
+    def model_token(self) -> str:
         """Return the token under which the job's model was written."""
         return self._token("model_token")
 
@@ -176,7 +176,7 @@ class Results:
 
     def put_findings(
         self,
-        token: int,
+        token: str,
         summary: Summary,
         plots: Mapping[str, bytes],
         pictures: Mapping[str, bytes],
@@ -217,8 +217,8 @@ class Results:
         raw = self.client.hgetall(self.keys.pictures(self._token("findings_token")))
         return {os.fsdecode(path): jpeg for path, jpeg in raw.items()}
 
-    def _token(self, field: str) -> int:
-        return int(self._present(self.client.hget(self.keys.job, field)))
+    def _token(self, field: str) -> str:
+        return self._present(self.client.hget(self.keys.job, field)).decode()
 
     def _present(self, value: bytes | None) -> bytes:
         if value is None:

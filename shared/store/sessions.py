@@ -4,7 +4,6 @@ from math import ceil
 
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys
-from shoal.shared.store.errors import full_is_ours
 
 
 class EndedSessions:
@@ -17,9 +16,9 @@ class EndedSessions:
         """Note that a session has ended.
 
         Raises:
-            StoreFullError: Redis has no memory left.
+            StoreUnavailableError: Redis refuses for now.
         """
-        with full_is_ours(), self.client.pipeline(transaction=True) as pipe:
+        with self.client.pipeline(transaction=True) as pipe:
             pipe.zadd(keys.SESSIONS, {session: expires_at})
             # The key expires with the last session: the time is set once, then only moved later.
             pipe.expireat(keys.SESSIONS, ceil(expires_at), nx=True)
@@ -28,5 +27,4 @@ class EndedSessions:
 
     def find(self, now: float) -> set[str]:
         """Return the ended sessions that would not have expired by ``now``."""
-        self.client.zremrangebyscore(keys.SESSIONS, "-inf", now)
-        return {raw.decode() for raw in self.client.zrange(keys.SESSIONS, 0, -1)}
+        return {raw.decode() for raw in self.client.zrangebyscore(keys.SESSIONS, now, "+inf")}

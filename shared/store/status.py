@@ -82,7 +82,8 @@ def eta_seconds(
     made = progress - FITTING * _kept_images(fields) / int(fields["total"])
     if state.is_final or started is None or made <= 0:
         return None
-    return round((now - started) * (1 - progress) / made, 1)
+    # A server's clock can be set back.
+    return round(max(now - started, 0) * (1 - progress) / made, 1)
 
 
 def _kept_images(fields: Mapping[str, str]) -> int:

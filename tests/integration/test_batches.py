@@ -143,6 +143,37 @@ def test_a_holder_that_may_be_dead_has_little_time_to_give_a_sign(register):
     assert ledger.batches.take_lost(LOADING) == [0]
 
 
+def lose_at_once(ledger, batch=0):
+    """Have the process that has a batch die so that all of its lease is over."""
+    ledger.client.zadd(ledger.keys.running(LOADING), {batch: ledger.client.time()[0]})
+
+
+def test_a_batch_that_is_lost_again_and_again_is_sent_after_ever_longer_pauses(register):
+    ledger = register()
+    pauses = []
+    for _ in range(12):
+        assert start(ledger)
+        lose_at_once(ledger)
+        lost_at, pause = ledger.client.time()[0], 0
+        # The broker's own delivery of what a dead process had does not shorten the pause.
+        while not ledger.batches.take_lost(LOADING):
+            assert pause == 0 or start(ledger, redelivered=True) is None
+            pause = 2 * pause or 1
+            ledger.client.zadd(ledger.keys.running(LOADING), {0: lost_at - pause})
+        pauses.append(pause)
+    assert pauses[:2] == [0, 0]
+    assert pauses[2:10] == [1, 2, 4, 8, 16, 32, 64, 64]
+
+
+def test_a_batch_that_was_given_back_is_sent_at_once_however_often(register):
+    ledger = register()
+    for _ in range(12):
+        assert start(ledger)
+        lose_at_once(ledger)
+        ledger.batches.give_back(LOADING, 0)
+        assert ledger.batches.take_lost(LOADING) == [0]
+
+
 def test_a_batch_is_lost_by_its_holders_lease_whoever_looks(register):
     ledger = register()
     hasty = Ledger(ledger.client, ledger.job_id, 0.01)

@@ -5,7 +5,7 @@ from kombu import Connection, Queue
 from servers import Server
 
 from shoal.shared.messaging.broker import make_app
-from shoal.shared.redis.connection import LOST
+from shoal.shared.redis.client import LOST
 from shoal.shared.tasks import BATCHES
 
 

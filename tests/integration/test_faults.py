@@ -6,8 +6,8 @@ import pytest
 from servers import open_redis
 
 from shoal.producer.client import Client
-from shoal.shared.errors import UsageError
-from shoal.shared.redis.connection import LOST, describe_faults
+from shoal.shared.errors import ConnectionLostError, UsageError
+from shoal.shared.redis.connection import describe_faults
 
 pytestmark = pytest.mark.each_server
 
@@ -100,5 +100,5 @@ def test_a_patient_client_waits_for_a_server_that_restarts(own_server):
 
 
 def test_a_hasty_client_says_that_the_server_is_away(own_server):
-    with pytest.raises(LOST):
+    with pytest.raises(ConnectionLostError):
         open_redis(own_server.url, retries=0).ping()

@@ -203,11 +203,12 @@ def test_every_key_of_an_ended_job_expires(redis, finished, ledger):
     assert brief == {"}:features:0", "}:features:1", "}:statistics", "}:hashes"}
     assert all(0 < seconds <= 100 for name, seconds in found.items() if name in brief)
     assert all(900 < seconds <= 1000 for name, seconds in found.items() if name not in brief)
+    fitting, finishing = (ledger.fields()[token] for token in ("model_token", "findings_token"))
     assert {
-        "}:model:1",
-        "}:summary:2",
-        "}:plots:2",
-        "}:duplicates:2",
+        f"}}:model:{fitting}",
+        f"}}:summary:{finishing}",
+        f"}}:plots:{finishing}",
+        f"}}:duplicates:{finishing}",
         "}:labels:1",
         "}:job",
     } <= set(found)

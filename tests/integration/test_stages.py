@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from polling import wait_until
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError
 
-from shoal.shared.errors import UnreadableImageError
+from shoal.shared.errors import ConnectionLostError, StoreFullError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
@@ -235,7 +233,7 @@ def test_a_batch_that_always_kills_its_process_becomes_failures(context, mixed_j
     lose_processes(mixed_job, MOST_BATCH_ATTEMPTS)
     assert load_batch(context, mixed_job.job_id, 0, False) is Commit.COMMITTED
     (failure, *_) = context.results(mixed_job.job_id).failures()
-    assert failure.reason is FailureReason.KILLED_DECODER
+    assert failure.reason is FailureReason.LOST_WORKER
     assert "process was lost" in failure.detail
 
 
@@ -253,9 +251,9 @@ def test_a_batch_whose_paths_are_damaged_fails_the_job(context, mixed_job):
 
 
 def test_an_outage_of_redis_never_makes_a_batch_hopeless(context, mixed_job, monkeypatch):
-    monkeypatch.setattr(reading, "load_images", raise_always(RedisConnectionError("away")))
+    monkeypatch.setattr(reading, "load_images", raise_always(ConnectionLostError("away")))
     for _ in range(2 * MOST_BATCH_ATTEMPTS):
-        with pytest.raises(RedisConnectionError):
+        with pytest.raises(ConnectionLostError):
             load_batch(context, mixed_job.job_id, 0, False)
         mixed_job.client.delete(mixed_job.keys.running(Wave.LOADING))
     monkeypatch.undo()
@@ -545,7 +543,7 @@ def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(
     assert labelled.state() is State.CANCELLED
 
 
-@pytest.mark.parametrize("error", [RedisConnectionError("away"), OutOfMemoryError("full")])
+@pytest.mark.parametrize("error", [ConnectionLostError("away"), StoreFullError("full")])
 def test_a_callback_that_redis_stops_is_not_an_attempt(
     context, mixed_job, load, monkeypatch, error
 ):

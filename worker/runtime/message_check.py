@@ -15,7 +15,7 @@ from celery.worker.consumer import Consumer
 from kombu.exceptions import ContentDisallowed, DecodeError
 
 from shoal.shared.messaging.channel import MOST_CHARACTERS
-from shoal.shared.redis.connection import LOST
+from shoal.shared.redis.client import LOST
 from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK
 
 logger = logging.getLogger(__name__)

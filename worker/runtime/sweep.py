@@ -8,7 +8,7 @@ from celery.platforms import EX_FAILURE
 from celery.worker import state
 from redis import RedisError
 
-from shoal.shared.errors import ConnectionLostError
+from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect, describe_faults
 from shoal.shared.settings import read_settings
@@ -44,7 +44,7 @@ class SweeperStep(bootsteps.StartStopStep):
             self.entry.cancel()
         try:
             self.registry.forget_worker(worker.hostname)
-        except RedisError:
+        except (RedisError, StoreUnavailableError):
             logger.info("could not deregister: Redis unavailable")
 
     def sweep(self, hostname: str) -> None:
@@ -53,8 +53,11 @@ class SweeperStep(bootsteps.StartStopStep):
             self._stop_at_faults()
             self.registry.note_worker(hostname)
             self.sweeper.sweep()
-        except (RedisError, ConnectionLostError) as error:
+        except (RedisError, StoreUnavailableError) as error:
             logger.warning("could not sweep", extra={"error": error})
+        except Exception:
+            # Whatever it is, the timer must call again: without it, lost work would stay lost.
+            logger.exception("could not sweep")
 
     def _stop_at_faults(self) -> None:
         # Checked until Redis has answered once: it may be unavailable when the worker starts.

@@ -6,10 +6,9 @@ from contextlib import contextmanager, suppress
 
 from redis import RedisError
 
-from shoal.shared.errors import ShoalError
+from shoal.shared.errors import ShoalError, StoreUnavailableError
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
-from shoal.shared.store.errors import PASSING
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import (
     NOT_WANTED,
@@ -41,7 +40,7 @@ def keep_batch(
     except WorkLostError:
         logger.info(NOT_WANTED, extra=work)
         raise
-    except PASSING:
+    except StoreUnavailableError:
         end_attempt(ledger, wave, batch, None)
         raise
     except Exception as error:

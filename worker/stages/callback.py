@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from redis import RedisError
 
-from shoal.shared.errors import JobFailedError, ShoalError
+from shoal.shared.errors import JobFailedError, ShoalError, StoreUnavailableError, TooLargeError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
-from shoal.shared.store.errors import PASSING
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseHeartbeat, WorkLostError
 
@@ -29,7 +28,7 @@ class HeldLease:
     heartbeat: LeaseHeartbeat
 
     @property
-    def token(self) -> int:
+    def token(self) -> str:
         """Names what is written under this lease."""
         return self.lease.token
 
@@ -97,14 +96,14 @@ def _explain(raised: Exception, ledger: Ledger, lease: Lease) -> str | None:
         case WorkLostError():
             logger.info(NOT_WANTED, extra=event)
             return None
-        case JobFailedError():
+        case JobFailedError() | TooLargeError():
             return str(raised)
         case MemoryError():
             return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."
-    if isinstance(raised, PASSING):
+    if isinstance(raised, StoreUnavailableError):
         with suppress(RedisError, ShoalError):
             ledger.return_attempt(lease)
-    if isinstance(raised, (*PASSING, RedisError)):
+    if isinstance(raised, (StoreUnavailableError, RedisError)):
         raise raised
     # A defect of ours would fail the same way every time: the job says so and ends.
     logger.error("callback failed", exc_info=raised, extra=event)

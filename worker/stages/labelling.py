@@ -43,7 +43,7 @@ def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bo
     return commit
 
 
-def label_features(results: Results, batch: int, token: int) -> bytes:
+def label_features(results: Results, batch: int, token: str) -> bytes:
     """Label the rows of a batch with the model that was written under ``token``."""
     shape = results.shape(batch)
     if not shape.rows:
@@ -54,9 +54,9 @@ def label_features(results: Results, batch: int, token: int) -> bytes:
 
 
 @lru_cache(maxsize=4)
-def _read_model(client: RedisClient, job_id: str, token: int) -> Model:  # noqa: ARG001  part of the key
+def _read_model(client: RedisClient, job_id: str, token: str) -> Model:
     """Read the model of a job, written under ``token``; a process keeps those it used last."""
-    return Model.from_bytes(Results(client, job_id).model())
+    return Model.from_bytes(Results(client, job_id).model(token))
 
 
 def _pack_labels(labels: Labels) -> bytes:

@@ -10,9 +10,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from shoal.producer.web.problems import NO_ANSWER
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
-from shoal.shared.errors import UnknownJobError
+from shoal.shared.errors import StoreUnavailableError, UnknownJobError
 from shoal.shared.jobs import Status
-from shoal.shared.redis.connection import LOST
 from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4
@@ -72,7 +71,7 @@ def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
     """Return the event to send, and whether it is the last one."""
     try:
         now = read()
-    except LOST:
+    except StoreUnavailableError:
         return ServerSentEvent(event="away", raw_data=encode({"error": NO_ANSWER}).decode()), False
     except UnknownJobError as error:
         return ServerSentEvent(event="gone", raw_data=encode({"error": str(error)}).decode()), True

@@ -20,9 +20,12 @@ def is_up() -> Response:
 
 @router.get("/readyz")
 def is_ready(site: SiteDep) -> Response:
-    """Check that Redis answers and keeps its data."""
+    """Check that Redis answers and keeps its data, and that lost work is looked for."""
     site.client.redis.ping()
-    if faults := describe_faults(site.client.redis):
+    faults = describe_faults(site.client.redis)
+    if stalled := site.describe_stalled_sweeper():
+        faults.append(stalled)
+    if faults:
         return Json(Problem("; ".join(faults)), 503)
     return Json({"status": "ready"})
 

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from shoal.producer.web.access.sessions import SESSION_COOKIE, SESSION_SECONDS
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import SiteDep, enforce
-from shoal.shared.store.errors import PASSING
+from shoal.shared.errors import StoreUnavailableError
 
 router = APIRouter(include_in_schema=False)
 
@@ -48,7 +48,7 @@ def log_out(request: Request, site: SiteDep) -> Response:
     if session := site.access.read_session(request):
         site.access.ended.add(session)
         # If Redis does not answer now, the other web servers learn of it later.
-        with suppress(*PASSING):
+        with suppress(StoreUnavailableError):
             site.share_ended_sessions()
     answer = RedirectResponse("/login", 303)
     answer.delete_cookie(SESSION_COOKIE)

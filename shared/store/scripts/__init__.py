@@ -1,13 +1,14 @@
 """The Lua scripts, one file each: what must happen in one step or not at all."""
 
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from redis.exceptions import NoScriptError, OutOfMemoryError
+from redis.exceptions import NoScriptError
 
+from shoal.shared.errors import StoreFullError, StoreUnavailableError
 from shoal.shared.redis.connection import RedisClient
-from shoal.shared.store.errors import full_is_ours
 
 # What a process staged that died before its script ran is gone after this time.
 STAGED_SECONDS = 600
@@ -23,10 +24,9 @@ def run(client: RedisClient, name: str, keys: list[str], *arguments: Any) -> Any
     """Run the script ``name`` and return its reply as Redis gives it.
 
     Raises:
-        StoreFullError: Redis has no memory left for what the script would write.
+        StoreUnavailableError: Redis refuses for now, as where it has no memory left.
     """
-    with full_is_ours():
-        return client.register_script(source_of(name))(keys=keys, args=list(arguments))
+    return client.register_script(source_of(name))(keys=keys, args=list(arguments))
 
 
 def run_with(
@@ -45,10 +45,10 @@ def run_with(
         arguments: Of the script.
 
     Raises:
-        StoreFullError: Redis has no memory left for what is staged or would be written.
+        StoreUnavailableError: Redis refuses for now, as where it has no memory left.
     """
     script = client.register_script(source_of(name))
-    with full_is_ours(), client.pipeline(transaction=False) as pipe:
+    with client.pipeline(transaction=False) as pipe:
         pipe.set(*staged, ex=STAGED_SECONDS)
         pipe.evalsha(script.sha, len(keys), *keys, *arguments)
         try:
@@ -56,7 +56,8 @@ def run_with(
                 return pipe.execute()[-1]
             except NoScriptError:
                 return script(keys=keys, args=list(arguments))
-        except OutOfMemoryError:
+        except StoreFullError:
             # If this is what filled it, it must not stay there.
-            client.unlink(staged[0])
+            with suppress(StoreUnavailableError):
+                client.unlink(staged[0])
             raise

@@ -1,5 +1,5 @@
--- Take the lease to fit or finish: returns {token, attempt}, or why not to.
--- KEYS: job, lease    ARGV: wave, state while at work, lease milliseconds
+-- Take the lease to fit or finish: returns the number of the attempt, or why not to.
+-- KEYS: job, lease    ARGV: wave, state while at work, lease milliseconds, new token
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'unknown' end
 if state ~= ARGV[1] and state ~= ARGV[2] then return 'stale' end
@@ -10,7 +10,9 @@ if done < tonumber(redis.call('HGET', KEYS[1], 'batches')) then
   return 'incomplete'
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'held' end
-local token = redis.call('HINCRBY', KEYS[1], 'fence', 1)
-redis.call('SET', KEYS[2], token, 'PX', ARGV[3])
-redis.call('HSET', KEYS[1], 'state', ARGV[2])
-return {token, redis.call('HINCRBY', KEYS[1], ARGV[2] .. '_attempts', 1)}
+redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[3])
+-- All of them: what was written under a token must expire, whoever counted.
+local tokens = redis.call('HGET', KEYS[1], 'tokens')
+tokens = tokens and tokens .. ' ' .. ARGV[4] or ARGV[4]
+redis.call('HSET', KEYS[1], 'state', ARGV[2], 'fence', ARGV[4], 'tokens', tokens)
+return redis.call('HINCRBY', KEYS[1], ARGV[2] .. '_attempts', 1)

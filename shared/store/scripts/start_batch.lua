@@ -1,6 +1,7 @@
 -- Begin a batch: returns the number of the attempt and what hashes say of it, or why not to.
 -- KEYS: job, done, running, attempts, hashes…
--- ARGV: wave, batch, lease seconds, redelivered, seconds to prove that its holder lives
+-- ARGV: wave, batch, lease seconds, redelivered, seconds to prove that its holder lives,
+--   attempts without a pause
 local batch, batches = tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[1], 'batches') or 0)
 if batch < 0 or batch >= batches then return 'unknown' end
 local time = redis.call('TIME')
@@ -14,7 +15,10 @@ if state ~= ARGV[1] then return 'stale' end
 if redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 1 then return 'duplicate' end
 local deadline = tonumber(redis.call('ZSCORE', KEYS[3], ARGV[2]) or 0)
 local silent = now + ARGV[3] - deadline
-if deadline > now and (ARGV[4] == '0' or silent < tonumber(ARGV[5])) then
+-- Lost again and again: the sweeper sends it after a pause, for what kills the processes may pass.
+local is_paused = deadline > 0 and ARGV[4] == '1'
+  and tonumber(redis.call('HGET', KEYS[4], ARGV[2]) or 0) >= tonumber(ARGV[6])
+if is_paused or (deadline > now and (ARGV[4] == '0' or silent < tonumber(ARGV[5]))) then
   -- The broker delivers again what a dead process had, and what a dropped connection had: the
   -- next heartbeat tells which, and without one the sweeper sends the batch again.
   if ARGV[4] == '1' then redis.call('ZADD', KEYS[3], 'LT', now + ARGV[5], ARGV[2]) end

@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from redis import RedisError
 
-from shoal.shared.errors import NotFinishedError
+from shoal.shared.errors import NotFinishedError, StoreUnavailableError
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
-from shoal.shared.store.errors import PASSING
 from shoal.shared.store.rows import DUPLICATE_ROW, HASH_ROW
 from shoal.worker import Checkpoint
 from shoal.worker.images.hashes import HASH_DTYPE
@@ -48,7 +47,7 @@ def search_duplicates(
         why = "not enough memory"
     except NotFinishedError:
         why = "a worker of another version stored no hashes"
-    except (WorkLostError, RedisError, *PASSING):
+    except (WorkLostError, RedisError, StoreUnavailableError):
         raise
     except Exception as error:
         logger.exception("the search for duplicates failed")

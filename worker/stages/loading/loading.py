@@ -71,7 +71,8 @@ def _give_up(
     """Commit a batch that keeps failing: each of its images becomes a failure with the cause."""
     detail = describe_hopeless(ledger, Wave.LOADING, batch)
     raised = ledger.batches.last_error(Wave.LOADING, batch)
-    reason = FailureReason.DAMAGED if raised else FailureReason.KILLED_DECODER
+    # Only the death of its own decoder proves anything against an image.
+    reason = FailureReason.DAMAGED if raised else FailureReason.LOST_WORKER
     try:
         part = Remainder.read(context.results(ledger.job_id), batch, values)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
