@@ -42,7 +42,7 @@ class LiveDisplay:
     def show(self, status: Status | None, note: str = "") -> None:
         """Update the bar."""
         if status is None:
-            self.progress.update(self.bar, note=f"{NO_ANSWER}; {note}")
+            self.progress.update(self.bar, note="; ".join(filter(None, [NO_ANSWER, note])))
             return
         images = status.images
         self.progress.update(

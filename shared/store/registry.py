@@ -19,7 +19,8 @@ from shoal.shared.wire import encode
 UNREGISTERED_SECONDS = 3600
 # Batches of the manifest sent at once.
 MANIFEST_CHUNK = 256
-DAY_SECONDS = 86_400
+# A worker that was silent for this long is not remembered.
+FORGOTTEN_SECONDS = 86_400
 
 
 class Registry:
@@ -116,7 +117,7 @@ class Registry:
         """Drop what has expired: ids of jobs, heartbeats of a day ago, sessions of the page."""
         scripts.run(self.client, "forget", [keys.JOBS], JobKeys("%s").job)
         now = self.now()
-        self.client.zremrangebyscore(keys.WORKERS, "-inf", now - DAY_SECONDS)
+        self.client.zremrangebyscore(keys.WORKERS, "-inf", now - FORGOTTEN_SECONDS)
         self.client.zremrangebyscore(keys.SESSIONS, "-inf", now)
 
     def active_jobs(self) -> list[str]:

@@ -21,7 +21,13 @@ from shoal.producer.cli.printing import (
     print_status,
     print_status_on_error,
 )
-from shoal.producer.cli.progress import NO_WORKER, LineDisplay, make_display, make_worker_note
+from shoal.producer.cli.progress import (
+    NO_WORKER,
+    LineDisplay,
+    make_display,
+    make_worker_note,
+    watch_job,
+)
 from shoal.producer.signals import interruptible
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobFailedError
@@ -156,3 +162,21 @@ def test_signals_end_a_run_in_order_and_mean_what_they_meant_afterwards():
     with pytest.raises(KeyboardInterrupt), interruptible():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_watches_hears_how_long_ago_redis_answered(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+
+    def wait(_timeout, on_status):
+        nonlocal now
+        on_status(LOADING)
+        now += 42
+        on_status(None)
+        return LOADING
+
+    client = SimpleNamespace(workers=SimpleNamespace(are_running=lambda: True))
+    watch_job(cast(Client, client), cast(Job, SimpleNamespace(wait=wait)))
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[-1] == f"{NO_ANSWER}; last heard of 42 s ago"
