@@ -12,9 +12,20 @@ import msgspec
 from msgspec import Meta
 
 from shoal.shared.errors import SettingsError
+from shoal.shared.wire import explain
 
 PREFIX = "SHOAL_"
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+# What Kubernetes sets for each service named `shoal` or `shoal-…`, and Docker for a link to such a
+# container: the variable, and its value, since SHOAL_PORT=80 is somebody's misspelt setting.
+SERVICE_VARIABLES = (
+    (r"SERVICE_HOST", r"[0-9a-fA-F.:]+"),
+    (r"SERVICE_PORT(_\w+)?", r"\d+"),
+    (r"PORT(_\d+_(TCP|UDP|SCTP)(_START|_END)?)?", r"(tcp|udp|sctp)://.+"),
+    (r"PORT_\d+_(TCP|UDP|SCTP)_(PROTO|ADDR|PORT|PORT_START|PORT_END)", r"[\w.:]+"),
+    (r"NAME", r"/.+/.+"),
+    (r"ENV_\w+", r".*"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,19 +64,23 @@ def _read_bytes(text: str) -> int:
     return int(match[1]) * UNITS[match[2].upper()]
 
 
+def _seconds(least: float, most: float) -> Meta:
+    return Meta(ge=least, le=most, description=f"a number of seconds from {least:,} to {most:,}")
+
+
 AbsolutePath = Annotated[Path, _ReadBy(_read_path)]
 Directories = Annotated[tuple[Path, ...], _ReadBy(_read_directories)]
-Bytes = Annotated[int, Meta(ge=1), _ReadBy(_read_bytes)]
-PixelCount = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1, description="1 byte or more"), _ReadBy(_read_bytes)]
+PixelCount = Annotated[int, Meta(ge=1, description="1 pixel or more")]
 # The bounds of what an operator may set: libraries need some memory whatever the image, Redis
 # refuses times of many centuries, and workers give a heartbeat each second.
-DecodingBytes = Annotated[int, Meta(ge=2**26), _ReadBy(_read_bytes)]
-DecodingSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
-RetentionSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
-LeaseSeconds = Annotated[float, Meta(ge=3, le=86_400)]
-SweepSeconds = Annotated[float, Meta(ge=0.5, le=3_600)]
+DecodingBytes = Annotated[int, Meta(ge=2**26, description="64M or more"), _ReadBy(_read_bytes)]
+DecodingSeconds = Annotated[float, _seconds(0.1, 86_400)]
+RetentionSeconds = Annotated[float, _seconds(1, 315_360_000)]
+LeaseSeconds = Annotated[float, _seconds(3, 86_400)]
+SweepSeconds = Annotated[float, _seconds(0.5, 3_600)]
 # Shorter ones can be guessed.
-Token = Annotated[str, Meta(min_length=16)]
+Token = Annotated[str, Meta(min_length=16, description="16 characters or more")]
 
 
 def setting(default: Any, meaning: str) -> Any:
@@ -137,6 +152,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         name = variable.removeprefix(PREFIX).lower()
         if not variable.startswith(PREFIX) or not text:
             continue
+        if name not in readers and _is_of_a_service(variable, text):
+            continue
         if name not in readers:
             known = ", ".join(PREFIX + name.upper() for name in readers)
             raise SettingsError(f"{variable} is not a setting; the settings are {known}")
@@ -148,8 +165,16 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        message, _, name = str(error).rstrip("`").partition(" - at `$.")
-        raise SettingsError(f"{PREFIX}{name.upper()}: {message}") from error
+        name, expected = explain(error, Settings)
+        raise SettingsError(f"{PREFIX}{name.upper()}: Expected {expected}.") from None
+
+
+def _is_of_a_service(variable: str, text: str) -> bool:
+    """Return whether an orchestrator set a variable, for a service named like this program."""
+    return any(
+        re.fullmatch(rf"{PREFIX}(\w+_)?{name}", variable) and re.fullmatch(value, text, re.DOTALL)
+        for name, value in SERVICE_VARIABLES
+    )
 
 
 def make_environment(settings: Settings) -> dict[str, str]:
