@@ -17,8 +17,26 @@ from shoal.shared.tasks import BATCHES, CALLBACKS
 
 # A worker that is told to stop may first finish the images it is loading.
 END_SECONDS = 15.0
+# Beside those that begin with CELERY_.
+CELERY_VARIABLES = {
+    *("APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND", "SKIP_CHECKS"),
+    *("DJANGO_SETTINGS_MODULE", "FORKED_BY_MULTIPROCESSING", "REMAP_SIGTERM"),
+}
 # Workers know each other through the ledger; Celery's own means cost a second at the start.
 CELERY_OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a worker, without what changes how Celery works.
+
+    A project of the user's own that uses Celery may have set it; and Celery's workers set some of
+    it for all processes that they start, which may use Shoal.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CELERY_") and name not in CELERY_VARIABLES
+    }
 
 
 class WorkerProcesses:
@@ -29,7 +47,7 @@ class WorkerProcesses:
     """
 
     def __init__(self, settings: Settings, concurrency: int) -> None:
-        self.environment = os.environ | make_environment(settings)
+        self.environment = worker_environment() | make_environment(settings)
         self.queues = {BATCHES: concurrency, CALLBACKS: 1}
         self.log = home_of(settings) / "worker.log"
         self.processes: list[subprocess.Popen[bytes]] = []

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from shoal.producer.local import CELERY_OPTIONS
+from shoal.producer.local import CELERY_OPTIONS, worker_environment
 from shoal.shared.cores import count_cores
 from shoal.shared.redis.connection import check_url
 from shoal.shared.settings import read_settings
@@ -27,4 +27,4 @@ def become_worker(concurrency: int | None) -> None:
     # current directory first, which may have a `worker` or `celery` of someone else.
     code = "import shoal.worker.app; from celery.__main__ import main; main()"
     command = [sys.executable, "-P", "-c", code, "-A", "shoal.worker.app", "worker", *options]
-    os.execv(sys.executable, command)  # noqa: S606  no shell is needed
+    os.execve(sys.executable, command, worker_environment())  # noqa: S606  no shell is needed
