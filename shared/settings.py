@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
@@ -83,9 +84,9 @@ SweepSeconds = Annotated[float, _seconds(0.5, 3_600)]
 Token = Annotated[str, Meta(min_length=16, description="16 characters or more")]
 
 
-def setting(default: Any, meaning: str) -> Any:
-    """Declare a setting, with the meaning that the documents give it."""
-    return field(default=default, metadata={"meaning": meaning})
+def setting(default: Any, meaning: str, *, is_secret: bool = False) -> Any:
+    """Declare a setting, with the meaning that the documents give it; never show a secret."""
+    return field(default=default, repr=not is_secret, metadata={"meaning": meaning})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,12 @@ class Settings:
     """What an operator may set, read once by each entry point."""
 
     redis_url: str | None = setting(
-        None, "Redis to use: `redis://`, `rediss://` or `unix://`. Unset: the embedded server."
+        None,
+        "Redis to use: `redis://`, `rediss://` or `unix://`. Unset: the embedded server.",
+        is_secret=True,
+    )
+    redis_password_file: AbsolutePath | None = setting(
+        None, "File with the password of that Redis. Unset: the one in the URL, if any."
     )
     home: AbsolutePath | None = setting(
         None, "Where the embedded server keeps its data. Unset: the user's data directory."
@@ -137,6 +143,7 @@ class Settings:
         None,
         "Whoever knows it may use `shoal serve`; 16 characters or more."
         " Unset: any program on this machine may.",
+        is_secret=True,
     )
 
 
@@ -163,10 +170,47 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         except (ValueError, RuntimeError) as error:
             raise SettingsError(f"{variable}: {error}") from error
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         name, expected = explain(error, Settings)
         raise SettingsError(f"{PREFIX}{name.upper()}: Expected {expected}.") from None
+    return _add_password(settings)
+
+
+def _add_password(settings: Settings) -> Settings:
+    """Put the password that is in a file into the URL of Redis, from which all parts read it.
+
+    Raises:
+        SettingsError: The file cannot be read, has no password, or there is no URL.
+    """
+    variable, path, url = (
+        "SHOAL_REDIS_PASSWORD_FILE",
+        settings.redis_password_file,
+        settings.redis_url,
+    )
+    if path is None:
+        return settings
+    if url is None:
+        raise SettingsError(f"{variable} is of no use without SHOAL_REDIS_URL: set it, too.")
+    try:
+        # A file ends in a newline, whether it belongs to the password or not.
+        password = path.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{variable}: {path} cannot be read ({error.strerror}).") from error
+    except ValueError:  # which would show the bytes
+        raise SettingsError(f"{variable}: {path} is not UTF-8.") from None
+    if not password:
+        raise SettingsError(f"{variable}: {path} is empty.")
+    return replace(settings, redis_url=_with_password(url, password))
+
+
+def _with_password(url: str, password: str) -> str:
+    """Return ``url`` with this password in place of its own, if any."""
+    scheme, separator, rest = url.partition("://")
+    netloc, slash, path = rest.partition("/")
+    credentials, _, host = netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{scheme}{separator}{user}:{quote(password, safe='')}@{host}{slash}{path}"
 
 
 def _is_of_a_service(variable: str, text: str) -> bool:

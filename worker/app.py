@@ -17,7 +17,13 @@ from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
 from shoal.shared.messaging.broker import make_app
-from shoal.shared.redis.connection import LOST, QUICK_RETRIES, connect, describe_faults
+from shoal.shared.redis.connection import (
+    LOST,
+    QUICK_RETRIES,
+    connect,
+    describe_faults,
+    describe_refusal,
+)
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
 from shoal.shared.tasks import CALLBACKS
@@ -62,6 +68,8 @@ def prepare(instance: Any, **_: object) -> None:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
             )
+    except AuthenticationError:
+        raise SystemExit(f"The worker cannot start: {describe_refusal(url)}") from None
     # Celery only logs what a signal's handler raises, and would start.
     except Exception as error:
         raise SystemExit(f"The worker cannot start: {error}") from error

@@ -141,6 +141,43 @@ def test_a_refusal_says_in_words_what_is_expected(variable, text, expected):
     assert str(refusal.value) == f"{variable}: Expected {expected}."
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://host:1/0", "redis://:p%40%2F%3A%23%20w@host:1/0"),
+        ("redis://user@host", "redis://user:p%40%2F%3A%23%20w@host"),
+        ("rediss://user:old@host/1?db=2", "rediss://user:p%40%2F%3A%23%20w@host/1?db=2"),
+        ("unix:///run/redis.sock?db=1", "unix://:p%40%2F%3A%23%20w@/run/redis.sock?db=1"),
+    ],
+)
+def test_the_password_may_be_in_a_file_and_have_any_characters(tmp_path, url, expected):
+    (tmp_path / "secret").write_text("p@/:# w\n")
+    variables = {"SHOAL_REDIS_URL": url, "SHOAL_REDIS_PASSWORD_FILE": str(tmp_path / "secret")}
+    settings = read_settings(variables)
+    assert settings.redis_url == expected
+    assert read_settings(make_environment(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(None, "cannot be read"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "not UTF-8")],
+)
+def test_a_file_without_a_password_is_refused(tmp_path, content, fault):
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    variables = {"SHOAL_REDIS_PASSWORD_FILE": str(tmp_path / "secret")}
+    with pytest.raises(SettingsError, match=f"^SHOAL_REDIS_PASSWORD_FILE: .*secret .*{fault}"):
+        read_settings({"SHOAL_REDIS_URL": "redis://host", **variables})
+    with pytest.raises(SettingsError, match="without SHOAL_REDIS_URL"):
+        read_settings(variables)
+
+
+def test_settings_that_are_shown_have_no_secrets():
+    settings = Settings(redis_url="redis://:secret@host", web_token="a-secret-of-the-page")
+    assert "secret" not in repr(settings)
+    assert "lease_seconds" in repr(settings)
+
+
 def test_every_setting_says_what_it_means():
     assert all(field.metadata["meaning"].endswith(".") for field in fields(Settings))
 
