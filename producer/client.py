@@ -100,8 +100,9 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, *error: Any) -> None:
+        self.redis.close()
+        self._held.__exit__(*error)  # the embedded server's may say more about it
 
     def close(self) -> None:
         """Close the connection; stop the workers and the server that this client started."""

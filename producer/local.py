@@ -11,6 +11,7 @@ from shoal.shared.errors import ShoalError
 from shoal.shared.jobs import Status
 from shoal.shared.redis.connection import LOST
 from shoal.shared.server.embedded import home_of, shorten
+from shoal.shared.server.locks import open_private
 from shoal.shared.settings import Settings, make_environment
 from shoal.shared.store import Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
@@ -58,8 +59,8 @@ class WorkerProcesses:
         Raises:
             OSError: They cannot be started.
         """
-        shorten(self.log)
-        with self.log.open("ab") as log:
+        with open_private(self.log) as log:
+            shorten(self.log)
             for queue, concurrency in self.queues.items():
                 self.processes.append(
                     subprocess.Popen(
