@@ -2,8 +2,9 @@
 
 import importlib
 import logging
+import sys
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import Any, NoReturn
 
 import billiard.pool
 from celery.signals import (
@@ -16,6 +17,7 @@ from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
+from shoal.shared.errors import SettingsError
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import (
     LOST,
@@ -26,7 +28,7 @@ from shoal.shared.redis.connection import (
 )
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
-from shoal.shared.tasks import CALLBACKS
+from shoal.shared.tasks import CALLBACKS, REFUSAL
 from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.sweep import SweeperStep
@@ -45,9 +47,22 @@ CALLBACK_MODULES = (
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
 keep_freed_memory()
 
-settings = read_settings()
-url = settings.redis_url or server_url(settings)
-app = make_app(url)
+
+def _refuse(reason: str) -> NoReturn:
+    """End this process with a message; nobody would see that of an exception.
+
+    Celery redirects standard error, and passes no message on.
+    """
+    print(f"{REFUSAL}{reason}", file=sys.__stderr__, flush=True)
+    raise SystemExit(1)
+
+
+try:
+    settings = read_settings()
+    url = settings.redis_url or server_url(settings)
+    app = make_app(url)
+except SettingsError as error:
+    _refuse(str(error))
 app.steps["worker"].add(SweeperStep)
 context = WorkerContext(app, settings, connect(url))
 add_tasks(app, context)
@@ -69,14 +84,14 @@ def prepare(instance: Any, **_: object) -> None:
                 settings.embedding_model
             )
     except AuthenticationError:
-        raise SystemExit(f"The worker cannot start: {describe_refusal(url)}") from None
+        _refuse(describe_refusal(url))
     # Celery only logs what a signal's handler raises, and would start.
     except Exception as error:
-        raise SystemExit(f"The worker cannot start: {error}") from error
+        _refuse(str(error))
 
 
 def _refuse_faults() -> None:
-    """Exit with a clear message if the settings of Redis would lose work."""
+    """End this process if the settings of Redis would lose work."""
     with closing(connect(url, QUICK_RETRIES)) as client:
         try:
             faults = describe_faults(client)
@@ -85,7 +100,7 @@ def _refuse_faults() -> None:
         except LOST:
             return  # the worker waits for Redis, and the sweeper checks again
     if faults:
-        raise SystemExit("\n".join(faults))
+        _refuse("; ".join(faults))
 
 
 @after_setup_logger.connect
