@@ -28,6 +28,7 @@ from shoal.shared.redis.connection import (
 )
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
+from shoal.shared.streams import take_any_name
 from shoal.shared.tasks import CALLBACKS, REFUSAL
 from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
@@ -46,6 +47,7 @@ CALLBACK_MODULES = (
 # down may not do: 30 s by default, one time in four in a trial. Nothing is lost: the ledger has it.
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
 keep_freed_memory()
+take_any_name(sys.__stdout__)  # Celery's banner has the URL, which may name a socket
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -107,6 +109,7 @@ def _refuse_faults() -> None:
 def set_up_log(logger: logging.Logger, **_: object) -> None:
     """Log one line per event, as key=value: `grep job=…` follows a job."""
     for handler in logger.handlers:
+        take_any_name(getattr(handler, "stream", None))
         handler.setFormatter(Logfmter(list(LOG_KEYS), mapping=LOG_KEYS))
     # Celery's own two lines per message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):
