@@ -14,7 +14,7 @@ from weakref import finalize
 from redis import ResponseError
 
 from shoal.producer.job import Job
-from shoal.producer.local import LocalWorkers
+from shoal.producer.local import LocalWorkers, check_model
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
@@ -26,7 +26,7 @@ from shoal.shared.errors import (
     UnknownJobError,
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
-from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect
+from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect, describe_faults
 from shoal.shared.server.embedded import hold_server
 from shoal.shared.settings import Settings, read_settings
 from shoal.shared.store import Ledger, Lifetimes, Registry
@@ -103,8 +103,9 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.close()
+    def __exit__(self, *error: Any) -> None:
+        self.redis.close()
+        self._held.__exit__(*error)  # the embedded server's may say more about it
 
     def close(self) -> None:
         """Close the connection; stop the workers and the server that this client started."""
@@ -191,6 +192,7 @@ class Client:
         fingerprint = make_fingerprint(request, folder, settings)
         if not force and (found := self._find_job(folder, fingerprint, notify)):
             return found
+        self._check_workers(request, notify)
         plan = self.plan(folder, request)
         notify(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
@@ -201,6 +203,17 @@ class Client:
         with suppress(StoreUnavailableError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
+
+    def _check_workers(self, request: JobRequest, notify: Notify) -> None:
+        """Say what workers will refuse: this Redis, or the model of the user's own.
+
+        Raises:
+            UsageError: The model cannot be used.
+        """
+        for fault in [] if self.is_embedded else describe_faults(self.redis):
+            notify(f"Workers refuse to work with this Redis. {fault}.")
+        if self.settings.embedding_model and "embedding" in request.features:
+            check_model(self.settings.embedding_model)
 
     def plan(self, folder: Folder, request: JobRequest) -> Plan:
         """Plan a new job, with its batches and the memory it needs, without submitting it.

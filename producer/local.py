@@ -5,19 +5,70 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 from shoal.shared.cores import count_cores
-from shoal.shared.errors import ShoalError, StoreUnavailableError
+from shoal.shared.errors import ShoalError, StoreUnavailableError, UsageError
 from shoal.shared.jobs import Status
 from shoal.shared.server.embedded import home_of, shorten
+from shoal.shared.server.locks import open_private
 from shoal.shared.settings import Settings, make_environment
 from shoal.shared.store import Registry
-from shoal.shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.tasks import BATCHES, CALLBACKS, REFUSAL
 
 # A worker that is told to stop may first finish the images it is loading.
 END_SECONDS = 15.0
+CHECK_MODEL = """
+import pathlib, sys
+from shoal.shared.errors import ShoalError
+from shoal.worker.extractors.embedding import check_model
+try:
+    check_model(pathlib.Path(sys.argv[1]))
+except ShoalError as error:
+    print(error)
+    sys.exit(1)
+"""
+# Beside those that begin with CELERY_.
+CELERY_VARIABLES = {
+    *("APP", "BROKER_URL", "CONFIG_MODULE", "LOADER", "RESULT_BACKEND", "SKIP_CHECKS"),
+    *("DJANGO_SETTINGS_MODULE", "FORKED_BY_MULTIPROCESSING", "REMAP_SIGTERM"),
+}
 # Workers know each other through the ledger; Celery's own means cost a second at the start.
 CELERY_OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+
+
+def worker_environment() -> dict[str, str]:
+    """Return the environment of a worker, without what changes how Celery works.
+
+    A project of the user's own that uses Celery may have set it; and Celery's workers set some of
+    it for all processes that they start, which may use Shoal.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CELERY_") and name not in CELERY_VARIABLES
+    }
+
+
+def check_model(path: Path) -> None:
+    """Check that workers can use an ONNX model, in a process of its own: this one imports no numpy.
+
+    Raises:
+        UsageError: They cannot; the message says why.
+    """
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", CHECK_MODEL, os.fspath(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # of libraries
+        env=worker_environment() | {"PYTHONIOENCODING": "utf-8:surrogateescape"},
+        encoding="utf-8",
+        errors="surrogateescape",
+        check=False,
+    )
+    if done.returncode:
+        reason = done.stdout.strip() or f"loading {path} ended its process ({done.returncode})"
+        raise UsageError(f"SHOAL_EMBEDDING_MODEL: {reason}")
 
 
 class WorkerProcesses:
@@ -28,9 +79,10 @@ class WorkerProcesses:
     """
 
     def __init__(self, settings: Settings, concurrency: int) -> None:
-        self.environment = os.environ | make_environment(settings)
+        self.environment = worker_environment() | make_environment(settings)
         self.queues = {BATCHES: concurrency, CALLBACKS: 1}
         self.log = home_of(settings) / "worker.log"
+        self.log_start = 0
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
@@ -39,8 +91,9 @@ class WorkerProcesses:
         Raises:
             OSError: They cannot be started.
         """
-        shorten(self.log)
-        with self.log.open("ab") as log:
+        with open_private(self.log) as log:
+            shorten(self.log)
+            self.log_start = self.log.stat().st_size
             for queue, concurrency in self.queues.items():
                 self.processes.append(
                     subprocess.Popen(
@@ -78,9 +131,17 @@ class WorkerProcesses:
         """
         if not status.state.is_final and self.have_ended():
             raise ShoalError(
-                f"A worker process has ended: {self.log} says why."
+                f"A worker process has ended: {self._last_words() or f'{self.log} says why.'}"
                 f" Job {status.job_id} continues with the next `shoal run` or `shoal worker`."
             )
+
+    def _last_words(self) -> str:
+        """Return why a worker could not start, as it has written into its log; empty if it did."""
+        with self.log.open("rb") as log:
+            log.seek(self.log_start)
+            lines = log.read().decode(errors="replace").splitlines()
+        refusals = [line for line in lines if line.startswith(REFUSAL)]
+        return f"{refusals[-1].removeprefix(REFUSAL)} (see {self.log})." if refusals else ""
 
 
 def _worker_command(queue: str, concurrency: int) -> list[str]:

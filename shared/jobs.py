@@ -46,6 +46,11 @@ class Algorithm(StrEnum):
 AUTO: Literal["auto"] = "auto"
 
 
+def _number(least: int, most: int, otherwise: str = "") -> Meta:
+    description = f"a whole number from {least:,} to {most:,}{otherwise}"
+    return Meta(ge=least, le=most, description=description)
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobRequest:
     """What a user asks for: a folder, to be clustered with these parameters.
@@ -63,12 +68,12 @@ class JobRequest:
 
     source: str
     features: str = "pixels"
-    image_size: Annotated[int, Meta(ge=1, le=512)] = 32
-    components: Annotated[int, Meta(ge=1, le=4096)] | None = None
-    clusters: Annotated[int, Meta(ge=1, le=10_000)] | Literal["auto"] = 5
+    image_size: Annotated[int, _number(1, 512)] = 32
+    components: Annotated[int, _number(1, 4096)] | None = None
+    clusters: Annotated[int, _number(1, 10_000, " or auto")] | Literal["auto"] = 5
     algorithm: Algorithm = Algorithm.KMEANS
-    random_state: Annotated[int, Meta(ge=0, le=2**32 - 1)] = 0
-    batch_size: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    random_state: Annotated[int, _number(0, 2**32 - 1)] = 0
+    batch_size: Annotated[int, _number(1, 4096)] | None = None
 
 
 # The value of each option that a user does not give.

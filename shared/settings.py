@@ -3,18 +3,30 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Meta
 
 from shoal.shared.errors import SettingsError
+from shoal.shared.wire import explain
 
 PREFIX = "SHOAL_"
 UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+# What Kubernetes sets for each service named `shoal` or `shoal-…`, and Docker for a link to such a
+# container: the variable, and its value, since SHOAL_PORT=80 is somebody's misspelt setting.
+SERVICE_VARIABLES = (
+    (r"SERVICE_HOST", r"[0-9a-fA-F.:]+"),
+    (r"SERVICE_PORT(_\w+)?", r"\d+"),
+    (r"PORT(_\d+_(TCP|UDP|SCTP)(_START|_END)?)?", r"(tcp|udp|sctp)://.+"),
+    (r"PORT_\d+_(TCP|UDP|SCTP)_(PROTO|ADDR|PORT|PORT_START|PORT_END)", r"[\w.:]+"),
+    (r"NAME", r"/.+/.+"),
+    (r"ENV_\w+", r".*"),
+)
 
 
 @dataclass(frozen=True)
@@ -53,24 +65,28 @@ def _read_bytes(text: str) -> int:
     return int(match[1]) * UNITS[match[2].upper()]
 
 
+def _seconds(least: float, most: float) -> Meta:
+    return Meta(ge=least, le=most, description=f"a number of seconds from {least:,} to {most:,}")
+
+
 AbsolutePath = Annotated[Path, _ReadBy(_read_path)]
 Directories = Annotated[tuple[Path, ...], _ReadBy(_read_directories)]
-Bytes = Annotated[int, Meta(ge=1), _ReadBy(_read_bytes)]
-PixelCount = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1, description="1 byte or more"), _ReadBy(_read_bytes)]
+PixelCount = Annotated[int, Meta(ge=1, description="1 pixel or more")]
 # The bounds of what an operator may set: libraries need some memory whatever the image, Redis
 # refuses times of many centuries, and workers give a heartbeat each second.
-DecodingBytes = Annotated[int, Meta(ge=2**26), _ReadBy(_read_bytes)]
-DecodingSeconds = Annotated[float, Meta(ge=0.1, le=86_400)]
-RetentionSeconds = Annotated[float, Meta(ge=1, le=315_360_000)]
-LeaseSeconds = Annotated[float, Meta(ge=3, le=86_400)]
-SweepSeconds = Annotated[float, Meta(ge=0.5, le=3_600)]
+DecodingBytes = Annotated[int, Meta(ge=2**26, description="64M or more"), _ReadBy(_read_bytes)]
+DecodingSeconds = Annotated[float, _seconds(0.1, 86_400)]
+RetentionSeconds = Annotated[float, _seconds(1, 315_360_000)]
+LeaseSeconds = Annotated[float, _seconds(3, 86_400)]
+SweepSeconds = Annotated[float, _seconds(0.5, 3_600)]
 # Shorter ones can be guessed.
-Token = Annotated[str, Meta(min_length=16)]
+Token = Annotated[str, Meta(min_length=16, description="16 characters or more")]
 
 
-def setting(default: Any, meaning: str) -> Any:
-    """Declare a setting, with the meaning that the documents give it."""
-    return field(default=default, metadata={"meaning": meaning})
+def setting(default: Any, meaning: str, *, is_secret: bool = False) -> Any:
+    """Declare a setting, with the meaning that the documents give it; never show a secret."""
+    return field(default=default, repr=not is_secret, metadata={"meaning": meaning})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +94,12 @@ class Settings:
     """What an operator may set, read once by each entry point."""
 
     redis_url: str | None = setting(
-        None, "Redis to use: `redis://`, `rediss://` or `unix://`. Unset: the embedded server."
+        None,
+        "Redis to use: `redis://`, `rediss://` or `unix://`. Unset: the embedded server.",
+        is_secret=True,
+    )
+    redis_password_file: AbsolutePath | None = setting(
+        None, "File with the password of that Redis. Unset: the one in the URL, if any."
     )
     home: AbsolutePath | None = setting(
         None, "Where the embedded server keeps its data. Unset: the user's data directory."
@@ -122,6 +143,7 @@ class Settings:
         None,
         "Whoever knows it may use `shoal serve`; 16 characters or more."
         " Unset: any program on this machine may.",
+        is_secret=True,
     )
 
 
@@ -137,6 +159,8 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         name = variable.removeprefix(PREFIX).lower()
         if not variable.startswith(PREFIX) or not text:
             continue
+        if name not in readers and _is_of_a_service(variable, text):
+            continue
         if name not in readers:
             known = ", ".join(PREFIX + name.upper() for name in readers)
             raise SettingsError(f"{variable} is not a setting; the settings are {known}")
@@ -146,10 +170,55 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         except (ValueError, RuntimeError) as error:
             raise SettingsError(f"{variable}: {error}") from error
     try:
-        return msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
-        message, _, name = str(error).rstrip("`").partition(" - at `$.")
-        raise SettingsError(f"{PREFIX}{name.upper()}: {message}") from error
+        name, expected = explain(error, Settings)
+        raise SettingsError(f"{PREFIX}{name.upper()}: Expected {expected}.") from None
+    return _add_password(settings)
+
+
+def _add_password(settings: Settings) -> Settings:
+    """Put the password that is in a file into the URL of Redis, from which all parts read it.
+
+    Raises:
+        SettingsError: The file cannot be read, has no password, or there is no URL.
+    """
+    variable, path, url = (
+        "SHOAL_REDIS_PASSWORD_FILE",
+        settings.redis_password_file,
+        settings.redis_url,
+    )
+    if path is None:
+        return settings
+    if url is None:
+        raise SettingsError(f"{variable} is of no use without SHOAL_REDIS_URL: set it, too.")
+    try:
+        # A file ends in a newline, whether it belongs to the password or not.
+        password = path.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{variable}: {path} cannot be read ({error.strerror}).") from error
+    except ValueError:  # which would show the bytes
+        raise SettingsError(f"{variable}: {path} is not UTF-8.") from None
+    if not password:
+        raise SettingsError(f"{variable}: {path} is empty.")
+    return replace(settings, redis_url=_with_password(url, password))
+
+
+def _with_password(url: str, password: str) -> str:
+    """Return ``url`` with this password in place of its own, if any."""
+    scheme, separator, rest = url.partition("://")
+    netloc, slash, path = rest.partition("/")
+    credentials, _, host = netloc.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{scheme}{separator}{user}:{quote(password, safe='')}@{host}{slash}{path}"
+
+
+def _is_of_a_service(variable: str, text: str) -> bool:
+    """Return whether an orchestrator set a variable, for a service named like this program."""
+    return any(
+        re.fullmatch(rf"{PREFIX}(\w+_)?{name}", variable) and re.fullmatch(value, text, re.DOTALL)
+        for name, value in SERVICE_VARIABLES
+    )
 
 
 def make_environment(settings: Settings) -> dict[str, str]:

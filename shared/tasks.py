@@ -15,6 +15,9 @@ BATCHES = "shoal.batches"
 # A separate queue, so that a small job's fit does not wait behind a large job's batches.
 CALLBACKS = "shoal.callbacks"
 
+# How the line begins in which a worker says why it ends; who started it looks for that line.
+REFUSAL = "The worker cannot start: "
+
 BATCH_TASK = {Wave.LOADING: LOAD_BATCH, Wave.LABELLING: LABEL_BATCH}
 CALLBACK_TASK = {Wave.LOADING: FIT_JOB, Wave.LABELLING: FINISH_JOB}
 

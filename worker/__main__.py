@@ -21,4 +21,4 @@ def end_with_parent() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
-    app.worker_main(["worker", *sys.argv[1:]])
+    sys.exit(app.start(["worker", *sys.argv[1:]]))

@@ -2,8 +2,9 @@
 
 import importlib
 import logging
+import sys
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import Any, NoReturn
 
 import billiard.pool
 from celery.signals import (
@@ -13,14 +14,21 @@ from celery.signals import (
     worker_shutting_down,
 )
 from logfmter import Logfmter
+from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
-from shoal.shared.errors import ConnectionLostError
+from shoal.shared.errors import ConnectionLostError, SettingsError
 from shoal.shared.messaging.broker import make_app
-from shoal.shared.redis.connection import QUICK_RETRIES, connect, describe_faults
+from shoal.shared.redis.connection import (
+    QUICK_RETRIES,
+    connect,
+    describe_faults,
+    describe_refusal,
+)
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.settings import read_settings
-from shoal.shared.tasks import CALLBACKS
+from shoal.shared.streams import take_any_name
+from shoal.shared.tasks import CALLBACKS, REFUSAL
 from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.sweep import SweeperStep
@@ -38,10 +46,24 @@ CALLBACK_MODULES = (
 # down may not do: 30 s by default, one time in four in a trial. Nothing is lost: the ledger has it.
 billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 10  # of 0.1 s each
 keep_freed_memory()
+take_any_name(sys.__stdout__)  # Celery's banner has the URL, which may name a socket
 
-settings = read_settings()
-url = settings.redis_url or server_url(settings)
-app = make_app(url)
+
+def _refuse(reason: str) -> NoReturn:
+    """End this process with a message; nobody would see that of an exception.
+
+    Celery redirects standard error, and passes no message on.
+    """
+    print(f"{REFUSAL}{reason}", file=sys.__stderr__, flush=True)
+    raise SystemExit(1)
+
+
+try:
+    settings = read_settings()
+    url = settings.redis_url or server_url(settings)
+    app = make_app(url)
+except SettingsError as error:
+    _refuse(str(error))
 app.steps["worker"].add(SweeperStep)
 context = WorkerContext(app, settings, connect(url))
 add_tasks(app, context)
@@ -62,26 +84,29 @@ def prepare(instance: Any, **_: object) -> None:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
             )
+    except AuthenticationError:
+        _refuse(describe_refusal(url))
     # Celery only logs what a signal's handler raises, and would start.
     except Exception as error:
-        raise SystemExit(f"The worker cannot start: {error}") from error
+        _refuse(str(error))
 
 
 def _refuse_faults() -> None:
-    """Exit with a clear message if the settings of Redis would lose work."""
+    """End this process if the settings of Redis would lose work."""
     with closing(connect(url, QUICK_RETRIES)) as client:
         try:
             faults = describe_faults(client)
         except ConnectionLostError:
             return  # the worker waits for Redis, and the sweeper checks again
     if faults:
-        raise SystemExit("\n".join(faults))
+        _refuse("; ".join(faults))
 
 
 @after_setup_logger.connect
 def set_up_log(logger: logging.Logger, **_: object) -> None:
     """Log one line per event, as key=value: `grep job=…` follows a job."""
     for handler in logger.handlers:
+        take_any_name(getattr(handler, "stream", None))
         handler.setFormatter(Logfmter(list(LOG_KEYS), mapping=LOG_KEYS))
     # Celery's own two lines per message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.streams import take_any_name
 
 if TYPE_CHECKING:
     from shoal.producer.client import Client
@@ -27,9 +28,7 @@ class Commands(click.Group):
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; file names that are not UTF-8 are printed byte for byte."""
         _open_closed_streams()
-        # Standard error needs no change: it escapes what it cannot print.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="surrogateescape")
+        take_any_name(sys.stdout)  # standard error does so by itself
         return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:

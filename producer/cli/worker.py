@@ -3,9 +3,10 @@
 import os
 import sys
 
-from shoal.producer.local import CELERY_OPTIONS
+from shoal.producer.local import CELERY_OPTIONS, worker_environment
 from shoal.shared.cores import count_cores
 from shoal.shared.redis.connection import check_url
+from shoal.shared.server.embedded import home_of
 from shoal.shared.settings import read_settings
 
 
@@ -18,8 +19,11 @@ def become_worker(concurrency: int | None) -> None:
     Raises:
         SettingsError: A ``SHOAL_`` variable does not parse.
     """
-    if url := read_settings().redis_url:
-        check_url(url)
+    settings = read_settings()
+    if settings.redis_url:
+        check_url(settings.redis_url)
+    else:
+        home_of(settings)  # there must be one
     # Two workers on one machine need different names.
     name = f"worker-{os.getpid()}@%h"
     options = ["-c", str(concurrency or count_cores()), "-n", name, "-l", "info", *CELERY_OPTIONS]
@@ -27,4 +31,4 @@ def become_worker(concurrency: int | None) -> None:
     # current directory first, which may have a `worker` or `celery` of someone else.
     code = "import shoal.worker.app; from celery.__main__ import main; main()"
     command = [sys.executable, "-P", "-c", code, "-A", "shoal.worker.app", "worker", *options]
-    os.execv(sys.executable, command)  # noqa: S606  no shell is needed
+    os.execve(sys.executable, command, worker_environment())  # noqa: S606  no shell is needed

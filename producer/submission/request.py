@@ -14,13 +14,13 @@ from shoal.shared.recipe.features import (
     is_count_exact,
     normalize_features,
 )
+from shoal.shared.wire import explain
 
 # The model travels to Redis in one command, too; most of it are its components.
 MAX_MODEL_BYTES = 2**28
 
 # Options for which None means that they are not given.
 LEFT_OUT = ("image_size", "clusters")
-EXPECTED = {"clusters": f"a number or {AUTO}", "algorithm": ", ".join(Algorithm)}
 
 
 def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
@@ -38,10 +38,8 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
     except msgspec.ValidationError as error:
-        message, _, name = str(error).rstrip("`").partition(" - at `$.")
-        if message.startswith("Invalid enum value"):
-            message = "Expected " + EXPECTED.get(name, "another")
-        raise UsageError(f"--{name.replace('_', '-')}: {message}.") from error
+        name, expected = explain(error, JobRequest)
+        raise UsageError(f"--{name.replace('_', '-')}: Expected {expected}.") from None
     # Also checks the names.
     image_size = choose_image_size(request.features)
     request = replace(request, features=normalize_features(request.features))

@@ -3,7 +3,9 @@
 from typing import Any
 
 from celery import Celery
+from celery.app import backends
 from celery.backends.redis import RedisBackend
+from celery.loaders.app import AppLoader
 from kombu import Exchange, Queue
 from kombu.utils.functional import retry_over_time
 from redis import RedisError
@@ -57,7 +59,41 @@ class ChordBackend(RedisBackend):
         """Subscribe to nothing when a single task is sent."""
 
 
-def make_app(redis_url: str) -> Celery:
+class Loader(AppLoader):
+    """Reads no configuration, neither ``celeryconfig.py`` nor another module of the user's."""
+
+    def read_configuration(self, env: str = "") -> dict[str, Any]:  # noqa: ARG002  Celery's signature
+        """Read nothing: all is in ``CONFIGURATION``."""
+        return {}
+
+
+class Application(Celery):
+    """An application that uses the Redis it was given, whatever the environment says.
+
+    Celery 5.7 prefers ``CELERY_BROKER_URL`` and the like, which are those of a project of the
+    user's own, to what an application is made with.
+
+    Attributes:
+        redis_url: As redis-py spells it. It is not in ``conf``, which ``celery report`` shows.
+    """
+
+    redis_url: str
+
+    def _get_backend(self) -> Any:
+        found: Any = backends.by_url(self.conf["result_backend"], self.loader)
+        backend, url = found
+        return backend(app=self, url=url)
+
+    def connection_for_read(self, url: Any = None, **options: Any) -> Any:
+        """Return a connection to the Redis of this application."""
+        return super().connection_for_read(url or self.conf["broker_url"], **options)
+
+    def connection_for_write(self, url: Any = None, **options: Any) -> Any:
+        """Return a connection to the Redis of this application."""
+        return super().connection_for_write(url or self.conf["broker_url"], **options)
+
+
+def make_app(redis_url: str) -> Application:
     """Return the application for one Redis; nothing connects before the first message.
 
     Raises:
@@ -66,8 +102,17 @@ def make_app(redis_url: str) -> Celery:
     check_url(redis_url)
     use_channel()
     broker = broker_url(redis_url)
-    app = Celery("shoal", broker=broker, backend=backend_url(broker))
-    app.conf.update(CONFIGURATION, shoal_redis_url=redis_url)
+    app = Application(
+        "shoal",
+        broker=broker,
+        backend=backend_url(broker),
+        loader=Loader,
+        fixups=[],  # none for Django, which a project of the user's own may use
+        # The current application of a program that uses ours as a library stays what it is.
+        set_as_current=False,
+    )
+    app.conf.update(CONFIGURATION)
+    app.redis_url = redis_url
     # Celery passes this on for unix sockets too, and redis-py refuses it there.
     app.conf.redis_socket_keepalive = not redis_url.startswith("unix")
     return app

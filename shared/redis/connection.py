@@ -20,6 +20,9 @@ QUICK_RETRIES = 5
 REPLY_SECONDS = 60.0
 # For the first reply: what listens there may be no Redis, and may never answer.
 GREETING_SECONDS = 5.0
+# What has a meaning in a URL, and so must be escaped in a password.
+SPECIAL = "@ / : ? # % [ ]"
+PASSWORD = re.compile(r"((?:username|password)=)[^&]*")
 # Older versions do not know the first line of our scripts.
 LEAST_VERSION = 7
 
@@ -53,14 +56,32 @@ def connect(
 
 
 def check_url(url: str) -> None:
-    """Raise SettingsError unless redis-py and Celery understand ``url``."""
+    """Raise SettingsError unless redis-py and Celery understand ``url``, and in the same way."""
     scheme, separator, _ = url.partition("://")
-    if scheme not in SCHEMES or not separator or not _is_parsed(url):
+    if scheme not in SCHEMES or not separator or not _is_clear(url) or not _is_parsed(url):
         expected = (
-            "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
-            " (with %2F for a / in a password)"
+            "redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH. In a password, each"
+            f" {SPECIAL} must be written {quote(SPECIAL, safe=' ')}; or leave the password out,"
+            " and name a file that has it in SHOAL_REDIS_PASSWORD_FILE"
         )
-        raise SettingsError(f"SHOAL_REDIS_URL is {hide_password(url)}; expected {expected}.")
+        raise SettingsError(f"SHOAL_REDIS_URL is {_show_refused(url)}; expected {expected}.")
+
+
+def _is_clear(url: str) -> bool:
+    """Return whether no part of a password can have become another part of ``url``.
+
+    ``redis://:1234/5@host`` is a valid URL: of port 1234, without a host and a password.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    _, at, host = parts.netloc.rpartition("@")
+    elsewhere = PASSWORD.sub("", parts.query)
+    if parts.scheme == "unix":
+        return "#" not in url and not host and "@" not in elsewhere
+    is_only_port = host.startswith(":") and not at
+    return not is_only_port and "#" not in url and "@" not in f"{parts.path}{elsewhere}"
 
 
 def _is_parsed(url: str) -> bool:
@@ -72,10 +93,20 @@ def _is_parsed(url: str) -> bool:
     return True
 
 
+def _show_refused(url: str) -> str:
+    """Show what surely is no password in a URL of which it is not clear where its parts end."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in SCHEMES:
+        return "of another kind"
+    host = rest.rpartition("@")[2] if re.fullmatch(r"[^?#]*@[\w.:-]*", rest) else ""
+    return f"{scheme}://…@{host}" if host else f"{scheme}://…"
+
+
 def hide_password(url: str) -> str:
-    """Hide the password of ``url``, also where it is no valid URL: all up to the last ``@``."""
-    shown = re.sub(r"//.*@", "//…@", url, flags=re.DOTALL)
-    return re.sub(r"(password=)[^&]*", r"\1…", shown)
+    """Hide user name and password of a ``url`` that is valid."""
+    address, mark, query = url.partition("?")
+    shown = re.sub(r"//.*@", "//…@", address, flags=re.DOTALL)
+    return shown + mark + PASSWORD.sub(r"\1…", query)
 
 
 def broker_url(url: str) -> str:
@@ -115,11 +146,8 @@ def check_server(url: str) -> None:
     try:
         with connect(url, QUICK_RETRIES, GREETING_SECONDS) as client:
             fault = _describe_age(client)
-    except AuthenticationError as error:
-        raise ConnectionLostError(
-            f"{hide_password(url)} needs a password, or another one ({error}):"
-            " set SHOAL_REDIS_URL to redis://:PASSWORD@HOST:PORT/DB."
-        ) from error
+    except AuthenticationError:
+        raise ConnectionLostError(describe_refusal(url)) from None
     except ConnectionLostError as error:
         raise ConnectionLostError(
             f"No Redis answers at {hide_password(url)} ({error.__cause__}): start it, or set"
@@ -127,6 +155,15 @@ def check_server(url: str) -> None:
         ) from error
     if fault:
         raise UsageError(f"{fault}.")
+
+
+def describe_refusal(url: str) -> str:
+    """Describe that the Redis at ``url`` does not let its user in, with the remedy."""
+    # Not in the words of Redis, which are about commands of its protocol.
+    return (
+        f"{hide_password(url)} needs a password, or another one: set SHOAL_REDIS_URL to"
+        " redis://:PASSWORD@HOST:PORT/DB, or SHOAL_REDIS_PASSWORD_FILE to a file with the password."
+    )
 
 
 def _describe_age(client: RedisClient) -> str | None:

@@ -7,21 +7,39 @@ exclusively. ``python -m shoal.shared.server.embedded HOME`` is the supervisor.
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from shoal.shared.errors import ConnectionLostError, SettingsError
-from shoal.shared.server.valkey import answers, end_orphan, is_ready, socket_path, start_server
+from shoal.shared.errors import ConnectionLostError, SettingsError, StoreFullError
+from shoal.shared.server.faults import describe_failure, describe_room, describe_unreachable
+from shoal.shared.server.locks import (
+    LOCK_POLL_SECONDS,
+    is_locked,
+    locked,
+    make_private,
+    open_private,
+    try_lock,
+)
+from shoal.shared.server.valkey import (
+    answers,
+    data_path,
+    end_orphan,
+    is_ready,
+    socket_path,
+    start_server,
+)
 from shoal.shared.settings import Settings
 
 SERVER_START_SECONDS = 30.0
-LOCK_POLL_SECONDS = 0.05
+# For how long a server answers its supervisor and not us; after a crash, it soon answers both.
+UNREACHABLE_SECONDS = 3.0
 # A server that dies sooner is crashing, and is started again after ever longer pauses.
 STEADY_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 5.0
@@ -30,12 +48,39 @@ MAX_LOG_BYTES = 10_000_000
 
 
 def home_of(settings: Settings) -> Path:
-    """Return the directory of the embedded server's data."""
+    """Return the directory of the embedded server, with its data, its logs and its locks.
+
+    Raises:
+        SettingsError: It is not set, and this user has no home directory.
+    """
     if settings.home:
         return settings.home
     from platformdirs import user_data_path  # imported only if needed: `shoal status` must be quick
 
-    return user_data_path("shoal")
+    try:
+        home = user_data_path("shoal")
+    except RuntimeError as error:
+        raise SettingsError("You have no home directory: set SHOAL_HOME.") from error
+    if not home.is_absolute():
+        raise SettingsError("Your home directory is not an absolute path: set SHOAL_HOME.")
+    return home
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The disk of the embedded server's data: its directory there, and what is free, if known."""
+
+    directory: Path
+    free_bytes: int | None
+
+
+def find_disk(settings: Settings) -> Disk:
+    """Find the disk on which the embedded server keeps its data."""
+    directory = data_path(home_of(settings))
+    try:
+        return Disk(directory, shutil.disk_usage(directory).free)
+    except OSError:
+        return Disk(directory, None)
 
 
 def server_url(settings: Settings) -> str:
@@ -49,71 +94,63 @@ def hold_server(settings: Settings) -> Iterator[str]:
 
     Raises:
         ConnectionLostError: The server does not start; the message names its log.
+        SettingsError: Its directory cannot be used.
+        StoreFullError: As raised in this context; the message names the directory as well.
     """
-    home = _make_private(home_of(settings))
-    _make_private(socket_path(home).parent)
+    home = make_private(home_of(settings))
+    make_private(socket_path(home).parent)
+    if data_path(home).is_dir():
+        make_private(data_path(home))
     try:
         with locked(home / "users.lock", fcntl.LOCK_SH):
             if not _is_serving(home):
-                _start_supervisor(home)
-            yield server_url(settings)
+                _wait_for_server(home)
+            try:
+                yield server_url(settings)
+            except StoreFullError as error:
+                # Its user has no Redis, but this directory.
+                raise StoreFullError(f"{error} {describe_room(home)}.") from error
     finally:
         _end_abandoned(home)
 
 
-def _make_private(directory: Path) -> Path:
-    """Create ``directory``, for this user only.
-
-    Raises:
-        ConnectionLostError: It belongs to another user.
-        SettingsError: It cannot be created.
-    """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = directory.stat().st_uid
-    except OSError as error:
-        raise SettingsError(
-            f"{directory} cannot be created ({error.strerror}):"
-            " set SHOAL_HOME to another directory."
-        ) from error
-    if owner != os.getuid():
-        raise ConnectionLostError(f"{directory} belongs to another user: set SHOAL_HOME.")
-    return directory
-
-
-@contextmanager
-def locked(path: Path, mode: int) -> Iterator[IO[bytes]]:
-    """Hold a lock on the file ``path``, once it can be had."""
-    with path.open("ab") as file:
-        fcntl.flock(file, mode)
-        yield file
-
-
-def _is_locked(path: Path) -> bool:
-    """Return whether a process has locked the file ``path`` exclusively."""
-    with path.open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
-
-
 def _is_serving(home: Path) -> bool:
     """Return whether a supervised server has read its data and answers."""
-    return _is_locked(home / "supervisor.lock") and is_ready(socket_path(home))
+    return is_locked(home / "supervisor.lock") and is_ready(socket_path(home))
 
 
-def _start_supervisor(home: Path) -> None:
-    """Start the server's supervisor and wait until the server answers."""
+def _wait_for_server(home: Path) -> None:
+    """Wait until the server answers; start its supervisor unless there is one.
+
+    Raises:
+        ConnectionLostError: It does not start, or runs where it cannot be reached.
+    """
+    path, supervisor = socket_path(home), None
+    # Another command may be starting it, and it may read gigabytes.
+    with locked(home / "start.lock", fcntl.LOCK_EX, is_busy=lambda: answers(path)):
+        started = seen = time.monotonic()
+        while not _is_serving(home):
+            if supervisor is None and not is_locked(home / "supervisor.lock"):
+                end_orphan(home)  # or it would be taken for the new server
+                supervisor = _start_supervisor(home)
+            if supervisor and supervisor.poll() is not None:
+                raise ConnectionLostError(describe_failure(home))
+            # A server that listens already may still read gigabytes: then there is no deadline.
+            if answers(path):
+                started = seen = time.monotonic()
+            elif not is_locked(home / "serving.lock"):
+                seen = time.monotonic()
+            is_late = time.monotonic() - started > SERVER_START_SECONDS
+            if is_late or time.monotonic() - seen > UNREACHABLE_SECONDS:
+                raise ConnectionLostError(describe_unreachable(home))
+            time.sleep(LOCK_POLL_SECONDS)
+
+
+def _start_supervisor(home: Path) -> "subprocess.Popen[bytes]":
     log = home / "server.log"
-    shorten(log)
-    with locked(home / "start.lock", fcntl.LOCK_EX), log.open("ab") as output:
-        if _is_serving(home):
-            return  # another command was quicker
-        if not _is_locked(home / "supervisor.lock"):
-            end_orphan(home)  # or it would be taken for the new server
-        supervisor = subprocess.Popen(
+    with open_private(log) as output:
+        shorten(log)
+        return subprocess.Popen(
             # -P: files in the current directory must not be imported in place of our modules.
             [sys.executable, "-P", "-m", "shoal.shared.server.embedded", str(home)],
             stdin=subprocess.DEVNULL,
@@ -121,25 +158,14 @@ def _start_supervisor(home: Path) -> None:
             stderr=output,
             start_new_session=True,  # Ctrl-C ends the command, not the server
         )
-        deadline = time.monotonic() + SERVER_START_SECONDS
-        while not _is_serving(home):
-            # A server that listens already may still read gigabytes: then there is no deadline.
-            late = time.monotonic() > deadline and not answers(socket_path(home))
-            if supervisor.poll() is not None or late:
-                raise ConnectionLostError(
-                    f"The embedded server does not start: see {log}, and whether its disk is full."
-                    f" If its data cannot be read any more, delete {home / 'data'} to begin anew,"
-                    " without the jobs in it."
-                )
-            time.sleep(LOCK_POLL_SECONDS)
 
 
 def _end_abandoned(home: Path) -> None:
     """End a server whose supervisor was killed, unless a command still uses it."""
     if not home.is_dir():
         return  # it was deleted meanwhile
-    with (home / "start.lock").open("ab") as start, (home / "users.lock").open("ab") as users:
-        is_idle = _try_lock(start) and not _is_locked(home / "supervisor.lock") and _try_lock(users)
+    with open_private(home / "start.lock") as start, open_private(home / "users.lock") as users:
+        is_idle = try_lock(start) and not is_locked(home / "supervisor.lock") and try_lock(users)
         if is_idle:
             end_orphan(home)
 
@@ -155,14 +181,22 @@ def _supervise(home: Path) -> None:
 
     But a server that exits with an error before it has ever answered would do so again.
     """
-    with locked(home / "supervisor.lock", fcntl.LOCK_EX), (home / "users.lock").open("ab") as users:
+    with (
+        locked(home / "supervisor.lock", fcntl.LOCK_EX),
+        open_private(home / "users.lock") as users,
+        open_private(home / "serving.lock") as serving,
+    ):
         end_orphan(home)
         server, started, pause = start_server(home), time.monotonic(), 0.0
-        has_answered = False
+        has_answered = is_serving = False
         try:
-            while not _try_lock(users):
-                has_answered = has_answered or answers(socket_path(home))
+            while not try_lock(users):
+                if not is_serving and answers(socket_path(home)):
+                    # For commands that do not see the socket.
+                    has_answered, is_serving = True, try_lock(serving)
                 if server.poll() is not None:
+                    fcntl.flock(serving, fcntl.LOCK_UN)
+                    is_serving = False
                     if server.returncode > 0 and not has_answered:
                         return
                     pause = pause_before_restart(pause, time.monotonic() - started)
@@ -170,6 +204,7 @@ def _supervise(home: Path) -> None:
                     server, started = start_server(home), time.monotonic()
                 time.sleep(LOCK_POLL_SECONDS)
         finally:
+            fcntl.flock(serving, fcntl.LOCK_UN)
             server.terminate()
             server.wait()
 
@@ -184,15 +219,6 @@ def pause_before_restart(last_seconds: float, lived_seconds: float) -> float:
     if lived_seconds > STEADY_SECONDS:
         return 0.0
     return min(2 * last_seconds + LOCK_POLL_SECONDS, MAX_PAUSE_SECONDS)
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    """Lock ``file`` exclusively; return False if another process holds a lock on it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 if __name__ == "__main__":

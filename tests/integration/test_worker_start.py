@@ -65,7 +65,7 @@ def test_who_fits_has_imported_scikit_learn_before_and_who_loads_has_not(
 
 @pytest.fixture
 def step(app, server_url):
-    app.conf.shoal_redis_url = server_url
+    app.redis_url = server_url
     yield SweeperStep(SimpleNamespace(app=app))
     state.should_stop = None
 
@@ -80,7 +80,7 @@ def test_a_worker_that_finds_faults_later_stops(redis, step):
 
 
 def test_a_worker_looks_for_faults_until_redis_has_answered_once(own_server, app):
-    app.conf.shoal_redis_url = own_server.url
+    app.redis_url = own_server.url
     step = SweeperStep(SimpleNamespace(app=app))
     step.sweep("one@host")
     assert not step.checked

@@ -1,4 +1,6 @@
+import re
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from redis import Redis
@@ -80,11 +82,63 @@ def test_a_url_that_does_not_parse_is_refused_without_its_password(url):
 
 
 @pytest.mark.parametrize(
+    "password", ["12#34", "12/34", "12?34", "12@/34", "12#@34", "se:cr[et", "a/b@c"]
+)
+@pytest.mark.parametrize("rest", ["host:6379/0", "host", "host/0?health_check_interval=5"])
+def test_a_password_that_ends_the_host_of_its_url_is_refused_with_the_remedies(password, rest):
+    with pytest.raises(SettingsError) as refusal:
+        check_url(f"redis://:{password}@{rest}")
+    message = str(refusal.value)
+    assert message.startswith("SHOAL_REDIS_URL is redis://…")
+    assert not any(part in message for part in re.split(r"\W", password) if len(part) > 1)
+    assert "%40 %2F %3A %3F %23 %25" in message
+    assert "SHOAL_REDIS_PASSWORD_FILE" in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "unix://:pa/ss@/run/valkey.sock",
+        "unix://:pa@ss/@/run/valkey.sock",
+        "redis://:1234",
+        "redis://host/0?password=secret#more",
+        "redis://host/0?secret@host",
+        "my:secret@host:6379",
+    ],
+)
+def test_what_may_be_a_part_of_a_password_is_not_shown(url):
+    with pytest.raises(SettingsError) as refusal:
+        check_url(url)
+    assert not any(part in str(refusal.value) for part in ("secret", "pa/", "ss@", "1234"))
+
+
+@pytest.mark.parametrize("password", ["p@ss", "p:ss", "p%40/ss", "#?@:/[]%", "pä ss"])
+@pytest.mark.parametrize("url", ["redis://host:1/2", "rediss://host/0", "unix:///a.sock?db=1"])
+def test_an_escaped_password_is_the_same_for_redis_and_celery(url, password):
+    scheme, _, rest = url.partition("://")
+    full = f"{scheme}://:{quote(password, safe='')}@{rest}"
+    app: Any = make_app(full)
+    assert open_redis(full).connection_pool.connection_kwargs["password"] == password
+    assert app.backend.connparams["password"] == password
+    if not url.startswith("unix"):  # kombu reads such a URL when it connects
+        assert app.connection_for_write().password == password
+    shown = [hide_password(full), app.connection_for_write().as_uri(), app.backend.as_uri()]
+    for text in [*shown, repr(open_redis(full)), repr(app.connection_for_write())]:
+        assert password not in text
+        assert quote(password, safe="") not in text
+
+
+@pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("redis://:pa/ss@host:1/0", "redis://…@host:1/0"),
         ("redis://user:p@ss@host", "redis://…@host"),
         ("unix:///a.sock?password=pw&db=1", "unix:///a.sock?password=…&db=1"),
+        ("redis://host/0?password=p@ss", "redis://host/0?password=…"),
+        (
+            "redis://host/0?username=me&password=p@ss&db=1",
+            "redis://host/0?username=…&password=…&db=1",
+        ),
         ("redis://host/0", "redis://host/0"),
     ],
 )

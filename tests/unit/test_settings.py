@@ -83,6 +83,101 @@ def test_a_misspelt_variable_is_refused_with_those_there_are():
         read_settings({"SHOAL_REDIS": "redis://example"})
 
 
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SHOAL_SERVICE_HOST", "10.0.0.1"),
+        ("SHOAL_SERVICE_HOST", "fd00::1"),
+        ("SHOAL_SERVICE_PORT", "80"),
+        ("SHOAL_SERVICE_PORT_HTTP", "80"),
+        ("SHOAL_PORT", "tcp://10.0.0.1:80"),
+        ("SHOAL_PORT_6379_TCP", "tcp://10.0.0.1:6379"),
+        ("SHOAL_PORT_6379_TCP_ADDR", "10.0.0.1"),
+        ("SHOAL_PORT_53_UDP_PROTO", "udp"),
+        ("SHOAL_REDIS_SERVICE_HOST", "10.0.0.2"),
+        ("SHOAL_REDIS_PORT_6379_TCP_PORT", "6379"),
+        ("SHOAL_NAME", "/worker/shoal"),
+        ("SHOAL_ENV_SHOAL_HOME", "/data"),
+        ("SHOAL_PORT_8080_TCP_PORT_START", "8080"),
+        ("SHOAL_PORT_8080_TCP_START", "tcp://10.0.0.1:8080"),
+    ],
+)
+def test_what_kubernetes_and_docker_set_for_a_service_of_this_name_is_no_setting(variable, text):
+    assert read_settings({variable: text}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SHOAL_PORT", "8080"),
+        ("SHOAL_REDIS_PORT", "6379"),
+        ("SHOAL_HOST", "10.0.0.1"),
+        ("SHOAL_NAME", "mine"),
+        ("SHOAL_ENV", "production"),
+        ("SHOAL_SERVICE_HOST", "somewhere else"),
+        ("SHOAL_SWEEP_SECOND", "1"),
+        ("SHOAL_REDIS_URLS_SERVICE", "1"),
+    ],
+)
+def test_what_looks_like_a_setting_is_still_refused_if_it_is_none(variable, text):
+    with pytest.raises(SettingsError, match=f"^{variable} is not a setting"):
+        read_settings({variable: text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        ("SHOAL_LEASE_SECONDS", "soon", "a number of seconds from 3 to 86,400"),
+        ("SHOAL_SWEEP_SECONDS", "0", "a number of seconds from 0.5 to 3,600"),
+        ("SHOAL_MAX_IMAGE_PIXELS", "many", "1 pixel or more"),
+        ("SHOAL_FIT_MEMORY", "0", "1 byte or more"),
+        ("SHOAL_IMAGE_MEMORY", "1M", "64M or more"),
+        ("SHOAL_WEB_TOKEN", "short", "16 characters or more"),
+    ],
+)
+def test_a_refusal_says_in_words_what_is_expected(variable, text, expected):
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({variable: text})
+    assert str(refusal.value) == f"{variable}: Expected {expected}."
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("redis://host:1/0", "redis://:p%40%2F%3A%23%20w@host:1/0"),
+        ("redis://user@host", "redis://user:p%40%2F%3A%23%20w@host"),
+        ("rediss://user:old@host/1?db=2", "rediss://user:p%40%2F%3A%23%20w@host/1?db=2"),
+        ("unix:///run/redis.sock?db=1", "unix://:p%40%2F%3A%23%20w@/run/redis.sock?db=1"),
+    ],
+)
+def test_the_password_may_be_in_a_file_and_have_any_characters(tmp_path, url, expected):
+    (tmp_path / "secret").write_text("p@/:# w\n")
+    variables = {"SHOAL_REDIS_URL": url, "SHOAL_REDIS_PASSWORD_FILE": str(tmp_path / "secret")}
+    settings = read_settings(variables)
+    assert settings.redis_url == expected
+    assert read_settings(make_environment(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [(None, "cannot be read"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "not UTF-8")],
+)
+def test_a_file_without_a_password_is_refused(tmp_path, content, fault):
+    if content is not None:
+        (tmp_path / "secret").write_bytes(content)
+    variables = {"SHOAL_REDIS_PASSWORD_FILE": str(tmp_path / "secret")}
+    with pytest.raises(SettingsError, match=f"^SHOAL_REDIS_PASSWORD_FILE: .*secret .*{fault}"):
+        read_settings({"SHOAL_REDIS_URL": "redis://host", **variables})
+    with pytest.raises(SettingsError, match="without SHOAL_REDIS_URL"):
+        read_settings(variables)
+
+
+def test_settings_that_are_shown_have_no_secrets():
+    settings = Settings(redis_url="redis://:secret@host", web_token="a-secret-of-the-page")
+    assert "secret" not in repr(settings)
+    assert "lease_seconds" in repr(settings)
+
+
 def test_every_setting_says_what_it_means():
     assert all(field.metadata["meaning"].endswith(".") for field in fields(Settings))
 

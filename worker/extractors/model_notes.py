@@ -17,9 +17,14 @@ import msgspec
 from msgspec import Meta
 
 from shoal.shared.errors import UsageError
+from shoal.shared.wire import explain
 
-Channels = tuple[float, float, float]
-Positive = Annotated[float, Meta(gt=0)]
+Channels = Annotated[tuple[float, float, float], Meta(description="three numbers")]
+ImageSize = Annotated[int, Meta(ge=1, le=2048, description="a whole number from 1 to 2048")]
+Positive = Annotated[float, Meta(gt=0, description="above 0")]
+Deviations = Annotated[
+    tuple[Positive, Positive, Positive], Meta(description="three numbers above 0")
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +41,13 @@ class ModelNotes:
         pooling: For an output of shape (n, tokens, n_features): use the first token, or the mean.
     """
 
-    layout: Literal["NCHW", "NHWC"] | None = None
-    image_size: Annotated[int, Meta(ge=1, le=2048)] | None = None
+    layout: Annotated[Literal["NCHW", "NHWC"] | None, Meta(description="NCHW or NHWC")] = None
+    image_size: ImageSize | None = None
     scale: Positive = 1 / 255
     mean: Channels | None = None
-    std: tuple[Positive, Positive, Positive] | None = None
+    std: Deviations | None = None
     output: str | None = None
-    pooling: Literal["first", "mean"] | None = None
+    pooling: Annotated[Literal["first", "mean"] | None, Meta(description="first or mean")] = None
 
 
 def notes_path(model: Path) -> Path:
@@ -63,8 +68,14 @@ def read_notes(model: Path) -> ModelNotes:
         return msgspec.convert(fields, ModelNotes)
     except FileNotFoundError:
         return ModelNotes()
-    except (msgspec.MsgspecError, OSError) as error:
-        raise UsageError(f"{path}: {error}") from error
+    except msgspec.ValidationError as error:
+        name, expected = explain(error, ModelNotes)
+        fault = f"{name} must be {expected}" if name else "it must be a JSON object"
+        raise UsageError(f"{path}: {fault}.") from None
+    except msgspec.DecodeError:
+        raise UsageError(f"{path} is not JSON.") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read ({error.strerror}).") from error
 
 
 def _check_names(path: Path, fields: object) -> None:

@@ -27,7 +27,7 @@ class SweeperStep(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         settings = read_settings()
         # No retries: the timer calls again, and the main process has messages to receive.
-        self.registry = Registry(connect(worker.app.conf.shoal_redis_url, retries=0))
+        self.registry = Registry(connect(worker.app.redis_url, retries=0))
         self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app))
         self.seconds = settings.sweep_seconds
         self.entry: Any = None
