@@ -185,7 +185,7 @@ class Client:
         """
         request, settings = make_request(folder, options), self.settings
         fingerprint = make_fingerprint(request, folder, settings)
-        if not force and (found := self._find_job(folder, fingerprint, notify)):
+        if not force and (found := self._find_job(fingerprint, notify)):
             return found
         plan = self.plan(folder, request)
         notify(plan.message)
@@ -207,9 +207,9 @@ class Client:
         fit_memory, memory = self.settings.fit_memory, self.registry.memory()
         return make_plan(folder, request, fit_memory, memory, self.is_embedded)
 
-    def _find_job(self, folder: Folder, fingerprint: str, notify: Notify) -> Job | None:
+    def _find_job(self, fingerprint: str, notify: Notify) -> Job | None:
         statuses = self._statuses(self.registry.find(fingerprint))
-        found = find_same_job(statuses, folder, self.registry.now(), notify)
+        found = find_same_job(statuses, self.registry.now(), notify)
         if found is None:
             return None
         job = self.job(found.job_id)

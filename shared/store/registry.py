@@ -95,7 +95,12 @@ class Registry:
         return [raw.decode() for raw in self.client.zrevrange(keys.JOBS, 0, -1)]
 
     def find(self, fingerprint: str) -> list[str]:
-        """Return the ids of the jobs with this fingerprint, newest first, in one round trip."""
+        """Return the ids of the jobs with this fingerprint, newest first, in one round trip.
+
+        None of them has "", which stands for what cannot be told.
+        """
+        if not fingerprint:
+            return []
         job_ids = self.jobs()
         with self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
