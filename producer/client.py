@@ -30,7 +30,7 @@ from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect
 from shoal.shared.server.embedded import hold_server
 from shoal.shared.settings import Settings, read_settings
-from shoal.shared.store import Ledger, Lifetimes, Registry
+from shoal.shared.store import Ledger, Lifetimes, Origin, Registry
 from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -185,15 +185,18 @@ class Client:
         """
         request, settings = make_request(folder, options), self.settings
         fingerprint = make_fingerprint(request, folder, settings)
-        if not force and (found := self._find_job(fingerprint, notify)):
+        known = None if force else self.registry.find(fingerprint)
+        if known and (found := self._find_job(known, notify)):
             return found
         plan = self.plan(folder, request)
         notify(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
-        job_id = secrets.token_hex(6)
+        job_id, origin = secrets.token_hex(6), Origin(fingerprint, known)
         # The ledger first: from here on, the sweeper can send whatever was not sent.
-        self.registry.register(job_id, request, plan.batches, lifetimes, fingerprint)
+        if self.registry.register(job_id, request, plan.batches, lifetimes, origin):
+            # Somebody else has submitted the same meanwhile: that job can be found now.
+            return self.submit_folder(folder, force=force, notify=notify, **options)
         with suppress(ConnectionLostError, StoreFullError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
@@ -207,8 +210,8 @@ class Client:
         fit_memory, memory = self.settings.fit_memory, self.registry.memory()
         return make_plan(folder, request, fit_memory, memory, self.is_embedded)
 
-    def _find_job(self, fingerprint: str, notify: Notify) -> Job | None:
-        statuses = self._statuses(self.registry.find(fingerprint))
+    def _find_job(self, job_ids: Iterable[str], notify: Notify) -> Job | None:
+        statuses = self._statuses(job_ids)
         found = find_same_job(statuses, self.registry.now(), notify)
         if found is None:
             return None

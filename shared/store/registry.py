@@ -1,7 +1,7 @@
 """The registry: which jobs there are, which are active, which workers are running."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import cast
 
 from redis import ResponseError
@@ -22,6 +22,20 @@ UNREGISTERED_SECONDS = 3600
 MANIFEST_CHUNK = 256
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The submission that a job comes from.
+
+    Attributes:
+        fingerprint: The same for the same images and options; "" if that cannot be told.
+        known: Ids of the jobs of this fingerprint in spite of which a new one is wanted; any other
+            job of this fingerprint is as good. None: a new one is wanted whatever there is.
+    """
+
+    fingerprint: str = ""
+    known: Collection[str] | None = None
+
+
 class Registry:
     """All jobs of one Redis."""
 
@@ -34,8 +48,8 @@ class Registry:
         request: JobRequest,
         batches: Sequence[Sequence[str]],
         lifetimes: Lifetimes | None = None,
-        fingerprint: str = "",
-    ) -> None:
+        origin: Origin | None = None,
+    ) -> str | None:
         """Register a job, with a manifest from which every batch can be sent again.
 
         The job appears in one step, once its manifest is complete.
@@ -45,23 +59,16 @@ class Registry:
             request: What is asked for.
             batches: Paths of each batch, relative to the source.
             lifetimes: How long to keep what the job stores; None: as set where the job ends.
-            fingerprint: The same for the same images and options: see ``find``.
+            origin: The submission that it comes from.
+
+        Returns:
+            None; or the id of a job with the same origin that the submitter does not know. Then
+            this one was not registered.
 
         Raises:
             StoreFullError: Redis has no memory left for it.
         """
-        with full_is_ours():
-            self._write_manifest(JobKeys(job_id), batches)
-            notes = {"fingerprint": fingerprint, **(asdict(lifetimes) if lifetimes else {})}
-            self._write_job(JobKeys(job_id), request, batches, notes)
-
-    def _write_job(
-        self,
-        job: JobKeys,
-        request: JobRequest,
-        batches: Sequence[Sequence[str]],
-        notes: Mapping[str, str | float],
-    ) -> None:
+        job, origin = JobKeys(job_id), origin or Origin()
         fields = {
             "state": State.QUEUED.value,
             "request": encode(request),
@@ -69,16 +76,23 @@ class Registry:
             "batches": len(batches),
             "loaded": 0,
             "failed": 0,
-            "created_at": (now := self.now()),
-            "active_at": now,
-            **notes,
+            "fingerprint": origin.fingerprint,
+            **(asdict(lifetimes) if lifetimes else {}),
         }
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.persist(job.manifest)
-            pipe.hset(job.job, mapping=fields)
-            pipe.zadd(keys.JOBS, {job.job_id: now})
-            pipe.zadd(keys.ACTIVE, {job.job_id: now})
-            pipe.execute()
+        with full_is_ours():
+            self._write_manifest(job, batches)
+            other = self._write_job(job, fields, origin)
+        return other.decode() if other else None
+
+    def _write_job(
+        self, job: JobKeys, fields: Mapping[str, str | bytes | float], origin: Origin
+    ) -> bytes | None:
+        claimed = origin.fingerprint if origin.known is not None else ""
+        known = origin.known or ()
+        flat = (x for pair in fields.items() for x in pair)
+        written = [job.job, job.manifest, keys.JOBS, keys.ACTIVE]
+        arguments = (job.job_id, JobKeys("%s").job, claimed, len(known), *known, *flat)
+        return cast(bytes | None, scripts.run(self.client, "register", written, *arguments))
 
     def _write_manifest(self, job: JobKeys, batches: Sequence[Sequence[str]]) -> None:
         for start in range(0, len(batches), MANIFEST_CHUNK):
