@@ -28,7 +28,7 @@ from shoal.shared.errors import (
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect
-from shoal.shared.server.embedded import hold_server
+from shoal.shared.server.embedded import find_disk, hold_server
 from shoal.shared.settings import Settings, read_settings
 from shoal.shared.store import Ledger, Lifetimes, Origin, Registry
 from shoal.shared.sweeper import Sweeper
@@ -162,7 +162,7 @@ class Client:
             SourceError: The folder is missing, unreadable, or has no images.
             ConnectionLostError: Redis does not answer, or wants another password.
             UsageError: An option is unknown or cannot work with this folder, the job would not
-                fit into Redis, or Redis is too old.
+                fit into memory or on the disk, or Redis is too old.
         """
         if not os.fspath(source):
             raise SourceError("The folder's name is empty; the current directory is '.'.")
@@ -180,7 +180,8 @@ class Client:
         Args:
             folder: The images.
             force: As for ``submit``.
-            notify: Called with each message for the user: the memory needed, the job found.
+            notify: Called with each message for the user: what is needed if little is left, the
+                job found.
             **options: As for ``submit``.
         """
         request, settings = make_request(folder, options), self.settings
@@ -189,7 +190,8 @@ class Client:
         if known and (found := self._find_job(known, notify)):
             return found
         plan = self.plan(folder, request)
-        notify(plan.message)
+        if plan.is_near:
+            notify(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
         job_id, origin = secrets.token_hex(6), Origin(fingerprint, known)
@@ -205,10 +207,11 @@ class Client:
         """Plan a new job, with its batches and the memory it needs, without submitting it.
 
         Raises:
-            UsageError: The job would not fit into Redis, or its batches into one message.
+            UsageError: The job would not fit into memory or on the disk, or its batches into one
+                message.
         """
-        fit_memory, memory = self.settings.fit_memory, self.registry.memory()
-        return make_plan(folder, request, fit_memory, memory, self.is_embedded)
+        disk = find_disk(self.settings) if self.is_embedded else None
+        return make_plan(folder, request, self.settings.fit_memory, self.registry.memory(), disk)
 
     def _find_job(self, job_ids: Iterable[str], notify: Notify) -> Job | None:
         statuses = self._statuses(job_ids)

@@ -7,12 +7,14 @@ exclusively. ``python -m shoal.shared.server.embedded HOME`` is the supervisor.
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -41,6 +43,23 @@ def home_of(settings: Settings) -> Path:
 def server_url(settings: Settings) -> str:
     """Return the URL of the embedded server, whether it is running or not."""
     return f"unix://{socket_path(home_of(settings))}"
+
+
+@dataclass(frozen=True)
+class Disk:
+    """The disk of the embedded server's data: its directory there, and what is free, if known."""
+
+    directory: Path
+    free_bytes: int | None
+
+
+def find_disk(settings: Settings) -> Disk:
+    """Find the disk on which the embedded server keeps its data."""
+    directory = home_of(settings) / "data"
+    try:
+        return Disk(directory, shutil.disk_usage(directory).free)
+    except OSError:
+        return Disk(directory, None)
 
 
 @contextmanager
