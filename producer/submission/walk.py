@@ -9,8 +9,16 @@ EXTENSIONS = (
     | {"tif", "tiff", "bmp", "dib"}
     | {"pbm", "pgm", "ppm", "pnm"}
 )
-# Directories that macOS, Synology and Windows create: they have copies of images at most.
-RUBBISH = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN"})
+# Names of directories that systems and file servers create, of which hidden ones are left out
+# anyway: they have copies and deleted files at most. After a sign that no album begins with, the
+# letters count alone: #recycle, @Recycle and $Recycle.Bin, @Recently-Snapshot, $Trash-1000.
+RUBBISH_SIGNS = ("#", "@", "$", "~")
+RUBBISH_WORDS = (
+    frozenset({"recycle", "recyclebin", "recycler", "recycled", "trash", "trashbox", "tmp"})
+    | {"snapshot", "snapshots", "recentlysnapshot"}  # of Synology, QNAP, NetApp, btrfs
+    | {"eadir", "thumb", "thumbs", "thumbnails", "transcode", "sharebin"}
+)
+RUBBISH_NAMES = frozenset({"__macosx", "lost+found"})
 
 
 @dataclass
@@ -40,7 +48,7 @@ class Walk:
         """Add the files and links of one directory and return its sub-directories."""
         try:
             with os.scandir(directory) as entries:
-                found = [entry for entry in entries if not _is_hidden(entry.name)]
+                found = [entry for entry in entries if not _is_passed_over(entry)]
         except OSError:
             self.unreadable.append(prefix.rstrip("/") or ".")
             return []
@@ -51,7 +59,7 @@ class Walk:
         """Add one entry of a directory; return whether it is a directory that must be listed."""
         # None of these checks costs a system call: the directory has the types of its entries.
         if entry.is_dir(follow_symlinks=False):
-            return entry.name not in RUBBISH
+            return True
         if entry.is_symlink():
             self.links.append(prefix + entry.name)
         else:
@@ -107,6 +115,19 @@ class Walk:
 def sort_by_bytes(paths: list[str]) -> list[str]:
     """Sort paths by their bytes, which no locale changes."""
     return sorted(paths, key=os.fsencode)
+
+
+def _is_passed_over(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is hidden, or a directory that no user made, or a link to one."""
+    if not _is_rubbish(entry.name):
+        return _is_hidden(entry.name)
+    return entry.is_dir(follow_symlinks=False) or entry.is_symlink()
+
+
+def _is_rubbish(name: str) -> bool:
+    if name.startswith(RUBBISH_SIGNS):
+        return "".join(filter(str.isalpha, name.casefold())) in RUBBISH_WORDS
+    return name.casefold() in RUBBISH_NAMES
 
 
 def _is_hidden(name: str) -> bool:

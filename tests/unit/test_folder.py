@@ -54,6 +54,63 @@ def test_hidden_files_and_rubbish_are_left_out(tmp_path: Path) -> None:
     assert folder.skipped == Counter()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@eaDir",
+        "@EADIR",
+        "#recycle",
+        "@Recycle",
+        "$Recycle.Bin",
+        "$RECYCLE.BIN",
+        "#snapshot",
+        "@Recently-Snapshot",
+        "~snapshot",
+        "@Transcode",
+        "@tmp",
+        "#Trash",
+        "$Trash-1000",
+        "__MACOSX",
+        "__macosx",
+        "lost+found",
+        "LOST+FOUND",
+        ".Trash-1000",
+        ".thumbnails",
+    ],
+)
+def test_a_directory_of_the_system_is_no_album_in_any_spelling(tmp_path: Path, name: str) -> None:
+    make_files(tmp_path, "a.jpg", f"{name}/b.jpg", f"trip/{name}/sub/c.jpg", ".kept/d.jpg")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / name).symlink_to(tmp_path / ".kept")
+    folder = read_folder(tmp_path)
+    assert folder.paths == ["a.jpg"]
+    assert (folder.skipped, folder.unreadable) == (Counter(), [])
+    assert read_folder(tmp_path / name).paths == ["b.jpg"], "it was asked for by its own name"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "snapshots",
+        "Recycled art",
+        "trash",
+        "thumbnails",
+        "#1",
+        "@home",
+        "$",
+        "~",
+        "__best__",
+        "#snapshots of Rome",
+        "@eaDirk",
+    ],
+)
+def test_an_album_is_no_directory_of_the_system_because_of_a_word(
+    tmp_path: Path, name: str
+) -> None:
+    make_files(tmp_path, f"{name}/b.jpg")
+    assert read_folder(tmp_path).paths == [f"{name}/b.jpg"]
+
+
 def test_other_files_are_counted_by_extension(tmp_path: Path) -> None:
     make_files(tmp_path, "a.jpg", "b.TXT", "sub/c.txt", "Thumbs.db", "README", "v1.2/notes")
     assert read_folder(tmp_path).skipped == Counter({"txt": 2, "db": 1, "": 2})
