@@ -194,7 +194,7 @@ class Client:
             notify(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
-        job_id, origin = secrets.token_hex(6), Origin(fingerprint, known)
+        job_id, origin = secrets.token_hex(6), Origin(fingerprint, known, folder.left_out)
         # The ledger first: from here on, the sweeper can send whatever was not sent.
         if self.registry.register(job_id, request, plan.batches, lifetimes, origin):
             # Somebody else has submitted the same meanwhile: that job can be found now.

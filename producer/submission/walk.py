@@ -4,11 +4,8 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-EXTENSIONS = (
-    frozenset({"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif"})
-    | {"tif", "tiff", "bmp", "dib"}
-    | {"pbm", "pgm", "ppm", "pnm"}
-)
+from shoal.shared.images.kinds import READ, kind_of
+
 # Names of directories that systems and file servers create, of which hidden ones are left out
 # anyway: they have copies and deleted files at most. After a sign that no album begins with, the
 # letters count alone: #recycle, @Recycle and $Recycle.Bin, @Recently-Snapshot, $Trash-1000.
@@ -33,6 +30,7 @@ class Walk:
     paths: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0  # links to what is listed already
     unreadable: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)  # real paths of directories: no cycles
 
@@ -67,8 +65,8 @@ class Walk:
         return False
 
     def _add_file(self, path: str) -> None:
-        kind = _extension(path)
-        if kind in EXTENSIONS:
+        kind = kind_of(path)
+        if kind in READ:
             self.paths.append(path)
         else:
             self.skipped[kind] += 1
@@ -81,6 +79,7 @@ class Walk:
             for link in links:
                 target = self._target(link)
                 if os.path.isdir(target):  # noqa: PTH112 - Path's raises where a parent is locked
+                    self.repeated += target in self.listed
                     self.list_tree(f"{link}/", target)
                 else:
                     files.append(link)
@@ -90,17 +89,18 @@ class Walk:
         """Add the links to files, except to files that are listed under another path."""
         seen: set[str] = set()
         for link in links:
-            target = self._target(link)
+            target, is_image = self._target(link), kind_of(link) in READ
             present = os.path.exists(target)  # noqa: PTH110 - as above
-            if target in seen or (present and self._is_listed_image(target)):
-                continue
-            seen.add(target)
+            if (is_image and target in seen) or (present and self._is_listed_image(target)):
+                self.repeated += 1
             # A broken link with an image's name is a lost image: listed, it becomes a failure. Any
             # other may have been an album on a disk that is not connected.
-            if present or _extension(link) in EXTENSIONS:
+            elif present or is_image:
                 self._add_file(link)
             else:
                 self.unreadable.append(link)
+            if is_image:
+                seen.add(target)
 
     def _target(self, link: str) -> str:
         """Return the real path behind a link."""
@@ -109,7 +109,7 @@ class Walk:
     def _is_listed_image(self, file: str) -> bool:
         """Return whether the file with this real path is an image in a listed directory."""
         directory, name = os.path.split(file)
-        return directory in self.listed and not _is_hidden(name) and _extension(name) in EXTENSIONS
+        return directory in self.listed and not _is_hidden(name) and kind_of(name) in READ
 
 
 def sort_by_bytes(paths: list[str]) -> list[str]:
@@ -132,9 +132,3 @@ def _is_rubbish(name: str) -> bool:
 
 def _is_hidden(name: str) -> bool:
     return name.startswith(".")
-
-
-def _extension(path: str) -> str:
-    """Return the lower-case extension without its dot; "" if there is none."""
-    _, dot, last = path.rpartition(".")
-    return last.lower() if dot and "/" not in last else ""

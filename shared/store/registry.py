@@ -1,12 +1,12 @@
 """The registry: which jobs there are, which are active, which workers are running."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
 from redis import ResponseError
 
-from shoal.shared.jobs import JobRequest, State
+from shoal.shared.jobs import JobRequest, LeftOut, State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
 from shoal.shared.store.errors import full_is_ours
@@ -30,10 +30,12 @@ class Origin:
         fingerprint: The same for the same images and options; "" if that cannot be told.
         known: Ids of the jobs of this fingerprint in spite of which a new one is wanted; any other
             job of this fingerprint is as good. None: a new one is wanted whatever there is.
+        left_out: What the folder has beside the images.
     """
 
     fingerprint: str = ""
     known: Collection[str] | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 class Registry:
@@ -77,6 +79,7 @@ class Registry:
             "loaded": 0,
             "failed": 0,
             "fingerprint": origin.fingerprint,
+            "left_out": encode(origin.left_out),
             **(asdict(lifetimes) if lifetimes else {}),
         }
         with full_is_ours():
