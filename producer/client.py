@@ -27,9 +27,9 @@ from shoal.shared.errors import (
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect, describe_faults
-from shoal.shared.server.embedded import hold_server
+from shoal.shared.server.embedded import find_disk, hold_server
 from shoal.shared.settings import Settings, read_settings
-from shoal.shared.store import Ledger, Lifetimes, Registry
+from shoal.shared.store import Ledger, Lifetimes, Origin, Registry
 from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Client:
             SourceError: The folder is missing, unreadable, or has no images.
             ConnectionLostError: Redis does not answer, or wants another password.
             UsageError: An option is unknown or cannot work with this folder, the job would not
-                fit into Redis, or Redis is too old.
+                fit into memory or on the disk, or Redis is too old.
         """
         if not os.fspath(source):
             raise SourceError("The folder's name is empty; the current directory is '.'.")
@@ -185,21 +185,26 @@ class Client:
         Args:
             folder: The images.
             force: As for ``submit``.
-            notify: Called with each message for the user: the memory needed, the job found.
+            notify: Called with each message for the user: what is needed if little is left, the
+                job found.
             **options: As for ``submit``.
         """
         request, settings = make_request(folder, options), self.settings
         fingerprint = make_fingerprint(request, folder, settings)
-        if not force and (found := self._find_job(folder, fingerprint, notify)):
+        known = None if force else self.registry.find(fingerprint)
+        if known and (found := self._find_job(known, notify)):
             return found
         self._check_workers(request, notify)
         plan = self.plan(folder, request)
-        notify(plan.message)
+        if plan.is_near:
+            notify(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
-        job_id = secrets.token_hex(6)
+        job_id, origin = secrets.token_hex(6), Origin(fingerprint, known, folder.left_out)
         # The ledger first: from here on, the sweeper can send whatever was not sent.
-        self.registry.register(job_id, request, plan.batches, lifetimes, fingerprint)
+        if self.registry.register(job_id, request, plan.batches, lifetimes, origin):
+            # Somebody else has submitted the same meanwhile: that job can be found now.
+            return self.submit_folder(folder, force=force, notify=notify, **options)
         with suppress(StoreUnavailableError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
@@ -219,14 +224,15 @@ class Client:
         """Plan a new job, with its batches and the memory it needs, without submitting it.
 
         Raises:
-            UsageError: The job would not fit into Redis, or its batches into one message.
+            UsageError: The job would not fit into memory or on the disk, or its batches into one
+                message.
         """
-        fit_memory, memory = self.settings.fit_memory, self.registry.memory()
-        return make_plan(folder, request, fit_memory, memory, self.is_embedded)
+        disk = find_disk(self.settings) if self.is_embedded else None
+        return make_plan(folder, request, self.settings.fit_memory, self.registry.memory(), disk)
 
-    def _find_job(self, folder: Folder, fingerprint: str, notify: Notify) -> Job | None:
-        statuses = self._statuses(self.registry.find(fingerprint))
-        found = find_same_job(statuses, folder, self.registry.now(), notify)
+    def _find_job(self, job_ids: Iterable[str], notify: Notify) -> Job | None:
+        statuses = self._statuses(job_ids)
+        found = find_same_job(statuses, self.registry.now(), notify)
         if found is None:
             return None
         job = self.job(found.job_id)

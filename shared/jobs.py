@@ -3,7 +3,7 @@
 Plain frozen dataclasses: the same objects on the command line, in Python and over HTTP.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -90,6 +90,48 @@ class ImageCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """What a folder has beside the images of a job, as it was submitted.
+
+    Attributes:
+        images: Number of images of kinds that are not read, by extension.
+        files: Number of files that are no images, by extension.
+        links: Number of links to what is listed already.
+        unreadable: Number of directories that could not be listed, and of broken links.
+    """
+
+    images: dict[str, int] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
+    links: int = 0
+    unreadable: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """What is left out, a line for each of the attributes; none for what there is none of."""
+        lines = []
+        if n := sum(self.images.values()):
+            kinds = _show_kinds(self.images)
+            images = f"{n:,} image{'s' * (n > 1)} that Shoal cannot read"
+            lines.append(f"{images}: {kinds} (convert them to JPEG, PNG or TIFF)")
+        if n := sum(self.files.values()):
+            lines.append(f"{n:,} other file{'s' * (n > 1)}: {_show_kinds(self.files)}")
+        if n := self.links:
+            lines.append(f"{n:,} link{'s' * (n > 1)} to what is listed already")
+        if n := self.unreadable:
+            lines.append(f"directories or links that cannot be read: {n:,}")
+        return lines
+
+    @property
+    def line(self) -> str:
+        """All of it in one line; "" if nothing is left out."""
+        return f"Left out: {'; '.join(self.lines)}." if self.lines else ""
+
+
+def _show_kinds(kinds: dict[str, int]) -> str:
+    return ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The status of a job. Times are in seconds since 1970 (UTC)."""
 
@@ -105,3 +147,4 @@ class Status:
     expires_at: float | None
     error: str | None
     request: JobRequest
+    left_out: LeftOut = field(default_factory=LeftOut)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -80,11 +81,8 @@ def warn_if_idle(client: "Client") -> None:
 
 def print_left_out(folder: Folder) -> None:
     """Print to standard error which files of a folder are left out."""
-    if folder.skipped:
-        kinds = ", ".join(f"{n:,} {ext or 'other'}" for ext, n in folder.skipped.most_common(5))
-        click.echo(
-            f"Left out {folder.skipped.total():,} files that are not images: {kinds}", err=True
-        )
+    for line in replace(folder.left_out, unreadable=0).lines:
+        click.echo(f"Left out {line}", err=True)
     for path in folder.unreadable[:5]:
         click.echo(f"Cannot be read: {folder.source / path}", err=True)
     if len(folder.unreadable) > 5:

@@ -5,8 +5,15 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoal.producer.submission.walk import EXTENSIONS, Walk, sort_by_bytes
+from shoal.producer.submission.walk import Walk, sort_by_bytes
 from shoal.shared.errors import SourceError
+from shoal.shared.images.kinds import READ, UNREAD
+from shoal.shared.jobs import LeftOut
+
+# Kinds of files that are no images, of which a folder can have any number, while a job is to keep
+# few; and what all the others are called, and files without one.
+MOST_KINDS = 50
+OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -17,15 +24,29 @@ class Folder:
         source: Absolute path of the folder, links resolved.
         paths: Paths of the images, relative to ``source``, sorted by their bytes; bytes that are
             not UTF-8 are surrogates, as ``os.fsdecode`` makes them.
-        skipped: Files that are not images, by lower-case extension without its dot.
+        skipped: Files of kinds that are not read, by lower-case extension without its dot.
         unreadable: Directories that could not be listed and broken links, relative to
             ``source``: images may be missing.
+        repeated: Number of links to what is listed already.
     """
 
     source: Path
     paths: list[str]
     skipped: Counter[str]
     unreadable: list[str]
+    repeated: int = 0
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What the folder has beside the images, by kind the most common first."""
+        commonest = sorted(self.skipped.items(), key=lambda item: (-item[1], item[0]))
+        images = {kind: n for kind, n in commonest if kind in UNREAD}
+        others = [(kind, n) for kind, n in commonest if kind not in UNREAD]
+        files = Counter({kind: n for kind, n in others[:MOST_KINDS] if kind})
+        if rest := sum(n for _, n in others) - files.total():
+            files[OTHER] += rest
+        unreadable = len(self.unreadable)
+        return LeftOut(images=images, files=files, links=self.repeated, unreadable=unreadable)
 
 
 def read_folder(source: Path) -> Folder:
@@ -41,7 +62,8 @@ def read_folder(source: Path) -> Folder:
     walk = Walk(os.fspath(root))
     walk.list_tree("", walk.root)
     walk.follow_links()
-    folder = Folder(root, sort_by_bytes(walk.paths), walk.skipped, sort_by_bytes(walk.unreadable))
+    paths, unreadable = sort_by_bytes(walk.paths), sort_by_bytes(walk.unreadable)
+    folder = Folder(root, paths, walk.skipped, unreadable, walk.repeated)
     _check_has_images(folder)
     return folder
 
@@ -84,17 +106,6 @@ def _check_has_images(folder: Folder) -> None:
     """Raise SourceError if there is no image; the message says what the folder has instead."""
     if folder.paths:
         return
-    seen = [f"no images in {folder.source}", describe_skipped(folder.skipped)]
-    if folder.unreadable:
-        seen.append(f"unreadable directories or links: {len(folder.unreadable):,}")
-    kinds = " ".join(f".{kind}" for kind in sorted(EXTENSIONS))
+    seen = [f"no images in {folder.source}", *folder.left_out.lines]
+    kinds = " ".join(f".{kind}" for kind in sorted(READ))
     raise SourceError(f"{'; '.join(seen)}; give a folder with images: {kinds}")
-
-
-def describe_skipped(skipped: Counter[str], n_kinds: int = 5) -> str:
-    """Say which files were skipped, by the ``n_kinds`` most common extensions."""
-    commonest = sorted(skipped.items(), key=lambda item: (-item[1], item[0]))
-    kinds = [f"{n:,} {f'.{kind}' if kind else 'without extension'}" for kind, n in commonest]
-    if len(kinds) > n_kinds:
-        kinds[n_kinds:] = [f"{len(kinds) - n_kinds} more extensions"]
-    return f"other files: {skipped.total():,}" + (f" ({', '.join(kinds)})" if kinds else "")

@@ -8,6 +8,7 @@ from shoal.producer.submission.batches import choose_batch_size, measure_image_b
 from shoal.producer.submission.estimate import Estimate, estimate_memory
 from shoal.producer.submission.folder import Folder
 from shoal.shared.jobs import JobRequest
+from shoal.shared.server.embedded import Disk
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class Plan:
     Attributes:
         batches: Paths of each batch.
         estimate: Memory that the job needs.
-        message: The estimate in a line for the user, with the memory that is free.
+        message: The estimate in a line for the user, with what is free.
+        is_near: Whether so little is free that the user should know.
     """
 
     batches: list[list[str]]
     estimate: Estimate
     message: str
+    is_near: bool
 
 
 def make_plan(
@@ -30,7 +33,7 @@ def make_plan(
     request: JobRequest,
     fit_memory: int,
     memory: Mapping[str, int | str],
-    is_embedded: bool,
+    disk: Disk | None,
 ) -> Plan:
     """Plan the batches and the memory of a job.
 
@@ -39,12 +42,14 @@ def make_plan(
         request: The job's options.
         fit_memory: The setting of this name, in bytes.
         memory: Redis's ``INFO memory``.
-        is_embedded: Whether the server is the embedded one.
+        disk: That of the embedded server; None for another Redis.
 
     Raises:
-        UsageError: The job would not fit into Redis, or its batches into one message.
+        UsageError: The job would not fit into memory or on the disk, or its batches into one
+            message.
     """
     size = choose_batch_size(request, len(folder.paths), measure_image_bytes(folder))
     batches = split_batches(folder.paths, size, tapered=request.batch_size is None)
     estimate = estimate_memory(request, batches, fit_memory, memory)
-    return Plan(batches, estimate, admit(estimate, memory, is_embedded))
+    admission = admit(estimate, memory, disk)
+    return Plan(batches, estimate, admission.message, admission.is_near)

@@ -4,13 +4,18 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-EXTENSIONS = (
-    frozenset({"jpg", "jpeg", "jpe", "jfif", "png", "webp", "avif", "gif"})
-    | {"tif", "tiff", "bmp", "dib"}
-    | {"pbm", "pgm", "ppm", "pnm"}
+from shoal.shared.images.kinds import READ, kind_of
+
+# Names of directories that systems and file servers create, of which hidden ones are left out
+# anyway: they have copies and deleted files at most. After a sign that no album begins with, the
+# letters count alone: #recycle, @Recycle and $Recycle.Bin, @Recently-Snapshot, $Trash-1000.
+RUBBISH_SIGNS = ("#", "@", "$", "~")
+RUBBISH_WORDS = (
+    frozenset({"recycle", "recyclebin", "recycler", "recycled", "trash", "trashbox", "tmp"})
+    | {"snapshot", "snapshots", "recentlysnapshot"}  # of Synology, QNAP, NetApp, btrfs
+    | {"eadir", "thumb", "thumbs", "thumbnails", "transcode", "sharebin"}
 )
-# Directories that macOS, Synology and Windows create: they have copies of images at most.
-RUBBISH = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN"})
+RUBBISH_NAMES = frozenset({"__macosx", "lost+found"})
 
 
 @dataclass
@@ -25,6 +30,7 @@ class Walk:
     paths: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0  # links to what is listed already
     unreadable: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)  # real paths of directories: no cycles
 
@@ -40,7 +46,7 @@ class Walk:
         """Add the files and links of one directory and return its sub-directories."""
         try:
             with os.scandir(directory) as entries:
-                found = [entry for entry in entries if not _is_hidden(entry.name)]
+                found = [entry for entry in entries if not _is_passed_over(entry)]
         except OSError:
             self.unreadable.append(prefix.rstrip("/") or ".")
             return []
@@ -51,7 +57,7 @@ class Walk:
         """Add one entry of a directory; return whether it is a directory that must be listed."""
         # None of these checks costs a system call: the directory has the types of its entries.
         if entry.is_dir(follow_symlinks=False):
-            return entry.name not in RUBBISH
+            return True
         if entry.is_symlink():
             self.links.append(prefix + entry.name)
         else:
@@ -59,8 +65,8 @@ class Walk:
         return False
 
     def _add_file(self, path: str) -> None:
-        kind = _extension(path)
-        if kind in EXTENSIONS:
+        kind = kind_of(path)
+        if kind in READ:
             self.paths.append(path)
         else:
             self.skipped[kind] += 1
@@ -73,6 +79,7 @@ class Walk:
             for link in links:
                 target = self._target(link)
                 if os.path.isdir(target):  # noqa: PTH112 - Path's raises where a parent is locked
+                    self.repeated += target in self.listed
                     self.list_tree(f"{link}/", target)
                 else:
                     files.append(link)
@@ -82,17 +89,18 @@ class Walk:
         """Add the links to files, except to files that are listed under another path."""
         seen: set[str] = set()
         for link in links:
-            target = self._target(link)
+            target, is_image = self._target(link), kind_of(link) in READ
             present = os.path.exists(target)  # noqa: PTH110 - as above
-            if target in seen or (present and self._is_listed_image(target)):
-                continue
-            seen.add(target)
+            if (is_image and target in seen) or (present and self._is_listed_image(target)):
+                self.repeated += 1
             # A broken link with an image's name is a lost image: listed, it becomes a failure. Any
             # other may have been an album on a disk that is not connected.
-            if present or _extension(link) in EXTENSIONS:
+            elif present or is_image:
                 self._add_file(link)
             else:
                 self.unreadable.append(link)
+            if is_image:
+                seen.add(target)
 
     def _target(self, link: str) -> str:
         """Return the real path behind a link."""
@@ -101,7 +109,7 @@ class Walk:
     def _is_listed_image(self, file: str) -> bool:
         """Return whether the file with this real path is an image in a listed directory."""
         directory, name = os.path.split(file)
-        return directory in self.listed and not _is_hidden(name) and _extension(name) in EXTENSIONS
+        return directory in self.listed and not _is_hidden(name) and kind_of(name) in READ
 
 
 def sort_by_bytes(paths: list[str]) -> list[str]:
@@ -109,11 +117,18 @@ def sort_by_bytes(paths: list[str]) -> list[str]:
     return sorted(paths, key=os.fsencode)
 
 
+def _is_passed_over(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is hidden, or a directory that no user made, or a link to one."""
+    if not _is_rubbish(entry.name):
+        return _is_hidden(entry.name)
+    return entry.is_dir(follow_symlinks=False) or entry.is_symlink()
+
+
+def _is_rubbish(name: str) -> bool:
+    if name.startswith(RUBBISH_SIGNS):
+        return "".join(filter(str.isalpha, name.casefold())) in RUBBISH_WORDS
+    return name.casefold() in RUBBISH_NAMES
+
+
 def _is_hidden(name: str) -> bool:
     return name.startswith(".")
-
-
-def _extension(path: str) -> str:
-    """Return the lower-case extension without its dot; "" if there is none."""
-    _, dot, last = path.rpartition(".")
-    return last.lower() if dot and "/" not in last else ""

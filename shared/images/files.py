@@ -130,7 +130,12 @@ def is_bare(folder: StrPath) -> bool:
         with os.scandir(folder) as entries:
             return next(entries, None) is None
     except OSError as error:
-        return OPEN_REASONS.get(error.errno or 0) is FailureReason.MISSING
+        return is_missing(error)
+
+
+def is_missing(error: OSError) -> bool:
+    """Return whether an error says that there is no such file, or that its link leads nowhere."""
+    return OPEN_REASONS.get(error.errno or 0) is FailureReason.MISSING
 
 
 def digest_content(content: bytes) -> int:

@@ -8,7 +8,7 @@ progress, ``results`` holds what its stages store, and ``expiry`` lets all of th
 from shoal.shared.store.batches import Commit
 from shoal.shared.store.expiry import Expiry, Lifetimes
 from shoal.shared.store.ledger import Lease, Ledger
-from shoal.shared.store.registry import Registry
+from shoal.shared.store.registry import Origin, Registry
 from shoal.shared.store.results import Results
 from shoal.shared.store.sessions import EndedSessions
 from shoal.shared.store.tally import Tally
@@ -20,6 +20,7 @@ __all__ = [
     "Lease",
     "Ledger",
     "Lifetimes",
+    "Origin",
     "Registry",
     "Results",
     "Tally",

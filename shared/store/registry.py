@@ -1,12 +1,12 @@
 """The registry: which jobs there are, which are active, which workers are running."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import cast
 
 from redis import ResponseError
 
-from shoal.shared.jobs import JobRequest, State
+from shoal.shared.jobs import JobRequest, LeftOut, State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
 from shoal.shared.store.expiry import Lifetimes
@@ -23,6 +23,22 @@ MANIFEST_CHUNK = 256
 FORGOTTEN_SECONDS = 86_400
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The submission that a job comes from.
+
+    Attributes:
+        fingerprint: The same for the same images and options; "" if that cannot be told.
+        known: Ids of the jobs of this fingerprint in spite of which a new one is wanted; any other
+            job of this fingerprint is as good. None: a new one is wanted whatever there is.
+        left_out: What the folder has beside the images.
+    """
+
+    fingerprint: str = ""
+    known: Collection[str] | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
 class Registry:
     """All jobs of one Redis."""
 
@@ -35,8 +51,8 @@ class Registry:
         request: JobRequest,
         batches: Sequence[Sequence[str]],
         lifetimes: Lifetimes | None = None,
-        fingerprint: str = "",
-    ) -> None:
+        origin: Origin | None = None,
+    ) -> str | None:
         """Register a job, with a manifest from which every batch can be sent again.
 
         The job appears in one step, once its manifest is complete.
@@ -46,22 +62,16 @@ class Registry:
             request: What is asked for.
             batches: Paths of each batch, relative to the source.
             lifetimes: How long to keep what the job stores; None: as set where the job ends.
-            fingerprint: The same for the same images and options: see ``find``.
+            origin: The submission that it comes from.
+
+        Returns:
+            None; or the id of a job with the same origin that the submitter does not know. Then
+            this one was not registered.
 
         Raises:
             StoreUnavailableError: Redis refuses for now, as where it has no memory left.
         """
-        self._write_manifest(JobKeys(job_id), batches)
-        notes = {"fingerprint": fingerprint, **(asdict(lifetimes) if lifetimes else {})}
-        self._write_job(JobKeys(job_id), request, batches, notes)
-
-    def _write_job(
-        self,
-        job: JobKeys,
-        request: JobRequest,
-        batches: Sequence[Sequence[str]],
-        notes: Mapping[str, str | float],
-    ) -> None:
+        job, origin = JobKeys(job_id), origin or Origin()
         fields = {
             "state": State.QUEUED.value,
             "request": encode(request),
@@ -69,16 +79,23 @@ class Registry:
             "batches": len(batches),
             "loaded": 0,
             "failed": 0,
-            "created_at": (now := self.now()),
-            "active_at": now,
-            **notes,
+            "fingerprint": origin.fingerprint,
+            "left_out": encode(origin.left_out),
+            **(asdict(lifetimes) if lifetimes else {}),
         }
-        with self.client.pipeline(transaction=True) as pipe:
-            pipe.persist(job.manifest)
-            pipe.hset(job.job, mapping=fields)
-            pipe.zadd(keys.JOBS, {job.job_id: now})
-            pipe.zadd(keys.ACTIVE, {job.job_id: now})
-            pipe.execute()
+        self._write_manifest(job, batches)
+        other = self._write_job(job, fields, origin)
+        return other.decode() if other else None
+
+    def _write_job(
+        self, job: JobKeys, fields: Mapping[str, str | bytes | float], origin: Origin
+    ) -> bytes | None:
+        claimed = origin.fingerprint if origin.known is not None else ""
+        known = origin.known or ()
+        flat = (x for pair in fields.items() for x in pair)
+        written = [job.job, job.manifest, keys.JOBS, keys.ACTIVE]
+        arguments = (job.job_id, JobKeys("%s").job, claimed, len(known), *known, *flat)
+        return cast(bytes | None, scripts.run(self.client, "register", written, *arguments))
 
     def _write_manifest(self, job: JobKeys, batches: Sequence[Sequence[str]]) -> None:
         for start in range(0, len(batches), MANIFEST_CHUNK):
@@ -95,7 +112,12 @@ class Registry:
         return [raw.decode() for raw in found]
 
     def find(self, fingerprint: str) -> list[str]:
-        """Return the ids of the jobs with this fingerprint, newest first, in one round trip."""
+        """Return the ids of the jobs with this fingerprint, newest first, in one round trip.
+
+        None of them has "", which stands for what cannot be told.
+        """
+        if not fingerprint:
+            return []
         job_ids = self.jobs()
         with self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shoal.shared.jobs import ImageCounts, JobRequest, State, Status, Wave
+from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, State, Status, Wave
 from shoal.shared.wire import decode
 
 # Where each state begins; loading takes over 80 % of the time of most jobs.
@@ -43,6 +43,7 @@ def _read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
         expires_at=_optional_time(fields, "expires_at"),
         error=fields.get("error"),
         request=decode(fields["request"], JobRequest),
+        left_out=decode(fields.get("left_out", "{}"), LeftOut),
     )
 
 

@@ -76,7 +76,7 @@ def submit(window: Window, address: str, folder: Path) -> Locator:
     page.get_by_label("Run again").check()
     expect(page.get_by_role("button", name="Submit")).to_be_disabled()
     page.get_by_role("button", name="Estimate").click()
-    expect(page.get_by_text("in Redis")).to_be_visible()
+    expect(page.get_by_text("for the fit")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/*")
     # Gone if anything loads the page anew.

@@ -1,14 +1,21 @@
 """The estimate of a job, tied to what its fit and its store then have."""
 
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shoal import Client
 from shoal.producer.submission.estimate import _batch_values, estimate_fit
+from shoal.producer.submission.folder import read_folder
+from shoal.shared.errors import UsageError
 from shoal.shared.recipe.fit import FitSize
+from shoal.shared.server.embedded import find_disk
+from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger, Results
 from shoal.worker.model.components import ScaledRows
 from shoal.worker.model.model import Model
@@ -78,3 +85,42 @@ def test_a_batch_has_the_bytes_that_were_estimated(
         strict=True,
     ):
         assert [len(value) for value in values] == _batch_values(ledger.request, 100)
+
+
+@pytest.fixture
+def embedded(server_directory: Path) -> Iterator[Client]:
+    """A client with a server of its own."""
+    home = Path(tempfile.mkdtemp(dir=server_directory))
+    with Client(settings=Settings(home=home), start_workers=False) as embedded:
+        yield embedded
+
+
+def test_the_disk_that_is_looked_at_is_that_of_the_embedded_servers_file(embedded: Client) -> None:
+    disk = find_disk(embedded.settings)
+    assert str(disk.directory) == embedded.redis.config_get("dir")["dir"]
+    assert disk.free_bytes is not None
+    assert abs(disk.free_bytes - shutil.disk_usage(disk.directory).free) < 2**30
+    missing = Settings(home=Path("/nowhere"))
+    assert find_disk(missing).free_bytes is None
+
+
+@pytest.mark.parametrize(("gigabytes", "is_told"), [(0.001, None), (0.01, True), (1, False)])
+def test_a_job_for_the_embedded_server_is_told_of_a_disk_that_is_nearly_full(
+    embedded: Client,
+    digits: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gigabytes: float,
+    is_told: bool | None,
+) -> None:
+    usage = shutil.disk_usage(digits)._replace(free=int(gigabytes * 2**30))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    folder, told = read_folder(digits), list[str]()
+    data = f"{embedded.settings.home}/data"
+    if is_told is None:
+        with pytest.raises(UsageError, match=f"{data} has 1.0 MB left: make room there"):
+            embedded.submit_folder(folder, notify=told.append)
+        assert list(embedded.jobs()) == []
+    else:
+        embedded.submit_folder(folder, notify=told.append)
+        assert len(list(embedded.jobs())) == 1
+    assert [data in line for line in told] == [True] * bool(is_told)

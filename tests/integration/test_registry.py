@@ -5,7 +5,7 @@ from polling import wait_until
 
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import JobRequest, State, Wave
-from shoal.shared.store import Ledger, Registry, Results
+from shoal.shared.store import Ledger, Registry, Results, scripts
 from shoal.shared.store import registry as registry_module
 from shoal.shared.store.keys import JobKeys
 
@@ -37,13 +37,14 @@ class ProducerDiedError(Exception):
 
 
 def test_what_a_producer_wrote_before_it_died_is_invisible_and_expires(redis, monkeypatch):
-    def die(self):
+    def die(*arguments):
         raise ProducerDiedError
 
-    monkeypatch.setattr(Registry, "now", die)  # after the manifest, before the job
+    monkeypatch.setattr(scripts, "run", die)  # after the manifest, before the job
     registry = Registry(redis)
     with pytest.raises(ProducerDiedError):
         registry.register("half", JobRequest(source="/"), [["a.png"]])
+    monkeypatch.undo()
     assert list(registry.jobs()) == registry.active_jobs() == []
     assert redis.keys("*") == [JobKeys("half").manifest.encode()]
     assert 0 < redis.ttl(JobKeys("half").manifest) <= registry_module.UNREGISTERED_SECONDS

@@ -1,5 +1,7 @@
 """What a job needs is worked out before it begins, and what cannot fit is refused."""
 
+from pathlib import Path
+
 import pytest
 
 from shoal.producer.submission.admission import admit, show_bytes
@@ -7,6 +9,7 @@ from shoal.producer.submission.batches import split_batches
 from shoal.producer.submission.estimate import Estimate, allocated, estimate_memory
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest
+from shoal.shared.server.embedded import Disk
 
 GIGABYTE = 2**30
 NEEDS = Estimate(redis_bytes=3 * GIGABYTE, fit_bytes=GIGABYTE)
@@ -56,6 +59,10 @@ def test_the_fit_grows_with_the_images_up_to_its_limit():
     assert huge == estimate(200, fit_memory=50_000_000).fit_bytes
 
 
+def disk(free_bytes: int | None = 2**40) -> Disk:
+    return Disk(Path("/home/me/shoal/data"), free_bytes)
+
+
 @pytest.mark.parametrize(
     ("memory", "free"),
     [
@@ -65,16 +72,35 @@ def test_the_fit_grows_with_the_images_up_to_its_limit():
     ],
 )
 def test_what_fits_is_told_in_a_line(memory, free):
-    told = admit(NEEDS, memory, is_embedded=False)
-    assert told == (
+    assert admit(NEEDS, memory, None).message == (
         f"The job needs about 3.0 GB in Redis and 1.0 GB for the fit; Redis has {free} left."
     )
+
+
+def test_with_the_embedded_server_the_line_tells_of_this_machine_and_its_disk():
+    memory = {"used_memory": GIGABYTE, "total_system_memory": 2**35}
+    assert admit(NEEDS, memory, disk()).message == (
+        "The job needs about 3.0 GB in the embedded server and 1.0 GB for the fit; this machine's"
+        " memory has 31.0 GB left; the disk of /home/me/shoal/data has 1024.0 GB left."
+    )
+
+
+@pytest.mark.parametrize(
+    ("memory_gigabytes", "disk_gigabytes", "is_near"),
+    [(8, 6, False), (7.9, 6, True), (8, 5.9, True), (4, 3, True), (100, None, False)],
+)
+def test_only_a_job_that_takes_more_than_half_of_what_is_left_is_near_a_limit(
+    memory_gigabytes, disk_gigabytes, is_near
+):
+    memory = {"used_memory": 0, "total_system_memory": int(memory_gigabytes * GIGABYTE)}
+    free = disk_gigabytes and int(disk_gigabytes * GIGABYTE)
+    assert admit(NEEDS, memory, disk(free)).is_near is is_near
 
 
 def test_a_redis_with_too_low_a_limit_names_the_remedies():
     memory = {"used_memory": GIGABYTE, "maxmemory": 2 * GIGABYTE, "total_system_memory": 2**35}
     with pytest.raises(UsageError) as refused:
-        admit(NEEDS, memory, is_embedded=False)
+        admit(NEEDS, memory, None)
     for part in (
         "needs about 3.0 GB in Redis",
         "Redis has 1.0 GB left",
@@ -89,24 +115,39 @@ def test_a_redis_with_too_low_a_limit_names_the_remedies():
 def test_without_a_limit_the_machine_is_one():
     memory = {"used_memory": GIGABYTE, "maxmemory": 0, "total_system_memory": 3 * GIGABYTE}
     with pytest.raises(UsageError, match=r"2\.0 GB left: use a smaller --image-size"):
-        admit(NEEDS, memory, is_embedded=False)
+        admit(NEEDS, memory, None)
 
 
 def test_an_embedded_fit_takes_its_memory_from_the_same_machine():
     memory = {"used_memory": 0, "total_system_memory": int(3.5 * GIGABYTE)}
-    assert admit(NEEDS, memory, is_embedded=False)
+    assert admit(NEEDS, memory, None)
     with pytest.raises(UsageError, match="lower SHOAL_FIT_MEMORY"):
-        admit(NEEDS, memory, is_embedded=True)
+        admit(NEEDS, memory, disk())
+
+
+def test_a_disk_without_room_for_the_embedded_servers_data_names_its_directory_and_remedies():
+    memory = {"used_memory": 0, "total_system_memory": 100 * GIGABYTE}
+    assert admit(NEEDS, memory, disk(3 * GIGABYTE))
+    with pytest.raises(UsageError) as refused:
+        admit(NEEDS, memory, disk(2 * GIGABYTE))
+    for part in (
+        "the disk of /home/me/shoal/data has 2.0 GB left: make room there",
+        "SHOAL_HOME",
+        "--image-size",
+    ):
+        assert part in str(refused.value)
 
 
 @pytest.mark.parametrize("memory", [{}, {"used_memory": 1}, {"maxmemory": 1}])
-def test_a_redis_that_hides_its_memory_refuses_nothing(memory):
-    assert admit(NEEDS, memory, is_embedded=True).endswith("1.0 GB for the fit.")
+def test_a_server_that_hides_its_memory_and_its_disk_refuses_nothing(memory):
+    admission = admit(NEEDS, memory, disk(None))
+    assert admission.message.endswith("1.0 GB for the fit.")
+    assert not admission.is_near
 
 
 def test_buffers_that_do_not_count_are_not_counted():
     memory = {"used_memory": GIGABYTE, "maxmemory": 4 * GIGABYTE}
-    assert admit(NEEDS, {**memory, "mem_not_counted_for_evict": GIGABYTE}, is_embedded=False)
+    assert admit(NEEDS, {**memory, "mem_not_counted_for_evict": GIGABYTE}, None)
 
 
 def test_bytes_are_shown_in_a_fitting_unit():

@@ -125,10 +125,13 @@ def test_jobs_are_a_line_each_or_a_json_array(capsys):
 
 def test_what_is_left_out_of_a_folder_is_said(capsys):
     unreadable = [f"locked{n}" for n in range(7)]
-    print_left_out(Folder(Path("/p"), ["a.png"], Counter({"txt": 1200, "": 1}), unreadable))
+    skipped = Counter({"txt": 1200, "": 1, "heic": 2})
+    print_left_out(Folder(Path("/p"), ["a.png"], skipped, unreadable, 3))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "Left out 1,201 files that are not images: 1,200 txt, 1 other"
-    assert lines[1] == "Cannot be read: /p/locked0"
+    assert lines[0].startswith("Left out 2 images that Shoal cannot read: 2 heic (convert them to")
+    assert lines[1] == "Left out 1,201 other files: 1,200 txt, 1 other"
+    assert lines[2] == "Left out 3 links to what is listed already"
+    assert lines[3] == "Cannot be read: /p/locked0"
     assert lines[-1] == "… and 2 more"
 
 

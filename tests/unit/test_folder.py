@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from shoal.producer.submission.folder import describe_skipped, read_folder
-from shoal.producer.submission.walk import EXTENSIONS
+from shoal.producer.submission.folder import read_folder
 from shoal.shared.errors import SourceError
+from shoal.shared.images.kinds import READ
+from shoal.shared.jobs import LeftOut
 
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 
@@ -24,7 +25,7 @@ def test_images_of_all_sub_directories_are_found(tmp_path: Path) -> None:
     assert read_folder(tmp_path).paths == ["a.jpg", "sub/b.png", "sub/deeper/c.webp"]
 
 
-@pytest.mark.parametrize("kind", sorted(EXTENSIONS))
+@pytest.mark.parametrize("kind", sorted(READ))
 def test_extension_counts_in_either_case(tmp_path: Path, kind: str) -> None:
     make_files(tmp_path, f"lower.{kind}", f"UPPER.{kind.upper()}")
     assert read_folder(tmp_path).paths == [f"UPPER.{kind.upper()}", f"lower.{kind}"]
@@ -52,6 +53,63 @@ def test_hidden_files_and_rubbish_are_left_out(tmp_path: Path) -> None:
     folder = read_folder(tmp_path)
     assert folder.paths == ["a.jpg"]
     assert folder.skipped == Counter()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@eaDir",
+        "@EADIR",
+        "#recycle",
+        "@Recycle",
+        "$Recycle.Bin",
+        "$RECYCLE.BIN",
+        "#snapshot",
+        "@Recently-Snapshot",
+        "~snapshot",
+        "@Transcode",
+        "@tmp",
+        "#Trash",
+        "$Trash-1000",
+        "__MACOSX",
+        "__macosx",
+        "lost+found",
+        "LOST+FOUND",
+        ".Trash-1000",
+        ".thumbnails",
+    ],
+)
+def test_a_directory_of_the_system_is_no_album_in_any_spelling(tmp_path: Path, name: str) -> None:
+    make_files(tmp_path, "a.jpg", f"{name}/b.jpg", f"trip/{name}/sub/c.jpg", ".kept/d.jpg")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / name).symlink_to(tmp_path / ".kept")
+    folder = read_folder(tmp_path)
+    assert folder.paths == ["a.jpg"]
+    assert (folder.skipped, folder.unreadable) == (Counter(), [])
+    assert read_folder(tmp_path / name).paths == ["b.jpg"], "it was asked for by its own name"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "snapshots",
+        "Recycled art",
+        "trash",
+        "thumbnails",
+        "#1",
+        "@home",
+        "$",
+        "~",
+        "__best__",
+        "#snapshots of Rome",
+        "@eaDirk",
+    ],
+)
+def test_an_album_is_no_directory_of_the_system_because_of_a_word(
+    tmp_path: Path, name: str
+) -> None:
+    make_files(tmp_path, f"{name}/b.jpg")
+    assert read_folder(tmp_path).paths == [f"{name}/b.jpg"]
 
 
 def test_other_files_are_counted_by_extension(tmp_path: Path) -> None:
@@ -183,17 +241,34 @@ def test_link_loop_instead_of_a_folder_is_told(tmp_path: Path) -> None:
 
 def test_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
     make_files(tmp_path, "a.heic", "b.HEIC", "c.mov")
-    with pytest.raises(SourceError, match=r"other files: 3 \(2 \.heic, 1 \.mov\); .* \.jpg"):
+    with pytest.raises(
+        SourceError,
+        match=r"2 images that Shoal cannot read: 2 heic \(convert them to JPEG, PNG or TIFF\);"
+        r" 1 other file: 1 mov; .* \.jpg",
+    ):
         read_folder(tmp_path)
 
 
 def test_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no images in .*; other files: 0;"):
+    with pytest.raises(SourceError, match=r"no images in .*; give a folder with images"):
         read_folder(tmp_path)
 
 
-def test_only_the_commonest_extensions_are_named() -> None:
-    skipped = Counter({"": 5, "a": 4, "b": 3, "c": 2, "d": 1, "e": 1, "f": 1})
-    assert describe_skipped(skipped) == (
-        "other files: 17 (5 without extension, 4 .a, 3 .b, 2 .c, 1 .d, 2 more extensions)"
-    )
+def test_links_to_what_is_listed_already_are_counted(tmp_path: Path) -> None:
+    outside = make_files(tmp_path / "outside", "object-5f3a", "notes.txt")
+    inside = make_files(tmp_path / "inside", "own.jpg", "trip/b.jpg", "c.txt")
+    (inside / "again.jpg").symlink_to("own.jpg")
+    (inside / "best").symlink_to("trip")
+    for name in ("x.jpg", "y.jpg", "w.txt"):
+        (inside / name).symlink_to(outside / "object-5f3a")
+    (inside / "n.txt").symlink_to(outside / "notes.txt")
+    folder = read_folder(inside)
+    assert folder.paths == ["own.jpg", "trip/b.jpg", "x.jpg"]
+    assert folder.left_out == LeftOut(files={"txt": 3}, links=3)
+
+
+def test_images_that_cannot_be_read_are_told_from_files_that_are_none(tmp_path: Path) -> None:
+    make_files(tmp_path, "a.jpg", "b.HEIC", "c.heic", "d.NEF", "e.txt", "Thumbs.db")
+    (tmp_path / "album").symlink_to("/mnt/disk-that-is-not-there/album")
+    expected = LeftOut(images={"heic": 2, "nef": 1}, files={"db": 1, "txt": 1}, unreadable=1)
+    assert read_folder(tmp_path).left_out == expected

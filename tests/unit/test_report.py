@@ -31,7 +31,7 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import ImageCounts, JobRequest, State
+from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, State
 from shoal.shared.palette import MAX_NAMED
 from shoal.worker.images.thumbnails import make_sheet
 
@@ -121,6 +121,13 @@ def test_it_tells_images_clusters_and_failures(report):
     assert "<h1>1,500 images in 2 clusters</h1>" in report
     assert "1,400 images · 93 %" in report
     assert "2 images could not be used." in report
+
+
+def test_it_tells_what_the_folder_has_beside_the_images(report):
+    assert "Left out" not in report
+    left_out = LeftOut(images={"heic": 2, "nef": 1}, links=1)
+    told = render_report(replace(CONTENTS, status=replace(STATUS, left_out=left_out))).decode()
+    assert f"<p>{left_out.line}</p>" in told
 
 
 def test_it_asks_for_nothing_from_outside(report):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.shared.jobs import ImageCounts, JobRequest, State
+from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, State
 from shoal.shared.store import status as statuses
 from shoal.shared.wire import encode
 
@@ -40,6 +40,12 @@ def test_a_queued_job_has_nothing_but_its_request():
     assert (status.progress, status.images_per_second, status.eta_seconds) == (0, None, None)
     assert (status.started_at, status.finished_at, status.expires_at) == (None, None, None)
     assert status.error is None
+    assert status.left_out == LeftOut(), "as of a job of an earlier version"
+
+
+def test_a_status_has_what_its_folder_has_beside_the_images():
+    left_out = LeftOut(images={"heic": 2}, links=1)
+    assert make_status(make_fields("queued", left_out=encode(left_out))).left_out == left_out
 
 
 @pytest.mark.parametrize(

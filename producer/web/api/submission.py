@@ -52,17 +52,19 @@ class Preview:
 
     Attributes:
         images: Number of images.
-        skipped: Number of files that are not images.
+        skipped: Number of files of kinds that are not read.
         unreadable: Number of directories that could not be listed, and of broken links.
+        left_out: What is left out, in a line for the user; empty if nothing is.
         redis_bytes: Memory needed in Redis.
         fit_bytes: Memory needed by the process that fits.
-        message: Both in a line for the user, with the memory that is free.
+        message: Both in a line for the user, with what is free.
         request: The options as the job would have them.
     """
 
     images: int
     skipped: int
     unreadable: int
+    left_out: str
     redis_bytes: int
     fit_bytes: int
     message: str
@@ -83,6 +85,7 @@ def preview(site: Site, submission: Submission) -> Preview:
         images=len(folder.paths),
         skipped=folder.skipped.total(),
         unreadable=len(folder.unreadable),
+        left_out=folder.left_out.line,
         redis_bytes=plan.estimate.redis_bytes,
         fit_bytes=plan.estimate.fit_bytes,
         message=plan.message,

@@ -45,8 +45,7 @@ function read(form) {
 
 function describe(found) {
   const parts = [`${found.images.toLocaleString("en")} images in ${found.request.source}.`, found.message];
-  if (found.skipped) parts.push(`${found.skipped.toLocaleString("en")} other files are left out.`);
-  if (found.unreadable) parts.push(`${found.unreadable.toLocaleString("en")} directories or links cannot be read.`);
+  if (found.left_out) parts.push(found.left_out);
   return parts.join(" ");
 }
 

@@ -35,6 +35,7 @@ def folder(tmp_path: Path) -> Path:
     for name in "abcd":
         (tmp_path / f"{name}.png").touch()
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "e.heic").touch()
     return tmp_path
 
 
@@ -47,7 +48,7 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
     asked = {"source": str(folder), "clusters": 2, "image_size": 16, "algorithm": "minibatch"}
     before = ask(web, "/jobs")
     estimate = web.http.post("/api/v1/estimate", json=asked).json()
-    assert (estimate["images"], estimate["skipped"]) == (4, 1)
+    assert (estimate["images"], estimate["skipped"]) == (4, 2)
     assert "in Redis" in estimate["message"]
     assert ask(web, "/jobs") == before
     made = web.http.post("/api/v1/jobs", json=asked)
@@ -55,6 +56,10 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
     assert made.json()["request"] | {"source": ""} == estimate["request"] | {"source": ""}
     assert made.json()["request"]["algorithm"] == "minibatch"
     assert web.http.get(made.headers["location"]).json()["state"] == State.QUEUED
+    left_out = {"images": {"heic": 1}, "files": {"txt": 1}, "links": 0, "unreadable": 0}
+    assert made.json()["left_out"] == left_out
+    assert estimate["left_out"].startswith("Left out: 1 image that Shoal cannot read: 1 heic (")
+    assert estimate["left_out"] in web.http.get(f"/jobs/{made.json()['job_id']}").text
     again = web.http.post("/api/v1/jobs", json=asked)
     assert (again.status_code, again.json()["job_id"]) == (200, made.json()["job_id"])
     assert web.http.post("/api/v1/jobs", json=asked | {"force": True}).status_code == 201
