@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from shoal.shared.cores import count_cores
+from shoal.shared.encoding import UTF8_MODE
 from shoal.shared.errors import ShoalError
 from shoal.shared.jobs import Status
 from shoal.shared.redis.connection import LOST
@@ -29,7 +30,7 @@ class WorkerProcesses:
     """
 
     def __init__(self, settings: Settings, concurrency: int) -> None:
-        self.environment = os.environ | make_environment(settings)
+        self.environment = os.environ | make_environment(settings) | UTF8_MODE
         self.queues = {BATCHES: concurrency, CALLBACKS: 1}
         self.log = home_of(settings) / "worker.log"
         self.processes: list[subprocess.Popen[bytes]] = []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shoal.shared.encoding import restart_in_utf8
 from shoal.shared.errors import ConnectionLostError, ShoalError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; file names that are not UTF-8 are printed byte for byte."""
+        restart_in_utf8()
         _open_closed_streams()
         # Standard error needs no change: it escapes what it cannot print.
         if hasattr(sys.stdout, "reconfigure"):

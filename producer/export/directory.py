@@ -5,11 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from shoal.producer.export.files import remove, replacing, write_file
+from shoal.producer.export.models import export_json
 from shoal.producer.export.tables import write_rows
 from shoal.producer.job import Job
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName
-from shoal.shared.wire import encode
 
 
 def prepare_directory(directory: Path, source: Path) -> None:
@@ -59,4 +59,4 @@ def write_directory(job: Job, directory: Path) -> None:
         write_file(directory / "plots" / f"{name}.png", png)
     write_file(directory / "model.npz", job.model())
     write_file(directory / "report.html", make_report(job))
-    write_file(directory / "job.json", encode({"status": status, "summary": summary}))
+    write_file(directory / "job.json", export_json({"status": status, "summary": summary}))

@@ -3,7 +3,9 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -18,21 +20,29 @@ from shoal.producer.export.tables import (
     write_rows,
 )
 from shoal.shared.errors import ShoalError, UsageError
-from shoal.shared.findings import Assignment, Failure, FailureReason
+from shoal.shared.findings import Assignment, Duplicate, Failure, FailureReason
 
 NAMES = ["plain.png", "a\nb.png", "c\rd.png", 'e,"f".png', "caf\udce9.png", "日本.png", " g .png"]
+VALID = [*NAMES[:4], "caf\\xe9.png", *NAMES[5:]]
 LABELS = [Assignment(name, i, i / 2, -1.5, 0.25) for i, name in enumerate(NAMES)]
 
 
 def read_csv(path):
-    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+def to_csv(rows, model):
+    with TemporaryFile() as file:
+        write_rows(rows, model, file)
+        file.seek(0)
+        return file.read()
 
 
 def test_csv_has_a_row_for_each_label_whatever_its_name(tmp_path):
     write_labels(LABELS, "csv", tmp_path / "labels.csv")
     rows = read_csv(tmp_path / "labels.csv")
-    assert [row["path"] for row in rows] == NAMES
+    assert [row["path"] for row in rows] == VALID
     assert rows[3] == {
         "path": NAMES[3],
         "label": "3",
@@ -48,16 +58,44 @@ def test_csv_is_what_other_tools_read_line_by_line(tmp_path):
     assert (tmp_path / "labels.csv").read_bytes() == expected
 
 
-def test_names_in_csv_keep_their_bytes(tmp_path):
-    write_labels(LABELS, "csv", tmp_path / "labels.csv")
-    assert b"caf\xe9.png" in (tmp_path / "labels.csv").read_bytes()
+FORMULAS = [
+    "=1+1.png",
+    "+1.png",
+    "-rf.png",
+    "@a.png",
+    "\t=1.png",
+    "\r=1.png",
+    "  =1.png",
+    "＝1.png",
+]
+
+
+def test_no_path_in_csv_is_a_formula_and_each_still_names_its_file(tmp_path):
+    rows = [Duplicate(0, name, 1, name, 2) for name in FORMULAS]
+    write_file(tmp_path / "duplicates.csv", to_csv(rows, Duplicate))
+    for row, name in zip(read_csv(tmp_path / "duplicates.csv"), FORMULAS, strict=True):
+        assert row["path"] == row["like"] == f"./{name}"
+
+
+def test_no_other_cell_is_a_formula_and_numbers_stay_numbers(tmp_path):
+    write_file(tmp_path / "x.csv", to_csv([Failure("a", FailureReason.DAMAGED, "=1")], Failure))
+    assert read_csv(tmp_path / "x.csv")[0]["detail"] == "'=1"
+    assert b",-1.5," in to_csv(LABELS[:1], Assignment)
+
+
+def test_a_name_is_one_cell_where_semicolons_or_tabs_separate(tmp_path):
+    rows = [replace(LABELS[0], path="a;=1+1.png"), replace(LABELS[0], path="a\t=1+1.png")]
+    assert to_csv(rows, Assignment).splitlines()[1:] == [
+        b'"a;=1+1.png",0,0.0,-1.5,0.25',
+        b'"a\t=1+1.png",0,0.0,-1.5,0.25',
+    ]
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, len(LABELS)])
 def test_json_is_an_array_with_a_line_for_each_row(tmp_path, n_rows):
     write_labels(LABELS[:n_rows], "json", tmp_path / "labels.json")
     text = (tmp_path / "labels.json").read_text()
-    assert [row["path"] for row in json.loads(text)] == NAMES[:n_rows]
+    assert [row["path"] for row in json.loads(text)] == VALID[:n_rows]
     assert len(text.splitlines()) == (n_rows + 2 if n_rows else 1)
 
 
@@ -68,7 +106,7 @@ def test_parquet_has_the_same_rows_with_types(tmp_path):
     table = parquet.read_table(tmp_path / "labels.parquet")
     assert [str(field.type) for field in table.schema] == ["string", "int32", *["float"] * 3]
     assert table["label"].to_pylist() == list(range(len(NAMES)))
-    assert table["path"].to_pylist()[:4] == NAMES[:4]
+    assert table["path"].to_pylist() == VALID
 
 
 def test_parquet_without_pyarrow_says_how_to_have_it(tmp_path, monkeypatch):
@@ -101,9 +139,9 @@ def test_failures_are_printed_with_reason_and_detail(capfdbinary, as_json):
     out = capfdbinary.readouterr().out
     if as_json:
         row = json.loads(out)[0]
-        assert row == {"path": "a\udce9.png", "reason": "empty", "detail": "0 bytes"}
+        assert row == {"path": "a\\xe9.png", "reason": "empty", "detail": "0 bytes"}
     else:
-        assert out == b"path,reason,detail\na\xe9.png,empty,0 bytes\n"
+        assert out == b"path,reason,detail\na\\xe9.png,empty,0 bytes\n"
 
 
 def test_a_file_appears_once_it_is_whole(tmp_path):

@@ -8,12 +8,12 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from shoal.producer.export.models import export_json
 from shoal.producer.web.problems import NO_ANSWER
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import Status
 from shoal.shared.redis.connection import LOST
-from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4
 # Longer: the status of each job takes a round trip.
@@ -73,9 +73,13 @@ def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
     try:
         now = read()
     except LOST:
-        return ServerSentEvent(event="away", raw_data=encode({"error": NO_ANSWER}).decode()), False
+        return ServerSentEvent(
+            event="away", raw_data=export_json({"error": NO_ANSWER}).decode()
+        ), False
     except UnknownJobError as error:
-        return ServerSentEvent(event="gone", raw_data=encode({"error": str(error)}).decode()), True
+        return ServerSentEvent(
+            event="gone", raw_data=export_json({"error": str(error)}).decode()
+        ), True
     name = "status" if isinstance(now, Status) else "jobs"
     is_last = isinstance(now, Status) and now.state.is_final
-    return ServerSentEvent(event=name, raw_data=encode(now).decode()), is_last
+    return ServerSentEvent(event=name, raw_data=export_json(now).decode()), is_last
