@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import click
 
-from shoal.producer.export.files import replacing, write_file
+from shoal.producer.export.files import STDOUT_PATH, new_file
 from shoal.producer.export.models import export_json
 from shoal.shared.encoding import escape_name
 from shoal.shared.errors import UsageError
@@ -27,8 +27,6 @@ QUOTED = ";\t\r\n"
 FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 BLANKS = ("\t", "\r", "\n")
 PATHS = {"path", "like"}
-# Stands for standard output in place of a file's name.
-STDOUT_PATH = Path("-")
 
 
 class _UnixLines:
@@ -96,18 +94,18 @@ def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
             writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
-def write_labels(labels: Iterable[Assignment], file_format: str, output: Path | None) -> None:
-    """Write labels to ``output``, or print them if that is None or ``-``.
+def write_labels(
+    labels: Iterable[Assignment], file_format: str, path: Path = STDOUT_PATH, *, force: bool = False
+) -> None:
+    """Write labels to ``path``, or print them if that is ``-``; if ``force``, replace a file.
 
     Raises:
-        UsageError: Parquet was asked for without a file, or without pyarrow.
+        UsageError: The file exists, or Parquet was asked for on a terminal or without pyarrow.
     """
-    if output is None and file_format == "parquet":
-        raise UsageError("Parquet cannot be shown on a terminal: name a file with --output.")
-    if output is None or output == STDOUT_PATH:
+    if path == STDOUT_PATH:
         _print_labels(labels, file_format)
     else:
-        with replacing(output) as file:
+        with new_file(path, force=force) as file:
             write_in_format(labels, file_format, file)
 
 
@@ -116,19 +114,26 @@ def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
     if file_format != "parquet":
         write_in_format(labels, file_format, sys.stdout.buffer)
         return
+    if sys.stdout.isatty():
+        raise UsageError("Parquet cannot be shown on a terminal: name a file with --out.")
     with TemporaryFile() as file:  # Parquet asks for its position, which a pipe does not have
         write_in_format(labels, file_format, file)
         file.seek(0)
         copyfileobj(file, sys.stdout.buffer)
 
 
-def write_output(content: bytes, path: Path) -> None:
-    """Write ``content`` to ``path`` and print the path; write only it if that is ``-``."""
+def write_output(content: bytes, path: Path, *, force: bool = False) -> None:
+    """Write ``content`` to ``path`` and print the path; if that is ``-``, print the content.
+
+    Raises:
+        UsageError: The file exists, and not ``force``.
+    """
     if path == STDOUT_PATH:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
     else:
-        write_file(path, content)
+        with new_file(path, force=force) as file:
+            file.write(content)
         click.echo(path)
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from shoal.producer.export.files import replacing
+from shoal.producer.export.files import new_file
 from shoal.producer.export.tables import write_json, write_rows
 from shoal.shared.encoding import escape_name
 from shoal.shared.errors import NotFinishedError
@@ -128,9 +128,9 @@ def test_failures_are_there_as_far_as_loaded(ledger, results):
 )
 def test_names_of_any_bytes_survive_csv_and_json(finished, tmp_path, rows, model, attribute):
     paths = [escape_name(row.path) for row in getattr(finished, rows)()]
-    with replacing(tmp_path / "rows.csv") as file:
+    with new_file(tmp_path / "rows.csv") as file:
         write_rows(getattr(finished, rows)(), model, file)
-    with replacing(tmp_path / "rows.json") as file:
+    with new_file(tmp_path / "rows.json") as file:
         write_json(getattr(finished, rows)(), file)
     with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as file:
         assert [row["path"] for row in csv.DictReader(file)] == paths
