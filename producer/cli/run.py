@@ -112,4 +112,6 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
     if out:
         click.echo(f"Report: {out / 'report.html'}\nPlots:  {out / 'plots'}")
     else:
-        click.echo(f"Labels: shoal result {job.id}\nPlots:  shoal plot {job.id} scatter")
+        click.echo(f"Labels: shoal result {job.id}")
+        click.echo(f"Plots:  shoal plot {job.id} scatter")
+        click.echo(f"Report: shoal report {job.id}")
