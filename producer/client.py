@@ -19,11 +19,13 @@ from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fi
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
 from shoal.producer.submission.request import make_request
+from shoal.shared.encoding import NOT_UTF8, uses_utf8
 from shoal.shared.errors import (
     DamagedJobError,
     SourceError,
     StoreUnavailableError,
     UnknownJobError,
+    UsageError,
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect, describe_faults
@@ -82,9 +84,12 @@ class Client:
                 the embedded server is used and no worker is running.
 
         Raises:
+            UsageError: Python does not decode file names as UTF-8.
             SettingsError: A ``SHOAL_`` variable does not parse.
             ConnectionLostError: The embedded server does not start.
         """
+        if not uses_utf8():
+            raise UsageError(NOT_UTF8)
         self.settings = settings or read_settings()
         self._held = ExitStack()
         url = redis_url or self.settings.redis_url

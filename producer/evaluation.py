@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from shoal.producer.job import Job
+from shoal.shared.encoding import escape_name
 from shoal.shared.errors import UsageError
 
 FOLDERS = "folders"
@@ -102,7 +103,8 @@ def truth_from_csv(file: Path, paths: Iterable[str]) -> dict[str, str]:
     """Read the classes of images from a table.
 
     Args:
-        file: CSV in UTF-8 with the columns ``path`` and ``label``, and maybe others.
+        file: CSV in UTF-8 with the columns ``path`` and ``label``, and maybe others; names that
+            are not UTF-8 byte for byte, or escaped as in ``labels.csv``.
         paths: Paths of images, relative to the job's source, as in its labels.
 
     Returns:
@@ -113,7 +115,8 @@ def truth_from_csv(file: Path, paths: Iterable[str]) -> dict[str, str]:
             ``paths``.
     """
     known = _read_table(file)
-    truth = {path: known[path] for path in paths if path in known}
+    labels = ((path, known.get(path) or known.get(escape_name(path))) for path in paths)
+    truth = {path: label for path, label in labels if label}
     if not truth:
         example = next(iter(known), "")
         hint = f": paths such as {example!r} must be relative to the job's folder" if known else ""

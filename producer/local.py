@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from shoal.shared.cores import count_cores
+from shoal.shared.encoding import UTF8_MODE
 from shoal.shared.errors import ShoalError, StoreUnavailableError, UsageError
 from shoal.shared.jobs import Status
 from shoal.shared.server.embedded import home_of, shorten
@@ -79,7 +80,7 @@ class WorkerProcesses:
     """
 
     def __init__(self, settings: Settings, concurrency: int) -> None:
-        self.environment = worker_environment() | make_environment(settings)
+        self.environment = worker_environment() | make_environment(settings) | UTF8_MODE
         self.queues = {BATCHES: concurrency, CALLBACKS: 1}
         self.log = home_of(settings) / "worker.log"
         self.log_start = 0

@@ -1,4 +1,4 @@
-"""Job models as JSON, for the store and for scripts that read our output."""
+"""Job models as JSON, for the store."""
 
 import json
 import re

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import os
 import sys
 from contextlib import ExitStack, closing
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
+from shoal.shared.encoding import NOT_UTF8, UTF8_MODE, escape_name, uses_utf8
 from shoal.shared.errors import ConnectionLostError, SettingsError
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import (
@@ -74,6 +76,9 @@ held = ExitStack()
 def prepare(instance: Any, **_: object) -> None:
     """Import what the tasks need before the pool forks, so that its processes share the memory."""
     try:
+        if not uses_utf8():
+            _refuse(NOT_UTF8)
+        os.environ.update(UTF8_MODE)  # for decoders, which are new processes
         if not settings.redis_url:
             held.enter_context(hold_server(settings))
         if CALLBACKS in instance.app.amqp.queues.consume_from:
@@ -102,12 +107,20 @@ def _refuse_faults() -> None:
         _refuse("; ".join(faults))
 
 
+class _Lines(Logfmter):
+    """Lines of key=value, in which names that are not UTF-8 are escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format an event as a line."""
+        return escape_name(super().format(record))
+
+
 @after_setup_logger.connect
 def set_up_log(logger: logging.Logger, **_: object) -> None:
     """Log one line per event, as key=value: `grep job=…` follows a job."""
     for handler in logger.handlers:
         take_any_name(getattr(handler, "stream", None))
-        handler.setFormatter(Logfmter(list(LOG_KEYS), mapping=LOG_KEYS))
+        handler.setFormatter(_Lines(list(LOG_KEYS), mapping=LOG_KEYS))
     # Celery's own two lines per message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)

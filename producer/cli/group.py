@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shoal.shared.encoding import restart_in_utf8
 from shoal.shared.errors import ShoalError, UsageError
 from shoal.shared.streams import take_any_name
 
@@ -27,6 +28,7 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; file names that are not UTF-8 are printed byte for byte."""
+        restart_in_utf8()
         _open_closed_streams()
         take_any_name(sys.stdout)  # standard error does so by itself
         return super().main(*args, **options)

@@ -16,6 +16,7 @@ from shoal.producer.cli.options import (
     job_options,
     json_option,
     out_option,
+    run_force_option,
     source_argument,
 )
 from shoal.producer.cli.results import COMMANDS
@@ -30,10 +31,10 @@ def main() -> None:
 
 @main.command()
 @source_argument
-@out_option
+@out_option("Directory to write all results to.")
 @concurrency_option
 @job_options
-@force_option
+@run_force_option
 @json_option
 def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any

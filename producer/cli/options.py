@@ -72,11 +72,12 @@ def job_options(command: F) -> F:
     return command
 
 
-force_option = click.option(
-    "--force",
-    is_flag=True,
-    help="Run again even if this folder was already clustered with these options.",
+_RUN_AGAIN = "Run again even if this folder was already clustered with these options"
+force_option = click.option("--force", is_flag=True, help=f"{_RUN_AGAIN}.")
+run_force_option = click.option(
+    "--force", is_flag=True, help=f"{_RUN_AGAIN}, and replace any files in the way of --out."
 )
+replace_option = click.option("--force", is_flag=True, help="Replace any files in the way.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 concurrency_option = click.option(
     "--concurrency",
@@ -96,6 +97,9 @@ class _NonEmptyPath(click.Path):
 
 
 source_argument = click.argument("source", type=_NonEmptyPath(path_type=Path))
-out_option = click.option(
-    "--out", type=_NonEmptyPath(path_type=Path), help="Directory to write all results to."
-)
+
+
+def out_option(meaning: str) -> Callable[[F], F]:
+    """Make the option that says where to write."""
+    names = ("-o", "--out", "--output", "out")
+    return click.option(*names, type=_NonEmptyPath(path_type=Path), help=meaning)

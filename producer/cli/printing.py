@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shoal.producer.export.models import export_json
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_count
-from shoal.shared.wire import encode
 
 if TYPE_CHECKING:
     from shoal.producer.client import Client
@@ -50,7 +50,7 @@ def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
 def print_status(status: Status, as_json: bool) -> None:
     """Print a status to standard output, as JSON or in lines."""
     if as_json:
-        click.echo(encode(status))
+        click.echo(export_json(status))
         return
     click.echo(f"{status.job_id}  {describe(status)}")
     click.echo(f"source  {status.request.source}")
@@ -61,7 +61,7 @@ def print_status(status: Status, as_json: bool) -> None:
 def print_jobs(statuses: list[Status], as_json: bool) -> None:
     """Print jobs to standard output, as JSON or one per line."""
     if as_json:
-        click.echo(encode(statuses))
+        click.echo(export_json(statuses))
         return
     for status in statuses:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created_at))

@@ -8,60 +8,76 @@ from pathlib import Path
 import click
 
 from shoal.producer.cli.group import connect_client
-from shoal.producer.cli.options import json_option, out_option
+from shoal.producer.cli.options import json_option, out_option, replace_option
 from shoal.shared.findings import PlotName
+
+FORMATS = ("csv", "json", "parquet")
 
 
 @click.command()
 @click.argument("job")
+@out_option("Directory for all results, or file for the labels: NAME.csv, .json or .parquet.")
 @click.option(
-    "--format", "file_format", type=click.Choice(["csv", "json", "parquet"]), default="csv"
+    "--format", "file_format", type=click.Choice(FORMATS), help="Print or write only the labels."
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: print]")
-@out_option
-def result(job: str, file_format: str, output: Path | None, out: Path | None) -> None:
+@replace_option
+def result(job: str, out: Path | None, file_format: str | None, force: bool) -> None:
     """Print the cluster of each image of JOB. With --out, write all results instead."""
     from shoal.producer.export.directory import prepare_directory, write_directory
+    from shoal.producer.export.files import check_output
     from shoal.producer.export.tables import write_labels
 
+    path = out or Path("-")
+    labels_as = file_format or _choose_format(path)
+    if labels_as:
+        check_output(path, force=force)
     with connect_client() as client:
         known = client.job(job)
-        if out:
-            prepare_directory(out, Path(known.status().request.source))
-            write_directory(known, out)
-        if output or not out:
-            write_labels(known.labels(), file_format, output)
+        if labels_as:
+            write_labels(known.labels(), labels_as, path, force=force)
+        else:
+            prepare_directory(path, Path(known.status().request.source), force=force)
+            write_directory(known, path, force=force)
+
+
+def _choose_format(path: Path) -> str | None:
+    """Choose the format of labels by the ending of a file; None for a directory."""
+    ending = path.suffix.lower().removeprefix(".")
+    if path == Path("-"):
+        return FORMATS[0]
+    return ending if ending in FORMATS and not path.is_dir() else None
 
 
 @click.command()
 @click.argument("job")
 @click.argument("name", type=click.Choice([name.value for name in PlotName]))
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
-def plot(job: str, name: str, output: Path | None) -> None:
+@out_option("File.  [default: NAME.png]")
+@replace_option
+def plot(job: str, name: str, out: Path | None, force: bool) -> None:
     """Write a plot of JOB as a PNG file. `-o -` writes it to standard output."""
+    from shoal.producer.export.files import check_output
     from shoal.producer.export.tables import write_output
 
+    path = out or Path(f"{name}.png")
+    check_output(path, force=force)
     with connect_client() as client:
-        write_output(client.job(job).plot(name), output or Path(f"{name}.png"))
+        write_output(client.job(job).plot(name), path, force=force)
 
 
 @click.command()
 @click.argument("job")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=Path("report.html"),
-    show_default=True,
-    help="File.",
-)
-def report(job: str, output: Path) -> None:
+@out_option("File.  [default: report.html]")
+@replace_option
+def report(job: str, out: Path | None, force: bool) -> None:
     """Write the report of JOB: one HTML file that opens anywhere. `-o -` prints it."""
+    from shoal.producer.export.files import check_output
     from shoal.producer.export.tables import write_output
     from shoal.producer.report import make_report
 
+    path = out or Path("report.html")
+    check_output(path, force=force)
     with connect_client() as client:
-        write_output(make_report(client.job(job)), output)
+        write_output(make_report(client.job(job)), path, force=force)
 
 
 @click.command()

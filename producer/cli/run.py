@@ -38,12 +38,12 @@ def run_folder(
     folder = read_folder(source)
     print_left_out(folder)
     if out:
-        prepare_directory(out, folder.source)
+        prepare_directory(out, folder.source, force=options["force"])
     with interruptible(), Client(start_workers=False).check_connection() as client:
         _start_workers(client, concurrency)
         job, status = _submit_and_watch(client, folder, options, as_json)
         if out:
-            write_directory(job, out)
+            write_directory(job, out, force=options["force"])
         print_outcome(job, status, out, as_json)
 
 
@@ -112,4 +112,6 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
     if out:
         click.echo(f"Report: {out / 'report.html'}\nPlots:  {out / 'plots'}")
     else:
-        click.echo(f"Labels: shoal result {job.id}\nPlots:  shoal plot {job.id} scatter")
+        click.echo(f"Labels: shoal result {job.id}")
+        click.echo(f"Plots:  shoal plot {job.id} scatter")
+        click.echo(f"Report: shoal report {job.id}")

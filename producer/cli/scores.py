@@ -3,14 +3,14 @@
 import click
 
 from shoal.producer.evaluation import Evaluation
+from shoal.producer.export.models import export_json
 from shoal.shared.text import show_count
-from shoal.shared.wire import encode
 
 
 def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
     """Print the scores, and how many images of each class each cluster has."""
     if as_json:
-        click.echo(encode(evaluation))
+        click.echo(export_json(evaluation))
         return
     click.echo(f"{show_count(evaluation.images, 'image')} with a known label")
     for name in ("nmi", "ari", "v_measure", "homogeneity", "completeness"):

@@ -12,47 +12,61 @@ from typing import IO, Any
 
 import click
 
-from shoal.producer.export.files import replacing, write_file
+from shoal.producer.export.files import STDOUT_PATH, new_file
+from shoal.producer.export.models import export_json
+from shoal.shared.encoding import escape_name
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import Assignment
-from shoal.shared.wire import encode
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
-# Stands for standard output in place of a file's name.
-STDOUT_PATH = Path("-")
+# What makes a cell quoted, besides commas and quotes: ``csv`` quotes the characters with which it
+# ends lines. Where a comma is in numbers, spreadsheets take semicolons and tabs for separators.
+QUOTED = ";\t\r\n"
+# Spreadsheets take cells that begin so for formulas.
+FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+BLANKS = ("\t", "\r", "\n")
+PATHS = {"path", "like"}
 
 
 class _UnixLines:
-    """Ends the lines of ``csv`` with a line feed only.
-
-    If ``csv`` itself is told to do so, Python 3.11 leaves carriage returns in names unquoted.
-    """
+    """Ends the lines of ``csv`` with a line feed only."""
 
     def __init__(self, file: IO[str]) -> None:
         self.file = file
 
     def write(self, line: str) -> None:
         """Write one row."""
-        self.file.write(line.removesuffix("\r\n") + "\n")
+        self.file.write(line.removesuffix(QUOTED) + "\n")
 
 
 def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
-    """Write dataclasses as CSV; file names that are not UTF-8 are written byte for byte."""
+    """Write dataclasses as CSV in UTF-8, with no cell that a spreadsheet takes for a formula."""
+    columns = [field.name for field in fields(model)]
     text = open(  # noqa: SIM115  the caller's file is not ours to close
-        file.fileno(), "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False
+        file.fileno(), "w", encoding="utf-8", newline="", closefd=False
     )
     with text:
-        writer = csv.writer(_UnixLines(text))
-        writer.writerow([field.name for field in fields(model)])
-        writer.writerows(map(astuple, rows))
+        writer = csv.writer(_UnixLines(text), lineterminator=QUOTED)
+        writer.writerow(columns)
+        writer.writerows(map(_make_cell, columns, astuple(row)) for row in rows)
+
+
+def _make_cell(column: str, value: Any) -> Any:
+    """Make a value a cell; a path stays one of the same file."""
+    if not isinstance(value, str):
+        return value
+    text = escape_name(value)
+    if not (text.startswith(BLANKS) or text.lstrip().startswith(FORMULAS)):
+        return text
+    return f"./{text}" if column in PATHS else f"'{text}"
 
 
 def write_json(rows: Iterable[Any], file: IO[bytes]) -> None:
     """Write dataclasses as a JSON array, one per line."""
     separator = b"[\n"
     for row in rows:
-        file.write(separator + encode(row))
+        file.write(separator + export_json(row))
         separator = b",\n"
     file.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
 
@@ -76,22 +90,22 @@ def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
     with parquet.ParquetWriter(file, schema) as writer:
         while group := [asdict(row) for row in islice(rows, ROW_GROUP)]:
             for row in group:
-                row["path"] = row["path"].encode(errors="replace").decode()
+                row["path"] = escape_name(row["path"])
             writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
 
-def write_labels(labels: Iterable[Assignment], file_format: str, output: Path | None) -> None:
-    """Write labels to ``output``, or print them if that is None or ``-``.
+def write_labels(
+    labels: Iterable[Assignment], file_format: str, path: Path = STDOUT_PATH, *, force: bool = False
+) -> None:
+    """Write labels to ``path``, or print them if that is ``-``; if ``force``, replace a file.
 
     Raises:
-        UsageError: Parquet was asked for without a file, or without pyarrow.
+        UsageError: The file exists, or Parquet was asked for on a terminal or without pyarrow.
     """
-    if output is None and file_format == "parquet":
-        raise UsageError("Parquet cannot be shown on a terminal: name a file with --output.")
-    if output is None or output == STDOUT_PATH:
+    if path == STDOUT_PATH:
         _print_labels(labels, file_format)
     else:
-        with replacing(output) as file:
+        with new_file(path, force=force) as file:
             write_in_format(labels, file_format, file)
 
 
@@ -100,19 +114,26 @@ def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
     if file_format != "parquet":
         write_in_format(labels, file_format, sys.stdout.buffer)
         return
+    if sys.stdout.isatty():
+        raise UsageError("Parquet cannot be shown on a terminal: name a file with --out.")
     with TemporaryFile() as file:  # Parquet asks for its position, which a pipe does not have
         write_in_format(labels, file_format, file)
         file.seek(0)
         copyfileobj(file, sys.stdout.buffer)
 
 
-def write_output(content: bytes, path: Path) -> None:
-    """Write ``content`` to ``path`` and print the path; write only it if that is ``-``."""
+def write_output(content: bytes, path: Path, *, force: bool = False) -> None:
+    """Write ``content`` to ``path`` and print the path; if that is ``-``, print the content.
+
+    Raises:
+        UsageError: The file exists, and not ``force``.
+    """
     if path == STDOUT_PATH:
         sys.stdout.buffer.write(content)
         sys.stdout.flush()
     else:
-        write_file(path, content)
+        with new_file(path, force=force) as file:
+            file.write(content)
         click.echo(path)
 
 

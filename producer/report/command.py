@@ -1,9 +1,14 @@
 """The command that repeats a job."""
 
+import re
 from shlex import quote
 
 from shoal.shared.findings import Summary
 from shoal.shared.jobs import JobRequest
+
+# Surrogates stand for bytes that are not UTF-8.
+NO_UTF8 = re.compile(r"[\udc80-\udcff]")
+NO_UTF8_OR_QUOTE = re.compile(r"[\udc80-\udcff\\']")
 
 
 def make_repeat_command(request: JobRequest, summary: Summary) -> str:
@@ -20,4 +25,15 @@ def make_repeat_command(request: JobRequest, summary: Summary) -> str:
     given = [
         f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None
     ]
-    return " ".join(["shoal run", quote(request.source), *given])
+    return " ".join(["shoal run", _quote_path(request.source), *given])
+
+
+def _quote_path(path: str) -> str:
+    """Quote a path for a shell; bytes that are not UTF-8 as bash, zsh and POSIX of 2024 do it."""
+    if NO_UTF8.search(path):
+        return f"$'{NO_UTF8_OR_QUOTE.sub(_escape, path)}'"
+    return quote(path)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]) & 0xFF:02x}"

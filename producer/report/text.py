@@ -2,6 +2,7 @@
 
 import time
 
+from shoal.shared.encoding import escape_name
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.text import show_count
 
@@ -10,8 +11,8 @@ MOST_NAME_CHARACTERS = 300
 
 
 def show_name(name: str, most: int = MOST_NAME_CHARACTERS) -> str:
-    """Format a name as valid text: what is not UTF-8 becomes �, and a long name loses its start."""
-    readable = name.encode(errors="surrogateescape").decode(errors="replace")
+    """Format a name as valid text: what is not UTF-8 is escaped; a long name loses its start."""
+    readable = escape_name(name)
     return readable if len(readable) <= most else f"…{readable[1 - most :]}"
 
 

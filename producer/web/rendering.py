@@ -5,9 +5,9 @@ from typing import Any, TypeAlias
 
 from starlette.responses import HTMLResponse, Response
 
+from shoal.producer.export.models import export_json
 from shoal.producer.templates import load_templates
 from shoal.shared.text import show_count, show_number
-from shoal.shared.wire import encode
 
 # The ``responses`` of a FastAPI route.
 OpenApiResponses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -19,8 +19,8 @@ class Json(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """Encode the body; names that are not UTF-8 become escaped surrogates."""
-        return encode(content)
+        """Encode the body; names that are not UTF-8 are escaped, as in files."""
+        return export_json(content)
 
 
 class Page(HTMLResponse):

@@ -149,6 +149,7 @@ def test_run_of_broken_images_prints_its_last_status_as_json(
     [
         ("inside", "Choose a directory outside with --out"),
         ("/proc/out", "choose another with --out"),
+        ("/dev/null", "choose another with --out"),
     ],
 )
 def test_a_place_for_results_that_cannot_be_is_wrong_use_before_any_work(
@@ -165,7 +166,6 @@ def test_a_result_that_cannot_be_written_is_a_failure(
 ) -> None:
     (tmp_path / "plots").write_text("in the way")
     shoal, job = embedded_run.shoal, embedded_run.job_id
-    for arguments in (["--out", tmp_path], ["-o", tmp_path / "plots" / "labels.csv"]):
-        code, error = fail(shoal, "result", job, *arguments)
-        assert code == 1
-        assert "cannot be written: " in error
+    code, error = fail(shoal, "result", job, "-o", tmp_path / "plots" / "labels.csv")
+    assert code == 1
+    assert "cannot be written: " in error

@@ -1,14 +1,19 @@
 """Names and files that a folder may have, and that break programs: from the walk to the CSV."""
 
 import csv
+import json
 import os
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from names import name_of
 from PIL import Image
 from shoal_command import RUN_SECONDS, Shoal
+from worker_process import Worker
 
 N_GOOD = 12
 NAME_BYTES = 255
@@ -56,8 +61,8 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def read_paths(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as stream:
-        return list(csv.DictReader(stream))
+    with file.open(newline="", encoding="utf-8") as stream:
+        return [row | {"path": name_of(row["path"])} for row in csv.DictReader(stream)]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names and sockets are of Linux")
@@ -81,6 +86,50 @@ def test_any_name_goes_through_a_job_and_no_special_file_holds_it_up(
     (too_deep,) = failures
     assert len(os.fsencode(folder / too_deep)) == PATH_BYTES + 1
     assert failures[too_deep] == "missing"
+
+
+@pytest.fixture
+def latin_1(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user whose locale is not UTF-8."""
+    locale = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", f"{tmp_path}/en_US.ISO-8859-1"]
+    if not shutil.which("localedef") or subprocess.run(locale, check=False).returncode:
+        pytest.skip("no such locale can be made here")
+    return {"LOCPATH": str(tmp_path), "LC_ALL": "en_US.ISO-8859-1"}
+
+
+def make_album(tmp_path: Path) -> tuple[Path, set[str]]:
+    """Make a folder of six images and a text; return it with the names of the images."""
+    album = tmp_path / "Été 日本"
+    names = {f"é{number}.png" for number in range(5)} | {os.fsdecode(b"\xe9.png")}
+    for number, name in enumerate(sorted(names)):
+        write_png(os.fsencode(album / name), number)
+    (album / "ü.png").write_text("text")
+    return album, names
+
+
+def test_results_name_the_files_whatever_the_locale(
+    embedded: Shoal, tmp_path: Path, latin_1: dict[str, str]
+) -> None:
+    album, names = make_album(tmp_path)
+    embedded.environment |= latin_1
+    with embedded.start("run", album, "--out", tmp_path / "out", "--clusters", 2) as run:
+        assert run.wait(RUN_SECONDS) == 0
+    assert {row["path"] for row in read_paths(tmp_path / "out" / "labels.csv")} == names
+    assert [row["path"] for row in read_paths(tmp_path / "out" / "failures.csv")] == ["ü.png"]
+    source = json.loads((tmp_path / "out" / "job.json").read_text())["status"]["request"]["source"]
+    assert source == str(album)
+
+
+def test_a_worker_finds_what_a_command_in_another_locale_submits(
+    shoal: Shoal, workers: list[Worker], tmp_path: Path, latin_1: dict[str, str]
+) -> None:
+    album, names = make_album(tmp_path)
+    there = shoal.elsewhere(tmp_path / "home")
+    there.environment |= latin_1
+    job = there.submit(album, "--clusters", 2)
+    assert shoal.json("wait", job)["images"] == {"total": 7, "loaded": 6, "failed": 1}
+    labels = json.loads(there.output("result", job, "--format", "json"))
+    assert {name_of(row["path"]) for row in labels} == names
 
 
 def test_no_link_leads_out_of_the_roots_of_a_worker(tmp_path: Path) -> None:

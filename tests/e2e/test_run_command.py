@@ -63,21 +63,6 @@ def test_nothing_else_is_written(embedded_run: FinishedRun) -> None:
     assert {path.stem for path in (embedded_run.out / "plots").iterdir()} == PLOTS
 
 
-def test_what_another_job_left_is_replaced_or_removed_and_nothing_else(
-    embedded_run: FinishedRun, tmp_path: Path
-) -> None:
-    left = [tmp_path / name for name in ("plots/choice.png", "job.json", "labels.csv")]
-    others = [tmp_path / name for name in ("plots/mine.png", "notes.txt")]
-    (tmp_path / "plots").mkdir()
-    for path in (*left, *others):
-        path.write_text("older")
-    embedded_run.shoal.output("result", embedded_run.job_id, "--out", tmp_path)
-    assert not left[0].exists()
-    for path in left[1:]:
-        assert path.read_bytes() == (embedded_run.out / path.name).read_bytes()
-    assert all(path.read_text() == "older" for path in others)
-
-
 def test_the_report_is_the_one_that_its_command_prints(embedded_run: FinishedRun) -> None:
     report = (embedded_run.out / "report.html").read_text()
     assert "120 images in 5 clusters" in report

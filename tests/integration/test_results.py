@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from shoal.producer.export.files import replacing
+from shoal.producer.export.files import new_file
 from shoal.producer.export.tables import write_json, write_rows
+from shoal.shared.encoding import escape_name
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import (
     Assignment,
@@ -126,12 +127,12 @@ def test_failures_are_there_as_far_as_loaded(ledger, results):
     ],
 )
 def test_names_of_any_bytes_survive_csv_and_json(finished, tmp_path, rows, model, attribute):
-    paths = [row.path for row in getattr(finished, rows)()]
-    with replacing(tmp_path / "rows.csv") as file:
+    paths = [escape_name(row.path) for row in getattr(finished, rows)()]
+    with new_file(tmp_path / "rows.csv") as file:
         write_rows(getattr(finished, rows)(), model, file)
-    with replacing(tmp_path / "rows.json") as file:
+    with new_file(tmp_path / "rows.json") as file:
         write_json(getattr(finished, rows)(), file)
-    with (tmp_path / "rows.csv").open(newline="", errors="surrogateescape") as file:
+    with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as file:
         assert [row["path"] for row in csv.DictReader(file)] == paths
     assert [row["path"] for row in json.loads((tmp_path / "rows.json").read_text())] == paths
 

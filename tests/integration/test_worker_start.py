@@ -39,6 +39,41 @@ def test_a_worker_ends_with_a_message_where_it_cannot_work(own_server, name, val
     assert message in done.stderr
 
 
+def test_a_worker_ends_with_a_message_where_names_are_not_decoded_as_utf8(server_url):
+    done = subprocess.run(
+        COMMAND,
+        env=os.environ
+        | {"SHOAL_REDIS_URL": server_url}
+        | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert b"set PYTHONUTF8=1." in done.stderr
+
+
+LOG = """
+import logging, sys
+from shoal.worker.app import set_up_log
+logger = logging.getLogger()
+logger.addHandler(logging.FileHandler(sys.argv[1], encoding="utf-8"))
+set_up_log(logger)
+logger.error("cannot read %s", "caf\\udce9", extra={"job": "ab12"})
+"""
+
+
+def test_a_log_is_valid_text_whatever_it_names(server_url, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LOG, str(tmp_path / "log")],
+        env={**os.environ, "SHOAL_REDIS_URL": server_url},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stderr == b""
+    assert 'msg="cannot read caf\\xe9"' in (tmp_path / "log").read_text(encoding="utf-8")
+
+
 PREPARE = """
 import sys
 from types import SimpleNamespace

@@ -66,6 +66,13 @@ def test_a_table_gives_the_class_of_the_paths_that_it_names(tmp_path: Path) -> N
     }
 
 
+def test_a_table_names_paths_as_our_labels_do_or_byte_for_byte(tmp_path: Path) -> None:
+    paths = ["caf\udce9.png", "b\udcff.png", "=1.png", "x\\xe9.png"]
+    file = tmp_path / "known.csv"
+    file.write_bytes(b"path,label\ncaf\\xe9.png,a\nb\xff.png,b\n./=1.png,c\nx\\xe9.png,d\n")
+    assert truth_from_csv(file, paths) == dict(zip(paths, "abcd", strict=True))
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

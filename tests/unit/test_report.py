@@ -1,12 +1,14 @@
 """The report and its parts: complete, harmless, and never too large."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
 from base64 import b64decode, b64encode
 from collections import Counter
 from dataclasses import replace
-from html import unescape
+from html import escape, unescape
 from html.parser import HTMLParser
 from importlib.resources import files
 
@@ -140,14 +142,14 @@ def test_names_are_text_and_never_markup(report):
     assert "<img src=x>" not in shown
     assert "alert(1)</script>" not in report
     assert HOSTILE[0] in unescape(shown)
-    assert "caf�<!--.png" in unescape(shown)
+    assert "caf\\xe9<!--.png" in unescape(shown)
     assert "/my photos/&lt;b&gt;" in shown
 
 
 def test_the_map_has_every_name_and_place(report):
     items = re.findall(r'<script type="application/json" data-(\w+)>(.*?)</script>', report)
     points = json.loads(dict(items)["points"])
-    assert unpack(points["paths"]) == [*HOSTILE[:2], "caf�<!--.png"]
+    assert unpack(points["paths"]) == [*HOSTILE[:2], "caf\\xe9<!--.png"]
     assert points["starts"] == [0, 2]
     assert {"item", "points"} == set(dict(items))
 
@@ -299,6 +301,16 @@ def test_the_command_that_repeats_it_works_in_a_shell():
         "--random-state": "7",
         "--batch-size": "9",
     }
+
+
+def test_the_command_that_repeats_it_names_a_folder_of_any_bytes():
+    raw = b"/o'ld \\x \xe9\xff0 \n$HOME"
+    request = replace(STATUS.request, source=os.fsdecode(raw))
+    command = make_repeat_command(request, SUMMARY).replace("shoal run", "printf %s", 1)
+    printed = subprocess.run(["/bin/bash", "-c", command], capture_output=True, check=True).stdout
+    assert printed.startswith(raw + b"--features")
+    report = render_report(replace(CONTENTS, status=replace(STATUS, request=request))).decode()
+    assert escape(make_repeat_command(request, SUMMARY)).replace("&#x27;", "&#39;") in report
 
 
 def test_the_map_alone_has_the_points_and_their_pictures_and_no_clusters():

@@ -23,4 +23,8 @@ def test_the_clusters_of_a_run_are_printed_in_columns(capsys):
     assert lines[10] == "cluster 10          1 image   such as 10.png"
     assert lines[11] == "no cluster          6 images"
     assert lines[12] == "1 image failed: see `shoal failures ab12`"
-    assert lines[13:] == ["Labels: shoal result ab12", "Plots:  shoal plot ab12 scatter"]
+    assert lines[13:] == [
+        "Labels: shoal result ab12",
+        "Plots:  shoal plot ab12 scatter",
+        "Report: shoal report ab12",
+    ]

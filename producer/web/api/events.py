@@ -8,11 +8,11 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from shoal.producer.export.models import export_json
 from shoal.producer.web.problems import NO_ANSWER
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.errors import StoreUnavailableError, UnknownJobError
 from shoal.shared.jobs import Status
-from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4
 # Longer: the status of each job takes a round trip.
@@ -72,9 +72,12 @@ def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
     try:
         now = read()
     except StoreUnavailableError:
-        return ServerSentEvent(event="away", raw_data=encode({"error": NO_ANSWER}).decode()), False
+        away = export_json({"error": NO_ANSWER}).decode()
+        return ServerSentEvent(event="away", raw_data=away), False
     except UnknownJobError as error:
-        return ServerSentEvent(event="gone", raw_data=encode({"error": str(error)}).decode()), True
+        return ServerSentEvent(
+            event="gone", raw_data=export_json({"error": str(error)}).decode()
+        ), True
     name = "status" if isinstance(now, Status) else "jobs"
     is_last = isinstance(now, Status) and now.state.is_final
-    return ServerSentEvent(event=name, raw_data=encode(now).decode()), is_last
+    return ServerSentEvent(event=name, raw_data=export_json(now).decode()), is_last
