@@ -258,7 +258,10 @@ def test_a_slow_file_server_is_asked_for_many_files_at_once(submit, folder, monk
     assert len(asked_by) > 1
 
 
-def test_settings_that_show_in_the_labels_make_another_job(submit, python_client, tmp_path_factory):
+def test_settings_that_show_in_the_labels_make_another_job(
+    submit, python_client, tmp_path_factory, monkeypatch
+):
+    monkeypatch.setattr("shoal.producer.client.check_model", lambda _path: None)
     first, model = submit(), tmp_path_factory.mktemp("models") / "own.onnx"
     embedding = submit(features="embedding")
     python_client.settings = replace(python_client.settings, embedding_model=model)
