@@ -1,5 +1,7 @@
 """The application: all routes of one site, behind the gate that checks every request."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -16,7 +18,6 @@ from shoal.producer.web.pages import jobs as pages
 from shoal.producer.web.problems import Problem
 from shoal.producer.web.rendering import OpenApiResponses
 from shoal.producer.web.site import Site
-from shoal.producer.web.thumbnails import Thumbnails
 
 PROBLEMS: OpenApiResponses = {
     code: {"model": Problem, "description": meaning}
@@ -30,22 +31,28 @@ PROBLEMS: OpenApiResponses = {
         421: "The host name is not one of this server.",
         422: "The request cannot work; the message names the remedy.",
         429: "Too many requests.",
-        503: "Redis does not answer.",
-        507: "Redis has no memory left.",
+        503: "Redis does not answer or refuses for now, or the server has too much to do.",
     }.items()
 }
 
 
 def make_site(client: Client, token: str | None) -> Site:
     """Make the site of a client's Redis, which asks for ``token`` if there is one."""
-    site = Site(client, Access(token), Thumbnails(client.settings))
+    site = Site(client, Access(token))
     site.share_ended_sessions()
     return site
 
 
 def _make_app(site: Site) -> FastAPI:
     """Make the application without its gate."""
+
+    @asynccontextmanager
+    async def close_at_the_end(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        site.thumbnails.close()
+
     app = FastAPI(
+        lifespan=close_at_the_end,
         title="Shoal",
         summary="Sorts large image folders into clusters.",
         openapi_url="/api/v1/openapi.json",

@@ -25,18 +25,10 @@ from shoal.shared.errors import (
     UsageError,
 )
 
-# An error has the status of the first class here that it is an instance of.
-STATUSES: dict[type[Exception], int] = {
-    UnknownJobError: 404,
-    UsageError: 422,
-    NotFinishedError: 409,
-    JobFailedError: 409,
-    JobCancelledError: 409,
-    UnreadableImageError: 404,
-    StoreFullError: 507,
-    ConnectionLostError: 503,
-}
+# Redis refuses for now: the same request may work later.
+PASSING = (RedisConnectionError, RedisTimeoutError, ConnectionLostError, StoreFullError)
 NO_ANSWER = "Redis does not answer; trying again may help."
+RETRY_SECONDS = 2
 
 
 class BusyError(ShoalError):
@@ -46,9 +38,28 @@ class BusyError(ShoalError):
         wait_seconds: Time to wait before the next request.
     """
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, what: str = "requests") -> None:
         self.wait_seconds = math.ceil(wait_seconds)
-        super().__init__(f"Too many requests: try again in {self.wait_seconds} s.")
+        super().__init__(f"Too many {what}: try again in {self.wait_seconds} s.")
+
+
+class OverloadedError(ShoalError):
+    """The server has too much to do for now; the message says what."""
+
+
+# An error has the status of the first class here that it is an instance of.
+STATUSES: dict[type[Exception], int] = {
+    UnknownJobError: 404,
+    UsageError: 422,
+    NotFinishedError: 409,
+    JobFailedError: 409,
+    JobCancelledError: 409,
+    UnreadableImageError: 404,
+    BusyError: 429,
+    OverloadedError: 503,
+    StoreFullError: 503,
+    ConnectionLostError: 503,
+}
 
 
 @dataclass(frozen=True)
@@ -78,19 +89,23 @@ def make_problem_response(request: Request, status: int, error: str) -> Response
 
 def _answer_error(request: Request, error: Exception) -> Response:
     """Answer an error that Shoal raises on purpose."""
-    if isinstance(error, BusyError):
-        response = make_problem_response(request, 429, str(error))
-        response.headers["Retry-After"] = str(error.wait_seconds)
-        return response
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-    return make_problem_response(request, status, str(error))
+    response = make_problem_response(request, status, str(error))
+    if isinstance(error, BusyError):
+        response.headers["Retry-After"] = str(error.wait_seconds)
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
+def explain_passing(error: Exception) -> str:
+    """Return the message of an error that is one of ``PASSING``."""
+    return str(error) if isinstance(error, ShoalError) else NO_ANSWER
 
 
 def _answer_lost(request: Request, _error: Exception) -> Response:
     """Answer an error of the connection to Redis."""
-    response = make_problem_response(request, 503, NO_ANSWER)
-    response.headers["Retry-After"] = "2"
-    return response
+    return _answer_error(request, ConnectionLostError(NO_ANSWER))
 
 
 def _answer_http(request: Request, error: Exception) -> Response:

@@ -3,10 +3,12 @@
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi import Path as InPath
 
 from shoal.producer.catalogue import Catalogue
 from shoal.producer.client import Client
@@ -14,7 +16,7 @@ from shoal.producer.job import Job
 from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import BusyError
-from shoal.producer.web.thumbnails import Thumbnails
+from shoal.producer.web.thumbnails import ImageVersion, Thumbnails, find_version
 from shoal.shared.jobs import Status
 from shoal.shared.store import EndedSessions
 
@@ -44,7 +46,7 @@ class Site:
 
     client: Client
     access: Access
-    thumbnails: Thumbnails
+    thumbnails: Thumbnails = field(init=False)
     submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
     login_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=5, seconds=10))
@@ -55,6 +57,9 @@ class Site:
         default_factory=OrderedDict
     )
     catalogues_lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.thumbnails = Thumbnails(self.client.settings)
 
     def catalogue(self, job: Job) -> Catalogue:
         """Return the catalogue of a finished job, from memory if it was used lately.
@@ -119,6 +124,22 @@ def _read_status(job: JobDep) -> Status:
 
 
 StatusDep = Annotated[Status, Depends(_read_status)]
+Number = Annotated[int, InPath(ge=0, le=2**53)]
+
+
+def _find_image(site: SiteDep, job: JobDep, status: StatusDep, number: Number) -> ImageVersion:
+    """Return the image whose number is in a request's path.
+
+    Raises:
+        NotFinishedError: The job has not finished yet.
+        UsageError: The job has loaded no such image.
+        UnreadableImageError: Its file does not exist any more.
+    """
+    path = site.catalogue(job).path(number)
+    return find_version(Path(status.request.source) / path)
+
+
+ImageDep = Annotated[ImageVersion, Depends(_find_image)]
 
 
 def enforce(limit: RateLimit, caller: str = "") -> None:

@@ -8,11 +8,10 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from shoal.producer.web.problems import NO_ANSWER
+from shoal.producer.web.problems import PASSING, explain_passing
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import Status
-from shoal.shared.redis.connection import LOST
 from shoal.shared.wire import encode
 
 JOB_SECONDS = 0.4
@@ -29,7 +28,7 @@ async def follow_job(
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's status whenever it changes, until the job has ended.
 
-    Events: `status` with a status, `away` while Redis does not answer, `gone` if the job has
+    Events: `status` with a status, `away` while Redis refuses, `gone` if the job has
     expired. Comments in between keep the connection open.
     """
     async for event in _follow(site, job.status, JOB_SECONDS):
@@ -72,10 +71,14 @@ def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
     """Return the event to send, and whether it is the last one."""
     try:
         now = read()
-    except LOST:
-        return ServerSentEvent(event="away", raw_data=encode({"error": NO_ANSWER}).decode()), False
+    except PASSING as error:
+        return _make_event("away", {"error": explain_passing(error)}), False
     except UnknownJobError as error:
-        return ServerSentEvent(event="gone", raw_data=encode({"error": str(error)}).decode()), True
+        return _make_event("gone", {"error": str(error)}), True
     name = "status" if isinstance(now, Status) else "jobs"
     is_last = isinstance(now, Status) and now.state.is_final
-    return ServerSentEvent(event=name, raw_data=encode(now).decode()), is_last
+    return _make_event(name, now), is_last
+
+
+def _make_event(name: str, content: Any) -> ServerSentEvent:
+    return ServerSentEvent(event=name, raw_data=encode(content).decode())
