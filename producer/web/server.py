@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Time in which event streams end by themselves.
 END_SECONDS = 2
+# A person waits for each answer of Redis: a longer silence is told to them.
+REPLY_SECONDS = 5.0
 
 
 class Server(uvicorn.Server):
@@ -97,7 +99,8 @@ def _connect(settings: Settings) -> Client:
     Raises:
         ConnectionLostError: Redis does not answer.
     """
-    return Client(settings=replace(settings, web_token=None)).check_connection()
+    known = replace(settings, web_token=None)
+    return Client(settings=known, reply_seconds=REPLY_SECONDS).check_connection()
 
 
 def _announce(host: str, port: int, settings: Settings) -> None:

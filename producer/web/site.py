@@ -1,6 +1,7 @@
 """The site: the state that all routes share, and their dependencies."""
 
 import time
+from asyncio import Semaphore
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ from shoal.shared.store import EndedSessions
 CATALOGUES_KEPT = 4
 # Most folders that are listed at the same time; a large one takes seconds.
 LISTINGS = 2
+# Most event streams that read at the same time.
+STREAM_READS = 8
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Site:
         estimate_limit: How often estimates may be asked for.
         login_limit: How often a wrong token may be tried, by address.
         listings: Held while a folder is listed.
+        stream_reads: Held while an event stream reads.
         workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
         catalogues: The catalogues used last, by job id and time of its end.
@@ -51,6 +55,7 @@ class Site:
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
     login_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=5, seconds=10))
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
+    stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
     catalogues: OrderedDict[tuple[str, float | None], Catalogue] = field(

@@ -7,7 +7,7 @@ from polling import wait_until
 
 from shoal import Client
 from shoal.producer.web.app import make_site
-from shoal.producer.web.server import make_server, open_socket
+from shoal.producer.web.server import REPLY_SECONDS, make_server, open_socket
 from shoal.shared.settings import Settings
 
 
@@ -17,7 +17,9 @@ class WebServer:
     def __init__(
         self, redis_url: str, token: str | None = None, settings: Settings | None = None
     ) -> None:
-        self.client = Client(redis_url, settings=settings or Settings())
+        self.client = Client(
+            redis_url, settings=settings or Settings(), reply_seconds=REPLY_SECONDS
+        )
         self.site = make_site(self.client, token)
         self.server = make_server(self.site)
         self.listener = open_socket("127.0.0.1", 0)

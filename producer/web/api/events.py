@@ -58,7 +58,9 @@ async def _follow(
     """
     last = None
     while not site.closing.is_set():
-        event, is_last = await run_in_threadpool(_read_event, read)
+        # While Redis is silent, streams must not take all threads from other requests.
+        async with site.stream_reads:
+            event, is_last = await run_in_threadpool(_read_event, read)
         if event != last:
             last = event
             yield event
