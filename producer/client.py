@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
+from redis import ConnectionError as RedisConnectionError
 from redis import ResponseError
 
 from shoal.producer.job import Job
@@ -73,6 +74,7 @@ class Client:
         *,
         settings: Settings | None = None,
         start_workers: bool = True,
+        reply_seconds: float | None = None,
     ) -> None:
         """Connect to a Redis, or start the embedded server.
 
@@ -82,6 +84,8 @@ class Client:
             settings: Settings to use; None reads the ``SHOAL_`` environment variables.
             start_workers: Whether ``submit`` and ``Job.retry`` start workers on this machine if
                 the embedded server is used and no worker is running.
+            reply_seconds: Longest time to wait for a reply of Redis. None waits for a minute, and
+                then asks again.
 
         Raises:
             UsageError: Python does not decode file names as UTF-8.
@@ -95,7 +99,11 @@ class Client:
         url = redis_url or self.settings.redis_url
         self.is_embedded = url is None
         self._url = url or self._held.enter_context(hold_server(self.settings))
-        self.redis = connect(self._url, QUICK_RETRIES)
+        self.redis = (
+            connect(self._url, QUICK_RETRIES)
+            if reply_seconds is None
+            else connect(self._url, QUICK_RETRIES, reply_seconds, (RedisConnectionError,))
+        )
         self._hasty = connect(self._url, retries=0, timeout_seconds=WATCH_SECONDS)
         self.registry = Registry(self.redis)
         may_start = self.is_embedded and start_workers

@@ -163,7 +163,14 @@ def worker(concurrency: int | None) -> None:
     show_default=True,
     help="Port to listen on; 0 takes any free one.",
 )
-def serve(host: str, port: int) -> None:
+@click.option(
+    "--proxy",
+    "proxies",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Address or network of a proxy, whose X-Forwarded headers then count. May be repeated.",
+)
+def serve(host: str, port: int, proxies: tuple[str, ...]) -> None:
     """Serve a web page that submits jobs and shows their results."""
     try:
         from shoal.producer.web.server import serve as serve_page
@@ -172,4 +179,4 @@ def serve(host: str, port: int) -> None:
             "The web page needs more packages: pip install fastapi uvicorn prometheus-client."
         ) from error
 
-    serve_page(host, port)
+    serve_page(host, port, proxies)

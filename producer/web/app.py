@@ -1,5 +1,7 @@
 """The application: all routes of one site, behind the gate that checks every request."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -13,39 +15,26 @@ from shoal.producer.web.access.sessions import Access
 from shoal.producer.web.api import downloads, events, health, jobs, results
 from shoal.producer.web.pages import duplicates, login
 from shoal.producer.web.pages import jobs as pages
-from shoal.producer.web.problems import Problem
-from shoal.producer.web.rendering import OpenApiResponses
 from shoal.producer.web.site import Site
-from shoal.producer.web.thumbnails import Thumbnails
-
-PROBLEMS: OpenApiResponses = {
-    code: {"model": Problem, "description": meaning}
-    for code, meaning in {
-        400: "The body is not JSON.",
-        401: "The token is missing or wrong.",
-        403: "The request comes from another site.",
-        404: "There is no such job or image.",
-        409: "The job has no result (yet).",
-        413: "The body is too large.",
-        421: "The host name is not one of this server.",
-        422: "The request cannot work; the message names the remedy.",
-        429: "Too many requests.",
-        503: "Redis does not answer.",
-        507: "Redis has no memory left.",
-    }.items()
-}
 
 
 def make_site(client: Client, token: str | None) -> Site:
     """Make the site of a client's Redis, which asks for ``token`` if there is one."""
-    site = Site(client, Access(token), Thumbnails(client.settings))
+    site = Site(client, Access(token))
     site.share_ended_sessions()
     return site
 
 
 def _make_app(site: Site) -> FastAPI:
     """Make the application without its gate."""
+
+    @asynccontextmanager
+    async def close_at_the_end(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        site.thumbnails.close()
+
     app = FastAPI(
+        lifespan=close_at_the_end,
         title="Shoal",
         summary="Sorts large image folders into clusters.",
         openapi_url="/api/v1/openapi.json",
@@ -58,7 +47,7 @@ def _make_app(site: Site) -> FastAPI:
     app.state.site = site
     # This only documents how to send the token: the gate has checked it before.
     bearer = Depends(HTTPBearer(auto_error=False, description="If the server has a token."))
-    api = APIRouter(prefix="/api/v1", responses=PROBLEMS, dependencies=[bearer])
+    api = APIRouter(prefix="/api/v1", responses=problems.DESCRIPTIONS, dependencies=[bearer])
     for part in (jobs, results, downloads, events):
         api.include_router(part.router)
     app.include_router(api)

@@ -6,37 +6,26 @@ from http import HTTPStatus
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from redis import ConnectionError as RedisConnectionError
-from redis import TimeoutError as RedisTimeoutError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shoal.producer.web.rendering import Json, Page
+from shoal.producer.web.rendering import Json, OpenApiResponses, Page
 from shoal.shared.errors import (
     ConnectionLostError,
     JobCancelledError,
     JobFailedError,
     NotFinishedError,
     ShoalError,
-    StoreFullError,
+    StoreUnavailableError,
     UnknownJobError,
     UnreadableImageError,
     UsageError,
 )
 
-# An error has the status of the first class here that it is an instance of.
-STATUSES: dict[type[Exception], int] = {
-    UnknownJobError: 404,
-    UsageError: 422,
-    NotFinishedError: 409,
-    JobFailedError: 409,
-    JobCancelledError: 409,
-    UnreadableImageError: 404,
-    StoreFullError: 507,
-    ConnectionLostError: 503,
-}
 NO_ANSWER = "Redis does not answer; trying again may help."
+RETRY_SECONDS = 2
+GUESSES = "Too many wrong tokens (the right one is let in at any time)"
 
 
 class BusyError(ShoalError):
@@ -46,9 +35,26 @@ class BusyError(ShoalError):
         wait_seconds: Time to wait before the next request.
     """
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, what: str = "Too many requests") -> None:
         self.wait_seconds = math.ceil(wait_seconds)
-        super().__init__(f"Too many requests: try again in {self.wait_seconds} s.")
+        super().__init__(f"{what}: try again in {self.wait_seconds} s.")
+
+
+class OverloadedError(ShoalError):
+    """The server has too much to do for now; the message says what."""
+
+
+# An error has the status of the first class here that it is an instance of.
+STATUSES: dict[type[Exception], int] = {
+    UnknownJobError: 404,
+    UsageError: 422,
+    NotFinishedError: 409,
+    JobFailedError: 409,
+    JobCancelledError: 409,
+    UnreadableImageError: 404,
+    OverloadedError: 503,
+    StoreUnavailableError: 503,
+}
 
 
 @dataclass(frozen=True)
@@ -58,11 +64,27 @@ class Problem:
     error: str
 
 
+DESCRIPTIONS: OpenApiResponses = {
+    code: {"model": Problem, "description": meaning}
+    for code, meaning in {
+        400: "The body is not JSON.",
+        401: "The token is missing or wrong.",
+        403: "The request comes from another site.",
+        404: "There is no such job or image.",
+        409: "The job has no result (yet).",
+        413: "The body is too large.",
+        421: "The host name is not one of this server.",
+        422: "The request cannot work; the message names the remedy.",
+        429: "Too many requests.",
+        503: "Redis does not answer or refuses for now, or the server has too much to do.",
+    }.items()
+}
+
+
 def install(app: FastAPI) -> None:
     """Install the handlers that turn the errors of an application's routes into responses."""
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(ShoalError, _answer_error)
-    app.add_exception_handler(RedisConnectionError, _answer_lost)
-    app.add_exception_handler(RedisTimeoutError, _answer_lost)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_defect)
@@ -70,27 +92,33 @@ def install(app: FastAPI) -> None:
 
 def make_problem_response(request: Request, status: int, error: str) -> Response:
     """Make an error response: JSON for the API, else a page."""
-    if request.url.path.startswith(("/api/", "/metrics", "/healthz", "/readyz")):
+    if request.scope["path"].startswith(("/api/", "/metrics", "/healthz", "/readyz")):
         return Json(Problem(error), status)
     title = HTTPStatus(status).phrase
     return Page("problem.html", status, title=title, error=error)
 
 
+def make_busy_response(request: Request, error: BusyError) -> Response:
+    """Make the response to one request too many."""
+    response = make_problem_response(request, 429, str(error))
+    response.headers["Retry-After"] = str(error.wait_seconds)
+    return response
+
+
 def _answer_error(request: Request, error: Exception) -> Response:
     """Answer an error that Shoal raises on purpose."""
     if isinstance(error, BusyError):
-        response = make_problem_response(request, 429, str(error))
-        response.headers["Retry-After"] = str(error.wait_seconds)
-        return response
+        return make_busy_response(request, error)
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-    return make_problem_response(request, status, str(error))
-
-
-def _answer_lost(request: Request, _error: Exception) -> Response:
-    """Answer an error of the connection to Redis."""
-    response = make_problem_response(request, 503, NO_ANSWER)
-    response.headers["Retry-After"] = "2"
+    response = make_problem_response(request, status, explain(error))
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
+
+
+def explain(error: Exception) -> str:
+    """Return the message of an error, without the address of Redis, which is not for everybody."""
+    return NO_ANSWER if isinstance(error, ConnectionLostError) else str(error)
 
 
 def _answer_http(request: Request, error: Exception) -> Response:
@@ -99,6 +127,11 @@ def _answer_http(request: Request, error: Exception) -> Response:
     response = make_problem_response(request, error.status_code, f"{error.detail}.")
     response.headers.update(error.headers or {})
     return response
+
+
+def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """Answer a client that has gone, or was sent away, before its request had come."""
+    return Response(status_code=400)
 
 
 def _answer_invalid(request: Request, error: Exception) -> Response:

@@ -1,13 +1,16 @@
 """The server: serves the application at an address of this machine, until it is stopped."""
 
+import asyncio
+import ipaddress
 import logging
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Thread
 from types import FrameType
+from typing import cast
 
 import click
 import uvicorn
@@ -16,6 +19,7 @@ from shoal.producer.client import Client
 from shoal.producer.signals import interruptible
 from shoal.producer.web.access.origins import is_loopback
 from shoal.producer.web.app import make_gated_app, make_site
+from shoal.producer.web.connections import make_connections
 from shoal.producer.web.site import Site
 from shoal.shared.errors import ShoalError, StoreUnavailableError, UsageError
 from shoal.shared.settings import Settings, read_settings
@@ -24,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 # Time in which event streams end by themselves.
 END_SECONDS = 2
+# A person waits for each answer of Redis: a longer silence is told to them.
+REPLY_SECONDS = 5.0
 
 
 class Server(uvicorn.Server):
@@ -39,19 +45,21 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(host: str, port: int) -> None:
+def serve(host: str, port: int, proxies: Sequence[str] = ()) -> None:
     """Serve the web page and the API until this process is stopped.
 
     Args:
         host: Address to listen on; any other than loopback needs a token.
         port: Port to listen on; 0 takes any free one.
+        proxies: As for ``make_server``.
 
     Raises:
-        UsageError: The address needs a token.
+        UsageError: The address needs a token, or a proxy has none.
         ShoalError: The address cannot be used, or Redis does not answer.
     """
     settings = read_settings()
     _check_address(host, settings)
+    _check_proxies(proxies)
     with (
         interruptible(),
         suppress(KeyboardInterrupt),
@@ -61,7 +69,7 @@ def serve(host: str, port: int) -> None:
         site = make_site(client, settings.web_token)
         _announce(host, listener.getsockname()[1], settings)
         with _sweep_in_background(site):
-            make_server(site).run(sockets=[listener])
+            make_server(site, proxies).run(sockets=[listener])
 
 
 def _check_address(host: str, settings: Settings) -> None:
@@ -71,6 +79,18 @@ def _check_address(host: str, settings: Settings) -> None:
             f"At {host} anybody could submit jobs and see images: set SHOAL_WEB_TOKEN, for"
             " example to the output of `openssl rand -hex 24`, or leave --host at 127.0.0.1."
         )
+
+
+def _check_proxies(proxies: Sequence[str]) -> None:
+    """Raise UsageError if a proxy is no address and no network: a name would be trusted in vain."""
+    for proxy in proxies:
+        try:
+            ipaddress.ip_network(proxy)
+        except ValueError as error:
+            raise UsageError(
+                f"--proxy {proxy}: expected an address such as 127.0.0.1, or a network such as"
+                f" 10.0.0.0/8 ({error})."
+            ) from error
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -97,7 +117,8 @@ def _connect(settings: Settings) -> Client:
     Raises:
         ConnectionLostError: Redis does not answer.
     """
-    return Client(settings=replace(settings, web_token=None)).check_connection()
+    known = replace(settings, web_token=None)
+    return Client(settings=known, reply_seconds=REPLY_SECONDS).check_connection()
 
 
 def _announce(host: str, port: int, settings: Settings) -> None:
@@ -112,10 +133,26 @@ def _announce(host: str, port: int, settings: Settings) -> None:
         )
 
 
-def make_server(site: Site) -> Server:
-    """Make a server for a site, which answers on the sockets that ``run`` is given."""
+def make_server(site: Site, proxies: Sequence[str] = ()) -> Server:
+    """Make a server for a site, which answers on the sockets that ``run`` is given.
+
+    Args:
+        site: What to serve.
+        proxies: Addresses whose word on a client's address and protocol is taken.
+    """
+    connections = make_connections()
     config = uvicorn.Config(
         make_gated_app(site),
+        # Uvicorn calls what it takes for a class.
+        http=cast(type[asyncio.Protocol], connections),
+        backlog=connections.backlog,
+        # Not what else is installed: it would speak with other bounds, and what is no HTTP
+        # passes the gate.
+        loop="asyncio",
+        ws="none",
+        workers=1,  # whatever WEB_CONCURRENCY says
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,20 +1,23 @@
 """The site: the state that all routes share, and their dependencies."""
 
 import time
+from asyncio import Semaphore
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi import Path as InPath
 
 from shoal.producer.catalogue import Catalogue
 from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
-from shoal.producer.web.problems import BusyError
-from shoal.producer.web.thumbnails import Thumbnails
+from shoal.producer.web.problems import GUESSES, BusyError
+from shoal.producer.web.thumbnails import ImageVersion, Thumbnails, find_version
 from shoal.shared.jobs import Status
 from shoal.shared.store import EndedSessions
 
@@ -24,6 +27,8 @@ CATALOGUES_KEPT = 4
 LISTINGS = 2
 # One round of looking for lost work may start workers and send a thousand messages.
 STALLED_SECONDS = 120.0
+# Most event streams that read at the same time.
+STREAM_READS = 8
 
 
 @dataclass
@@ -36,8 +41,8 @@ class Site:
         thumbnails: Thumbnails of the images of all jobs.
         submit_limit: How often jobs may be submitted or retried.
         estimate_limit: How often estimates may be asked for.
-        login_limit: How often a wrong token may be tried, by address.
         listings: Held while a folder is listed.
+        stream_reads: Held while an event stream reads.
         workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
         swept_at: When the last round of looking for lost work ended, by the monotonic clock; None
@@ -48,11 +53,11 @@ class Site:
 
     client: Client
     access: Access
-    thumbnails: Thumbnails
+    thumbnails: Thumbnails = field(init=False)
     submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
-    login_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=5, seconds=10))
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
+    stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
     swept_at: float | None = None
@@ -60,6 +65,9 @@ class Site:
         default_factory=OrderedDict
     )
     catalogues_lock: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self.thumbnails = Thumbnails(self.client.settings)
 
     def describe_stalled_sweeper(self) -> str | None:
         """Say that nothing looks for lost work any more; None where something does."""
@@ -133,13 +141,39 @@ def _read_status(job: JobDep) -> Status:
 
 
 StatusDep = Annotated[Status, Depends(_read_status)]
+Number = Annotated[int, InPath(ge=0, le=2**53)]
 
 
-def enforce(limit: RateLimit, caller: str = "") -> None:
+def _find_image(site: SiteDep, job: JobDep, status: StatusDep, number: Number) -> ImageVersion:
+    """Return the image whose number is in a request's path.
+
+    Raises:
+        NotFinishedError: The job has not finished yet.
+        UsageError: The job has loaded no such image.
+        UnreadableImageError: Its file does not exist any more.
+    """
+    path = site.catalogue(job).path(number)
+    return find_version(Path(status.request.source) / path)
+
+
+ImageDep = Annotated[ImageVersion, Depends(_find_image)]
+
+
+def enforce(limit: RateLimit) -> None:
     """Count one request against a limit.
 
     Raises:
         BusyError: There were too many.
     """
-    if wait := limit.take(caller):
+    if wait := limit.take():
         raise BusyError(wait)
+
+
+def count_guess(site: Site) -> None:
+    """Count a wrong token.
+
+    Raises:
+        BusyError: There were too many.
+    """
+    if wait := site.access.guesses.take():
+        raise BusyError(wait, GUESSES)

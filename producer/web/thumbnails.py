@@ -1,71 +1,145 @@
-"""Thumbnails of images, made on request and kept in memory while there is room."""
+"""Thumbnails of images, made on request and kept in memory while there is room.
 
+One process decodes for the whole page, the same as decodes for workers, one image after the other:
+nothing that an image does to its decoder reaches the server.
+"""
+
+import asyncio
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
-from typing import TYPE_CHECKING, Any
 
-from shoal.shared.errors import UnreadableImageError
+from shoal.producer.web.problems import OverloadedError
+from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.depth import read_depth
-from shoal.shared.images.files import FORMATS, ImageLimits, read_file
+from shoal.shared.images.decoder_process import DecoderOrder
+from shoal.shared.images.isolation import IsolatedDecoder
 from shoal.shared.settings import Settings
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
+DECODE = "shoal.worker.images.preview:load_preview"
 SIDE_PIXELS = 240
-QUALITY = 80
 KEPT_BYTES = 64 * 2**20
-# A large image takes hundreds of megabytes while it is decoded.
-DECODED_AT_ONCE = 2
-# Modes of up to sixteen bits, which Pillow would clip to eight instead of scaling them.
-WIDE_MODES = {"I;16", "I;16L", "I;16B", "I;16N"}
+# Images that may wait for the decoder, and how long a request waits for one of them.
+MOST_WAITING = 64
+WAIT_SECONDS = 10.0
+# For so long, an image that could not be decoded is not tried again.
+FAILED_SECONDS = 60.0
+# Then an idle decoder ends, and gives back its memory.
+IDLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class ImageVersion:
+    """An image file as it is now.
+
+    Attributes:
+        file: Where it is.
+        name: A name that changes with the file.
+    """
+
+    file: Path
+    name: str
 
 
 class Thumbnails:
-    """Makes thumbnails of images within the workers' limits, and keeps those used last."""
+    """Makes thumbnails of images within the workers' limits, and keeps those used last.
 
-    def __init__(self, settings: Settings) -> None:
-        self.limits = ImageLimits(
-            settings.max_image_bytes, settings.max_image_pixels, settings.image_roots
-        )
+    Its coroutines are for one event loop.
+    """
+
+    def __init__(self, settings: Settings, decode: str = DECODE) -> None:
+        """Prepare; the decoder starts with the first image.
+
+        Args:
+            settings: The limits.
+            decode: Called by the decoder, as "module:name".
+        """
         self.kept: OrderedDict[str, bytes] = OrderedDict()
         self.kept_bytes = 0
-        self.lock = Lock()
-        self.decoding = BoundedSemaphore(DECODED_AT_ONCE)
+        self.making: dict[str, asyncio.Task[bytes]] = {}
+        self.is_closed = False
+        self._decoder = IsolatedDecoder(_make_order(settings, decode), self._check_open)
+        self._thread = ThreadPoolExecutor(1, "thumbnails")
+        self._rest: asyncio.TimerHandle | None = None
 
-    def find(self, file: Path) -> tuple[bytes, str]:
+    async def find(self, image: ImageVersion) -> bytes:
         """Find the thumbnail of an image, or make it.
 
         Returns:
-            The thumbnail as JPEG, and its name, which changes with the file.
+            The thumbnail as JPEG.
 
         Raises:
-            UnreadableImageError: The image does not exist any more, or cannot be read here.
+            UnreadableImageError: The image cannot be read here.
+            OverloadedError: Too many other images are waiting, or this one takes long.
         """
-        name = _name_version(file)
-        with self.lock:
-            if found := self.kept.get(name):
-                self.kept.move_to_end(name)
-                return found, name
-        with self.decoding:
-            made = _make_thumbnail(file, self.limits)
-        self._keep(name, made)
-        return made, name
+        if found := self.kept.get(image.name):
+            self.kept.move_to_end(image.name)
+            return found
+        making = self.making.get(image.name) or self._begin(image)
+        try:
+            # Shielded: whoever asks next finds it made.
+            return await asyncio.wait_for(asyncio.shield(making), WAIT_SECONDS)
+        except TimeoutError:
+            raise OverloadedError("This image takes long to decode") from None
+
+    def _begin(self, image: ImageVersion) -> asyncio.Task[bytes]:
+        if sum(not task.done() for task in self.making.values()) >= MOST_WAITING:
+            raise OverloadedError("Many images are waiting to be decoded")
+        task = asyncio.create_task(self._make(image))
+        self.making[image.name] = task
+        return task
+
+    async def _make(self, image: ImageVersion) -> bytes:
+        loop = asyncio.get_running_loop()
+        seconds = 0.0
+        try:
+            made = await loop.run_in_executor(self._thread, self._decoder.decode, image.file)
+            self._keep(image.name, made)
+            return made
+        except UnreadableImageError:
+            seconds = FAILED_SECONDS
+            raise
+        finally:
+            loop.call_later(seconds, self.making.pop, image.name, None)
+            self._rest_later(loop)
 
     def _keep(self, name: str, thumbnail: bytes) -> None:
-        with self.lock:
-            self.kept_bytes += len(thumbnail) - len(self.kept.pop(name, b""))
-            self.kept[name] = thumbnail
-            while self.kept_bytes > KEPT_BYTES:
-                self.kept_bytes -= len(self.kept.popitem(last=False)[1])
+        self.kept_bytes += len(thumbnail) - len(self.kept.pop(name, b""))
+        self.kept[name] = thumbnail
+        while self.kept_bytes > KEPT_BYTES:
+            self.kept_bytes -= len(self.kept.popitem(last=False)[1])
+
+    def _rest_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._rest:
+            self._rest.cancel()
+        if not self.is_closed:
+            self._rest = loop.call_later(IDLE_SECONDS, self._stop_decoder)
+
+    def _stop_decoder(self) -> None:
+        # In its own thread, where it decodes nothing meanwhile.
+        self._thread.submit(self._decoder.stop)
+
+    def _check_open(self) -> None:
+        if self.is_closed:
+            raise ShoalError("The server is stopping.")
+
+    def close(self) -> None:
+        """Give up what waits, and end the decoder."""
+        if self.is_closed:
+            return
+        self.is_closed = True
+        if self._rest:
+            self._rest.cancel()
+        for task in self.making.values():
+            task.cancel()
+        self._stop_decoder()
+        self._thread.shutdown(wait=False)
 
 
-def _name_version(file: Path) -> str:
-    """Make a name for the present version of a file.
+def find_version(file: Path) -> ImageVersion:
+    """Find the present version of a file.
 
     Raises:
         UnreadableImageError: There is no such file.
@@ -74,68 +148,20 @@ def _name_version(file: Path) -> str:
         stat = file.stat()
     except (OSError, ValueError) as error:
         raise UnreadableImageError(FailureReason.MISSING, "not on this machine") from error
-    version = f"{file}\0{stat.st_mtime_ns}\0{stat.st_size}\0{stat.st_ino}"
-    return sha256(version.encode(errors="surrogateescape")).hexdigest()[:32]
+    version = "\0".join(
+        map(str, (file, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
+    )
+    return ImageVersion(file, sha256(version.encode(errors="surrogateescape")).hexdigest()[:32])
 
 
-def _make_thumbnail(file: Path, limits: ImageLimits) -> bytes:
-    """Make an image's thumbnail as JPEG.
-
-    Raises:
-        UnreadableImageError: The image is beyond the limits, or cannot be decoded here.
-    """
-    content = read_file(file, limits)
-    try:
-        return _shrink(content, limits.max_pixels)
-    except UnreadableImageError:
-        raise
-    except Exception as error:  # decoders raise nearly anything
-        raise UnreadableImageError(FailureReason.DAMAGED, "no thumbnail of it here") from error
-
-
-def _shrink(content: bytes, max_pixels: int) -> bytes:
-    """Shrink an encoded image to a small JPEG; raises whatever its decoder raises."""
-    # Most commands need no images, and Pillow takes a while to import.
-    from PIL import Image, ImageOps
-
-    # This applies while a file is opened, too: some plugins decode the whole picture then.
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    with Image.open(BytesIO(content), formats=FORMATS) as picture:
-        if picture.width * picture.height > max_pixels:
-            raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, "too large for a thumbnail")
-        picture.draft("RGB", (SIDE_PIXELS, SIDE_PIXELS))
-        small = ImageOps.exif_transpose(_make_eight_bits(picture))
-        small.thumbnail((SIDE_PIXELS, SIDE_PIXELS))
-        output = BytesIO()
-        _flatten(small).save(output, "JPEG", quality=QUALITY)
-    return output.getvalue()
-
-
-def _make_eight_bits(picture: "Image") -> "Image":
-    """Scale a picture of more than eight bits per channel to eight."""
-    if picture.mode in WIDE_MODES:
-        step = 2 ** (read_depth(picture) - 8)
-        return picture.convert("I").point(lambda value: value / step).convert("L")
-    if picture.mode == "I":
-        return _stretch(picture)
-    return picture
-
-
-def _stretch(picture: "Image") -> "Image":
-    """Scale 32 bits to eight as the workers do: from sixteen bits, or from the values' range."""
-    extrema: Any = picture.getextrema()
-    low, high = extrema
-    if low >= 0 and high <= 0xFFFF:
-        low, high = 0, 0xFFFF
-    scale = 255 / max(high - low, 1)
-    return picture.point(lambda value: value * scale - low * scale).convert("L")
-
-
-def _flatten(picture: "Image") -> "Image":
-    """Convert a picture to RGB, on a white background if it is transparent."""
-    if not picture.has_transparency_data:
-        return picture.convert("RGB")
-    from PIL import Image
-
-    white = Image.new("RGBA", picture.size, "white")
-    return Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+def _make_order(settings: Settings, decode: str) -> DecoderOrder:
+    """Order thumbnails within the limits that workers have."""
+    return DecoderOrder(
+        function=decode,
+        image_size=SIDE_PIXELS,
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        roots=tuple(map(str, settings.image_roots)),
+        seconds=settings.image_seconds,
+        memory_bytes=settings.image_memory,
+    )

@@ -28,7 +28,10 @@ LEAST_VERSION = 7
 
 
 def connect(
-    url: str, retries: int = PATIENT_RETRIES, timeout_seconds: float = REPLY_SECONDS
+    url: str,
+    retries: int = PATIENT_RETRIES,
+    timeout_seconds: float = REPLY_SECONDS,
+    retry_on: tuple[type[RedisError], ...] = LOST,
 ) -> RedisClient:
     """Make a client that tries each command again while Redis restarts.
 
@@ -38,6 +41,7 @@ def connect(
         url: Of the server.
         retries: How often a command is tried again.
         timeout_seconds: Longest time to wait for a reply, or for the TLS handshake.
+        retry_on: The errors after which a command is tried again.
 
     Raises:
         SettingsError: The URL is not a Redis URL.
@@ -45,8 +49,8 @@ def connect(
     check_url(url)
     client = PassingClient.from_url(
         url,
-        retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries),
-        retry_on_error=list(LOST),
+        retry=Retry(ExponentialBackoff(cap=1, base=0.05), retries, retry_on),
+        retry_on_error=list(retry_on),
         socket_timeout=timeout_seconds,
         # A batch of features in one read: the default is 64 KiB, and took up to four times as long.
         socket_read_size=2**22,

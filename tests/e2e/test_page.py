@@ -1,10 +1,8 @@
 """The page as people use it: in a browser, with real folders, workers and interruptions."""
 
 import re
-import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -13,26 +11,12 @@ import pytest
 from browser import UPPERMOST, WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from polling import wait_until
+from served_page import served
 from servers import find_free_port
 from shoal_command import Shoal
 
 TOKEN = "a token of some length"
 PHONE: ViewportSize = {"width": 390, "height": 844}
-STOP_SECONDS = 30
-
-
-@contextmanager
-def served(shoal: Shoal, port: int = 0) -> Iterator[str]:
-    """Serve the page meanwhile; yield where."""
-    pipe = {"stderr": subprocess.PIPE}
-    with shoal.start("serve", "--port", port, **pipe) as process:
-        try:
-            assert process.stderr
-            yield process.stderr.readline().split()[-1].rstrip("/")
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(STOP_SECONDS)
-    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -155,7 +155,7 @@ def test_the_caller_hears_that_it_waits_and_may_interrupt(
         if call := next(calls):
             raise call
 
-    monkeypatch.setattr("shoal.worker.images.decoder_process.WAIT_SECONDS", 0.3)
+    monkeypatch.setattr("shoal.shared.images.decoder_process.WAIT_SECONDS", 0.3)
     path = make_image(tmp_path / "a.png")
     with IsolatedLoader(2, LIMITS, 30, MEMORY_BYTES, checkpoint, "faulty_decoder:load") as loader:
         with pytest.raises(KeyboardInterrupt):

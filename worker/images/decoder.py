@@ -1,65 +1,29 @@
-"""The decoder process: loads the images that an IsolatedLoader asks for, until its stdin ends.
-
-Both sides send frames: four bytes of length, then that many bytes. The decoder's first frame says
-that it is ready. It answers each request, a path in JSON, with two frames: the verdict in JSON,
-which is empty if the image is good, and the pixels.
-"""
+"""The decoder process: loads the images that an IsolatedDecoder asks for, until its stdin ends."""
 
 import json
 import os
 import resource
 import signal
-import struct
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
+import shoal.worker.blas  # noqa: F401  before numpy
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.decoder_process import LENGTH, DecoderOrder
 from shoal.shared.images.files import ImageLimits
 from shoal.worker.images.loading import NO_MEMORY
 from shoal.worker.memory import limit_memory_for_good
 
-LENGTH = struct.Struct("!I")
 # Added to the caller's own limit, for a decoder whose caller has died.
 ORPHAN_SECONDS = 5
 
-Load = Callable[[Path, int, ImageLimits], NDArray[np.uint8]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecoderOrder:
-    """What a decoder is told on its command line, as JSON.
-
-    Attributes:
-        function: Loads an image, as "module:name"; takes the arguments of ``load_image``.
-        image_size: As for ``load_image``.
-        max_bytes: As in ``ImageLimits``.
-        max_pixels: As in ``ImageLimits``.
-        roots: As in ``ImageLimits``.
-        seconds: Time for one image.
-        memory_bytes: Memory for one image.
-    """
-
-    function: str
-    image_size: int
-    max_bytes: int
-    max_pixels: int
-    roots: tuple[str, ...]
-    seconds: float
-    memory_bytes: int
-
-    @property
-    def limits(self) -> ImageLimits:
-        """The limits within which an image is read."""
-        return ImageLimits(self.max_bytes, self.max_pixels, tuple(map(Path, self.roots)))
+# Returns an array or anything else that ``bytes`` copies.
+Load = Callable[[Path, int, ImageLimits], Any]
 
 
 def _main() -> None:
@@ -75,9 +39,9 @@ def _main() -> None:
         while (request := _receive_frame(sys.stdin.buffer)) is not None:
             # Sent by the kernel, so it works without Python's lock and after the caller's death.
             signal.alarm(int(order.seconds) + 1 + ORPHAN_SECONDS)
-            verdict, pixels = _answer(load, Path(json.loads(request)), order)
+            verdict, made = _answer(load, Path(json.loads(request)), order)
             signal.alarm(0)
-            _send_frames(replies, json.dumps(verdict).encode(), pixels)
+            _send_frames(replies, json.dumps(verdict).encode(), made)
 
 
 def _limit_process(memory_bytes: int) -> None:
@@ -93,7 +57,7 @@ def _limit_process(memory_bytes: int) -> None:
 
 def _answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str], bytes]:
     try:
-        return {}, load(path, order.image_size, order.limits).tobytes()
+        return {}, bytes(load(path, order.image_size, order.limits))
     except UnreadableImageError as error:
         return {"reason": error.reason, "detail": error.detail}, b""
     except MemoryError:

@@ -5,9 +5,10 @@ reason, so that it costs one image and not the batch.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", *TIFF_MAGICS)
 
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_MEMORY = "decoding needs too much memory"
+
+Made = TypeVar("Made")
 
 
 def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
@@ -49,8 +52,15 @@ def load_with_digest(
 
 
 def _decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
-    try:
+    with explained(content):
         return decode_image(content, image_size, limits.max_pixels)
+
+
+@contextmanager
+def explained(content: bytes) -> Iterator[None]:
+    """Raise UnreadableImageError for whatever the decoders of ``content`` raise."""
+    try:
+        yield
     except UnreadableImageError:
         raise
     # Decoders answer a damaged file with nearly any exception: OSError, SyntaxError,
@@ -66,20 +76,25 @@ def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np
         UnreadableImageError: It has more than ``max_pixels``.
         Exception: Whatever its decoder raises.
     """
+    return decode_picture(content, max_pixels, lambda picture: make_square(picture, image_size))
+
+
+def decode_picture(content: bytes, max_pixels: int, make: Callable[[Image.Image], Made]) -> Made:
+    """Decode an image, and return what ``make`` makes of it; raises as ``decode_image`` does."""
     try:
         with _guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
             if picture.format == "JPEG":
                 # Gives libjpeg the file in one piece: Pillow copies the rest after every 64 KiB.
                 picture.decodermaxblock = len(content)
-            return make_square(picture, image_size)
+            return make(picture)
     except BOMBS as error:
         detail = f"more pixels than the {max_pixels:,} allowed"
         raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, detail) from error
     except UnidentifiedImageError:
         if not content.startswith(TIFF_MAGICS):
             raise
-        return make_square(read_scientific_tiff(content, max_pixels), image_size)
+        return make(read_scientific_tiff(content, max_pixels))
 
 
 @contextmanager

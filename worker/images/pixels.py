@@ -9,7 +9,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.depth import SIXTEEN, read_depth
+from shoal.worker.images.depth import SIXTEEN, read_depth
 
 # Modes whose values may be averaged as they are. While it resizes, Pillow weights colours by
 # alpha (LA, RGBA), so that invisible colours do not bleed into visible ones.
@@ -49,14 +49,22 @@ def make_square(picture: Image.Image, image_size: int) -> NDArray[np.uint8]:
     Returns:
         Pixels of shape (image_size, image_size, 3), read-only.
     """
-    size = (image_size, image_size)
+    square = make_small(picture, (image_size, image_size))
+    # Not np.asarray: it makes Pillow encode the pixels several times (100 µs an image).
+    return np.frombuffer(square.tobytes(), np.uint8).reshape(image_size, image_size, 3)
+
+
+def make_small(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize a picture to ``size`` as it lies in its file, then turn it upright.
+
+    Returns:
+        The picture in RGB, on white where it is transparent.
+    """
     # A JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 that still covers the target.
     picture.draft(None, size)
-    square = _make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    # Turned after it is resized: a square stays one in a quarter turn.
-    pixels = _make_rgb(make_upright(square, _read_orientation(picture)))
-    # Not np.asarray: it makes Pillow encode the pixels several times (100 µs an image).
-    return np.frombuffer(pixels.tobytes(), np.uint8).reshape(image_size, image_size, 3)
+    small = _make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    # Turned after it is resized, when there is less to turn.
+    return _make_rgb(make_upright(small, _read_orientation(picture)))
 
 
 def _make_interpolable(picture: Image.Image) -> Image.Image:

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from shoal.producer.export.models import export_json
-from shoal.producer.web.problems import NO_ANSWER
+from shoal.producer.web.problems import explain
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.errors import StoreUnavailableError, UnknownJobError
 from shoal.shared.jobs import Status
@@ -28,7 +28,7 @@ async def follow_job(
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's status whenever it changes, until the job has ended.
 
-    Events: `status` with a status, `away` while Redis does not answer, `gone` if the job has
+    Events: `status` with a status, `away` while Redis refuses, `gone` if the job has
     expired. Comments in between keep the connection open.
     """
     async for event in _follow(site, job.status, JOB_SECONDS):
@@ -58,7 +58,9 @@ async def _follow(
     """
     last = None
     while not site.closing.is_set():
-        event, is_last = await run_in_threadpool(_read_event, read)
+        # While Redis is silent, streams must not take all threads from other requests.
+        async with site.stream_reads:
+            event, is_last = await run_in_threadpool(_read_event, read)
         if event != last:
             last = event
             yield event
@@ -71,13 +73,14 @@ def _read_event(read: Callable[[], Any]) -> tuple[ServerSentEvent, bool]:
     """Return the event to send, and whether it is the last one."""
     try:
         now = read()
-    except StoreUnavailableError:
-        away = export_json({"error": NO_ANSWER}).decode()
-        return ServerSentEvent(event="away", raw_data=away), False
+    except StoreUnavailableError as error:
+        return _make_event("away", {"error": explain(error)}), False
     except UnknownJobError as error:
-        return ServerSentEvent(
-            event="gone", raw_data=export_json({"error": str(error)}).decode()
-        ), True
+        return _make_event("gone", {"error": str(error)}), True
     name = "status" if isinstance(now, Status) else "jobs"
     is_last = isinstance(now, Status) and now.state.is_final
-    return ServerSentEvent(event=name, raw_data=export_json(now).decode()), is_last
+    return _make_event(name, now), is_last
+
+
+def _make_event(name: str, content: Any) -> ServerSentEvent:
+    return ServerSentEvent(event=name, raw_data=export_json(content).decode())

@@ -13,8 +13,8 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/healthz")
-def is_up() -> Response:
-    """Answer as long as the process runs."""
+async def is_up() -> Response:
+    """Answer as long as the process runs, without a thread that others might keep busy."""
     return Json({"status": "up"})
 
 

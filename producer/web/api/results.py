@@ -1,7 +1,6 @@
 """The API's results: labels, failures, members of clusters, plots, thumbnails."""
 
 from itertools import islice
-from pathlib import Path as FilePath
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path
@@ -10,11 +9,10 @@ from starlette.responses import Response
 from shoal.producer.catalogue import Member
 from shoal.producer.web.api.jobs import Count, Start
 from shoal.producer.web.rendering import Json, OpenApiResponses
-from shoal.producer.web.site import JobDep, SiteDep, StatusDep
+from shoal.producer.web.site import ImageDep, JobDep, SiteDep
 from shoal.shared.findings import NOISE, Failure, PlotName, Summary
 
 Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
-Number = Annotated[int, Path(ge=0, le=2**53)]
 PNG: OpenApiResponses = {200: {"content": {"image/png": {}}}}
 JPEG: OpenApiResponses = {
     200: {"content": {"image/jpeg": {}}},
@@ -57,17 +55,13 @@ def show_plot(job: JobDep, name: PlotName) -> Response:
 
 
 @router.get("/images/{number}/thumbnail", response_class=Response, responses=JPEG)
-def show_thumbnail(
+async def show_thumbnail(
     site: SiteDep,
-    job: JobDep,
-    status: StatusDep,
-    number: Number,
+    image: ImageDep,
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """A small JPEG of an image; its number is its place in the job's manifest, from 0."""
-    path = site.catalogue(job).path(number)
-    thumbnail, name = site.thumbnails.find(FilePath(status.request.source) / path)
-    headers = {"ETag": f'"{name}"', "Cache-Control": "private, max-age=600"}
-    if f'"{name}"' in if_none_match:
+    headers = {"ETag": f'"{image.name}"', "Cache-Control": "private, max-age=600"}
+    if headers["ETag"] in if_none_match:
         return Response(None, 304, headers)
-    return Response(thumbnail, 200, headers, "image/jpeg")
+    return Response(await site.thumbnails.find(image), 200, headers, "image/jpeg")

@@ -29,7 +29,10 @@ export function follow(place, refresh) {
       const answer = await fetch(place.dataset.poll);
       // The page then is the login, or says that the job has expired.
       if ([401, 404].includes(answer.status)) return location.reload();
-      if (!answer.ok) throw new Error(answer.statusText);
+      if (!answer.ok) {
+        away(place, true, (await answer.json()).error);
+        return later();
+      }
       const found = await answer.json();
       await show(Array.isArray(found) ? found : [found]);
       if (!ended) listen();
@@ -51,7 +54,7 @@ export function follow(place, refresh) {
     source = new EventSource(place.dataset.events);
     source.addEventListener("status", (event) => show([JSON.parse(event.data)]));
     source.addEventListener("jobs", (event) => show(JSON.parse(event.data)));
-    source.addEventListener("away", () => away(place, true));
+    source.addEventListener("away", (event) => away(place, true, JSON.parse(event.data).error));
     source.addEventListener("gone", () => { end(); refresh(""); });
     source.addEventListener("error", () => {
       source.close();
@@ -69,9 +72,11 @@ export function follow(place, refresh) {
   return end;
 }
 
-function away(place, isAway) {
+function away(place, isAway, why = "The server or its Redis does not answer; trying again.") {
   const note = place.querySelector("[data-part=away]");
-  if (note) note.hidden = !isAway;
+  if (!note) return;
+  note.hidden = !isAway;
+  if (isAway) note.textContent = why;
 }
 
 // Shows a status; returns whether the whole page must be refreshed instead.

@@ -4,6 +4,8 @@ import { frameMap } from "./map.js";
 import { prepareForm } from "./submission.js";
 import { send } from "./request.js";
 
+const MOST_TRIES = 4;
+
 let stop = () => {};
 
 export function start() {
@@ -58,6 +60,14 @@ document.addEventListener("click", async (event) => {
     showProblem(button.parentElement, problem.message);
   }
 });
+
+// An image that is not there yet, as the server has many to decode, is asked for again.
+document.addEventListener("error", ({ target: image }) => {
+  const tries = Number(image.dataset?.tries ?? 0);
+  if (!image.closest?.(".gallery") || tries >= MOST_TRIES) return;
+  image.dataset.tries = tries + 1;
+  setTimeout(() => { image.src = image.getAttribute("src"); }, 2000 * 2 ** tries);
+}, true);
 
 function showProblem(place, text) {
   const shown = place.querySelector(".error") ?? place.appendChild(document.createElement("p"));

@@ -1,50 +1,17 @@
 """Events: a job is followed to its end, through a Redis that is away."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
-from typing import Any
 
 import pytest
 from polling import wait_until
 from servers import Server
+from stream_listener import Listener
 from web_server import WebServer
 
 from shoal.producer.job import Job
 from shoal.shared.jobs import State
-
-Event = tuple[str, Any]
-
-
-class Listener:
-    """Follows a stream in a thread, as a browser does, until it ends."""
-
-    def __init__(self, web: WebServer, path: str) -> None:
-        self.web = web
-        self.path = path
-        self.events: list[Event] = []
-        self.comments = 0
-        self.thread = Thread(target=self._listen, daemon=True)
-        self.thread.start()
-
-    def _listen(self) -> None:
-        with self.web.http.stream("GET", f"/api/v1{self.path}", timeout=60) as answer:
-            assert answer.headers["content-type"].startswith("text/event-stream")
-            name = ""
-            for line in answer.iter_lines():
-                kind, _, value = line.partition(": ")
-                if kind == "event":
-                    name = value
-                elif kind == "data":
-                    self.events.append((name, json.loads(value)))
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.events]
-
-    def has_ended(self) -> bool:
-        return not self.thread.is_alive()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Depth: how many bits the values of a picture have where Pillow holds them in sixteen.
 
-It decides which value is white, for workers and for the web page alike.
+It decides which value is white.
 """
 
 SIXTEEN = 16

@@ -1,28 +1,63 @@
-"""The decoder process, seen from its caller: start it, ask it, wait for it, stop it."""
+"""The decoder process, seen from its caller: start it, ask it, wait for it, stop it.
+
+Both sides send frames: four bytes of length, then that many bytes. The decoder's first frame says
+that it is ready. It answers each request, a path in JSON, with two frames: the verdict in JSON,
+which is empty if the image is good, and what was made of the image.
+"""
 
 import json
 import os
 import selectors
 import signal
+import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from shoal.shared.images.files import StrPath
-from shoal.worker import Checkpoint
-from shoal.worker.images.decoder import LENGTH, DecoderOrder
+from shoal.shared.images.files import ImageLimits, StrPath
 
+LENGTH = struct.Struct("!I")
 WAIT_SECONDS = 1.0
 DEATH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecoderOrder:
+    """What a decoder is told on its command line, as JSON.
+
+    Attributes:
+        function: Makes bytes of an image, as "module:name"; takes its path, ``image_size`` and
+            ``limits``.
+        image_size: Width and height in pixels to make images small to.
+        max_bytes: As in ``ImageLimits``.
+        max_pixels: As in ``ImageLimits``.
+        roots: As in ``ImageLimits``.
+        seconds: Time for one image.
+        memory_bytes: Memory for one image.
+    """
+
+    function: str
+    image_size: int
+    max_bytes: int
+    max_pixels: int
+    roots: tuple[str, ...]
+    seconds: float
+    memory_bytes: int
+
+    @property
+    def limits(self) -> ImageLimits:
+        """The limits within which an image is read."""
+        return ImageLimits(self.max_bytes, self.max_pixels, tuple(map(Path, self.roots)))
 
 
 class DecoderProcess:
     """A running ``shoal.worker.images.decoder``, and the pipes to it."""
 
-    def __init__(self, order: DecoderOrder, checkpoint: Checkpoint) -> None:
+    def __init__(self, order: DecoderOrder, checkpoint: Callable[[], None]) -> None:
         """Start the process; ``checkpoint`` is called about once a second while it is awaited."""
         self._checkpoint = checkpoint
         self._process = subprocess.Popen(
@@ -30,11 +65,7 @@ class DecoderProcess:
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            # It imports what this process would, and nothing from the current directory (-P).
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(p or str(Path.cwd()) for p in sys.path),
-            },
+            env=_make_environment(),
             # Ctrl-C in a terminal is for the caller; here it would look like a bad image.
             start_new_session=True,
         )
@@ -48,11 +79,11 @@ class DecoderProcess:
         return self._process.poll() is None
 
     def ask(self, path: StrPath, seconds: float) -> tuple[dict[str, str], bytes]:
-        """Request an image, and wait for the verdict and its pixels.
+        """Request an image, and wait for the verdict and what was made of it.
 
         Returns:
-            The verdict, empty if the image is good, else its ``reason`` and ``detail``; and the
-            pixels as bytes, empty if the image is not good.
+            The verdict, empty if the image is good, else its ``reason`` and ``detail``; and what
+            was made of the image, empty if it is not good.
 
         Raises:
             EOFError, BrokenPipeError: The process has died.
@@ -99,6 +130,17 @@ class DecoderProcess:
         with suppress(subprocess.TimeoutExpired):
             return _describe_end(self._process.wait(DEATH_SECONDS))
         return "cannot be killed"
+
+
+def _make_environment() -> dict[str, str]:
+    """Make the environment of a process that is told all settings on its command line.
+
+    What decodes a stranger's images need not know the page's token or the password of Redis.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SHOAL_")}
+    # It imports what this process would, and nothing from the current directory (-P).
+    path = os.pathsep.join(part or str(Path.cwd()) for part in sys.path)
+    return {**inherited, "PYTHONPATH": path}
 
 
 def _describe_end(status: int) -> str:
