@@ -1,20 +1,16 @@
 """What all commands share: their order in the help, their connection, their exit codes."""
 
-import errno
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from shoal.producer.cli.terminal import drop_output, guard_streams, print_note
 from shoal.shared.errors import ConnectionLostError, ShoalError, UsageError
 
 if TYPE_CHECKING:
     from shoal.producer.client import Client
-
-
-# The file descriptor of standard output, whatever ``sys.stdout`` is.
-STDOUT = 1
 
 
 class Commands(click.Group):
@@ -25,11 +21,9 @@ class Commands(click.Group):
         return list(self.commands)
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command line; file names that are not UTF-8 are printed byte for byte."""
+        """Run the command line."""
         _open_closed_streams()
-        # Standard error needs no change: it escapes what it cannot print.
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(errors="surrogateescape")
+        guard_streams()
         return super().main(*args, **options)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -41,10 +35,9 @@ class Commands(click.Group):
         except ShoalError as error:
             _exit_with(error, 1)
         except OSError as error:
-            if error.errno == errno.EPIPE:
+            if isinstance(error, BrokenPipeError):
                 raise  # click knows what to do
-            # The interpreter must not try to print the rest again when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+            drop_output()
             _exit_with(error, 1)
         except Exception as error:
             _exit_with(_explain(error), 1)
@@ -86,5 +79,5 @@ def connect_client() -> "Client":
 
 def _exit_with(error: Exception, code: int) -> None:
     """Print ``error`` and exit with ``code``."""
-    click.echo(f"Error: {error}", err=True)
+    print_note(f"Error: {error}")
     raise SystemExit(code)

@@ -19,6 +19,7 @@ from shoal.producer.cli.options import (
     source_argument,
 )
 from shoal.producer.cli.results import COMMANDS
+from shoal.producer.cli.terminal import print_line, print_note
 from shoal.shared.errors import UsageError
 
 
@@ -54,7 +55,7 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 
     Prints the job's id and does not wait. Workers must be running: see `shoal worker`.
     """
-    from shoal.producer.cli.printing import print_left_out, print_note, print_status, warn_if_idle
+    from shoal.producer.cli.printing import print_left_out, print_status, warn_if_idle
     from shoal.producer.submission.folder import read_folder
 
     folder = read_folder(source)
@@ -64,7 +65,7 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
         if as_json:
             print_status(job.status(), as_json)
         else:
-            click.echo(job.id)
+            print_line(job.id)
         warn_if_idle(client)
 
 

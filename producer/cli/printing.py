@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shoal.shared.jobs import Status
@@ -49,27 +48,22 @@ def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
 def print_status(status: Status, as_json: bool) -> None:
     """Print a status to standard output, as JSON or in lines."""
     if as_json:
-        click.echo(encode(status))
+        print_line(encode(status).decode())
         return
-    click.echo(f"{status.job_id}  {describe(status)}")
-    click.echo(f"source  {status.request.source}")
+    print_line(f"{status.job_id}  {describe(status)}")
+    print_line(f"source  {status.request.source}")
     if status.error:
-        click.echo(f"error   {status.error}")
+        print_line(f"error   {status.error}")
 
 
 def print_jobs(statuses: list[Status], as_json: bool) -> None:
     """Print jobs to standard output, as JSON or one per line."""
     if as_json:
-        click.echo(encode(statuses))
+        print_line(encode(statuses).decode())
         return
     for status in statuses:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created_at))
-        click.echo(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
-
-
-def print_note(line: str) -> None:
-    """Print a line to standard error; standard output has only the result."""
-    click.echo(line, err=True)
+        print_line(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
 
 
 def warn_if_idle(client: "Client") -> None:
@@ -82,10 +76,8 @@ def print_left_out(folder: Folder) -> None:
     """Print to standard error which files of a folder are left out."""
     if folder.skipped:
         kinds = ", ".join(f"{n:,} {ext or 'other'}" for ext, n in folder.skipped.most_common(5))
-        click.echo(
-            f"Left out {folder.skipped.total():,} files that are not images: {kinds}", err=True
-        )
+        print_note(f"Left out {folder.skipped.total():,} files that are not images: {kinds}")
     for path in folder.unreadable[:5]:
-        click.echo(f"Cannot be read: {folder.source / path}", err=True)
+        print_note(f"Cannot be read: {folder.source / path}")
     if len(folder.unreadable) > 5:
-        click.echo(f"… and {len(folder.unreadable) - 5:,} more", err=True)
+        print_note(f"… and {len(folder.unreadable) - 5:,} more")

@@ -4,9 +4,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-import click
-
 from shoal.producer.cli.printing import NO_ANSWER, describe
+from shoal.producer.cli.terminal import print_note
 from shoal.shared.jobs import State, Status
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ class LineDisplay:
             return
         self.shown, self.shown_at = news, time.monotonic()
         line = describe(status) if status else NO_ANSWER
-        click.echo("; ".join(filter(None, [line, note])), err=True)
+        print_note("; ".join(filter(None, [line, note])))
 
 
 def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None) -> Status:

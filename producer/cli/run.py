@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
 from shoal.producer.cli.printing import (
     print_left_out,
-    print_note,
     print_status,
     print_status_on_error,
 )
 from shoal.producer.cli.progress import watch_job
+from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
@@ -52,10 +50,7 @@ def _start_workers(client: Client, concurrency: int | None) -> None:
     if client.is_embedded:
         client.workers.start(concurrency)
     elif concurrency:
-        click.echo(
-            "--concurrency has no effect: the workers of SHOAL_REDIS_URL do the work.",
-            err=True,
-        )
+        print_note("--concurrency has no effect: the workers of SHOAL_REDIS_URL do the work.")
 
 
 def _submit_and_watch(
@@ -69,9 +64,7 @@ def _submit_and_watch(
     try:
         with uninterrupted():  # else the next worker might run a job whose id nobody knows
             job = client.submit_folder(folder, notify=print_note, **options)
-        click.echo(
-            f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}", err=True
-        )
+        print_note(f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}")
         with print_status_on_error(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:
@@ -96,20 +89,22 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         return
     summary = job.summary()
     if summary.choice:
-        click.echo(f"clusters: {summary.choice.reason}")
+        print_line(f"clusters: {summary.choice.reason}")
     names = [f"cluster {cluster.label}" for cluster in summary.clusters]
     width = max(map(len, [*names, "no cluster" if summary.noise else ""]))
     for name, cluster in zip(names, summary.clusters, strict=True):
         example = cluster.representatives[0] if cluster.representatives else "no image"
         size = f"{cluster.size:>9,} {'image ' if cluster.size == 1 else 'images'}"
-        click.echo(f"{name:<{width}}  {size}  such as {example}")
+        print_line(f"{name:<{width}}  {size}  such as {example}")
     if summary.noise:
-        click.echo(f"{'no cluster':<{width}}  {summary.noise:>9,} images")
+        print_line(f"{'no cluster':<{width}}  {summary.noise:>9,} images")
     if status.images.failed:
-        click.echo(
+        print_line(
             f"{show_count(status.images.failed, 'image')} failed: see `shoal failures {job.id}`"
         )
     if out:
-        click.echo(f"Report: {out / 'report.html'}\nPlots:  {out / 'plots'}")
+        print_line(f"Report: {out / 'report.html'}")
+        print_line(f"Plots:  {out / 'plots'}")
     else:
-        click.echo(f"Labels: shoal result {job.id}\nPlots:  shoal plot {job.id} scatter")
+        print_line(f"Labels: shoal result {job.id}")
+        print_line(f"Plots:  shoal plot {job.id} scatter")

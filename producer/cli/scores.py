@@ -1,7 +1,6 @@
 """Printing how well a job's clusters match known labels."""
 
-import click
-
+from shoal.producer.cli.terminal import print_line
 from shoal.producer.evaluation import Evaluation
 from shoal.shared.text import show_count
 from shoal.shared.wire import encode
@@ -10,12 +9,12 @@ from shoal.shared.wire import encode
 def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
     """Print the scores, and how many images of each class each cluster has."""
     if as_json:
-        click.echo(encode(evaluation))
+        print_line(encode(evaluation).decode())
         return
-    click.echo(f"{show_count(evaluation.images, 'image')} with a known label")
+    print_line(f"{show_count(evaluation.images, 'image')} with a known label")
     for name in ("nmi", "ari", "v_measure", "homogeneity", "completeness"):
-        click.echo(f"{name:<13}{getattr(evaluation, name):.3f}")
-    click.echo()
+        print_line(f"{name:<13}{getattr(evaluation, name):.3f}")
+    print_line()
     _print_confusion(evaluation)
 
 
@@ -23,4 +22,4 @@ def _print_confusion(evaluation: Evaluation) -> None:
     for cluster, row in zip(evaluation.clusters, evaluation.confusion, strict=True):
         by_size = sorted(zip(row, evaluation.classes, strict=True), reverse=True)
         found = ", ".join(f"{count:,} {name}" for count, name in by_size if count)
-        click.echo(f"cluster {cluster}: {found}")
+        print_line(f"cluster {cluster}: {found}")

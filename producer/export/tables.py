@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, fields
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from shutil import copyfileobj
@@ -15,6 +16,7 @@ import click
 from shoal.producer.export.files import replacing, write_file
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import Assignment
+from shoal.shared.text import show_controls
 from shoal.shared.wire import encode
 
 # Rows written to Parquet at once.
@@ -24,28 +26,30 @@ STDOUT_PATH = Path("-")
 
 
 class _UnixLines:
-    """Ends the lines of ``csv`` with a line feed only.
+    """Ends the lines of ``csv`` with a line feed only; on a terminal, a row stays one line.
 
     If ``csv`` itself is told to do so, Python 3.11 leaves carriage returns in names unquoted.
     """
 
     def __init__(self, file: IO[str]) -> None:
         self.file = file
+        self.is_terminal = file.isatty()
 
     def write(self, line: str) -> None:
         """Write one row."""
-        self.file.write(line.removesuffix("\r\n") + "\n")
+        row = line.removesuffix("\r\n")
+        self.file.write((show_controls(row) if self.is_terminal else row) + "\n")
 
 
 def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
     """Write dataclasses as CSV; file names that are not UTF-8 are written byte for byte."""
-    text = open(  # noqa: SIM115  the caller's file is not ours to close
-        file.fileno(), "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False
-    )
-    with text:
+    text = TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    try:
         writer = csv.writer(_UnixLines(text))
         writer.writerow([field.name for field in fields(model)])
         writer.writerows(map(astuple, rows))
+    finally:
+        text.detach()  # the caller's file is not ours to close
 
 
 def write_json(rows: Iterable[Any], file: IO[bytes]) -> None:
@@ -113,7 +117,7 @@ def write_output(content: bytes, path: Path) -> None:
         sys.stdout.flush()
     else:
         write_file(path, content)
-        click.echo(path)
+        click.echo(path, color=True)  # else click takes escape sequences out
 
 
 def write_in_format(labels: Iterable[Assignment], file_format: str, file: IO[bytes]) -> None:

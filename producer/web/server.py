@@ -118,6 +118,7 @@ def make_server(site: Site) -> Server:
         make_gated_app(site),
         log_level="warning",
         access_log=False,
+        use_colors=False,  # a terminal is sent no control characters
         server_header=False,
         timeout_graceful_shutdown=END_SECONDS,
     )
