@@ -2,11 +2,14 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from shoal.producer.cli.terminal import drop_output, guard_streams, print_note
+from shoal.producer.signals import interruptible
 from shoal.shared.errors import ConnectionLostError, ShoalError, UsageError
 
 if TYPE_CHECKING:
@@ -26,21 +29,42 @@ class Commands(click.Group):
         guard_streams()
         return super().main(*args, **options)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line, which may end in the help."""
+        with _unread_is_no_error():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; exit with 2 after wrong usage, and with 1 after any other error."""
+        """Run a command.
+
+        Exit with 2 after wrong usage, with 130 if interrupted, and with 1 after any other error.
+        """
         try:
-            return super().invoke(ctx)
+            with _unread_is_no_error(), interruptible():
+                value = super().invoke(ctx)
+                sys.stdout.flush()  # what fails here is told in a line, too
+                return value
+        except KeyboardInterrupt as error:
+            _end(str(error) or "Interrupted.", 130)
         except UsageError as error:
             _exit_with(error, 2)
         except ShoalError as error:
             _exit_with(error, 1)
         except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise  # click knows what to do
             drop_output()
             _exit_with(error, 1)
         except Exception as error:
             _exit_with(_explain(error), 1)
+
+
+@contextmanager
+def _unread_is_no_error() -> Iterator[None]:
+    """End quietly if nobody reads on, as in `shoal jobs | head -1`."""
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(0) from None
 
 
 def _open_closed_streams() -> None:
@@ -77,7 +101,11 @@ def connect_client() -> "Client":
     return Client(start_workers=False).check_connection()
 
 
-def _exit_with(error: Exception, code: int) -> None:
+def _exit_with(error: Exception, code: int) -> NoReturn:
     """Print ``error`` and exit with ``code``."""
-    print_note(f"Error: {error}")
+    _end(f"Error: {error}", code)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    print_note(line)
     raise SystemExit(code)

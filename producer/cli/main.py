@@ -56,16 +56,18 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
     Prints the job's id and does not wait. Workers must be running: see `shoal worker`.
     """
     from shoal.producer.cli.printing import print_left_out, print_status, warn_if_idle
+    from shoal.producer.signals import uninterrupted
     from shoal.producer.submission.folder import read_folder
 
     folder = read_folder(source)
     print_left_out(folder)
     with connect_client() as client:
-        job = client.submit_folder(folder, notify=print_note, **options)
-        if as_json:
-            print_status(job.status(), as_json)
-        else:
-            print_line(job.id)
+        with uninterrupted():  # else there might be a job whose id nobody knows
+            job = client.submit_folder(folder, notify=print_note, **options)
+            if as_json:
+                print_status(job.status(), as_json)
+            else:
+                print_line(job.id)
         warn_if_idle(client)
 
 

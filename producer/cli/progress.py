@@ -75,12 +75,19 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
         WaitTimeoutError: The job has not ended in time; it goes on.
+        KeyboardInterrupt: The user has stopped this; the message says what the job does.
     """
-    with make_display() as display:
-        return job.wait(
-            timeout_seconds,
-            lambda status: display.show(status, make_worker_note(client, status) if status else ""),
-        )
+    try:
+        with make_display() as display:
+            return job.wait(
+                timeout_seconds,
+                lambda new: display.show(new, make_worker_note(client, new) if new else ""),
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted. Job {job.id} was not: `shoal wait {job.id}` waits on,"
+            f" `shoal cancel {job.id}` cancels it."
+        ) from None
 
 
 def make_worker_note(client: "Client", status: Status) -> str:

@@ -13,9 +13,8 @@ from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
-from shoal.producer.signals import interruptible, uninterrupted
+from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.folder import Folder, read_folder
-from shoal.shared.errors import JobCancelledError, ShoalError
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_count
 
@@ -37,7 +36,7 @@ def run_folder(
     print_left_out(folder)
     if out:
         prepare_directory(out, folder.source)
-    with interruptible(), Client(start_workers=False).check_connection() as client:
+    with Client(start_workers=False).check_connection() as client:
         _start_workers(client, concurrency)
         job, status = _submit_and_watch(client, folder, options, as_json)
         if out:
@@ -70,16 +69,24 @@ def _submit_and_watch(
     except KeyboardInterrupt:
         if job is None:
             raise
-        if job.is_found or job.ledger.is_shared():
-            raise ShoalError(
-                f"Job {job.id} was submitted before or elsewhere, too, and was not cancelled:"
-                f" see `shoal wait {job.id}`."
-            ) from None
-        job.cancel()
-        with print_status_on_error(job, as_json):
-            raise JobCancelledError(
-                f"Job {job.id} was cancelled; what was loaded is kept for `shoal retry {job.id}`."
-            ) from None
+        told = _stop(job)
+        if as_json:
+            print_status(job.status(), as_json)
+        raise KeyboardInterrupt(told) from None
+
+
+def _stop(job: Job) -> str:
+    """Cancel an interrupted job, unless somebody else wants it too; return what to tell."""
+    if job.is_found or job.ledger.is_shared():
+        return (
+            f"Interrupted. Job {job.id} was submitted before or elsewhere, too, and was not"
+            f" cancelled: see `shoal wait {job.id}`."
+        )
+    job.cancel()
+    return (
+        f"Interrupted. Job {job.id} was cancelled; what was loaded is kept, and"
+        f" `shoal retry {job.id}` goes on."
+    )
 
 
 def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> None:
