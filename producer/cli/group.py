@@ -16,8 +16,18 @@ if TYPE_CHECKING:
     from shoal.producer.client import Client
 
 
+class Command(click.Command):
+    """A command whose help among the others is its first sentence, however long."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002  click's signature
+        """Return the whole sentence: the list breaks its line, where click cuts it."""
+        return super().get_short_help_str(sys.maxsize)
+
+
 class Commands(click.Group):
     """Commands in the order of their use; errors become a message and an exit code."""
+
+    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """List the commands in the order in which they were added."""

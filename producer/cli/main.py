@@ -24,7 +24,7 @@ from shoal.shared.errors import UsageError
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="shoal")
+@click.version_option(None, "-V", "--version", package_name="shoal")
 def main() -> None:
     """Sort large image folders into clusters, on one laptop or on many machines."""
 
@@ -175,3 +175,17 @@ def serve(host: str, port: int) -> None:
         ) from error
 
     serve_page(host, port)
+
+
+@main.command("help")
+@click.argument("names", metavar="[COMMAND]", nargs=-1)
+@click.pass_context
+def show_help(context: click.Context, names: tuple[str, ...]) -> None:
+    """Print the help of COMMAND, or the list of all commands."""
+    root = context.find_root()
+    if not names:
+        click.echo(root.get_help())
+        return
+    name, command, _ = main.resolve_command(root, list(names))
+    if command:
+        click.echo(command.get_help(click.Context(command, info_name=name, parent=root)))

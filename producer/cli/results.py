@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from shoal.producer.cli.group import connect_client
+from shoal.producer.cli.group import Command, connect_client
 from shoal.producer.cli.options import json_option, out_option
 from shoal.shared.findings import PlotName
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @click.option(
     "--format", "file_format", type=click.Choice(["csv", "json", "parquet"]), default="csv"
@@ -33,7 +33,7 @@ def result(job: str, file_format: str, output: Path | None, out: Path | None) ->
             write_labels(known.labels(), file_format, output)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @click.argument("name", type=click.Choice([name.value for name in PlotName]))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File.  [default: NAME.png]")
@@ -45,7 +45,7 @@ def plot(job: str, name: str, output: Path | None) -> None:
         write_output(client.job(job).plot(name), output or Path(f"{name}.png"))
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @click.option(
     "-o",
@@ -64,7 +64,7 @@ def report(job: str, output: Path) -> None:
         write_output(make_report(client.job(job)), output)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @json_option
 def failures(job: str, as_json: bool) -> None:
@@ -76,7 +76,7 @@ def failures(job: str, as_json: bool) -> None:
         print_rows(client.job(job).failures(), Failure, as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @json_option
 def duplicates(job: str, as_json: bool) -> None:
@@ -88,7 +88,7 @@ def duplicates(job: str, as_json: bool) -> None:
         print_rows(client.job(job).duplicates(), Duplicate, as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @click.option(
     "--labels",
