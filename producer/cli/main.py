@@ -109,7 +109,7 @@ def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
 @main.command()
 @json_option
 def jobs(as_json: bool) -> None:
-    """List the jobs that have not expired, newest first."""
+    """List the jobs that have not expired, the last one first."""
     from shoal.producer.cli.printing import print_jobs
 
     with connect_client() as client:

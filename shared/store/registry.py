@@ -89,8 +89,12 @@ class Registry:
                 pipe.expire(job.manifest, UNREGISTERED_SECONDS)
                 pipe.execute()
 
+    def note_submitted(self, job_id: str) -> None:
+        """Note that a job was submitted once more: from now on it is the last one."""
+        self.client.zadd(keys.JOBS, {job_id: self.now()}, xx=True)
+
     def jobs(self) -> list[str]:
-        """Return the ids of the jobs that have not expired, newest first."""
+        """Return the ids of the jobs that have not expired, the one submitted last first."""
         self.forget_expired()
         return [raw.decode() for raw in self.client.zrevrange(keys.JOBS, 0, -1)]
 

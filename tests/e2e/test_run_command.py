@@ -255,6 +255,14 @@ def test_run_whose_workers_died_says_so_and_ends(embedded: Shoal, slow_photograp
     assert "Traceback" not in errors
 
 
+def test_commands_take_the_beginning_of_an_id_and_the_last_job(embedded_run: FinishedRun) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    assert shoal.output("submit", embedded_run.source).strip() == job
+    for name in (job[:11], "last"):
+        assert shoal.json("status", name)["job_id"] == job
+        assert shoal.output("result", name) == shoal.output("result", job)
+
+
 def test_status_watches_a_job_to_its_end(embedded_run: FinishedRun) -> None:
     shoal, job = embedded_run.shoal, embedded_run.job_id
     assert shoal.json("status", job, "--watch")["state"] == "finished"

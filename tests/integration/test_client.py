@@ -18,7 +18,7 @@ from shoal.shared.errors import (
     UnknownJobError,
     UsageError,
 )
-from shoal.shared.jobs import State, Wave
+from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.settings import Settings
 from shoal.shared.store import Results
 
@@ -195,6 +195,43 @@ def test_workers_are_there_while_they_give_signs_of_life(redis, python_client, r
     assert python_client.workers.are_running()
     redis.zincrby("shoal:workers", -60, "one@host")
     assert not python_client.workers.are_running()
+
+
+@pytest.fixture
+def three_jobs(registry):
+    """Jobs of which two have ids that begin alike."""
+    for job_id in ("1a2b3c4d5e6f", "1a2b00000000", "ffff00000000"):
+        registry.register(job_id, JobRequest(source="/photographs"), [["a.png"]])
+
+
+def test_the_beginning_of_an_id_is_enough_where_no_other_job_has_it(python_client, three_jobs):
+    assert python_client.job("f").id == "ffff00000000"
+    assert python_client.job("1a2b3").status().job_id == "1a2b3c4d5e6f"
+    with pytest.raises(UnknownJobError, match="No job abc: see"):
+        python_client.job("abc")
+
+
+def test_an_ambiguous_beginning_of_an_id_is_refused_with_the_ids_it_has(
+    python_client, registry, three_jobs
+):
+    both = "1a2b00000000, 1a2b3c4d5e6f"
+    with pytest.raises(UsageError, match=rf"2 jobs begin with 1a2b: {both}\. Give more digits"):
+        python_client.job("1a2b")
+    for number in range(10, 20):
+        registry.register(f"1a2b000000{number}", JobRequest(source="/photographs"), [["a.png"]])
+    with pytest.raises(UsageError, match=r"12 jobs begin with 1: (1a2b000000.., ){5}…"):
+        python_client.job("1")
+
+
+def test_the_last_job_is_that_submitted_last_also_if_it_was_there_already(python_client, folder):
+    with pytest.raises(UnknownJobError, match="No job last"):
+        python_client.job("last")
+    first = python_client.submit(folder, clusters=1)
+    second = python_client.submit(folder, clusters=2)
+    assert python_client.job("last").id == second.id
+    assert python_client.submit(folder, clusters=1).id == first.id
+    assert python_client.job("last").id == first.id
+    assert [status.job_id for status in python_client.jobs()] == [first.id, second.id]
 
 
 @pytest.mark.parametrize(
