@@ -26,6 +26,7 @@ from shoal.shared.errors import (
     StoreFullError,
     UnknownJobError,
     UsageError,
+    describe_unknown,
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect
@@ -261,7 +262,7 @@ class Client:
             shown = ", ".join(found[:IDS_SHOWN]) + more
             raise UsageError(f"{len(found)} jobs begin with {given}: {shown}. Give more digits.")
         if not found:
-            raise UnknownJobError(f"No job {given}: see `shoal jobs` for the jobs there are.")
+            raise UnknownJobError(describe_unknown(given))
         return found[0]
 
     def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from shoal.producer.cli.terminal import drop_output, guard_streams, print_note
+from shoal.producer.cli.words import in_commands
 from shoal.producer.signals import interruptible
 from shoal.shared.errors import ConnectionLostError, ShoalError, UsageError
 
@@ -117,5 +118,5 @@ def _exit_with(error: Exception, code: int) -> NoReturn:
 
 
 def _end(line: str, code: int) -> NoReturn:
-    print_note(line)
+    print_note(in_commands(line))
     raise SystemExit(code)

@@ -19,7 +19,7 @@ from shoal.producer.cli.options import (
     source_argument,
 )
 from shoal.producer.cli.results import COMMANDS
-from shoal.producer.cli.terminal import print_line, print_note
+from shoal.producer.cli.terminal import print_line
 from shoal.shared.errors import UsageError
 
 
@@ -55,7 +55,12 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 
     Prints the job's id and does not wait. Workers must be running: see `shoal worker`.
     """
-    from shoal.producer.cli.printing import print_left_out, print_status, warn_if_idle
+    from shoal.producer.cli.printing import (
+        print_left_out,
+        print_message,
+        print_status,
+        warn_if_idle,
+    )
     from shoal.producer.signals import uninterrupted
     from shoal.producer.submission.folder import read_folder
 
@@ -63,7 +68,7 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
     print_left_out(folder)
     with connect_client() as client:
         with uninterrupted():  # else there might be a job whose id nobody knows
-            job = client.submit_folder(folder, notify=print_note, **options)
+            job = client.submit_folder(folder, notify=print_message, **options)
             if as_json:
                 print_status(job.status(), as_json)
             else:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from shoal.producer.cli.terminal import print_line, print_note
+from shoal.producer.cli.words import in_commands
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shoal.shared.jobs import Status
@@ -53,7 +54,7 @@ def print_status(status: Status, as_json: bool) -> None:
     print_line(f"{status.job_id}  {describe(status)}")
     print_line(f"source  {status.request.source}")
     if status.error:
-        print_line(f"error   {status.error}")
+        print_line(f"error   {in_commands(status.error)}")
 
 
 def print_jobs(statuses: list[Status], as_json: bool) -> None:
@@ -64,6 +65,11 @@ def print_jobs(statuses: list[Status], as_json: bool) -> None:
     for status in statuses:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created_at))
         print_line(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
+
+
+def print_message(message: str) -> None:
+    """Print to standard error what a client notes."""
+    print_note(in_commands(message))
 
 
 def warn_if_idle(client: "Client") -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from shoal.producer.cli.printing import (
     print_left_out,
+    print_message,
     print_status,
     print_status_on_error,
 )
@@ -62,7 +63,7 @@ def _submit_and_watch(
     job = None
     try:
         with uninterrupted():  # else the next worker might run a job whose id nobody knows
-            job = client.submit_folder(folder, notify=print_note, **options)
+            job = client.submit_folder(folder, notify=print_message, **options)
         print_note(f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}")
         with print_status_on_error(job, as_json):
             return job, watch_job(client, job)

@@ -8,7 +8,7 @@ from shoal.shared.errors import UsageError
 Memory = Mapping[str, int | str]
 
 REMEDIES = (
-    "use a smaller --image-size, lower SHOAL_FEATURES_SECONDS so that the features of ended jobs"
+    "use a smaller `image_size`, lower SHOAL_FEATURES_SECONDS so that the features of ended jobs"
     " are deleted sooner, or use a machine with more memory"
 )
 

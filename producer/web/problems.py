@@ -1,4 +1,4 @@
-"""Error responses, as JSON or as a page, with the same messages as the command line."""
+"""Error responses, as JSON or as a page, with messages that name no commands and calls."""
 
 import math
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from shoal.shared.errors import (
     UnknownJobError,
     UnreadableImageError,
     UsageError,
+    leave_out_calls,
 )
 
 # An error has the status of the first class here that it is an instance of.
@@ -70,6 +71,7 @@ def install(app: FastAPI) -> None:
 
 def make_problem_response(request: Request, status: int, error: str) -> Response:
     """Make an error response: JSON for the API, else a page."""
+    error = leave_out_calls(error)
     if request.url.path.startswith(("/api/", "/metrics", "/healthz", "/readyz")):
         return Json(Problem(error), status)
     title = HTTPStatus(status).phrase

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 from starlette.responses import HTMLResponse, Response
 
 from shoal.producer.templates import load_templates
+from shoal.shared.errors import leave_out_calls
 from shoal.shared.text import show_count, show_number
 from shoal.shared.wire import encode
 
@@ -40,5 +41,9 @@ def _show_time(seconds: float) -> str:
 
 
 TEMPLATES = load_templates(
-    "shoal.producer.web", time=_show_time, number=show_number, count=show_count
+    "shoal.producer.web",
+    time=_show_time,
+    number=show_number,
+    count=show_count,
+    message=leave_out_calls,
 )

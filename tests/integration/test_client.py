@@ -69,7 +69,7 @@ def test_jobs_are_found_again_newest_first(python_client, folder):
 
 
 def test_a_job_that_does_not_exist_says_where_to_look(python_client):
-    with pytest.raises(UnknownJobError, match="shoal jobs"):
+    with pytest.raises(UnknownJobError, match=r"client\.jobs\(\)"):
         python_client.job("nosuch").status()
 
 
@@ -81,23 +81,23 @@ def test_hdbscan_is_asked_for_without_a_number_of_clusters(python_client, folder
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        ({"clusters": 5}, "--clusters 4 or less"),
-        ({"components": 5, "clusters": 2}, "--components 4 or less"),
-        ({"components": 4, "clusters": 2, "image_size": 1}, "--components 3 or less"),
+        ({"clusters": 5}, "`clusters=4` or less"),
+        ({"components": 5, "clusters": 2}, "`components=4` or less"),
+        ({"components": 4, "clusters": 2, "image_size": 1}, "`components=3` or less"),
         ({"clusters": 2, "batch_size": 100, "image_size": 512}, "use 85 or less"),
-        ({"clusters": 2, "batch_size": 4097}, "--batch-size: .* <= 4096"),
-        ({"clusters": 0}, "--clusters: .* >= 1"),
-        ({"clusters": "two"}, "--clusters: Expected a number or auto"),
-        ({"components": 1.5}, "--components: Expected `int | null`, got `float`"),
-        ({"image_size": 513}, "--image-size: .* <= 512"),
-        ({"random_state": -1}, "--random-state: .* >= 0"),
+        ({"clusters": 2, "batch_size": 4097}, "`batch_size`: .* <= 4096"),
+        ({"clusters": 0}, "`clusters`: .* >= 1"),
+        ({"clusters": "two"}, "`clusters`: Expected a number or auto"),
+        ({"components": 1.5}, "`components`: Expected `int | null`, got `float`"),
+        ({"image_size": 513}, "`image_size`: .* <= 512"),
+        ({"random_state": -1}, "`random_state`: .* >= 0"),
         ({"features": "dreams"}, "'dreams'; there are pixels, color"),
-        ({"features": None}, "--features: Expected `str`"),
+        ({"features": None}, "`features`: Expected `str`"),
         (
             {"algorithm": "dbscan", "clusters": 2},
-            "--algorithm: Expected kmeans, minibatch, hdbscan",
+            "`algorithm`: Expected kmeans, minibatch, hdbscan",
         ),
-        ({"algorithm": "hdbscan", "clusters": 2}, "leave --clusters out"),
+        ({"algorithm": "hdbscan", "clusters": 2}, "leave `clusters` out"),
         ({"colour": "red", "clusters": 2}, "Unknown options: colour"),
         ({"source": "/elsewhere", "clusters": 2}, "Unknown options: source"),
     ],
@@ -134,7 +134,7 @@ def test_a_batch_of_large_images_fits_into_one_command(redis, python_client, fol
 
 def test_a_model_too_large_for_one_command_is_refused():
     folder = Folder(Path("/images"), [f"{n}.jpg" for n in range(1000)], Counter(), [])
-    with pytest.raises(UsageError, match="--components 85 or less, or a smaller --image-size"):
+    with pytest.raises(UsageError, match="`components=85` or less, or a smaller `image_size`"):
         make_request(folder, {"image_size": 512, "components": 200})
 
 
@@ -207,7 +207,7 @@ def three_jobs(registry):
 def test_the_beginning_of_an_id_is_enough_where_no_other_job_has_it(python_client, three_jobs):
     assert python_client.job("f").id == "ffff00000000"
     assert python_client.job("1a2b3").status().job_id == "1a2b3c4d5e6f"
-    with pytest.raises(UnknownJobError, match="No job abc: see"):
+    with pytest.raises(UnknownJobError, match=r"No job abc .see `client\.jobs"):
         python_client.job("abc")
 
 
@@ -238,7 +238,7 @@ def test_the_last_job_is_that_submitted_last_also_if_it_was_there_already(python
     "job_id", ["", "*", "nosuchjob", "AB12AB12AB12", "a" * 13, "caf\udce9", "a\nb"]
 )
 def test_what_is_no_id_never_reaches_redis(python_client, job_id):
-    with pytest.raises(UnknownJobError, match="shoal jobs"):
+    with pytest.raises(UnknownJobError, match=r"client\.jobs\(\)"):
         python_client.job(job_id)
 
 

@@ -346,10 +346,10 @@ def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, redis, submit, digits
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        ({"clusters": 3}, "3 clusters need as many images, and 2 could be read: use --clusters 2"),
+        ({"clusters": 3}, "3 clusters need as many images, and 2 could be read: use `clusters=2`"),
         (
             {"clusters": 1, "components": 3},
-            "have 2 principal components, not 3: use --components 2",
+            "have 2 principal components, not 3: use `components=2`",
         ),
     ],
 )
@@ -374,7 +374,7 @@ def test_no_readable_image_fails_the_job_with_a_remedy(context, submit, tmp_path
     load(ledger)
     fit_job(context, ledger.job_id)
     assert ledger.state() is State.FAILED
-    assert f"`shoal failures {ledger.job_id}`" in ledger.status().error
+    assert f"`client.job('{ledger.job_id}').failures()`" in ledger.status().error
 
 
 def test_a_fit_that_keeps_losing_its_process_fails_the_job(context, mixed_job, load):
