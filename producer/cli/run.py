@@ -102,10 +102,9 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
     width = max(map(len, [*names, "no cluster" if summary.noise else ""]))
     for name, cluster in zip(names, summary.clusters, strict=True):
         example = cluster.representatives[0] if cluster.representatives else "no image"
-        size = f"{cluster.size:>9,} {'image ' if cluster.size == 1 else 'images'}"
-        print_line(f"{name:<{width}}  {size}  such as {example}")
+        print_line(f"{name:<{width}}  {_show_size(cluster.size)}  such as {example}")
     if summary.noise:
-        print_line(f"{'no cluster':<{width}}  {summary.noise:>9,} images")
+        print_line(f"{'no cluster':<{width}}  {_show_size(summary.noise)}".rstrip())
     if status.images.failed:
         print_line(
             f"{show_count(status.images.failed, 'image')} failed: see `shoal failures {job.id}`"
@@ -116,3 +115,8 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
     else:
         print_line(f"Labels: shoal result {job.id}")
         print_line(f"Plots:  shoal plot {job.id} scatter")
+
+
+def _show_size(n_images: int) -> str:
+    """Show a number of images in a column."""
+    return f"{n_images:>9,} {'image ' if n_images == 1 else 'images'}"

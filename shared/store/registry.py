@@ -153,6 +153,12 @@ class Registry:
         """Note that a worker has ended."""
         self.client.zrem(keys.WORKERS, name)
 
+    def take_lost_workers(self, silent_seconds: float) -> list[str]:
+        """Return the workers without a heartbeat for so long; each is returned to one caller."""
+        before = self.now() - silent_seconds
+        silent = self.client.zrangebyscore(keys.WORKERS, 0, str(before))
+        return [raw.decode() for raw in silent if self.client.zrem(keys.WORKERS, raw.decode())]
+
     def workers(self, within_seconds: float) -> list[str]:
         """Return the names of the workers that gave a heartbeat ``within_seconds``."""
         self.client.zremrangebyscore(keys.WORKERS, "-inf", self.now() - 86_400)

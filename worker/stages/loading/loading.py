@@ -26,6 +26,7 @@ from shoal.worker.stages.attempts import (
     fail_hopeless,
     keep_batch,
     log_batch,
+    log_lost,
 )
 from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
 from shoal.worker.stages.loading.rows import BatchRows, Remainder
@@ -45,6 +46,8 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
         return Commit.STALE
     if attempt.number > MOST_BATCH_ATTEMPTS:
         return _give_up(context, ledger, batch, attempt.values)
+    if attempt.number > 1:
+        log_lost(ledger, Wave.LOADING, batch, attempt.number)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             part = Remainder.read(results, batch, attempt.values)
