@@ -95,8 +95,8 @@ def duplicates(job: str, as_json: bool) -> None:
     "known",
     required=True,
     metavar="folders|CSV",
-    help="`folders`: the first folder of each image's path is its label."
-    " Else a CSV file with the columns path and label.",
+    help="`folders`: an image's label is the first folder of its path, not counting those that all"
+    " images have in common. Else a CSV file with the columns path and label.",
 )
 @json_option
 def evaluate(job: str, known: str, as_json: bool) -> None:

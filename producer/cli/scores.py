@@ -5,13 +5,19 @@ from shoal.producer.evaluation import Evaluation
 from shoal.shared.text import show_count
 from shoal.shared.wire import encode
 
+# Labels that are named: folders may be others than one thinks.
+CLASSES_SHOWN = 6
+
 
 def print_evaluation(evaluation: Evaluation, as_json: bool) -> None:
     """Print the scores, and how many images of each class each cluster has."""
     if as_json:
-        print_line(encode(evaluation).decode())
+        print_line(encode(evaluation))
         return
-    print_line(f"{show_count(evaluation.images, 'image')} with a known label")
+    shown = ", ".join(evaluation.classes[:CLASSES_SHOWN])
+    more = ", …" if len(evaluation.classes) > CLASSES_SHOWN else ""
+    labels = show_count(len(evaluation.classes), "label")
+    print_line(f"{show_count(evaluation.images, 'image')} with {labels}: {shown}{more}")
     for name in ("nmi", "ari", "v_measure", "homogeneity", "completeness"):
         print_line(f"{name:<13}{getattr(evaluation, name):.3f}")
     print_line()

@@ -65,7 +65,8 @@ def raw_stream(stream: TextIO) -> TextIO:
 
 def print_line(line: object = "", *, err: bool = False) -> None:
     """Print a line; on a terminal it stays one, whatever names it has."""
-    stream, text = sys.stderr if err else sys.stdout, str(line)
+    stream = sys.stderr if err else sys.stdout
+    text = line.decode() if isinstance(line, bytes) else str(line)
     # In colour, since click takes escape sequences out of names otherwise.
     click.echo(show_controls(text) if stream.isatty() else text, err=err, color=True)
 
