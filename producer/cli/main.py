@@ -20,7 +20,8 @@ from shoal.producer.cli.options import (
 )
 from shoal.producer.cli.results import COMMANDS
 from shoal.producer.cli.terminal import print_line
-from shoal.shared.errors import UsageError
+from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.jobs import State
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -135,8 +136,10 @@ def cancel(job: str, as_json: bool) -> None:
 
     with connect_client() as client:
         known = client.job(job)
-        known.cancel()
+        state = known.cancel()
         print_status(known.status(), as_json)
+        if state is not State.CANCELLED:
+            raise ShoalError(f"Job {known.id} had {state} before; nothing was cancelled.")
 
 
 @main.command()
