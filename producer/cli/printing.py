@@ -9,7 +9,7 @@ from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.cli.words import in_commands
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
-from shoal.shared.jobs import Status
+from shoal.shared.jobs import AUTO, DEFAULTS, JobRequest, Status
 from shoal.shared.text import show_count
 from shoal.shared.wire import encode
 
@@ -35,6 +35,20 @@ def describe(status: Status) -> str:
     return ", ".join(parts)
 
 
+def describe_options(request: JobRequest) -> str:
+    """Describe in a line what was asked for: always the common options, others if given."""
+    chosen = request.clusters == AUTO
+    clusters = "auto clusters" if chosen else show_count(int(request.clusters), "cluster")
+    parts = [request.features, f"{request.image_size} px", clusters]
+    if request.algorithm is not DEFAULTS.algorithm:
+        parts.append(request.algorithm)
+    for name in ("components", "random_state", "batch_size"):
+        value = getattr(request, name)
+        if value != getattr(DEFAULTS, name):
+            parts.append(f"{name.replace('_', ' ')} {value}")
+    return ", ".join(parts)
+
+
 @contextmanager
 def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
     """Print the job's last status before an error ends a ``--json`` command: scripts read it."""
@@ -49,7 +63,7 @@ def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
 def print_status(status: Status, as_json: bool) -> None:
     """Print a status to standard output, as JSON or in lines."""
     if as_json:
-        print_line(encode(status).decode())
+        print_line(encode(status))
         return
     print_line(f"{status.job_id}  {describe(status)}")
     print_line(f"source  {status.request.source}")
@@ -60,11 +74,12 @@ def print_status(status: Status, as_json: bool) -> None:
 def print_jobs(statuses: list[Status], as_json: bool) -> None:
     """Print jobs to standard output, as JSON or one per line."""
     if as_json:
-        print_line(encode(statuses).decode())
+        print_line(encode(statuses))
         return
     for status in statuses:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created_at))
-        print_line(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
+        parts = (describe(status), describe_options(status.request), status.request.source)
+        print_line("  ".join([status.job_id, created, *parts]))
 
 
 def print_message(message: str) -> None:
