@@ -17,6 +17,7 @@ from shoal.producer.cli.options import (
     json_option,
     out_option,
     source_argument,
+    verbose_option,
 )
 from shoal.producer.cli.results import COMMANDS
 from shoal.producer.cli.terminal import print_line
@@ -36,6 +37,7 @@ def main() -> None:
 @concurrency_option
 @job_options
 @force_option
+@verbose_option
 @json_option
 def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
@@ -50,6 +52,7 @@ def run(
 @source_argument
 @job_options
 @force_option
+@verbose_option
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in the folder SOURCE as a job.

@@ -1,5 +1,6 @@
 """What commands print about jobs and folders, in lines or as JSON."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +86,14 @@ def print_jobs(statuses: list[Status], as_json: bool) -> None:
 def print_message(message: str) -> None:
     """Print to standard error what a client notes."""
     print_note(in_commands(message))
+
+
+class NoteHandler(logging.Handler):
+    """Prints what the client logs, as it prints its messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print an event."""
+        print_message(record.getMessage())
 
 
 def warn_if_idle(client: "Client") -> None:

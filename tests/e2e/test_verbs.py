@@ -174,6 +174,13 @@ def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
     shoal.output("cancel", json.loads(told.stdout)["job_id"])
 
 
+def test_the_memory_that_a_job_needs_is_told_on_request(embedded_run: FinishedRun) -> None:
+    shoal, source = embedded_run.shoal, embedded_run.source
+    told = shoal.run("submit", source, "--force", "-v")
+    assert told.stderr.count("The job needs about ") == 1
+    shoal.output("cancel", told.stdout.strip())
+
+
 def test_nothing_of_an_ended_job_is_left(
     site: Shoal,
     brief_worker: Worker,
