@@ -27,6 +27,7 @@ from shoal.shared.errors import (
     StoreUnavailableError,
     UnknownJobError,
     UsageError,
+    describe_unknown,
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect, describe_faults
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
     from shoal.shared.messaging.messages import Messages
 
 JOB_ID = re.compile(r"[0-9a-f]{12}")
+ID_PREFIX = re.compile(r"[0-9a-f]{1,11}")
+# Stands for the id of the job submitted last.
+LAST = "last"
+# Ids that a message lists.
+IDS_SHOWN = 5
 
 logger = logging.getLogger(__name__)
 
@@ -209,8 +215,7 @@ class Client:
             return found
         self._check_workers(request, notify)
         plan = self.plan(folder, request)
-        if plan.is_near:
-            notify(plan.message)
+        (notify if plan.is_near else logger.info)(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
         job_id, origin = secrets.token_hex(6), Origin(fingerprint, known, folder.left_out)
@@ -252,36 +257,58 @@ class Client:
         job.is_found = True
         with suppress(ResponseError, StoreUnavailableError):  # later commands say what prevents it
             job.ledger.share()
+            self.registry.note_submitted(job.id)
         return job
 
     def job(self, job_id: str) -> Job:
         """Return the job with this id.
 
-        Redis is not asked yet whether it exists; the methods of the job raise UnknownJobError if
-        it does not.
+        With a whole id, Redis is not asked yet whether the job exists; its methods raise
+        UnknownJobError if it does not.
 
         Args:
-            job_id: The job's id: 12 hexadecimal digits, as ``shoal jobs`` lists them.
+            job_id: The job's id, 12 hexadecimal digits; the beginning of one, if no other job has
+                the same; or ``"last"``, the job that was submitted last to this Redis or embedded
+                server, by anybody.
 
         Raises:
-            UnknownJobError: This is not the form of a job's id.
+            UnknownJobError: There is no such job.
+            UsageError: Several ids begin like this; the message lists them.
         """
-        if not JOB_ID.fullmatch(job_id):
-            raise UnknownJobError(f"No job {job_id}: see `shoal jobs` for the jobs there are.")
+        whole = job_id if JOB_ID.fullmatch(job_id) else self._complete_id(job_id)
         ledger, watched = (
-            Ledger(redis, job_id, self.settings.lease_seconds)
-            for redis in (self.redis, self._hasty)
+            Ledger(redis, whole, self.settings.lease_seconds) for redis in (self.redis, self._hasty)
         )
         workers = self.workers
         return Job(ledger, self.sweeper, workers.keep_running, workers.ensure_running, watched)
 
+    def _complete_id(self, given: str) -> str:
+        """Return the id that begins like this, or that of the last job.
+
+        Raises:
+            UnknownJobError: There is none.
+            UsageError: There are several.
+        """
+        found = list[str]()
+        if given == LAST:
+            found = self.registry.jobs()[:1]
+        elif ID_PREFIX.fullmatch(given):
+            found = [job_id for job_id in self.registry.jobs() if job_id.startswith(given)]
+        if len(found) > 1:
+            more = ", …" if len(found) > IDS_SHOWN else ""
+            shown = ", ".join(found[:IDS_SHOWN]) + more
+            raise UsageError(f"{len(found)} jobs begin with {given}: {shown}. Give more digits.")
+        if not found:
+            raise UnknownJobError(describe_unknown(given))
+        return found[0]
+
     def jobs(self, start: int = 0, count: int | None = None) -> Iterator[Status]:
-        """Yield the status of each job that has not expired, newest first.
+        """Yield the status of each job that has not expired, the one submitted last first.
 
         A job whose data in Redis is damaged is left out, with a warning in the log.
 
         Args:
-            start: How many of the newest jobs to skip.
+            start: How many jobs to skip.
             count: How many jobs to read after those; None reads all.
         """
         return self._statuses(self.registry.jobs()[start:][:count])

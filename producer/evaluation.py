@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from shoal.producer.job import Job
@@ -83,17 +84,24 @@ def _count_pairs(
 def truth_from_folders(paths: Iterable[str]) -> dict[str, str]:
     """Take the first folder of each path as the class of its image.
 
+    That is what other tools do: torchvision's ImageFolder, Keras and scikit-learn. Folders in it
+    do not count, nor does a folder that all have in common, such as ``train``.
+
     Args:
         paths: Paths of images, relative to the job's source, as in its labels.
 
     Returns:
-        Class by path, without paths that have no folder.
+        Class by path, without paths that have no such folder.
 
     Raises:
-        UsageError: No path has a folder.
+        UsageError: No path has one.
     """
-    parts = ((path, PurePosixPath(path).parts) for path in paths)
-    truth = {path: names[0] for path, names in parts if len(names) > 1}
+    folders = {path: PurePosixPath(path).parts[:-1] for path in paths}
+    folders = {path: names for path, names in folders.items() if names}
+    # The first and the last differ where any do.
+    ends = (min(folders.values(), default=()), max(folders.values(), default=()))
+    depth = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*ends, strict=False)))
+    truth = {path: names[depth] for path, names in folders.items() if len(names) > depth}
     if not truth:
         raise UsageError("no image is in a folder of its class: give a CSV of path,label instead")
     return truth

@@ -15,6 +15,7 @@ from shoal.shared.errors import (
     StoreUnavailableError,
     UsageError,
     WaitTimeoutError,
+    show_call,
 )
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Summary
 from shoal.shared.jobs import State, Status, Wave
@@ -191,7 +192,7 @@ class Job:
         if self.summary().duplicates is None:
             raise UsageError(
                 f"The search for duplicates of job {self.id} failed: the workers' log says why;"
-                " submit the folder with --force to search again."
+                " submit the folder with `force=True` to search again."
             )
         return self.results.duplicates()
 
@@ -221,7 +222,7 @@ class Job:
         if name == PlotName.CHOICE and not self.summary().choice:
             raise UsageError(
                 "The number of clusters was given, so there is no choice to plot:"
-                " use `--clusters auto`."
+                " use `clusters='auto'`."
             )
         if name not in plots:
             raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
@@ -241,7 +242,8 @@ class Job:
         status = self.status()
         if not status.state.is_final:
             raise NotFinishedError(
-                f"Job {self.id} is {status.state}: wait for it with `shoal wait {self.id}`."
+                f"Job {self.id} is {status.state}, and has no result yet"
+                f" (wait for it with {show_call(self.id, 'wait')})."
             )
         _check_finished(status)
 

@@ -17,7 +17,14 @@ ShoalError
 └── UnreadableImageError    one image cannot be used; it is counted, and the job goes on
 """
 
+import re
+
 from shoal.shared.findings import FailureReason
+
+# What a message says in brackets about a method.
+REMARK = re.compile(r" \((?:[^()`]*`[^`]*`)+[^()`]*\)")
+# A parameter that a message names, with a value or without.
+PARAMETER = re.compile(r"`(\w+(?:=[^`\s]+)?)`")
 
 
 class ShoalError(Exception):
@@ -88,3 +95,23 @@ class UnreadableImageError(ShoalError):
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+def show_call(job_id: str, method: str, **options: object) -> str:
+    """Show in a message how a program does something about a job.
+
+    Messages speak to a program: they name the parameters and methods of Python, in backticks. The
+    command line puts its own words there, and the web leaves calls out, if they stand in brackets.
+    """
+    given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    return f"`client.job({job_id!r}).{method}({given})`"
+
+
+def describe_unknown(job_id: str) -> str:
+    """Say that there is no job of this id."""
+    return f"No job {job_id} (see `client.jobs()` for the jobs there are)."
+
+
+def leave_out_calls(message: str) -> str:
+    """Return a message for those who call no methods: without remarks that do."""
+    return PARAMETER.sub(r"\1", REMARK.sub("", message))

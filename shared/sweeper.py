@@ -146,5 +146,5 @@ class Sweeper:
 
 
 def _note_sent_again(job_id: str, wave: Wave, what: str) -> None:
-    """Log what was lost and is sent again."""
-    logger.warning("sent again", extra={"job": job_id, "stage": wave, "messages": what})
+    """Log what is sent again. It is no warning: those show among the progress of a command."""
+    logger.info("sent again", extra={"job": job_id, "stage": wave, "messages": what})

@@ -1,6 +1,13 @@
-"""Numbers and counts in words, for commands, reports, pages and plots alike."""
+"""Numbers, counts and names as text, for commands, reports, pages, plots and logs alike."""
 
+import re
 from math import isfinite
+
+# Control characters, line and paragraph separators, what turns the order of a line around, and
+# bytes that are not UTF-8.
+CONTROLS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def show_number(number: int) -> str:
@@ -21,3 +28,8 @@ def show_share(share: float) -> str:
     if 0 < percent < 0.1:
         return "< 0.1 %"
     return f"{percent:.0f} %" if percent >= 9.95 or not percent else f"{percent:.1f} %"
+
+
+def show_controls(text: str) -> str:
+    r"""Show what a terminal would obey as in Python, such as \x1b or \n; all else stays."""
+    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)

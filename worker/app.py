@@ -11,14 +11,14 @@ import billiard.pool
 from celery.signals import (
     after_setup_logger,
     celeryd_after_setup,
+    celeryd_init,
     worker_shutdown,
     worker_shutting_down,
 )
-from logfmter import Logfmter
 from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
-from shoal.shared.encoding import NOT_UTF8, UTF8_MODE, escape_name, uses_utf8
+from shoal.shared.encoding import NOT_UTF8, UTF8_MODE, uses_utf8
 from shoal.shared.errors import ConnectionLostError, SettingsError
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import (
@@ -33,10 +33,10 @@ from shoal.shared.streams import take_any_name
 from shoal.shared.tasks import CALLBACKS, REFUSAL
 from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
+from shoal.worker.runtime.log import LogLine
 from shoal.worker.runtime.sweep import SweeperStep
 from shoal.worker.tasks import add_tasks
 
-LOG_KEYS = {"at": "asctime", "level": "levelname", "process": "processName"}
 # What the callbacks need, in the order of use; 3 s to import in all.
 CALLBACK_MODULES = (
     "shoal.worker.model.fitting",
@@ -70,6 +70,12 @@ app.steps["worker"].add(SweeperStep)
 context = WorkerContext(app, settings, connect(url))
 add_tasks(app, context)
 held = ExitStack()
+
+
+@celeryd_init.connect
+def name_worker(sender: str, **_: object) -> None:
+    """Give the log the worker's name."""
+    LogLine.worker = sender
 
 
 @celeryd_after_setup.connect
@@ -107,20 +113,12 @@ def _refuse_faults() -> None:
         _refuse("; ".join(faults))
 
 
-class _Lines(Logfmter):
-    """Lines of key=value, in which names that are not UTF-8 are escaped."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format an event as a line."""
-        return escape_name(super().format(record))
-
-
 @after_setup_logger.connect
 def set_up_log(logger: logging.Logger, **_: object) -> None:
-    """Log one line per event, as key=value: `grep job=…` follows a job."""
+    """Log so that `grep job=…` follows a job, through all workers."""
     for handler in logger.handlers:
         take_any_name(getattr(handler, "stream", None))
-        handler.setFormatter(_Lines(list(LOG_KEYS), mapping=LOG_KEYS))
+        handler.setFormatter(LogLine())
     # Celery's own two lines per message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,54 +1,83 @@
 """What all commands share: their order in the help, their connection, their exit codes."""
 
-import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from shoal.producer.cli.terminal import drop_output, guard_streams, print_note
+from shoal.producer.cli.words import in_commands
+from shoal.producer.signals import interruptible
 from shoal.shared.encoding import restart_in_utf8
 from shoal.shared.errors import ShoalError, UsageError
-from shoal.shared.streams import take_any_name
 
 if TYPE_CHECKING:
     from shoal.producer.client import Client
 
 
-# The file descriptor of standard output, whatever ``sys.stdout`` is.
-STDOUT = 1
+class Command(click.Command):
+    """A command whose help among the others is its first sentence, however long."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002  click's signature
+        """Return the whole sentence: the list breaks its line, where click cuts it."""
+        return super().get_short_help_str(sys.maxsize)
 
 
 class Commands(click.Group):
     """Commands in the order of their use; errors become a message and an exit code."""
+
+    command_class = Command
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
         """List the commands in the order in which they were added."""
         return list(self.commands)
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command line; file names that are not UTF-8 are printed byte for byte."""
+        """Run the command line."""
         restart_in_utf8()
         _open_closed_streams()
-        take_any_name(sys.stdout)  # standard error does so by itself
+        guard_streams()
         return super().main(*args, **options)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line, which may end in the help."""
+        with _unread_is_no_error():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; exit with 2 after wrong usage, and with 1 after any other error."""
+        """Run a command.
+
+        Exit with 2 after wrong usage, with 130 if interrupted, and with 1 after any other error.
+        """
         try:
-            return super().invoke(ctx)
+            with _unread_is_no_error(), interruptible():
+                value = super().invoke(ctx)
+                sys.stdout.flush()  # what fails here is told in a line, too
+                return value
+        except KeyboardInterrupt as error:
+            _end(str(error) or "Interrupted.", 130)
         except UsageError as error:
             _exit_with(error, 2)
         except ShoalError as error:
             _exit_with(error, 1)
         except OSError as error:
-            if error.errno == errno.EPIPE:
-                raise  # click knows what to do
-            # The interpreter must not try to print the rest again when it exits.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), STDOUT)
+            drop_output()
             _exit_with(error, 1)
         except Exception as error:
             _exit_with(_explain(error), 1)
+
+
+@contextmanager
+def _unread_is_no_error() -> Iterator[None]:
+    """End quietly if nobody reads on, as in `shoal jobs | head -1`."""
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+        raise SystemExit(0) from None
 
 
 def _open_closed_streams() -> None:
@@ -81,7 +110,11 @@ def connect_client() -> "Client":
     return Client(start_workers=False).check_connection()
 
 
-def _exit_with(error: Exception, code: int) -> None:
+def _exit_with(error: Exception, code: int) -> NoReturn:
     """Print ``error`` and exit with ``code``."""
-    click.echo(f"Error: {error}", err=True)
+    _end(f"Error: {error}", code)
+
+
+def _end(line: str, code: int) -> NoReturn:
+    print_note(in_commands(line))
     raise SystemExit(code)

@@ -1,5 +1,7 @@
 """Live progress on a terminal."""
 
+import sys
+
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -11,6 +13,7 @@ from rich.progress import (
 )
 
 from shoal.producer.cli.printing import NO_ANSWER
+from shoal.producer.cli.terminal import raw_stream
 from shoal.shared.jobs import State, Status
 
 
@@ -28,7 +31,7 @@ class LiveDisplay:
             TextColumn("{task.fields[failed]}", style="red"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}", style="yellow"),
-            console=Console(stderr=True),
+            console=Console(file=raw_stream(sys.stderr)),
         )
         self.bar = self.progress.add_task("queued", total=None, rate="", failed="", note="")
 

@@ -18,13 +18,16 @@ from shoal.producer.cli.options import (
     out_option,
     run_force_option,
     source_argument,
+    verbose_option,
 )
 from shoal.producer.cli.results import COMMANDS
-from shoal.shared.errors import UsageError
+from shoal.producer.cli.terminal import print_line
+from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.jobs import State
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="shoal")
+@click.version_option(None, "-V", "--version", package_name="shoal")
 def main() -> None:
     """Sort large image folders into clusters, on one laptop or on many machines."""
 
@@ -35,6 +38,7 @@ def main() -> None:
 @concurrency_option
 @job_options
 @run_force_option
+@verbose_option
 @json_option
 def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
@@ -49,23 +53,31 @@ def run(
 @source_argument
 @job_options
 @force_option
+@verbose_option
 @json_option
 def submit(source: Path, as_json: bool, **options: Any) -> None:
     """Submit the images in the folder SOURCE as a job.
 
     Prints the job's id and does not wait. Workers must be running: see `shoal worker`.
     """
-    from shoal.producer.cli.printing import print_left_out, print_note, print_status, warn_if_idle
+    from shoal.producer.cli.printing import (
+        print_left_out,
+        print_message,
+        print_status,
+        warn_if_idle,
+    )
+    from shoal.producer.signals import uninterrupted
     from shoal.producer.submission.folder import read_folder
 
     folder = read_folder(source)
     print_left_out(folder)
     with connect_client() as client:
-        job = client.submit_folder(folder, notify=print_note, **options)
-        if as_json:
-            print_status(job.status(), as_json)
-        else:
-            click.echo(job.id)
+        with uninterrupted():  # else there might be a job whose id nobody knows
+            job = client.submit_folder(folder, notify=print_message, **options)
+            if as_json:
+                print_status(job.status(), as_json)
+            else:
+                print_line(job.id)
         warn_if_idle(client)
 
 
@@ -107,7 +119,7 @@ def wait(job: str, timeout_seconds: float | None, as_json: bool) -> None:
 @main.command()
 @json_option
 def jobs(as_json: bool) -> None:
-    """List the jobs that have not expired, newest first."""
+    """List the jobs that have not expired, the last one first."""
     from shoal.producer.cli.printing import print_jobs
 
     with connect_client() as client:
@@ -128,8 +140,10 @@ def cancel(job: str, as_json: bool) -> None:
 
     with connect_client() as client:
         known = client.job(job)
-        known.cancel()
+        state = known.cancel()
         print_status(known.status(), as_json)
+        if state is not State.CANCELLED:
+            raise ShoalError(f"Job {known.id} had {state} before; nothing was cancelled.")
 
 
 @main.command()
@@ -180,3 +194,17 @@ def serve(host: str, port: int, proxies: tuple[str, ...]) -> None:
         ) from error
 
     serve_page(host, port, proxies)
+
+
+@main.command("help")
+@click.argument("names", metavar="[COMMAND]", nargs=-1)
+@click.pass_context
+def show_help(context: click.Context, names: tuple[str, ...]) -> None:
+    """Print the help of COMMAND, or the list of all commands."""
+    root = context.find_root()
+    if not names:
+        click.echo(root.get_help())
+        return
+    name, command, _ = main.resolve_command(root, list(names))
+    if command:
+        click.echo(command.get_help(click.Context(command, info_name=name, parent=root)))

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -78,6 +79,25 @@ run_force_option = click.option(
     "--force", is_flag=True, help=f"{_RUN_AGAIN}, and replace any files in the way of --out."
 )
 replace_option = click.option("--force", is_flag=True, help="Replace any files in the way.")
+
+
+def _show_notes(_context: click.Context, _option: click.Parameter, value: bool) -> None:
+    """Print what the client notes beside its messages."""
+    if value:
+        from shoal.producer.cli.printing import NoteHandler  # as in ``main``
+
+        producer = logging.getLogger("shoal.producer")
+        producer.addHandler(NoteHandler())
+        producer.setLevel(logging.INFO)
+
+
+verbose_option = click.option(
+    *("-v", "--verbose"),
+    is_flag=True,
+    expose_value=False,
+    callback=_show_notes,
+    help="Also say what memory the job needs, however much there is.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 concurrency_option = click.option(
     "--concurrency",

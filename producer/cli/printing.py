@@ -1,17 +1,18 @@
 """What commands print about jobs and folders, in lines or as JSON."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-
+from shoal.producer.cli.terminal import print_line, print_note
+from shoal.producer.cli.words import in_commands
 from shoal.producer.export.models import export_json
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
-from shoal.shared.jobs import Status
+from shoal.shared.jobs import AUTO, DEFAULTS, JobRequest, Status
 from shoal.shared.text import show_count
 
 if TYPE_CHECKING:
@@ -36,6 +37,20 @@ def describe(status: Status) -> str:
     return ", ".join(parts)
 
 
+def describe_options(request: JobRequest) -> str:
+    """Describe in a line what was asked for: always the common options, others if given."""
+    chosen = request.clusters == AUTO
+    clusters = "auto clusters" if chosen else show_count(int(request.clusters), "cluster")
+    parts = [request.features, f"{request.image_size} px", clusters]
+    if request.algorithm is not DEFAULTS.algorithm:
+        parts.append(request.algorithm)
+    for name in ("components", "random_state", "batch_size"):
+        value = getattr(request, name)
+        if value != getattr(DEFAULTS, name):
+            parts.append(f"{name.replace('_', ' ')} {value}")
+    return ", ".join(parts)
+
+
 @contextmanager
 def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
     """Print the job's last status before an error ends a ``--json`` command: scripts read it."""
@@ -50,27 +65,36 @@ def print_status_on_error(job: "Job", as_json: bool) -> Iterator[None]:
 def print_status(status: Status, as_json: bool) -> None:
     """Print a status to standard output, as JSON or in lines."""
     if as_json:
-        click.echo(export_json(status))
+        print_line(export_json(status))
         return
-    click.echo(f"{status.job_id}  {describe(status)}")
-    click.echo(f"source  {status.request.source}")
+    print_line(f"{status.job_id}  {describe(status)}")
+    print_line(f"source  {status.request.source}")
     if status.error:
-        click.echo(f"error   {status.error}")
+        print_line(f"error   {in_commands(status.error)}")
 
 
 def print_jobs(statuses: list[Status], as_json: bool) -> None:
     """Print jobs to standard output, as JSON or one per line."""
     if as_json:
-        click.echo(export_json(statuses))
+        print_line(export_json(statuses))
         return
     for status in statuses:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created_at))
-        click.echo(f"{status.job_id}  {created}  {describe(status)}  {status.request.source}")
+        parts = (describe(status), describe_options(status.request), status.request.source)
+        print_line("  ".join([status.job_id, created, *parts]))
 
 
-def print_note(line: str) -> None:
-    """Print a line to standard error; standard output has only the result."""
-    click.echo(line, err=True)
+def print_message(message: str) -> None:
+    """Print to standard error what a client notes."""
+    print_note(in_commands(message))
+
+
+class NoteHandler(logging.Handler):
+    """Prints what the client logs, as it prints its messages."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print an event."""
+        print_message(record.getMessage())
 
 
 def warn_if_idle(client: "Client") -> None:
@@ -82,8 +106,8 @@ def warn_if_idle(client: "Client") -> None:
 def print_left_out(folder: Folder) -> None:
     """Print to standard error which files of a folder are left out."""
     for line in replace(folder.left_out, unreadable=0).lines:
-        click.echo(f"Left out {line}", err=True)
+        print_note(f"Left out {line}")
     for path in folder.unreadable[:5]:
-        click.echo(f"Cannot be read: {folder.source / path}", err=True)
+        print_note(f"Cannot be read: {folder.source / path}")
     if len(folder.unreadable) > 5:
-        click.echo(f"… and {len(folder.unreadable) - 5:,} more", err=True)
+        print_note(f"… and {len(folder.unreadable) - 5:,} more")

@@ -4,9 +4,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-import click
-
 from shoal.producer.cli.printing import NO_ANSWER, describe
+from shoal.producer.cli.terminal import print_note
 from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.jobs import State, Status
 
@@ -60,7 +59,7 @@ class LineDisplay:
             return
         self.shown, self.shown_at = news, time.monotonic()
         line = describe(status) if status else NO_ANSWER
-        click.echo("; ".join(filter(None, [line, note])), err=True)
+        print_note("; ".join(filter(None, [line, note])))
 
 
 def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None) -> Status:
@@ -78,6 +77,7 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
         JobFailedError: The job failed.
         JobCancelledError: The job was cancelled.
         WaitTimeoutError: The job has not ended in time; it goes on.
+        KeyboardInterrupt: The user has stopped this; the message says what the job does.
     """
     heard_at = time.monotonic()
 
@@ -90,8 +90,14 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
             heard_at = now
             display.show(status, make_worker_note(client, status))
 
-    with make_display() as display:
-        return job.wait(timeout_seconds, show)
+    try:
+        with make_display() as display:
+            return job.wait(timeout_seconds, show)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Interrupted. Job {job.id} was not: `shoal wait {job.id}` waits on,"
+            f" `shoal cancel {job.id}` cancels it."
+        ) from None
 
 
 def make_worker_note(client: "Client", status: Status) -> str:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
-from shoal.producer.cli.group import connect_client
+from shoal.producer.cli.group import Command, connect_client
 from shoal.producer.cli.options import json_option, out_option, replace_option
 from shoal.shared.findings import PlotName
 
 FORMATS = ("csv", "json", "parquet")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @out_option("Directory for all results, or file for the labels: NAME.csv, .json or .parquet.")
 @click.option(
@@ -48,7 +48,7 @@ def _choose_format(path: Path) -> str | None:
     return ending if ending in FORMATS and not path.is_dir() else None
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @click.argument("name", type=click.Choice([name.value for name in PlotName]))
 @out_option("File.  [default: NAME.png]")
@@ -64,7 +64,7 @@ def plot(job: str, name: str, out: Path | None, force: bool) -> None:
         write_output(client.job(job).plot(name), path, force=force)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @out_option("File.  [default: report.html]")
 @replace_option
@@ -80,7 +80,7 @@ def report(job: str, out: Path | None, force: bool) -> None:
         write_output(make_report(client.job(job)), path, force=force)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @json_option
 def failures(job: str, as_json: bool) -> None:
@@ -92,7 +92,7 @@ def failures(job: str, as_json: bool) -> None:
         print_rows(client.job(job).failures(), Failure, as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @json_option
 def duplicates(job: str, as_json: bool) -> None:
@@ -104,15 +104,15 @@ def duplicates(job: str, as_json: bool) -> None:
         print_rows(client.job(job).duplicates(), Duplicate, as_json)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("job")
 @click.option(
     "--labels",
     "known",
     required=True,
     metavar="folders|CSV",
-    help="`folders`: the first folder of each image's path is its label."
-    " Else a CSV file with the columns path and label.",
+    help="`folders`: an image's label is the first folder of its path, not counting those that all"
+    " images have in common. Else a CSV file with the columns path and label.",
 )
 @json_option
 def evaluate(job: str, known: str, as_json: bool) -> None:

@@ -3,21 +3,19 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
 from shoal.producer.cli.printing import (
     print_left_out,
-    print_note,
+    print_message,
     print_status,
     print_status_on_error,
 )
 from shoal.producer.cli.progress import watch_job
+from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
-from shoal.producer.signals import interruptible, uninterrupted
+from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.folder import Folder, read_folder
-from shoal.shared.errors import JobCancelledError, ShoalError
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_count
 
@@ -39,7 +37,7 @@ def run_folder(
     print_left_out(folder)
     if out:
         prepare_directory(out, folder.source, force=options["force"])
-    with interruptible(), Client(start_workers=False).check_connection() as client:
+    with Client(start_workers=False).check_connection() as client:
         _start_workers(client, concurrency)
         job, status = _submit_and_watch(client, folder, options, as_json)
         if out:
@@ -52,10 +50,7 @@ def _start_workers(client: Client, concurrency: int | None) -> None:
     if client.is_embedded:
         client.workers.start(concurrency)
     elif concurrency:
-        click.echo(
-            "--concurrency has no effect: the workers of SHOAL_REDIS_URL do the work.",
-            err=True,
-        )
+        print_note("--concurrency has no effect: the workers of SHOAL_REDIS_URL do the work.")
 
 
 def _submit_and_watch(
@@ -68,25 +63,31 @@ def _submit_and_watch(
     job = None
     try:
         with uninterrupted():  # else the next worker might run a job whose id nobody knows
-            job = client.submit_folder(folder, notify=print_note, **options)
-        click.echo(
-            f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}", err=True
-        )
+            job = client.submit_folder(folder, notify=print_message, **options)
+        print_note(f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}")
         with print_status_on_error(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:
         if job is None:
             raise
-        if job.is_found or job.ledger.is_shared():
-            raise ShoalError(
-                f"Job {job.id} was submitted before or elsewhere, too, and was not cancelled:"
-                f" see `shoal wait {job.id}`."
-            ) from None
-        job.cancel()
-        with print_status_on_error(job, as_json):
-            raise JobCancelledError(
-                f"Job {job.id} was cancelled; what was loaded is kept for `shoal retry {job.id}`."
-            ) from None
+        told = _stop(job)
+        if as_json:
+            print_status(job.status(), as_json)
+        raise KeyboardInterrupt(told) from None
+
+
+def _stop(job: Job) -> str:
+    """Cancel an interrupted job, unless somebody else wants it too; return what to tell."""
+    if job.is_found or job.ledger.is_shared():
+        return (
+            f"Interrupted. Job {job.id} was submitted before or elsewhere, too, and was not"
+            f" cancelled: see `shoal wait {job.id}`."
+        )
+    job.cancel()
+    return (
+        f"Interrupted. Job {job.id} was cancelled; what was loaded is kept, and"
+        f" `shoal retry {job.id}` goes on."
+    )
 
 
 def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> None:
@@ -96,22 +97,27 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         return
     summary = job.summary()
     if summary.choice:
-        click.echo(f"clusters: {summary.choice.reason}")
+        print_line(f"clusters: {summary.choice.reason}")
     names = [f"cluster {cluster.label}" for cluster in summary.clusters]
     width = max(map(len, [*names, "no cluster" if summary.noise else ""]))
     for name, cluster in zip(names, summary.clusters, strict=True):
         example = cluster.representatives[0] if cluster.representatives else "no image"
-        size = f"{cluster.size:>9,} {'image ' if cluster.size == 1 else 'images'}"
-        click.echo(f"{name:<{width}}  {size}  such as {example}")
+        print_line(f"{name:<{width}}  {_show_size(cluster.size)}  such as {example}")
     if summary.noise:
-        click.echo(f"{'no cluster':<{width}}  {summary.noise:>9,} images")
+        print_line(f"{'no cluster':<{width}}  {_show_size(summary.noise)}".rstrip())
     if status.images.failed:
-        click.echo(
+        print_line(
             f"{show_count(status.images.failed, 'image')} failed: see `shoal failures {job.id}`"
         )
     if out:
-        click.echo(f"Report: {out / 'report.html'}\nPlots:  {out / 'plots'}")
+        print_line(f"Report: {out / 'report.html'}")
+        print_line(f"Plots:  {out / 'plots'}")
     else:
-        click.echo(f"Labels: shoal result {job.id}")
-        click.echo(f"Plots:  shoal plot {job.id} scatter")
-        click.echo(f"Report: shoal report {job.id}")
+        print_line(f"Labels: shoal result {job.id}")
+        print_line(f"Plots:  shoal plot {job.id} scatter")
+        print_line(f"Report: shoal report {job.id}")
+
+
+def _show_size(n_images: int) -> str:
+    """Show a number of images in a column."""
+    return f"{n_images:>9,} {'image ' if n_images == 1 else 'images'}"

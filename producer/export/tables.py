@@ -4,6 +4,7 @@ import csv
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, fields
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from shutil import copyfileobj
@@ -17,6 +18,7 @@ from shoal.producer.export.models import export_json
 from shoal.shared.encoding import escape_name
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import Assignment
+from shoal.shared.text import show_controls
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
@@ -30,26 +32,28 @@ PATHS = {"path", "like"}
 
 
 class _UnixLines:
-    """Ends the lines of ``csv`` with a line feed only."""
+    """Ends the lines of ``csv`` with a line feed only; on a terminal, a row stays one line."""
 
     def __init__(self, file: IO[str]) -> None:
         self.file = file
+        self.is_terminal = file.isatty()
 
     def write(self, line: str) -> None:
         """Write one row."""
-        self.file.write(line.removesuffix(QUOTED) + "\n")
+        row = line.removesuffix(QUOTED)
+        self.file.write((show_controls(row) if self.is_terminal else row) + "\n")
 
 
 def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
     """Write dataclasses as CSV in UTF-8, with no cell that a spreadsheet takes for a formula."""
     columns = [field.name for field in fields(model)]
-    text = open(  # noqa: SIM115  the caller's file is not ours to close
-        file.fileno(), "w", encoding="utf-8", newline="", closefd=False
-    )
-    with text:
+    text = TextIOWrapper(file, encoding="utf-8", newline="")
+    try:
         writer = csv.writer(_UnixLines(text), lineterminator=QUOTED)
         writer.writerow(columns)
         writer.writerows(map(_make_cell, columns, astuple(row)) for row in rows)
+    finally:
+        text.detach()  # the caller's file is not ours to close
 
 
 def _make_cell(column: str, value: Any) -> Any:
@@ -134,7 +138,7 @@ def write_output(content: bytes, path: Path, *, force: bool = False) -> None:
     else:
         with new_file(path, force=force) as file:
             file.write(content)
-        click.echo(path)
+        click.echo(path, color=True)  # else click takes escape sequences out
 
 
 def write_in_format(labels: Iterable[Assignment], file_format: str, file: IO[bytes]) -> None:

@@ -10,7 +10,7 @@ from shoal.shared.server.embedded import Disk
 Memory = Mapping[str, int | str]
 
 LESS = (
-    "use a smaller --image-size, lower SHOAL_FEATURES_SECONDS so that the features of ended jobs"
+    "use a smaller `image_size`, lower SHOAL_FEATURES_SECONDS so that the features of ended jobs"
     " are deleted sooner"
 )
 REMEDIES = f"{LESS}, or use a machine with more memory"

@@ -68,7 +68,7 @@ def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) ->
     most = max(1, MAX_BATCH_BYTES // max(_row_bytes(request), request.image_size**2 * 3))
     if request.batch_size and request.batch_size > most:
         raise UsageError(
-            f"--batch-size {request.batch_size} of {n_features} features is too much for"
+            f"`batch_size={request.batch_size}` of {n_features} features is too much for"
             f" one message: use {most} or less."
         )
     batches = FEWEST_SLOW_BATCHES if are_slow(request.features) else FEWEST_BATCHES

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from shoal.producer.submission.folder import Folder
+from shoal.shared.errors import show_call
 from shoal.shared.images.files import is_missing
 from shoal.shared.jobs import JobRequest, State, Status
 from shoal.shared.settings import Settings
@@ -129,14 +130,14 @@ def _describe_found(status: Status) -> str:
     found = f"Job {job_id} already has these images and options ({status.state});"
     if failed and status.state is State.FINISHED:
         images = show_count(failed, "failed image")
-        found += f" `shoal retry {job_id} --failed-only` tries {images} again;"
-    return f"{found} --force runs it again as a new job."
+        found += f" {show_call(job_id, 'retry', failed_only=True)} tries {images} again;"
+    return f"{found} `force=True` runs it again as a new job."
 
 
 def _describe_stopped(status: Status) -> str:
     return (
         f"Job {status.job_id} has these images and options too, but {_describe_end(status.state)}:"
-        f" `shoal retry {status.job_id}` would continue it. This is a new job."
+        f" {show_call(status.job_id, 'retry')} would continue it. This is a new job."
     )
 
 

@@ -34,12 +34,12 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = {k: v for k, v in options.items() if v is not None or k not in LEFT_OUT}
     if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
-        raise UsageError("HDBSCAN finds its own number of clusters: leave --clusters out.")
+        raise UsageError("HDBSCAN finds its own number of clusters: leave `clusters` out.")
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
     except msgspec.ValidationError as error:
         name, expected = explain(error, JobRequest)
-        raise UsageError(f"--{name.replace('_', '-')}: Expected {expected}.") from None
+        raise UsageError(f"`{name}`: Expected {expected}.") from None
     # Also checks the names.
     image_size = choose_image_size(request.features)
     request = replace(request, features=normalize_features(request.features))
@@ -54,14 +54,14 @@ def _check_request(request: JobRequest, n_images: int) -> None:
     if request.clusters != AUTO and request.clusters > n_images:
         raise UsageError(
             f"{request.clusters} clusters need as many images, not {n_images}:"
-            f" use --clusters {n_images} or less."
+            f" use `clusters={n_images}` or less."
         )
     n_features = count_features(request.features, request.image_size)
     most = min(n_images, n_features) if is_count_exact(request.features) else n_images
     if request.components is not None and request.components > most:
         raise UsageError(
             f"{n_images} images of {n_features} features have at most {most} principal"
-            f" components, not {request.components}: use --components {most} or less."
+            f" components, not {request.components}: use `components={most}` or less."
         )
     _check_model_size(request)
 
@@ -73,5 +73,5 @@ def _check_model_size(request: JobRequest) -> None:
     if (request.components or 0) > most:
         raise UsageError(
             f"{request.components} components of {n_features} features are too much for"
-            f" one model: use --components {most} or less, or a smaller --image-size."
+            f" one model: use `components={most}` or less, or a smaller `image_size`."
         )

@@ -1,4 +1,4 @@
-"""Error responses, as JSON or as a page, with the same messages as the command line."""
+"""Error responses, as JSON or as a page, with messages that name no commands and calls."""
 
 import math
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from shoal.shared.errors import (
     UnknownJobError,
     UnreadableImageError,
     UsageError,
+    leave_out_calls,
 )
 
 NO_ANSWER = "Redis does not answer; trying again may help."
@@ -92,6 +93,7 @@ def install(app: FastAPI) -> None:
 
 def make_problem_response(request: Request, status: int, error: str) -> Response:
     """Make an error response: JSON for the API, else a page."""
+    error = leave_out_calls(error)
     if request.scope["path"].startswith(("/api/", "/metrics", "/healthz", "/readyz")):
         return Json(Problem(error), status)
     title = HTTPStatus(status).phrase

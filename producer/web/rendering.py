@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, Response
 
 from shoal.producer.export.models import export_json
 from shoal.producer.templates import load_templates
+from shoal.shared.errors import leave_out_calls
 from shoal.shared.text import show_count, show_number
 
 # The ``responses`` of a FastAPI route.
@@ -40,5 +41,9 @@ def _show_time(seconds: float) -> str:
 
 
 TEMPLATES = load_templates(
-    "shoal.producer.web", time=_show_time, number=show_number, count=show_count
+    "shoal.producer.web",
+    time=_show_time,
+    number=show_number,
+    count=show_count,
+    message=leave_out_calls,
 )

@@ -155,6 +155,7 @@ def make_server(site: Site, proxies: Sequence[str] = ()) -> Server:
         forwarded_allow_ips=list(proxies),
         log_level="warning",
         access_log=False,
+        use_colors=False,  # a terminal is sent no control characters
         server_header=False,
         timeout_graceful_shutdown=END_SECONDS,
     )

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from shoal.shared.errors import DamagedJobError, UnknownJobError, UsageError
+from shoal.shared.errors import (
+    DamagedJobError,
+    UnknownJobError,
+    UsageError,
+    describe_unknown,
+    show_call,
+)
 from shoal.shared.jobs import JobRequest, State, Status, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
@@ -69,7 +75,7 @@ class Ledger:
         return {key.decode(): value.decode() for key, value in raw.items()}
 
     def _unknown(self) -> UnknownJobError:
-        return UnknownJobError(f"No job {self.job_id}: see `shoal jobs` for the jobs there are.")
+        return UnknownJobError(describe_unknown(self.job_id))
 
     def status(self) -> Status:
         """Return where the job stands, in one round trip.
@@ -88,7 +94,7 @@ class Ledger:
     def _damaged(self, error: ValueError) -> DamagedJobError:
         return DamagedJobError(
             f"Job {self.job_id} is damaged or of another version ({error}): submit its folder"
-            " again with --force."
+            " again with `force=True`."
         )
 
     def state(self) -> State | None:
@@ -238,8 +244,8 @@ class Ledger:
         if why == "nothing":
             return UsageError(f"No image of job {self.job_id} failed: nothing to retry.")
         remedy = (
-            "--failed-only retries the images that failed"
+            f"{show_call(self.job_id, 'retry', failed_only=True)} retries the images that failed"
             if why == State.FINISHED
-            else f"`shoal wait {self.job_id}` waits for its end"
+            else f"{show_call(self.job_id, 'wait')} waits for its end"
         )
-        return UsageError(f"Job {self.job_id} is {why}: nothing to retry; {remedy}.")
+        return UsageError(f"Job {self.job_id} is {why}: nothing to retry ({remedy}).")

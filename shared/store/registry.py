@@ -106,8 +106,12 @@ class Registry:
                 pipe.expire(job.manifest, UNREGISTERED_SECONDS)
                 pipe.execute()
 
+    def note_submitted(self, job_id: str) -> None:
+        """Note that a job was submitted once more: from now on it is the last one."""
+        self.client.zadd(keys.JOBS, {job_id: self.now()}, xx=True)
+
     def jobs(self) -> list[str]:
-        """Return the ids of the jobs that have not expired, newest first."""
+        """Return the ids of the jobs that have not expired, the one submitted last first."""
         found = scripts.run(self.client, "list_jobs", [keys.JOBS], JobKeys("%s").job)
         return [raw.decode() for raw in found]
 
@@ -173,6 +177,12 @@ class Registry:
     def forget_worker(self, name: str) -> None:
         """Note that a worker has ended."""
         self.client.zrem(keys.WORKERS, name)
+
+    def take_lost_workers(self, silent_seconds: float) -> list[str]:
+        """Return the workers without a heartbeat for so long; each is returned to one caller."""
+        before = self.now() - silent_seconds
+        silent = self.client.zrangebyscore(keys.WORKERS, 0, str(before))
+        return [raw.decode() for raw in silent if self.client.zrem(keys.WORKERS, raw.decode())]
 
     def workers(self, within_seconds: float) -> list[str]:
         """Return the names of the workers that gave a heartbeat ``within_seconds``."""

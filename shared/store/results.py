@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
-from shoal.shared.errors import NotFinishedError
+from shoal.shared.errors import NotFinishedError, show_call
 from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
@@ -223,7 +223,7 @@ class Results:
     def _present(self, value: bytes | None) -> bytes:
         if value is None:
             raise NotFinishedError(
-                f"Job {self.job_id} has no such result (yet, or any more):"
-                f" see `shoal status {self.job_id}`."
+                f"Job {self.job_id} has no such result, yet or any more"
+                f" ({show_call(self.job_id, 'status')} says how it stands)."
             )
         return value

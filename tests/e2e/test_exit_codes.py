@@ -27,10 +27,10 @@ def test_a_folder_without_images_is_wrong_use(embedded: Shoal, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("option", "value", "remedy"),
     [
-        ("--clusters", 500, "use --clusters 120 or less"),
+        ("--clusters", 500, "use `--clusters 120` or less"),
         ("--clusters", 0, "--clusters"),
         ("--clusters", "x", "--clusters"),
-        ("--components", 121, "use --components 120 or less"),
+        ("--components", 121, "use `--components 120` or less"),
         ("--image-size", 1000, "--image-size"),
         ("--features", "smell", "pixels"),
         ("--colour", "red", "--colour"),
@@ -51,7 +51,7 @@ def test_an_unknown_job_is_wrong_use(embedded_run: FinishedRun, command: list[st
     names = ["scatter"] if command == ["plot"] else []
     code, error = fail(embedded_run.shoal, *command, "nosuchjob", *names)
     assert code == 2
-    assert "No job nosuchjob: see `shoal jobs`" in error
+    assert "No job nosuchjob (see `shoal jobs` for" in error
 
 
 def test_an_unknown_setting_is_wrong_use(tmp_path: Path) -> None:

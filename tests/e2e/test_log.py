@@ -32,3 +32,4 @@ def test_whatever_a_worker_logs_is_one_line_with_time_level_and_process(
     assert lines
     assert all("\n" not in line.rstrip("\n") for line in lines)
     assert all(" level=" in line and " process=" in line for line in lines)
+    assert all(" worker=worker-" in line for line in lines)

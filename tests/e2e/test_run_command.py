@@ -22,6 +22,7 @@ from shoal.shared.tasks import BATCHES
 PLOTS = set(PlotName) - {PlotName.CHOICE}  # the number of clusters was given
 
 END_SECONDS = 30
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def read_labels(path: Path) -> list[dict[str, str]]:
@@ -139,7 +140,7 @@ def interrupted_run(
         assert count_pool(embedded, BATCHES) == count_cores()
         run.send_signal(number)
         run.wait(END_SECONDS)
-        assert "Traceback" not in log.read_text()
+        run.stderr = log.open()
         return run
 
     return interrupt
@@ -152,10 +153,30 @@ def test_interrupted_run_cancels_its_job_and_leaves_no_process(
     number: signal.Signals,
 ) -> None:
     run = interrupted_run(number)
-    assert run.returncode == 1
+    assert run.returncode == INTERRUPTED
     wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
     [job] = embedded.json("jobs")
     assert job["state"] == "cancelled"
+    assert run.stderr
+    *progress, told = run.stderr.read().splitlines()
+    assert told.endswith(f"`shoal retry {job['job_id']}` goes on.")
+    assert "Traceback" not in "".join(progress)
+
+
+@pytest.mark.parametrize("command", [["wait"], ["status", "--watch"]])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_whoever_stops_waiting_is_told_that_the_job_goes_on(
+    shoal: Shoal, photographs: Path, command: list[str], number: signal.Signals
+) -> None:
+    job = shoal.submit(photographs)
+    with shoal.start(*command, job, stderr=subprocess.PIPE) as waiting:
+        assert waiting.stderr
+        assert waiting.stderr.readline().startswith("queued")
+        waiting.send_signal(number)
+        told = waiting.stderr.read()
+    assert waiting.returncode == INTERRUPTED
+    assert f"Job {job} was not: `shoal wait {job}` waits on" in told
+    assert shoal.json("cancel", job)["state"] == "cancelled"
 
 
 @pytest.mark.soak
@@ -205,7 +226,7 @@ def test_run_interrupted_while_it_submits_leaves_no_job_to_do(
     run = embedded.start("run", photographs)
     wait_until(lambda: find_workers(embedded), 30, "workers are started")
     run.send_signal(signal.SIGINT)
-    assert run.wait(END_SECONDS) == 1
+    assert run.wait(END_SECONDS) == INTERRUPTED
     assert {job["state"] for job in embedded.json("jobs")} <= {"cancelled"}
 
 
@@ -217,6 +238,14 @@ def test_run_whose_workers_died_says_so_and_ends(embedded: Shoal, slow_photograp
     assert run.returncode == 1
     assert f"{embedded.home / 'worker.log'} says why" in errors
     assert "Traceback" not in errors
+
+
+def test_commands_take_the_beginning_of_an_id_and_the_last_job(embedded_run: FinishedRun) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    assert shoal.output("submit", embedded_run.source).strip() == job
+    for name in (job[:11], "last"):
+        assert shoal.json("status", name)["job_id"] == job
+        assert shoal.output("result", name) == shoal.output("result", job)
 
 
 def test_status_watches_a_job_to_its_end(embedded_run: FinishedRun) -> None:

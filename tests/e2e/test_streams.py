@@ -1,6 +1,8 @@
 """Standard streams that are closed or full, and what Redis answers beside results."""
 
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,39 @@ def test_a_full_standard_output_is_told_in_a_line(embedded_run: FinishedRun, com
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
     assert done.stderr.endswith("No space left on device\n")
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe that nobody reads."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    yield writes
+    os.close(writes)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["result JOB", "result JOB --format json", "failures JOB --json", "jobs", "--help", "jobs -h"],
+)
+def test_a_command_whose_output_nobody_reads_ends_quietly(
+    embedded_run: FinishedRun, unread: int, command: str
+) -> None:
+    words = command.replace("JOB", embedded_run.job_id).split()
+    pipes = {"stdout": unread, "stderr": subprocess.PIPE}
+    with embedded_run.shoal.start(*words, **pipes) as process:
+        errors = process.communicate(timeout=90)[1]
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_a_run_whose_progress_nobody_reads_does_its_work(
+    embedded_run: FinishedRun, tmp_path: Path, unread: int
+) -> None:
+    out = tmp_path / "out"
+    source, shoal = embedded_run.source, embedded_run.shoal
+    with shoal.start("run", source, "--out", out, stdout=unread, stderr=unread) as process:
+        assert process.wait(90) == 0
+    assert (out / "job.json").exists()
 
 
 def test_what_redis_refuses_is_told_in_a_line(embedded_run: FinishedRun) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from shoal.shared.store import Ledger
 from shoal.shared.store.keys import CLAIMS, JOBS, WORKERS
 
 LEASE_SECONDS = 3
+INTERRUPTED = 128 + signal.SIGINT
 BRIEF = {
     "SHOAL_FEATURES_SECONDS": 1,
     "SHOAL_RESULTS_SECONDS": 20,
@@ -121,7 +123,7 @@ def test_run_that_is_stopped_leaves_a_job_that_it_found(
         for line in run.stderr:
             if line.startswith("loading"):
                 run.terminate()
-        assert run.wait(30) == 1
+        assert run.wait(30) == INTERRUPTED
     assert shoal.json("wait", job)["state"] == "finished"
 
 
@@ -140,7 +142,7 @@ def test_run_that_is_stopped_leaves_a_job_that_another_has_found_since(
         assert shoal.output("submit", slow_photographs, *options).strip() == job
         run.terminate()
         run.communicate(timeout=30)
-        assert run.returncode == 1
+        assert run.returncode == INTERRUPTED
     assert shoal.json("wait", job)["state"] == "finished"
 
 
@@ -170,6 +172,13 @@ def test_submit_says_what_a_job_needs_and_refuses_what_cannot_fit(
     assert json.loads(told.stdout)["state"] == "queued"
     assert "MB in Redis and" in told.stderr
     shoal.output("cancel", json.loads(told.stdout)["job_id"])
+
+
+def test_the_memory_that_a_job_needs_is_told_on_request(embedded_run: FinishedRun) -> None:
+    shoal, source = embedded_run.shoal, embedded_run.source
+    told = shoal.run("submit", source, "--force", "-v")
+    assert told.stderr.count("The job needs about ") == 1
+    shoal.output("cancel", told.stdout.strip())
 
 
 def test_nothing_of_an_ended_job_is_left(

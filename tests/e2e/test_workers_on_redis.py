@@ -113,7 +113,9 @@ def test_cancelled_job_leaves_the_workers_idle_within_5_seconds(
 
 
 def test_cancelling_a_finished_job_changes_nothing(shoal: Shoal, job: str) -> None:
-    assert shoal.json("cancel", job)["state"] == "finished"
+    done = shoal.run("cancel", job, "--json")
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (1, "finished")
+    assert f"Job {job} had finished before; nothing was cancelled." in done.stderr
     assert shoal.output("result", job).startswith("path,label")
 
 

@@ -41,7 +41,7 @@ def test_a_job_chooses_its_number_of_clusters_and_says_why(finished):
 def test_a_job_with_a_given_number_has_no_plot_of_the_choice(finished):
     job = finished(clusters=3)
     assert job.summary().choice is None
-    with pytest.raises(UsageError, match="--clusters auto"):
+    with pytest.raises(UsageError, match="`clusters='auto'`"):
         job.plot(PlotName.CHOICE)
 
 

@@ -18,7 +18,7 @@ from shoal.shared.errors import (
     UnknownJobError,
     UsageError,
 )
-from shoal.shared.jobs import State, Wave
+from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.settings import Settings
 from shoal.shared.store import Results
 
@@ -69,7 +69,7 @@ def test_jobs_are_found_again_newest_first(python_client, folder):
 
 
 def test_a_job_that_does_not_exist_says_where_to_look(python_client):
-    with pytest.raises(UnknownJobError, match="shoal jobs"):
+    with pytest.raises(UnknownJobError, match=r"client\.jobs\(\)"):
         python_client.job("nosuch").status()
 
 
@@ -81,23 +81,23 @@ def test_hdbscan_is_asked_for_without_a_number_of_clusters(python_client, folder
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        ({"clusters": 5}, "--clusters 4 or less"),
-        ({"components": 5, "clusters": 2}, "--components 4 or less"),
-        ({"components": 4, "clusters": 2, "image_size": 1}, "--components 3 or less"),
+        ({"clusters": 5}, "`clusters=4` or less"),
+        ({"components": 5, "clusters": 2}, "`components=4` or less"),
+        ({"components": 4, "clusters": 2, "image_size": 1}, "`components=3` or less"),
         ({"clusters": 2, "batch_size": 100, "image_size": 512}, "use 85 or less"),
-        ({"clusters": 2, "batch_size": 4097}, "--batch-size: .* from 1 to 4,096"),
-        ({"clusters": 0}, "--clusters: Expected a whole number from 1 to 10,000 or auto"),
-        ({"clusters": "two"}, "--clusters: Expected a whole number .* or auto"),
-        ({"components": 1.5}, "--components: Expected a whole number from 1 to 4,096"),
-        ({"image_size": 513}, "--image-size: .* from 1 to 512"),
-        ({"random_state": -1}, "--random-state: Expected a whole number from 0 to"),
+        ({"clusters": 2, "batch_size": 4097}, "`batch_size`: .* from 1 to 4,096"),
+        ({"clusters": 0}, "`clusters`: Expected a whole number from 1 to 10,000 or auto"),
+        ({"clusters": "two"}, "`clusters`: Expected a whole number .* or auto"),
+        ({"components": 1.5}, "`components`: Expected a whole number from 1 to 4,096"),
+        ({"image_size": 513}, "`image_size`: .* from 1 to 512"),
+        ({"random_state": -1}, "`random_state`: Expected a whole number from 0 to"),
         ({"features": "dreams"}, "'dreams'; there are pixels, color"),
-        ({"features": None}, "--features: Expected text"),
+        ({"features": None}, "`features`: Expected text"),
         (
             {"algorithm": "dbscan", "clusters": 2},
-            "--algorithm: Expected kmeans or minibatch or hdbscan",
+            "`algorithm`: Expected kmeans or minibatch or hdbscan",
         ),
-        ({"algorithm": "hdbscan", "clusters": 2}, "leave --clusters out"),
+        ({"algorithm": "hdbscan", "clusters": 2}, "leave `clusters` out"),
         ({"colour": "red", "clusters": 2}, "Unknown options: colour"),
         ({"source": "/elsewhere", "clusters": 2}, "Unknown options: source"),
     ],
@@ -134,7 +134,7 @@ def test_a_batch_of_large_images_fits_into_one_command(redis, python_client, fol
 
 def test_a_model_too_large_for_one_command_is_refused():
     folder = Folder(Path("/images"), [f"{n}.jpg" for n in range(1000)], Counter(), [])
-    with pytest.raises(UsageError, match="--components 85 or less, or a smaller --image-size"):
+    with pytest.raises(UsageError, match="`components=85` or less, or a smaller `image_size`"):
         make_request(folder, {"image_size": 512, "components": 200})
 
 
@@ -197,11 +197,48 @@ def test_workers_are_there_while_they_give_signs_of_life(redis, python_client, r
     assert not python_client.workers.are_running()
 
 
+@pytest.fixture
+def three_jobs(registry):
+    """Jobs of which two have ids that begin alike."""
+    for job_id in ("1a2b3c4d5e6f", "1a2b00000000", "ffff00000000"):
+        registry.register(job_id, JobRequest(source="/photographs"), [["a.png"]])
+
+
+def test_the_beginning_of_an_id_is_enough_where_no_other_job_has_it(python_client, three_jobs):
+    assert python_client.job("f").id == "ffff00000000"
+    assert python_client.job("1a2b3").status().job_id == "1a2b3c4d5e6f"
+    with pytest.raises(UnknownJobError, match=r"No job abc .see `client\.jobs"):
+        python_client.job("abc")
+
+
+def test_an_ambiguous_beginning_of_an_id_is_refused_with_the_ids_it_has(
+    python_client, registry, three_jobs
+):
+    both = "1a2b00000000, 1a2b3c4d5e6f"
+    with pytest.raises(UsageError, match=rf"2 jobs begin with 1a2b: {both}\. Give more digits"):
+        python_client.job("1a2b")
+    for number in range(10, 20):
+        registry.register(f"1a2b000000{number}", JobRequest(source="/photographs"), [["a.png"]])
+    with pytest.raises(UsageError, match=r"12 jobs begin with 1: (1a2b000000.., ){5}…"):
+        python_client.job("1")
+
+
+def test_the_last_job_is_that_submitted_last_also_if_it_was_there_already(python_client, folder):
+    with pytest.raises(UnknownJobError, match="No job last"):
+        python_client.job("last")
+    first = python_client.submit(folder, clusters=1)
+    second = python_client.submit(folder, clusters=2)
+    assert python_client.job("last").id == second.id
+    assert python_client.submit(folder, clusters=1).id == first.id
+    assert python_client.job("last").id == first.id
+    assert [status.job_id for status in python_client.jobs()] == [first.id, second.id]
+
+
 @pytest.mark.parametrize(
     "job_id", ["", "*", "nosuchjob", "AB12AB12AB12", "a" * 13, "caf\udce9", "a\nb"]
 )
 def test_what_is_no_id_never_reaches_redis(python_client, job_id):
-    with pytest.raises(UnknownJobError, match="shoal jobs"):
+    with pytest.raises(UnknownJobError, match=r"client\.jobs\(\)"):
         python_client.job(job_id)
 
 

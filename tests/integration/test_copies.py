@@ -1,5 +1,6 @@
 """Duplicates of a job: copies and pictures that look alike, by way of the workers' stages."""
 
+from logging import ERROR
 from pathlib import Path
 
 import pytest
@@ -126,5 +127,6 @@ def check_left_out(job, caplog, why):
     assert job.status().state is State.FINISHED
     assert job.summary().duplicates is None
     assert why in caplog.text
+    assert {record.job for record in caplog.records if record.levelno >= ERROR} == {job.id}
     with pytest.raises(UsageError, match="The search for duplicates"):
         job.duplicates()

@@ -56,7 +56,7 @@ def test_a_job_at_work_is_found_and_nothing_is_sent_again(python_client, submit,
     assert queued() == (1, 0)
     assert told == [
         f"Job {first} already has these images and options (queued);"
-        " --force runs it again as a new job."
+        " `force=True` runs it again as a new job."
     ]
     assert python_client.submit(
         python_client.job(first).status().request.source, clusters=2
@@ -77,7 +77,7 @@ def test_a_finished_job_is_found_and_its_failures_are_told(submit, end, told):
     first = submit()
     end(first, State.FINISHED, failed=1)
     assert submit() == first
-    assert f"`shoal retry {first} --failed-only` tries 1 failed image again" in told[0]
+    assert f"`client.job('{first}').retry(failed_only=True)` tries 1 failed image again" in told[0]
 
 
 def test_force_runs_anew(submit, told):
@@ -288,7 +288,7 @@ def test_a_job_without_a_result_is_not_found_but_named(submit, end, told, state)
     first = submit()
     end(first, state)
     assert submit() != first
-    assert f"`shoal retry {first}` would continue it" in told[0]
+    assert f"`client.job('{first}').retry()` would continue it" in told[0]
 
 
 def test_a_finished_job_is_found_behind_a_cancelled_one(submit, end, told):

@@ -187,7 +187,7 @@ def test_a_model_counts_only_once_the_ledger_points_to_it(ledger, results):
     ],
 )
 def test_what_is_not_there_yet_names_the_command_that_tells(results, read):
-    with pytest.raises(NotFinishedError, match=f"shoal status {results.job_id}"):
+    with pytest.raises(NotFinishedError, match=rf"client\.job\('{results.job_id}'\)\.status\(\)"):
         read(results)
 
 

@@ -180,7 +180,7 @@ def test_a_machine_without_the_folder_fails_the_job_and_none_of_its_images(
     status = job.status()
     assert (status.state, status.images) == (State.FAILED, images)
     assert f"{folder} is missing or empty on {gethostname()}" in status.error
-    assert f"then `shoal retry {job.id}`" in status.error
+    assert f"then retry the job (`client.job('{job.id}').retry()`)" in status.error
     away.rename(folder)
     job.retry()
     work(job)
@@ -244,9 +244,9 @@ def test_the_rate_of_a_retried_job_is_that_of_what_it_loads(job, work, context):
 @pytest.mark.parametrize(
     ("state", "failed_only", "error"),
     [
-        (State.QUEUED, False, "is queued: nothing to retry; `shoal wait"),
-        (State.LOADING, True, "is loading: nothing to retry; `shoal wait"),
-        (State.FINISHED, False, "is finished: nothing to retry; --failed-only"),
+        (State.QUEUED, False, "is queued: nothing to retry .`client"),
+        (State.LOADING, True, "is loading: nothing to retry .`client"),
+        (State.FINISHED, False, "is finished: nothing to retry .`client"),
     ],
 )
 def test_a_job_that_needs_no_retry_is_left_alone(job, work, state, failed_only, error):
@@ -264,7 +264,7 @@ def test_an_expired_job_says_so(redis, job):
     with pytest.raises(UnknownJobError, match="submit its folder again"):
         job.retry()
     redis.delete(job.ledger.keys.job)
-    with pytest.raises(UnknownJobError, match="see `shoal jobs`"):
+    with pytest.raises(UnknownJobError, match=r"see `client\.jobs\(\)`"):
         job.retry()
 
 

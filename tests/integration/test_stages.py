@@ -344,10 +344,10 @@ def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, redis, submit, digits
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        ({"clusters": 3}, "3 clusters need as many images, and 2 could be read: use --clusters 2"),
+        ({"clusters": 3}, "3 clusters need as many images, and 2 could be read: use `clusters=2`"),
         (
             {"clusters": 1, "components": 3},
-            "have 2 principal components, not 3: use --components 2",
+            "have 2 principal components, not 3: use `components=2`",
         ),
     ],
 )
@@ -372,7 +372,7 @@ def test_no_readable_image_fails_the_job_with_a_remedy(context, submit, tmp_path
     load(ledger)
     fit_job(context, ledger.job_id)
     assert ledger.state() is State.FAILED
-    assert f"`shoal failures {ledger.job_id}`" in ledger.status().error
+    assert f"`client.job('{ledger.job_id}').failures()`" in ledger.status().error
 
 
 def test_a_fit_that_keeps_losing_its_process_fails_the_job(context, mixed_job, load):
@@ -481,6 +481,28 @@ def test_a_plot_that_cannot_be_drawn_costs_only_itself(context, labelled, monkey
     assert set(plots) == {"contact-sheet", "sizes", "variance"}
     (record,) = caplog.records
     assert (record.msg, record.plot) == ("plot could not be drawn", "scatter")
+    assert record.job == labelled.job_id
+
+
+@pytest.mark.parametrize("error", ["OSError: odd", None])
+def test_a_batch_that_is_begun_anew_says_what_became_of_it(context, mixed_job, caplog, error):
+    lose_processes(mixed_job, 1)
+    if error:
+        mixed_job.batches.start(Wave.LOADING, 0, redelivered=False)
+        mixed_job.batches.end_attempt(Wave.LOADING, 0, error)
+    load_batch(context, mixed_job.job_id, 0, False)
+    (record,) = (record for record in caplog.records if record.msg == "batch begun anew")
+    assert (record.job, record.stage, record.batch) == (mixed_job.job_id, Wave.LOADING, 0)
+    assert (record.attempt, record.cause) == ((3, error) if error else (2, "its process was lost"))
+
+
+def test_a_callback_that_is_begun_anew_says_so(context, load, mixed_job, caplog):
+    load(mixed_job)
+    mixed_job.acquire_lease(Wave.LOADING)
+    context.client.delete(mixed_job.keys.lease)
+    fit_job(context, mixed_job.job_id)
+    (record,) = (r for r in caplog.records if r.msg.startswith("callback begun anew"))
+    assert (record.job, record.stage, record.attempt) == (mixed_job.job_id, State.FITTING, 2)
 
 
 def test_finishing_opens_no_image_after_it_has_lost_a_process(context, labelled, monkeypatch):

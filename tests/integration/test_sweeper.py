@@ -1,5 +1,7 @@
 """The sweeper: what was lost is sent again, and what only waits is left alone."""
 
+import logging
+
 import pytest
 from polling import wait_until
 
@@ -100,7 +102,7 @@ def test_nothing_is_sent_while_a_batch_runs(register, sweep, queued):
 
 
 @pytest.mark.parametrize("wave", Wave)
-def test_a_lost_batch_is_sent_again_once_and_alone(register, sweep, queued, wave):
+def test_a_lost_batch_is_sent_again_once_and_alone(register, sweep, queued, caplog, wave):
     ledger = register(2)
     if wave is LABELLING:
         enter_labelling(ledger)
@@ -111,6 +113,8 @@ def test_a_lost_batch_is_sent_again_once_and_alone(register, sweep, queued, wave
     sweep(ledger)
     assert queued() == (1, 0)
     assert "chord_broken" in ledger.fields()
+    # A warning would show among the progress of whoever waits for the job.
+    assert all(record.levelno < logging.WARNING for record in caplog.records)
 
 
 def test_missing_batches_are_sent_without_those_that_are_done(redis, register, sweep, queued):

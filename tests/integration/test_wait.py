@@ -76,7 +76,7 @@ def test_whoever_watches_sees_each_status(job):
 
 def test_results_are_refused_before_the_end_with_what_to_do(job):
     for read in (job.labels, job.summary, job.plots, job.model, lambda: job.plot("scatter")):
-        with pytest.raises(NotFinishedError, match=f"shoal wait {job.id}"):
+        with pytest.raises(NotFinishedError, match=rf"client\.job\('{job.id}'\)\.wait\(\)"):
             read()
     assert list(job.failures()) == []
 

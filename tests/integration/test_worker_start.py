@@ -125,3 +125,14 @@ def test_a_worker_looks_for_faults_until_redis_has_answered_once(own_server, app
     with open_redis(own_server.url) as client:
         wait_until(lambda: client.zscore("shoal:workers", "one@host"))
     assert not state.should_stop
+
+
+def test_a_worker_that_was_lost_is_logged_once_by_those_that_live(redis, step, caplog):
+    for name, age in (("lost@host", 60), ("other@host", 1)):
+        step.registry.note_worker(name)
+        redis.zincrby("shoal:workers", -age, name)
+    step.sweep("one@host")
+    step.sweep("one@host")
+    (record,) = caplog.records
+    assert (record.msg, record.lost_worker) == ("worker lost", "lost@host")
+    assert set(step.registry.workers(within_seconds=20)) == {"one@host", "other@host"}

@@ -105,7 +105,7 @@ def test_a_redis_with_too_low_a_limit_names_the_remedies():
         "needs about 3.0 GB in Redis",
         "Redis has 1.0 GB left",
         "raise maxmemory (2.0 GB)",
-        "--image-size",
+        "`image_size`",
         "SHOAL_FEATURES_SECONDS",
         "machine with more memory",
     ):
@@ -114,7 +114,7 @@ def test_a_redis_with_too_low_a_limit_names_the_remedies():
 
 def test_without_a_limit_the_machine_is_one():
     memory = {"used_memory": GIGABYTE, "maxmemory": 0, "total_system_memory": 3 * GIGABYTE}
-    with pytest.raises(UsageError, match=r"2\.0 GB left: use a smaller --image-size"):
+    with pytest.raises(UsageError, match=r"2\.0 GB left: use a smaller `image_size`"):
         admit(NEEDS, memory, None)
 
 

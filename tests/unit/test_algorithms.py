@@ -119,7 +119,7 @@ def test_a_sample_is_bounded_and_rows_without_clusters_are_told(
     rows, _ = make_blobs()
     many = fit_hdbscan(rows, 0, go_on).references
     assert many.coordinates.shape == (300, 4)
-    with pytest.raises(JobFailedError, match="use --algorithm kmeans"):
+    with pytest.raises(JobFailedError, match="use `algorithm='kmeans'`"):
         fit_hdbscan(rows[:3], 0, go_on)
 
 

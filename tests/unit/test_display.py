@@ -31,7 +31,7 @@ from shoal.producer.cli.progress import (
 from shoal.producer.signals import interruptible
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobFailedError
-from shoal.shared.jobs import ImageCounts, State, Status
+from shoal.shared.jobs import Algorithm, ImageCounts, JobRequest, State, Status
 
 LOADING = make_status()
 QUEUED = make_status(
@@ -121,6 +121,27 @@ def test_jobs_are_a_line_each_or_a_json_array(capsys):
     assert [line[:4] for line in capsys.readouterr().out.splitlines()] == ["ab12", "ab12"]
     print_jobs([], as_json=True)
     assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "pixels, 32 px, 5 clusters"),
+        ({"features": "hog+color", "image_size": 64, "clusters": 1}, "hog+color, 64 px, 1 cluster"),
+        (
+            {"algorithm": Algorithm.HDBSCAN, "clusters": "auto"},
+            "pixels, 32 px, auto clusters, hdbscan",
+        ),
+        (
+            {"components": 9, "random_state": 3, "batch_size": 40},
+            "pixels, 32 px, 5 clusters, components 9, random state 3, batch size 40",
+        ),
+    ],
+)
+def test_jobs_are_listed_with_what_was_asked_for(capsys, options, expected):
+    request = JobRequest(source="/photographs", **options)
+    print_jobs([replace(LOADING, request=request)], as_json=False)
+    assert capsys.readouterr().out.endswith(f"{describe(LOADING)}  {expected}  /photographs\n")
 
 
 def test_what_is_left_out_of_a_folder_is_said(capsys):

@@ -191,8 +191,13 @@ def job_options() -> str:
 
 def test_every_option_of_a_job_has_its_row_with_its_default() -> None:
     rows = {name: cells for name, cells in find_rows(job_options()).items() if name[:2] == "--"}
-    assert rows.keys() == find_options(main.commands["submit"]) - {"--json"}
-    assert rows.keys() == find_options(main.commands["run"]) - {"--json", "--out", "--concurrency"}
+    assert rows.keys() == find_options(main.commands["submit"]) - {"--json", "--verbose"}
+    assert rows.keys() == find_options(main.commands["run"]) - {
+        "--json",
+        "--verbose",
+        "--out",
+        "--concurrency",
+    }
     defaults = JobRequest(source="")
     for name in ("--features", "--image-size", "--clusters", "--algorithm", "--random-state"):
         default = rows[name][1].rstrip("|").split(",")[0].strip("` ")

@@ -53,6 +53,15 @@ def test_the_class_of_a_path_is_its_first_folder() -> None:
     }
 
 
+def test_a_folder_that_all_have_in_common_is_no_class() -> None:
+    assert truth_from_folders(["train/cat/1.png", "train/dog/a/2.png", "train/3.png", "4.png"]) == {
+        "train/cat/1.png": "cat",
+        "train/dog/a/2.png": "dog",
+    }
+    with pytest.raises(UsageError, match="CSV"):
+        truth_from_folders(["train/1.png", "train/2.png"])
+
+
 def test_images_without_folders_need_a_table() -> None:
     with pytest.raises(UsageError, match="CSV"):
         truth_from_folders(["1.png", "2.png"])

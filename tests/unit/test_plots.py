@@ -303,6 +303,9 @@ def test_the_variance_is_summed_up_in_words():
     assert describe_variance(np.full(20, 0.05)) == (
         "20 principal components keep 100 % of the variance; the first 18 keep 90 %"
     )
+    assert describe_variance(np.full(2048, 1 / 2048)) == (
+        "2,048 principal components keep 100 % of the variance; the first 1,844 keep 90 %"
+    )
 
 
 @pytest.mark.parametrize(

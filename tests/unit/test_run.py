@@ -15,6 +15,11 @@ def ended_job(sizes, noise=0):
     return SimpleNamespace(id="ab12", summary=lambda: summary)
 
 
+def test_a_single_image_in_no_cluster_is_one(capsys):
+    print_outcome(ended_job([2], noise=1), make_status(), None, as_json=False)
+    assert capsys.readouterr().out.splitlines()[1] == "no cluster          1 image"
+
+
 def test_the_clusters_of_a_run_are_printed_in_columns(capsys):
     status = make_status(images=ImageCounts(total=7017, loaded=7016, failed=1))
     print_outcome(ended_job([7000, *[1] * 10], noise=6), status, None, as_json=False)

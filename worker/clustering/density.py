@@ -56,8 +56,8 @@ def fit_hdbscan(coordinates: Float64, random_state: int, checkpoint: Checkpoint)
     labels = _label_sample(sample)
     if not (labels >= 0).any():
         raise JobFailedError(
-            "HDBSCAN found no cluster, because the images are spread evenly: use --algorithm"
-            " kmeans or other --features."
+            "HDBSCAN found no cluster, because the images are spread evenly: use"
+            " `algorithm='kmeans'` or other `features`."
         )
     checkpoint()
     references = References(sample, labels, _measure_radii(sample, labels))

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from shoal.shared.text import show_count, show_share
+from shoal.shared.text import show_count, show_number, show_share
 from shoal.worker.plots.style import (
     GREY,
     PANELS_PIXELS,
@@ -57,7 +57,9 @@ def describe_variance(shares: NDArray[np.float64]) -> str:
     components = show_count(len(shares), "principal component")
     words = f"{components} {verb} {show_share(kept)} of the variance"
     enough = int(np.searchsorted(shares.cumsum(), 0.9)) + 1
-    return f"{words}; the first {enough} keep 90 %" if 1 < enough < len(shares) else words
+    if not 1 < enough < len(shares):
+        return words
+    return f"{words}; the first {show_number(enough)} keep 90 %"
 
 
 def _draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:

@@ -30,6 +30,7 @@ class SweeperStep(bootsteps.StartStopStep):
         self.registry = Registry(connect(worker.app.redis_url, retries=0))
         self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app))
         self.seconds = settings.sweep_seconds
+        self.lost_seconds = max(settings.lease_seconds, 3 * self.seconds)
         self.entry: Any = None
         self.checked = False
 
@@ -52,6 +53,8 @@ class SweeperStep(bootsteps.StartStopStep):
         try:
             self._stop_at_faults()
             self.registry.note_worker(hostname)
+            for name in self.registry.take_lost_workers(self.lost_seconds):
+                logger.warning("worker lost", extra={"lost_worker": name})
             self.sweeper.sweep()
         except (RedisError, StoreUnavailableError) as error:
             logger.warning("could not sweep", extra={"error": error})

@@ -60,6 +60,13 @@ def log_batch(ledger: Ledger, wave: Wave, batch: int, **outcome: object) -> None
     logger.info("batch", extra={**work, **outcome})
 
 
+def log_lost(ledger: Ledger, wave: Wave, batch: int, attempt: int) -> None:
+    """Log that a batch is begun anew, and what became of it before."""
+    cause = ledger.batches.last_error(wave, batch) or "its process was lost"
+    work = {"job": ledger.job_id, "stage": wave, "batch": batch}
+    logger.warning("batch begun anew", extra={**work, "attempt": attempt, "cause": cause})
+
+
 def describe_hopeless(ledger: Ledger, wave: Wave, batch: int) -> str:
     """Say why a batch is not tried again."""
     error = ledger.batches.last_error(wave, batch)

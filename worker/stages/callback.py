@@ -65,6 +65,9 @@ def hold_lease(context: WorkerContext, job_id: str, wave: Wave) -> Iterator[Held
         yield None
         return
     error = None
+    if lease.attempt > 1:
+        event = {"job": job_id, "stage": lease.state, "attempt": lease.attempt}
+        logger.warning("callback begun anew: its process was lost", extra=event)
     with LeaseHeartbeat(ledger, lease) as heartbeat:
         if lease.attempt > MOST_CALLBACK_ATTEMPTS:
             error = _describe_lost_processes(lease)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.cores import count_cores
-from shoal.shared.errors import JobFailedError
+from shoal.shared.errors import JobFailedError, show_call
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.recipe.fit import count_starts, least_images, plan_fit
@@ -81,13 +81,13 @@ def make_model(
 
 def _check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
     """Raise JobFailedError unless there are as many images as clusters."""
-    failures = f"`shoal failures {job_id}`"
+    failures = show_call(job_id, "failures")
     if not n_rows:
-        raise JobFailedError(f"No image could be read: {failures} lists each with its cause.")
+        raise JobFailedError(f"No image could be read ({failures} lists each with its cause).")
     if n_rows < least_images(request):
         raise JobFailedError(
             f"{request.clusters} clusters need as many images, and {n_rows} could be read:"
-            f" use --clusters {n_rows} or less, or mend those that {failures} lists."
+            f" use `clusters={n_rows}` or less, or mend the others ({failures} lists them)."
         )
 
 
@@ -97,7 +97,7 @@ def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None
     if request.components is not None and request.components > most:
         raise JobFailedError(
             f"{n_rows} images of {n_features} features have {most} principal components,"
-            f" not {request.components}: use --components {most} or less."
+            f" not {request.components}: use `components={most}` or less."
         )
 
 

@@ -16,6 +16,7 @@ from shoal.worker.stages.attempts import (
     fail_hopeless,
     keep_batch,
     log_batch,
+    log_lost,
 )
 
 # A label row, as it is stored.
@@ -32,6 +33,8 @@ def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bo
     if attempt.number > MOST_BATCH_ATTEMPTS:
         detail = describe_hopeless(ledger, Wave.LABELLING, batch)
         return fail_hopeless(context, ledger, Wave.LABELLING, detail)
+    if attempt.number > 1:
+        log_lost(ledger, Wave.LABELLING, batch, attempt.number)
     with keep_batch(context, ledger, Wave.LABELLING, batch) as heartbeat:
         results = context.results(job_id)
         token = results.model_token()

@@ -39,6 +39,7 @@ def search_duplicates(
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
+    event = {"job": findings.results.job_id, "stage": State.FINISHING}
     try:
         if attempt <= MOST_SEARCH_ATTEMPTS:
             return _find_duplicate_rows(findings, checkpoint)
@@ -50,9 +51,8 @@ def search_duplicates(
     except (WorkLostError, RedisError, StoreUnavailableError):
         raise
     except Exception as error:
-        logger.exception("the search for duplicates failed")
+        logger.exception("the search for duplicates failed", extra=event)
         why = f"unexpected {type(error).__name__}"
-    event = {"job": findings.results.job_id, "stage": State.FINISHING}
     logger.error("duplicates are left out: %s", why, extra=event)
     return None
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import PlotName
+from shoal.shared.jobs import State
 from shoal.worker import Checkpoint
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
@@ -88,27 +89,30 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     }
     if choice := findings.choice:
         draws[PlotName.CHOICE] = lambda: plots.plot_choice(choice)
-    return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
+    job_id = findings.results.job_id
+    return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture), job_id)
 
 
 def _draw_each(
-    draws: Mapping[PlotName, Draw], encode: Callable[[Image.Image], Future[bytes]]
+    draws: Mapping[PlotName, Draw], encode: Callable[[Image.Image], Future[bytes]], job_id: str
 ) -> dict[str, bytes]:
     """Draw and encode each plot; those that fail are left out."""
     encoding, plots = dict[PlotName, Future[bytes]](), dict[str, bytes]()
     for name, draw in draws.items():
-        with _only_a_plot(name):
+        with _only_a_plot(name, job_id):
             encoding[name] = encode(draw())
     for name, png in encoding.items():
-        with _only_a_plot(name):
+        with _only_a_plot(name, job_id):
             plots[name.value] = png.result()
     return plots
 
 
 @contextmanager
-def _only_a_plot(name: str) -> Iterator[None]:
+def _only_a_plot(name: str, job_id: str) -> Iterator[None]:
     """Log what fails here and go on: the labels are complete, and worth more than a plot."""
     try:
         yield
     except Exception:
-        logger.exception("plot could not be drawn", extra={"plot": name})
+        logger.exception(
+            "plot could not be drawn", extra={"job": job_id, "stage": State.FINISHING, "plot": name}
+        )

@@ -7,7 +7,7 @@ from socket import gethostname
 
 import numpy as np
 
-from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError
+from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError, show_call
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import is_bare
 from shoal.shared.jobs import Wave
@@ -26,6 +26,7 @@ from shoal.worker.stages.attempts import (
     fail_hopeless,
     keep_batch,
     log_batch,
+    log_lost,
 )
 from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
 from shoal.worker.stages.loading.rows import BatchRows, Remainder
@@ -45,6 +46,8 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
         return Commit.STALE
     if attempt.number > MOST_BATCH_ATTEMPTS:
         return _give_up(context, ledger, batch, attempt.values)
+    if attempt.number > 1:
+        log_lost(ledger, Wave.LOADING, batch, attempt.number)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             part = Remainder.read(results, batch, attempt.values)
@@ -143,7 +146,7 @@ def _check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
     if any(failure.reason is FailureReason.MISSING for failure in failures) and is_bare(source):
         raise UsageError(
             f"{source} is missing or empty on {gethostname()}: mount it there at this path, or stop"
-            f" the workers there, then `shoal retry {ledger.job_id}`"
+            f" the workers there, then retry the job ({show_call(ledger.job_id, 'retry')})"
         )
 
 
@@ -156,5 +159,5 @@ def _check_same(ledger: Ledger, extractor: Extractor) -> None:
     if extractor.digest and ledger.agree(extractor.name, extractor.digest) != extractor.digest:
         raise UsageError(
             f"The workers' models for {extractor.name} differ: set SHOAL_EMBEDDING_MODEL to the"
-            " same file on all of them, then submit anew with --force"
+            " same file on all of them, then submit anew with `force=True`"
         )

@@ -1,0 +1,34 @@
+"""The command line's own words for what messages name in Python's: parameters and methods."""
+
+import re
+from dataclasses import fields
+
+from shoal.shared.jobs import JobRequest
+
+CALL = re.compile(r"`client\.(?:job\('(\w+)'\)\.)?(\w+)\(([^`]*)\)`")
+PARAMETER = re.compile(r"(\w+)(?:='?(\w+)'?)?")
+QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
+OPTIONS = {field.name for field in fields(JobRequest)} - {"source"} | {"force", "failed_only"}
+# Commands that have another name than their method.
+COMMANDS = {"labels": "result"}
+
+
+def in_commands(message: str) -> str:
+    """Return a message with commands instead of calls, and options instead of parameters."""
+    return QUOTED.sub(_quote_option, CALL.sub(_quote_command, message))
+
+
+def _quote_command(call: re.Match[str]) -> str:
+    job_id, method, parameters = call.groups()
+    options = map(_make_option, PARAMETER.finditer(parameters))
+    words = ["shoal", COMMANDS.get(method, method), job_id, *options]
+    return f"`{' '.join(filter(None, words))}`"
+
+
+def _quote_option(parameter: re.Match[str]) -> str:
+    return f"`{_make_option(parameter)}`" if parameter[1] in OPTIONS else parameter[0]
+
+
+def _make_option(parameter: re.Match[str]) -> str:
+    name, value = parameter[1].replace("_", "-"), parameter[2]
+    return f"--{name}" if value in (None, "True") else f"--{name} {value}"
