@@ -133,7 +133,7 @@ def test_a_disk_without_room_for_the_embedded_servers_data_names_its_directory_a
     for part in (
         "the disk of /home/me/shoal/data has 2.0 GB left: make room there",
         "SHOAL_HOME",
-        "--image-size",
+        "`image_size`",
     ):
         assert part in str(refused.value)
 

@@ -137,8 +137,8 @@ def test_tokens_are_pooled_as_the_notes_say(model: Path) -> None:
         (BYTES, ["n", 3, 4, 4], {"output": "rows"}, "with `pooling`"),
         (BYTES, ["n", 3, 4, 4], {"output": "mean", "pooling": "mean"}, "has shape"),
         (BYTES, ["n", 3, 4, 4], {"outptu": "mean"}, "unknown field 'outptu'; there are layout"),
-        (BYTES, ["n", 3, 4, 4], {"pooling": "max"}, "'max'"),
-        (BYTES, ["n", 3, 4, 4], {"std": [1, 0, 1]}, "> 0.0"),
+        (BYTES, ["n", 3, 4, 4], {"pooling": "max"}, "pooling must be first or mean"),
+        (BYTES, ["n", 3, 4, 4], {"std": [1, 0, 1]}, "std must be three numbers above 0"),
     ],
 )
 def test_a_model_that_does_not_fit_says_why(

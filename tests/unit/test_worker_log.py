@@ -25,4 +25,4 @@ def test_an_event_names_its_worker_and_what_it_is_about(line):
 
 def test_a_terminal_that_shows_the_log_has_nothing_to_obey(line):
     logged = line("odd", error="\x1b[2J\u202e two\nlines \udce9")
-    assert logged.endswith(r' error="\u001b[2J\u202e two\nlines \udce9"')
+    assert logged.endswith(r' error="\u001b[2J\u202e two\nlines \xe9"')
