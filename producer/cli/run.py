@@ -18,6 +18,7 @@ from shoal.producer.job import Job
 from shoal.producer.signals import interruptible, uninterrupted
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.shared.errors import JobCancelledError, ShoalError
+from shoal.shared.findings import PlotName
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_count
 
@@ -109,7 +110,9 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         click.echo(
             f"{show_count(status.images.failed, 'image')} failed: see `shoal failures {job.id}`"
         )
-    if out:
-        click.echo(f"Report: {out / 'report.html'}\nPlots:  {out / 'plots'}")
-    else:
-        click.echo(f"Labels: shoal result {job.id}\nPlots:  shoal plot {job.id} scatter")
+    for note in summary.notes:
+        click.echo(note)
+    click.echo(f"Report: {out / 'report.html'}" if out else f"Labels: shoal result {job.id}")
+    if plots := job.plots():
+        name = PlotName.SCATTER if PlotName.SCATTER in plots else min(plots)
+        click.echo(f"Plots:  {out / 'plots' if out else f'shoal plot {job.id} {name}'}")

@@ -126,5 +126,7 @@ def check_left_out(job, caplog, why):
     assert job.status().state is State.FINISHED
     assert job.summary().duplicates is None
     assert why in caplog.text
+    note = "The search for duplicates failed. The workers' log says why."
+    assert note in job.summary().notes
     with pytest.raises(UsageError, match="The search for duplicates"):
         job.duplicates()

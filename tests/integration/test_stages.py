@@ -483,6 +483,22 @@ def test_a_plot_that_cannot_be_drawn_costs_only_itself(context, labelled, monkey
     assert set(plots) == {"contact-sheet", "sizes", "variance"}
     (record,) = caplog.records
     assert (record.msg, record.plot) == ("plot could not be drawn", "scatter")
+    assert context.results(labelled.job_id).summary().notes == (
+        "Plots that could not be drawn: scatter. The workers' log says why.",
+    )
+
+
+def test_without_matplotlib_a_job_finishes_without_plots_and_says_so(
+    context, labelled, monkeypatch
+):
+    monkeypatch.setattr("shoal.worker.plots.default_style", raise_always(OSError("no directory")))
+    finish_job(context, labelled.job_id)
+    results = context.results(labelled.job_id)
+    assert results.plots() == {}
+    assert results.summary().notes == (
+        "Plots that could not be drawn: scatter, contact-sheet, sizes, variance."
+        " The workers' log says why.",
+    )
 
 
 def test_finishing_opens_no_image_after_it_has_lost_a_process(context, labelled, monkeypatch):

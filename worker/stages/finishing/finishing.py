@@ -9,7 +9,16 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
 from shoal.worker.stages.finishing.duplicates import count_duplicates, search_duplicates
 from shoal.worker.stages.finishing.findings import Findings
-from shoal.worker.stages.finishing.plotting import draw_plots, encode_tiles, load_tiles
+from shoal.worker.stages.finishing.notes import (
+    describe_missing_duplicates,
+    describe_missing_plots,
+)
+from shoal.worker.stages.finishing.plotting import (
+    draw_plots,
+    encode_tiles,
+    list_plots,
+    load_tiles,
+)
 
 # In addition to the thread that draws: one searches for duplicates, one encodes plots.
 THREADS = 2
@@ -32,7 +41,12 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
             plots = draw_plots(findings, tiles, pool)
             duplicates = searching.result()
         held.checkpoint()
-        summary = findings.summary(None if duplicates is None else count_duplicates(duplicates))
+        notes = [
+            *describe_missing_plots(plots, list_plots(findings.choice)),
+            *describe_missing_duplicates(duplicates is None),
+        ]
+        counts = None if duplicates is None else count_duplicates(duplicates)
+        summary = findings.summary(counts, notes)
         rows = b"" if duplicates is None else duplicates.tobytes()
         results.put_findings(held.token, summary, plots, encode_tiles(tiles), rows)
         held.advance(State.FINISHED, findings_token=held.token)

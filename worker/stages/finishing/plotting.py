@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.findings import PlotName
+from shoal.shared.findings import ClusterChoice, PlotName
 from shoal.worker import Checkpoint
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
@@ -58,14 +58,29 @@ def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
 
 
 def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
-    """Draw the plots as PNG, by name.
+    """Draw the plots as PNG, by name; those that fail are left out.
 
     Args:
         findings: What is drawn.
         tiles: For the contact sheet; grey stands for those missing.
         pool: Encodes one plot while the next is drawn here: matplotlib draws one at a time.
     """
-    # matplotlib is slow to import, and most processes never plot.
+    with _only_a_plot("all"):
+        # matplotlib is slow to import, and most processes never plot.
+        from shoal.worker import plots
+
+        with plots.default_style():
+            draws = _choose_draws(findings, tiles)
+            return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
+    return {}
+
+
+def list_plots(choice: ClusterChoice | None) -> list[PlotName]:
+    """List the plots that a job has if none fails."""
+    return [name for name in PlotName if choice or name is not PlotName.CHOICE]
+
+
+def _choose_draws(findings: Findings, tiles: Tiles) -> dict[PlotName, Draw]:
     from shoal.worker import plots
 
     def plot_contact_sheet() -> Image.Image:
@@ -88,7 +103,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     }
     if choice := findings.choice:
         draws[PlotName.CHOICE] = lambda: plots.plot_choice(choice)
-    return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture))
+    return draws
 
 
 def _draw_each(
