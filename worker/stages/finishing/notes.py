@@ -3,6 +3,8 @@
 from collections.abc import Collection
 
 from shoal.shared.findings import PlotName
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.text import show_count
 
 
 def describe_missing_plots(drawn: Collection[str], wanted: Collection[PlotName]) -> list[str]:
@@ -18,3 +20,12 @@ def describe_missing_duplicates(is_missing: bool) -> list[str]:
     if not is_missing:
         return []
     return ["The search for duplicates failed. The workers' log says why."]
+
+
+def describe_fewer_clusters(request: JobRequest, n_clusters: int) -> list[str]:
+    """Say that there are fewer clusters than were asked for, if so."""
+    wanted = request.clusters
+    if request.algorithm is Algorithm.HDBSCAN or wanted == AUTO or n_clusters >= wanted:
+        return []
+    found = show_count(n_clusters, "cluster")
+    return [f"{found}, not the {wanted} asked for: the images do not differ enough for more."]
