@@ -1,13 +1,17 @@
 """Values: which are black and which are white in a job's images of more than eight bits."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 Range = tuple[float, float]
 
 # Integers of fewer bits are what they would be in a file of eight bits.
 LEAST_INTEGER_BITS = 8
 MOST_BITS = 64
+# What workers agree on under this name is the ranges of the job.
+AGREED_NAME = "values"
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,24 @@ class ValueRanges:
 
     integers: Range | None = None
     floats: Range | None = None
+
+    def to_text(self) -> str:
+        """Write the ranges, as workers agree on them and tell their decoders."""
+        return json.dumps([self.integers, self.floats])
+
+    @classmethod
+    def from_text(cls, text: str | None) -> Self:
+        """Read ranges that ``to_text`` wrote; unknown ones for None.
+
+        Raises:
+            ValueError: It did not write this.
+        """
+        if text is None:
+            return cls()
+        return cls(*(part and (float(part[0]), float(part[1])) for part in json.loads(text)))
+
+
+UNKNOWN = ValueRanges()
 
 
 def make_ranges(integers: Sequence[Range], floats: Sequence[Range]) -> ValueRanges:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shoal.shared.images.values import Range, ValueRanges, make_ranges
+from shoal.shared.images.values import UNKNOWN, Range, ValueRanges, make_ranges
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_floats_reach_to_a_power_of_four(floats: list[Range], expected: Range) -
 
 def test_a_job_without_deep_images_has_no_ranges() -> None:
     assert make_ranges([], []) == ValueRanges()
+
+
+@pytest.mark.parametrize(
+    "ranges", [UNKNOWN, ValueRanges((0, 4095)), ValueRanges((-4, 255), (0, 1))]
+)
+def test_ranges_survive_as_text(ranges: ValueRanges) -> None:
+    assert ValueRanges.from_text(ranges.to_text()) == ranges
+    assert ValueRanges.from_text(None) == UNKNOWN

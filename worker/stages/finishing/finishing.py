@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import State, Wave
 from shoal.worker.model.model import Model
 from shoal.worker.runtime.context import WorkerContext
@@ -13,6 +14,7 @@ from shoal.worker.stages.finishing.notes import (
     describe_fewer_clusters,
     describe_missing_duplicates,
     describe_missing_plots,
+    describe_plain_images,
 )
 from shoal.worker.stages.finishing.plotting import (
     draw_plots,
@@ -36,7 +38,9 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         # If a tile kills the process, the contact sheet loses its pictures, and the job goes on.
         shown = findings.shown_paths() if held.attempt == 1 else []
         # Before the search starts, which would be limited to the memory of an image, too.
-        tiles = load_tiles(shown, Path(held.ledger.request.source), context, held.checkpoint)
+        source = Path(held.ledger.request.source)
+        ranges = ValueRanges.from_text(held.ledger.agreed(AGREED_NAME))
+        tiles = load_tiles(shown, source, context, held.checkpoint, ranges)
         with ThreadPoolExecutor(THREADS) as pool:
             searching = pool.submit(search_duplicates, findings, held.attempt, held.checkpoint)
             plots = draw_plots(findings, tiles, pool)
@@ -44,6 +48,7 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         held.checkpoint()
         notes = [
             *describe_fewer_clusters(held.ledger.request, len(findings.sizes)),
+            *describe_plain_images(results, held.ledger.request.image_size),
             *describe_missing_plots(plots, list_plots(findings.choice)),
             *describe_missing_duplicates(duplicates is None),
         ]

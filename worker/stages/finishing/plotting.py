@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import ClusterChoice, PlotName
+from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.worker import Checkpoint
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import encode
@@ -32,23 +34,29 @@ GREY = np.full((PICTURE_PIXELS, PICTURE_PIXELS, 3), 128, np.uint8)
 
 
 def load_tiles(
-    paths: Iterable[str], source: Path, context: WorkerContext, checkpoint: Checkpoint
+    paths: Iterable[str],
+    source: Path,
+    context: WorkerContext,
+    checkpoint: Checkpoint,
+    ranges: ValueRanges = UNKNOWN,
 ) -> Tiles:
     """Load small pictures of images, without those that cannot be loaded any more.
 
     No other thread may need much memory meanwhile: that of images is limited for all of them.
+    ``ranges`` are those of the features.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     tiles, settings = {}, context.settings
+    limits = replace(context.limits, find_ranges=lambda: ranges)
     with Watchdog(settings.image_seconds) as watchdog, limit_memory(settings.image_memory):
         for path in dict.fromkeys(paths):
             checkpoint()
             watchdog.watch()
             # A file that has grown since may be too large to be read.
             with suppress(UnreadableImageError, MemoryError):
-                tiles[path] = load_image(source / path, PICTURE_PIXELS, context.limits)
+                tiles[path] = load_image(source / path, PICTURE_PIXELS, limits)
     return tiles
 
 
