@@ -157,6 +157,7 @@ class Summary:
         duplicates: How many there are; None if the search for them failed.
         noise: How many images are in no cluster.
         choice: How the number of clusters was chosen; None if it was given.
+        notes: What to know about the result, a sentence each, such as what could not be made.
     """
 
     clusters: list[ClusterSummary]
@@ -169,3 +170,4 @@ class Summary:
     duplicates: DuplicateCounts | None
     noise: int = 0
     choice: ClusterChoice | None = None
+    notes: tuple[str, ...] = ()

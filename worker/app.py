@@ -40,9 +40,10 @@ from shoal.worker.tasks import add_tasks
 # What the callbacks need, in the order of use; 3 s to import in all.
 CALLBACK_MODULES = (
     "shoal.worker.model.fitting",
-    "shoal.worker.plots",
     "shoal.worker.findings.duplicates",
 )
+# Labels are worth more than plots: a worker does without them where matplotlib cannot be used.
+PLOTS = "shoal.worker.plots"
 
 # A child process waits at its end until its results are read, which a main process that shuts
 # down may not do: 30 s by default, one time in four in a trial. Nothing is lost: the ledger has it.
@@ -90,6 +91,7 @@ def prepare(instance: Any, **_: object) -> None:
         if CALLBACKS in instance.app.amqp.queues.consume_from:
             for module in CALLBACK_MODULES:
                 importlib.import_module(module)
+            _import_plots()
         _refuse_faults()
         if settings.embedding_model:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
@@ -100,6 +102,13 @@ def prepare(instance: Any, **_: object) -> None:
     # Celery only logs what a signal's handler raises, and would start.
     except Exception as error:
         _refuse(str(error))
+
+
+def _import_plots() -> None:
+    try:
+        importlib.import_module(PLOTS)
+    except Exception:
+        logging.getLogger(__name__).exception("matplotlib cannot be used: jobs have no plots")
 
 
 def _refuse_faults() -> None:

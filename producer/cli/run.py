@@ -16,6 +16,7 @@ from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
 from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.folder import Folder, read_folder
+from shoal.shared.findings import PlotName
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_count
 
@@ -109,13 +110,14 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         print_line(
             f"{show_count(status.images.failed, 'image')} failed: see `shoal failures {job.id}`"
         )
-    if out:
-        print_line(f"Report: {out / 'report.html'}")
-        print_line(f"Plots:  {out / 'plots'}")
-    else:
+    for note in summary.notes:
+        print_line(note)
+    if not out:
         print_line(f"Labels: shoal result {job.id}")
-        print_line(f"Plots:  shoal plot {job.id} scatter")
-        print_line(f"Report: shoal report {job.id}")
+    print_line(f"Report: {out / 'report.html' if out else f'shoal report {job.id}'}")
+    if plots := job.plots():
+        name = PlotName.SCATTER if PlotName.SCATTER in plots else min(plots)
+        print_line(f"Plots:  {out / 'plots' if out else f'shoal plot {job.id} {name}'}")
 
 
 def _show_size(n_images: int) -> str:

@@ -18,6 +18,7 @@ from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import GUESSES, BusyError
 from shoal.producer.web.thumbnails import ImageVersion, Thumbnails, find_version
+from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import Status
 from shoal.shared.store import EndedSessions
 
@@ -153,7 +154,8 @@ def _find_image(site: SiteDep, job: JobDep, status: StatusDep, number: Number) -
         UnreadableImageError: Its file does not exist any more.
     """
     path = site.catalogue(job).path(number)
-    return find_version(Path(status.request.source) / path)
+    ranges = ValueRanges.from_text(job.ledger.agreed(AGREED_NAME))
+    return find_version(Path(status.request.source) / path, ranges)
 
 
 ImageDep = Annotated[ImageVersion, Depends(_find_image)]

@@ -16,6 +16,7 @@ from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.decoder_process import DecoderOrder
 from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.settings import Settings
 
 DECODE = "shoal.worker.images.preview:load_preview"
@@ -36,11 +37,13 @@ class ImageVersion:
 
     Attributes:
         file: Where it is.
-        name: A name that changes with the file.
+        name: A name that changes with the file, and with what is made of it.
+        ranges: Which values its job shows as black and white, if it has more than eight bits.
     """
 
     file: Path
     name: str
+    ranges: ValueRanges = UNKNOWN
 
 
 class Thumbnails:
@@ -95,7 +98,9 @@ class Thumbnails:
         loop = asyncio.get_running_loop()
         seconds = 0.0
         try:
-            made = await loop.run_in_executor(self._thread, self._decoder.decode, image.file)
+            made = await loop.run_in_executor(
+                self._thread, self._decoder.decode, image.file, image.ranges
+            )
             self._keep(image.name, made)
             return made
         except UnreadableImageError:
@@ -138,8 +143,8 @@ class Thumbnails:
         self._thread.shutdown(wait=False)
 
 
-def find_version(file: Path) -> ImageVersion:
-    """Find the present version of a file.
+def find_version(file: Path, ranges: ValueRanges = UNKNOWN) -> ImageVersion:
+    """Find the present version of a file, whose job has agreed on ``ranges``.
 
     Raises:
         UnreadableImageError: There is no such file.
@@ -149,9 +154,10 @@ def find_version(file: Path) -> ImageVersion:
     except (OSError, ValueError) as error:
         raise UnreadableImageError(FailureReason.MISSING, "not on this machine") from error
     version = "\0".join(
-        map(str, (file, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
+        map(str, (file, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino, ranges))
     )
-    return ImageVersion(file, sha256(version.encode(errors="surrogateescape")).hexdigest()[:32])
+    name = sha256(version.encode(errors="surrogateescape")).hexdigest()[:32]
+    return ImageVersion(file, name, ranges)
 
 
 def _make_order(settings: Settings, decode: str) -> DecoderOrder:

@@ -1,7 +1,7 @@
 """The decoder process, seen from its caller: start it, ask it, wait for it, stop it.
 
 Both sides send frames: four bytes of length, then that many bytes. The decoder's first frame says
-that it is ready. It answers each request, a path in JSON, with two frames: the verdict in JSON,
+that it is ready. It answers each request, an image in JSON, with two frames: the verdict in JSON,
 which is empty if the image is good, and what was made of the image.
 """
 
@@ -17,8 +17,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from shoal.shared.images.files import ImageLimits, StrPath
+from shoal.shared.images.values import ValueRanges
 
 LENGTH = struct.Struct("!I")
 WAIT_SECONDS = 1.0
@@ -54,6 +56,29 @@ class DecoderOrder:
         return ImageLimits(self.max_bytes, self.max_pixels, tuple(map(Path, self.roots)))
 
 
+@dataclass(frozen=True)
+class DecoderRequest:
+    """One image to decode.
+
+    Attributes:
+        path: Where it is.
+        ranges: Which values are black and white in it, if it has more than eight bits.
+    """
+
+    path: StrPath
+    ranges: ValueRanges
+
+    def to_bytes(self) -> bytes:
+        """Write the request as JSON."""
+        return json.dumps([os.fspath(self.path), self.ranges.to_text()]).encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read a request that ``to_bytes`` wrote."""
+        path, ranges = json.loads(content)
+        return cls(path, ValueRanges.from_text(ranges))
+
+
 class DecoderProcess:
     """A running ``shoal.worker.images.decoder``, and the pipes to it."""
 
@@ -78,7 +103,7 @@ class DecoderProcess:
         """Return whether the process still runs."""
         return self._process.poll() is None
 
-    def ask(self, path: StrPath, seconds: float) -> tuple[dict[str, str], bytes]:
+    def ask(self, image: DecoderRequest, seconds: float) -> tuple[dict[str, str], bytes]:
         """Request an image, and wait for the verdict and what was made of it.
 
         Returns:
@@ -89,7 +114,7 @@ class DecoderProcess:
             EOFError, BrokenPipeError: The process has died.
             TimeoutError: It takes longer than ``seconds``.
         """
-        request = json.dumps(os.fspath(path)).encode()
+        request = image.to_bytes()
         self._requests.write(LENGTH.pack(len(request)) + request)
         deadline = time.monotonic() + seconds
         return json.loads(self.receive_frame(deadline)), self.receive_frame(deadline)

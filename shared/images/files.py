@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import xxhash
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.values import ValueRanges
 
 if sys.platform == "darwin":
     import fcntl
@@ -39,17 +41,19 @@ StrPath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What may be read.
+    """What may be read, and within which limits values are shown.
 
     Attributes:
         max_bytes: A larger file is not read.
         max_pixels: An image of more pixels is not decoded.
         roots: Resolved directories to read under; empty is anywhere.
+        find_ranges: Called for an image of more than eight bits: which values are black and white.
     """
 
     max_bytes: int
     max_pixels: int
     roots: tuple[Path, ...] = ()
+    find_ranges: Callable[[], ValueRanges] = ValueRanges
 
 
 def read_file(path: StrPath, limits: ImageLimits) -> bytes:

@@ -6,8 +6,14 @@ from typing import Self
 
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.decoder_process import DEATH_SECONDS, DecoderOrder, DecoderProcess
+from shoal.shared.images.decoder_process import (
+    DEATH_SECONDS,
+    DecoderOrder,
+    DecoderProcess,
+    DecoderRequest,
+)
 from shoal.shared.images.files import StrPath
+from shoal.shared.images.values import UNKNOWN, ValueRanges
 
 START_SECONDS = 60.0
 
@@ -36,8 +42,12 @@ class IsolatedDecoder:
     def __exit__(self, *exception: object) -> None:
         self.stop()
 
-    def decode(self, path: StrPath) -> bytes:
+    def decode(self, path: StrPath, ranges: ValueRanges = UNKNOWN) -> bytes:
         """Return what the function of the order makes of one image.
+
+        Args:
+            path: Where it is.
+            ranges: Which values are black and white in it, if it has more than eight bits.
 
         Raises:
             UnreadableImageError: The function raised it; or the image killed its decoder or took
@@ -45,18 +55,19 @@ class IsolatedDecoder:
             ShoalError: The decoder process cannot be started.
         """
         is_fresh = self._decoder is None
+        image = DecoderRequest(path, ranges)
         try:
-            return self._decode(path)
+            return self._decode(image)
         except UnreadableImageError as error:
             # An image may damage a process that dies at a later one: only the death of a fresh
             # process proves which image was at fault.
             if is_fresh or error.reason is not FailureReason.KILLED_DECODER:
                 raise
-        return self._decode(path)
+        return self._decode(image)
 
-    def _decode(self, path: StrPath) -> bytes:
+    def _decode(self, image: DecoderRequest) -> bytes:
         try:
-            verdict, made = self._start().ask(path, self._order.seconds)
+            verdict, made = self._start().ask(image, self._order.seconds)
         except TimeoutError as error:
             self.stop()
             detail = f"not decoded within {self._order.seconds:g} seconds"

@@ -104,8 +104,8 @@ def _count_bytes(commands: list[tuple[Any, ...]]) -> int:
 def _too_large(commands: list[tuple[Any, ...]]) -> TooLargeError:
     return TooLargeError(
         f"Redis closes the connection whenever it is sent {_count_bytes(commands) / 2**20:.1f} MB:"
-        " raise its proto-max-bulk-len (and client-query-buffer-limit), or use a smaller `batch_size`"
-        " or `image_size`."
+        " raise its proto-max-bulk-len (and client-query-buffer-limit), or use a smaller"
+        " `batch_size` or `image_size`."
     )
 
 

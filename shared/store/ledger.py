@@ -167,6 +167,11 @@ class Ledger:
         reply = scripts.run(self.client, "agree", [self.keys.job], f"digest:{name}", digest)
         return str(reply.decode()) if reply else digest
 
+    def agreed(self, name: str) -> str | None:
+        """Return what was noted for ``name``; None if no worker needed it yet."""
+        reply = self.client.hget(self.keys.job, f"digest:{name}")
+        return reply.decode() if reply else None
+
     def share(self) -> None:
         """Note that the job was asked for once more."""
         scripts.run(self.client, "share", [self.keys.job])

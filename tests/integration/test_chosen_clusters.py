@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from PIL import Image
 
 from benchmarks.labelled_sets import make_set
 from shoal.producer.cli.scores import print_evaluation
 from shoal.producer.evaluation import score_job
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import PlotName
+from shoal.shared.jobs import Algorithm
 from shoal.shared.store import Ledger
 
 
@@ -55,6 +57,49 @@ def test_hdbscan_finds_its_own_number_of_clusters_and_counts_the_rest(finished):
     assert len(summary.clusters) == max(labels) + 1 > 0
     assert all(cluster.representatives for cluster in summary.clusters)
     assert set(job.plots()) == set(PlotName) - {PlotName.CHOICE}
+
+
+COLOURS = ((200, 30, 30), (30, 200, 30), (30, 30, 200), (220, 220, 40))
+
+
+@pytest.fixture
+def plain(python_client, submit, run, tmp_path):
+    """Runs a job on six plain pictures of each colour, in batches of five."""
+
+    def finish(colours, **options):
+        for number in range(6 * len(colours)):
+            picture = Image.new("RGB", (40, 30), colours[number % len(colours)])
+            picture.save(tmp_path / f"{number:02}.png")
+        return python_client.job(run(submit(tmp_path, 5, **options)).job_id)
+
+    return finish
+
+
+@pytest.mark.parametrize("features", ["pixels", "color", "hog+color", "embedding"])
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_plain_pictures_get_a_cluster_for_each_colour(plain, algorithm, features):
+    job = plain(COLOURS, clusters="auto", algorithm=algorithm, features=features)
+    labels = [image.label for image in job.labels()]
+    assert sorted(labels) == sorted([0, 1, 2, 3] * 6)
+    assert labels == labels[:4] * 6
+    if algorithm is not Algorithm.HDBSCAN:
+        assert job.summary().choice.reason == "4: best silhouette, stable in 10 of 10 runs"
+
+
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_copies_of_one_picture_are_one_cluster_and_the_result_says_so(plain, algorithm):
+    job = plain(COLOURS[:1], clusters="auto", algorithm=algorithm)
+    assert [image.label for image in job.labels()] == [0] * 6
+    assert job.summary().choice.reason == "1: there is no difference to see"
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.MINIBATCH])
+def test_fewer_clusters_than_asked_for_are_noted(plain, algorithm):
+    summary = plain(COLOURS, clusters=7, algorithm=algorithm).summary()
+    assert [cluster.size for cluster in summary.clusters] == [6] * 4
+    few, plain_pictures = summary.notes
+    assert few == "4 clusters, not the 7 asked for: the images do not differ enough for more."
+    assert plain_pictures.startswith("24 of 24 images are of nearly one colour each")
 
 
 def test_mini_batches_give_as_many_clusters_as_asked_for(finished):

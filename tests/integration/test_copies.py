@@ -128,5 +128,7 @@ def check_left_out(job, caplog, why):
     assert job.summary().duplicates is None
     assert why in caplog.text
     assert {record.job for record in caplog.records if record.levelno >= ERROR} == {job.id}
+    note = "The search for duplicates failed. The workers' log says why."
+    assert note in job.summary().notes
     with pytest.raises(UsageError, match="The search for duplicates"):
         job.duplicates()

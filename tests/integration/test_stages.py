@@ -503,6 +503,22 @@ def test_a_callback_that_is_begun_anew_says_so(context, load, mixed_job, caplog)
     fit_job(context, mixed_job.job_id)
     (record,) = (r for r in caplog.records if r.msg.startswith("callback begun anew"))
     assert (record.job, record.stage, record.attempt) == (mixed_job.job_id, State.FITTING, 2)
+    assert context.results(labelled.job_id).summary().notes == (
+        "Plots that could not be drawn: scatter. The workers' log says why.",
+    )
+
+
+def test_without_matplotlib_a_job_finishes_without_plots_and_says_so(
+    context, labelled, monkeypatch
+):
+    monkeypatch.setattr("shoal.worker.plots.default_style", raise_always(OSError("no directory")))
+    finish_job(context, labelled.job_id)
+    results = context.results(labelled.job_id)
+    assert results.plots() == {}
+    assert results.summary().notes == (
+        "Plots that could not be drawn: scatter, contact-sheet, sizes, variance."
+        " The workers' log says why.",
+    )
 
 
 def test_finishing_opens_no_image_after_it_has_lost_a_process(context, labelled, monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.shared.images.files import ImageLimits
 from shoal.worker.images import loading as images
 from shoal.worker.images.loading import load_image
 
@@ -34,11 +35,11 @@ POISON: dict[bytes, Callable[[], object]] = {
 }
 
 
-def decode(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
+def decode(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
     """Decode an image, unless it is poison."""
     if fault := POISON.get(content):
         fault()
-    return decode_image(content, image_size, max_pixels)
+    return decode_image(content, image_size, limits)
 
 
 images.decode_image = decode

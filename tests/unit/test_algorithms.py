@@ -55,6 +55,38 @@ def test_there_are_at_most_as_many_clusters_as_distinct_rows(algorithm: Algorith
     np.testing.assert_allclose(found.centroids, [[0], [1], [2]])
 
 
+@pytest.mark.parametrize("algorithm", list(Algorithm))
+def test_rows_without_a_difference_are_one_cluster_and_the_reason_says_so(
+    algorithm: Algorithm,
+) -> None:
+    rows = np.full((30, 8), 3, np.uint8)
+    rounding = 1e-7 * np.random.default_rng(0).standard_normal((30, 4))
+    found = Clustering(algorithm=algorithm, n_clusters="auto").fit(rounding, rows)
+    assert found.centroids.shape == (1, 4)
+    assert found.choice
+    assert found.choice.reason == "1: there is no difference to see"
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.HDBSCAN])
+def test_copies_of_a_few_rows_are_a_cluster_each_despite_rounding(algorithm: Algorithm) -> None:
+    rows = np.repeat([[0, 0], [9, 0], [0, 9], [9, 9]], 6, axis=0)
+    coordinates = rows + 1e-7 * np.random.default_rng(0).standard_normal(rows.shape)
+    found = Clustering(algorithm=algorithm, n_clusters="auto").fit(coordinates, rows)
+    assert len(found.centroids) == 4
+
+
+def test_copies_among_a_few_other_rows_are_one_cluster_of_hdbscan() -> None:
+    rows = np.repeat([[0.0, 0], [9, 0], [0, 9], [9, 9]], [27, 1, 1, 1], axis=0)
+    found = Clustering(algorithm=Algorithm.HDBSCAN, n_clusters="auto").fit(rows, rows)
+    assert found.references.label(rows).tolist() == [0] * 27 + [-1] * 3
+
+
+def test_hdbscan_says_that_it_has_too_few_rows() -> None:
+    rows = np.arange(4.0)[:, None]
+    with pytest.raises(JobFailedError, match="4 images are too few for HDBSCAN"):
+        Clustering(algorithm=Algorithm.HDBSCAN, n_clusters="auto").fit(rows, rows)
+
+
 def test_mini_batches_make_more_clusters_than_a_batch_has_rows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -53,9 +53,24 @@ def test_one_cloud_is_said_to_have_no_number_that_stands_out() -> None:
 
 
 @pytest.mark.parametrize("distinct", [1, 2, 3, 5])
-def test_few_different_rows_bound_the_clusters(distinct: int) -> None:
+def test_copies_of_a_few_rows_are_a_cluster_each(distinct: int) -> None:
     rows = np.repeat(np.arange(distinct, dtype=float)[:, None] ** 2, 30, axis=0)
-    assert choose_clusters(rows, 0).n_clusters <= distinct
+    assert choose_clusters(rows, 0).n_clusters == distinct
+
+
+@pytest.mark.parametrize("n_components", [1, 3, 12])
+def test_rows_that_differ_by_rounding_only_count_as_one(n_components: int) -> None:
+    generator = np.random.default_rng(0)
+    rows = np.repeat(generator.standard_normal((4, n_components)) * 50, 6, axis=0)
+    rows += 1e-6 * generator.standard_normal(rows.shape)
+    choice = choose_clusters(rows, 0)
+    assert choice.reason == "4: best silhouette, stable in 10 of 10 runs"
+    assert choice.tried == (2, 3, 4)
+
+
+def test_a_number_of_clusters_that_leaves_some_empty_is_not_tried() -> None:
+    rows = np.repeat(np.arange(6.0)[:, None], 5, axis=0)
+    assert choose_clusters(rows, 0).tried == (2, 3, 4, 5, 6)
 
 
 def test_a_sweep_asks_at_each_number_whether_it_is_to_stop() -> None:

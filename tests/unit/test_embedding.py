@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -216,6 +217,14 @@ def test_without_onnxruntime_the_remedy_is_named(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UsageError, match=r"pip install onnxruntime"):
         make_embedding(model)
+
+
+def test_a_network_runs_without_a_trace_of_telemetry_in_the_home(tmp_path: Path) -> None:
+    code = "from shoal.worker.extractors.embedding import check_model; check_model()"
+    # Nothing of this environment: onnxruntime sends nothing where CI or a test's variable is set.
+    alone = {"HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}
+    subprocess.run([sys.executable, "-c", code], env=alone, cwd=tmp_path, check=True)
+    assert list(tmp_path.rglob("*")) == []
 
 
 def test_a_forked_worker_runs_a_session_of_its_own() -> None:

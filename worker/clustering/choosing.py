@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from shoal.shared.findings import ClusterChoice
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.centroids import nearest
+from shoal.worker.clustering.distinct import merge_copies
 from shoal.worker.clustering.sampling import choose_rows
 
 MOST_CLUSTERS = 20
@@ -28,6 +29,8 @@ STABLE = 0.8  # adjusted Rand index
 # runs; labelled data sets had silhouettes of 0.28–0.39.
 LEAST_SILHOUETTE = 0.15
 LEAST_STABLE_RUNS = 5
+# What is chosen where all rows are the same.
+NO_CHOICE = ClusterChoice(n_clusters=1, reason="1: there is no difference to see")
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -39,7 +42,7 @@ class Trial:
     """How well one number of clusters did.
 
     Attributes:
-        n_clusters: The number.
+        n_clusters: The number that has rows.
         silhouette: Mean silhouette of the clusters, -1 to 1.
         agreements: Adjusted Rand index of each run on a random part with them, at most 1.
     """
@@ -79,29 +82,29 @@ def choose_clusters(
         checkpoint: Called a few times per second; may raise to stop.
 
     Returns:
-        The number with its reason, and the scores of all numbers that were tried. If there are at
-        most 2 distinct rows, it is their number, without scores.
+        The number with its reason, and the scores of all numbers that were tried. Rows that differ
+        by rounding only count as one. If there are at most 2 distinct rows, it is their number,
+        without scores.
     """
     rows = choose_rows(len(coordinates), SAMPLE_ROWS, random_state)
-    sample = np.ascontiguousarray(coordinates[rows, :COMPONENTS])
+    sample = merge_copies(np.ascontiguousarray(coordinates[rows, :COMPONENTS]))
     distinct = len(np.unique(sample, axis=0))
-    if distinct <= 2:
-        reason = f"{distinct}: there {_describe_distinct(distinct)}"
-        return ClusterChoice(n_clusters=distinct, reason=reason)
+    if distinct == 1:
+        return NO_CHOICE
+    if distinct == 2:
+        return ClusterChoice(n_clusters=2, reason="2: there are only 2 different images")
     distances = measure_distances(sample)
-    tried = range(2, min(MOST_CLUSTERS, distinct - 1) + 1)
+    tried = range(2, min(MOST_CLUSTERS, distinct) + 1)
     trials = []
     # OpenMP's threads add up in the order in which they finish; with one, bits are always the same.
     with threadpool_limits(1):
         for n_clusters in tried:
             checkpoint()
-            trials.append(_try_clusters(sample, distances, n_clusters, random_state))
+            trial = _try_clusters(sample, distances, n_clusters, random_state)
+            # Else KMeans left clusters empty, and the trial is one of a smaller number.
+            if trial.n_clusters == n_clusters:
+                trials.append(trial)
     return choose_trial(trials)
-
-
-def _describe_distinct(distinct: int) -> str:
-    """Say how few different images there are, as a continuation of "there"."""
-    return f"are only {distinct} different images" if distinct > 1 else "is no difference to see"
 
 
 def _try_clusters(sample: Float64, distances: Float32, n_clusters: int, random_state: int) -> Trial:
@@ -114,7 +117,7 @@ def _try_clusters(sample: Float64, distances: Float32, n_clusters: int, random_s
         found = _label_by_part(sample[np.sort(part)], sample, n_clusters, generator)
         agreements.append(measure_agreement(expected, found))
     silhouette = measure_silhouette(distances, expected)
-    return Trial(n_clusters, silhouette, tuple(agreements))
+    return Trial(len(np.unique(expected)), silhouette, tuple(agreements))
 
 
 def _label_by_part(

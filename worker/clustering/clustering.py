@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from shoal.shared.jobs import AUTO, Algorithm
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.choosing import choose_clusters
+from shoal.worker.clustering.choosing import NO_CHOICE, choose_clusters
 from shoal.worker.clustering.clusters import Clusters
 from shoal.worker.clustering.density import fit_hdbscan
+from shoal.worker.clustering.distinct import count_distinct
 from shoal.worker.clustering.kmeans import Float64, fit_kmeans
 from shoal.worker.clustering.minibatch import fit_minibatch
 
@@ -37,7 +38,7 @@ class Clustering:
     def fit(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
         """Fit clusters to rows; the same arguments give the same bits.
 
-        There are at most as many clusters as distinct rows.
+        There are at most as many clusters as distinct rows: one, if all rows are the same.
 
         Args:
             coordinates: Principal components of the rows, shape (n_rows, n_components).
@@ -46,13 +47,16 @@ class Clustering:
         Raises:
             JobFailedError: HDBSCAN found no cluster.
         """
+        chooses = self.algorithm == Algorithm.HDBSCAN or self.n_clusters == AUTO
+        if chooses and count_distinct(rows, 2) == 1:
+            return replace(self._fit(coordinates, 1), choice=NO_CHOICE)
         if self.algorithm == Algorithm.HDBSCAN:
             return fit_hdbscan(coordinates, self.random_state, self.checkpoint)
         choice, wanted = None, self.n_clusters
         if wanted == AUTO:
             choice = choose_clusters(coordinates, self.random_state, self.checkpoint)
             wanted = choice.n_clusters
-        clusters = self._fit(coordinates, _count_distinct(rows, wanted))
+        clusters = self._fit(coordinates, count_distinct(rows, wanted))
         return replace(clusters, choice=choice)
 
     def _fit(self, coordinates: Float64, n_clusters: int) -> Clusters:
@@ -64,16 +68,3 @@ class Clustering:
             for seed in range(self.random_state, self.random_state + self.n_init)
         )
         return min(fits, key=attrgetter("inertia"))
-
-
-def _count_distinct(rows: NDArray[Any], most: int) -> int:
-    """Count the distinct rows, up to ``most``.
-
-    It compares rows and not their coordinates, in which equal rows can differ in the last bit.
-    """
-    distinct: set[int] = set()
-    for row in rows:
-        distinct.add(hash(row.tobytes()))
-        if len(distinct) == most:
-            break
-    return len(distinct)

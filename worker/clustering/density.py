@@ -11,9 +11,11 @@ from sklearn.neighbors import NearestNeighbors
 
 from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import NOISE
+from shoal.shared.text import show_count
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.centroids import measure_inertia
 from shoal.worker.clustering.clusters import Clusters
+from shoal.worker.clustering.distinct import merge_copies
 from shoal.worker.clustering.references import References
 from shoal.worker.clustering.sampling import choose_rows
 
@@ -52,25 +54,39 @@ def fit_hdbscan(coordinates: Float64, random_state: int, checkpoint: Checkpoint)
         JobFailedError: There is no cluster.
     """
     rows = choose_rows(len(coordinates), MOST_REFERENCES, random_state)
-    sample = coordinates[rows, :DIMENSIONS].astype(np.float32)
+    sample = merge_copies(coordinates[rows, :DIMENSIONS]).astype(np.float32)
     labels = _label_sample(sample)
-    if not (labels >= 0).any():
-        raise JobFailedError(
-            "HDBSCAN found no cluster, because the images are spread evenly: use"
-            " `algorithm='kmeans'` or other `features`."
-        )
     checkpoint()
     references = References(sample, labels, _measure_radii(sample, labels))
     return _sum_up(coordinates, references, references.label(coordinates, checkpoint))
 
 
 def _label_sample(sample: Float32) -> Int32:
-    """Label each row by HDBSCAN, -1 for noise; shape (n_rows,)."""
+    """Label each row by HDBSCAN, -1 for noise; shape (n_rows,).
+
+    Raises:
+        JobFailedError: There is no cluster.
+    """
     least = max(LEAST_CLUSTER_ROWS, int(CLUSTER_SHARE * len(sample)))
     if len(sample) < least:
-        return np.full(len(sample), NOISE, np.int32)
-    hdbscan = HDBSCAN(min_cluster_size=least, min_samples=NEIGHBOURS, copy=True)
-    return np.asarray(hdbscan.fit(sample.astype(np.float64)).labels_, np.int32)
+        raise JobFailedError(
+            f"{show_count(len(sample), 'image')} are too few for HDBSCAN, whose clusters have at"
+            f" least {least}: use --algorithm kmeans."
+        )
+    # One cluster among noise is what copies of one image among others are; elsewhere HDBSCAN calls
+    # any cloud one cluster if it may.
+    copies = np.unique(sample, axis=0, return_counts=True)[1].max()
+    for single in (False, True) if copies >= least else (False,):
+        hdbscan = HDBSCAN(
+            min_cluster_size=least, min_samples=NEIGHBOURS, allow_single_cluster=single, copy=True
+        )
+        labels = np.asarray(hdbscan.fit(sample.astype(np.float64)).labels_, np.int32)
+        if (labels >= 0).any():
+            return labels
+    raise JobFailedError(
+        "HDBSCAN found no cluster, because the images are spread evenly: use"
+        " `algorithm='kmeans'` or other `features`."
+    )
 
 
 def _measure_radii(sample: Float32, labels: Int32) -> Float32:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +15,7 @@ from typing import Any, BinaryIO
 import shoal.worker.blas  # noqa: F401  before numpy
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.decoder_process import LENGTH, DecoderOrder
+from shoal.shared.images.decoder_process import LENGTH, DecoderOrder, DecoderRequest
 from shoal.shared.images.files import ImageLimits
 from shoal.worker.images.loading import NO_MEMORY
 from shoal.worker.memory import limit_memory_for_good
@@ -39,7 +40,7 @@ def _main() -> None:
         while (request := _receive_frame(sys.stdin.buffer)) is not None:
             # Sent by the kernel, so it works without Python's lock and after the caller's death.
             signal.alarm(int(order.seconds) + 1 + ORPHAN_SECONDS)
-            verdict, made = _answer(load, Path(json.loads(request)), order)
+            verdict, made = _answer(load, DecoderRequest.from_bytes(request), order)
             signal.alarm(0)
             _send_frames(replies, json.dumps(verdict).encode(), made)
 
@@ -55,9 +56,10 @@ def _limit_process(memory_bytes: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _answer(load: Load, path: Path, order: DecoderOrder) -> tuple[dict[str, str], bytes]:
+def _answer(load: Load, image: DecoderRequest, order: DecoderOrder) -> tuple[dict[str, str], bytes]:
+    limits = replace(order.limits, find_ranges=lambda: image.ranges)
     try:
-        return {}, bytes(load(path, order.image_size, order.limits))
+        return {}, bytes(load(Path(image.path), order.image_size, limits))
     except UnreadableImageError as error:
         return {"reason": error.reason, "detail": error.detail}, b""
     except MemoryError:

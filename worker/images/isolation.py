@@ -41,6 +41,7 @@ class IsolatedLoader(IsolatedDecoder):
             memory_bytes=memory_bytes,
         )
         super().__init__(order, checkpoint)
+        self._find_ranges = limits.find_ranges
         self._shape = (image_size, image_size, 3)
 
     def load(self, path: StrPath) -> NDArray[np.uint8]:
@@ -54,4 +55,4 @@ class IsolatedLoader(IsolatedDecoder):
                 too long.
             ShoalError: The decoder process cannot be started.
         """
-        return np.frombuffer(self.decode(path), np.uint8).reshape(self._shape)
+        return np.frombuffer(self.decode(path, self._find_ranges()), np.uint8).reshape(self._shape)

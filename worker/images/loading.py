@@ -6,7 +6,7 @@ reason, so that it costs one image and not the batch.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from typing import TypeVar
 
@@ -17,7 +17,9 @@ from PIL import Image, UnidentifiedImageError
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
-from shoal.worker.images.pixels import check_pixels, make_square
+from shoal.worker.images.deep import WIDE, is_plain, is_planar, needs_samples, read_samples
+from shoal.worker.images.pixels import check_pixels, make_square, make_upright, read_orientation
+from shoal.worker.images.samples import Samples
 from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
 
 MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", *TIFF_MAGICS)
@@ -53,7 +55,7 @@ def load_with_digest(
 
 def _decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
     with explained(content):
-        return decode_image(content, image_size, limits.max_pixels)
+        return decode_image(content, image_size, limits)
 
 
 @contextmanager
@@ -69,32 +71,90 @@ def explained(content: bytes) -> Iterator[None]:
         raise _explain_decoding(error, content) from error
 
 
-def decode_image(content: bytes, image_size: int, max_pixels: int) -> NDArray[np.uint8]:
+def decode_image(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
     """Decode an image to square RGB of shape (image_size, image_size, 3).
 
     Raises:
-        UnreadableImageError: It has more than ``max_pixels``.
+        UnreadableImageError: It has more than ``limits.max_pixels``.
         Exception: Whatever its decoder raises.
     """
-    return decode_picture(content, max_pixels, lambda picture: make_square(picture, image_size))
+    return decode_picture(content, limits, lambda picture: make_square(picture, image_size))
 
 
-def decode_picture(content: bytes, max_pixels: int, make: Callable[[Image.Image], Made]) -> Made:
+def decode_picture(
+    content: bytes, limits: ImageLimits, make: Callable[[Image.Image], Made]
+) -> Made:
     """Decode an image, and return what ``make`` makes of it; raises as ``decode_image`` does."""
+
+    def show(picture: Image.Image) -> Made:
+        if is_plain(picture) or not needs_samples(picture, limits.find_ranges):
+            return make(picture)
+        found = _read_samples(picture, content, limits)
+        return develop(*found) if found else make(picture)
+
+    def develop(samples: Samples, orientation: int) -> Made:
+        return make(make_upright(samples.make_picture(limits.find_ranges), orientation))
+
+    try:
+        with _opened(content, limits.max_pixels) as picture:
+            return show(picture)
+    except UnidentifiedImageError:
+        if not content.startswith(TIFF_MAGICS):
+            raise
+        return develop(*read_scientific_tiff(content, limits.max_pixels))
+
+
+def measure_image(path: StrPath, _image_size: int, limits: ImageLimits) -> bytes:
+    """Measure which values an image of more than eight bits has, as ``Samples.measure`` does.
+
+    Returns:
+        Empty for an image of eight bits.
+
+    Raises:
+        UnreadableImageError: As in ``load_image``.
+    """
+    content = read_file(path, limits)
+    with explained(content):
+        found = _find_samples(content, limits)
+    return found.measure() if found else b""
+
+
+def _find_samples(content: bytes, limits: ImageLimits) -> Samples | None:
+    try:
+        with _opened(content, limits.max_pixels) as picture:
+            found = None if is_plain(picture) else _read_samples(picture, content, limits)
+            return found[0] if found else None
+    except UnidentifiedImageError:
+        if not content.startswith(TIFF_MAGICS):
+            raise
+        return read_scientific_tiff(content, limits.max_pixels)[0]
+
+
+def _read_samples(
+    picture: Image.Image, content: bytes, limits: ImageLimits
+) -> tuple[Samples, int] | None:
+    """Read the samples of an open picture, and its orientation; None if Pillow has to do."""
+    if picture.format == "TIFF" and (picture.mode not in WIDE or is_planar(picture)):
+        # It knows all layouts, but for want of imagecodecs not all compressions.
+        with suppress(Exception):
+            return read_scientific_tiff(content, limits.max_pixels)
+    samples = read_samples(picture, content)
+    return (samples, read_orientation(picture)) if samples else None
+
+
+@contextmanager
+def _opened(content: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """Open a picture within a limit of pixels, without loading it."""
     try:
         with _guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
             if picture.format == "JPEG":
                 # Gives libjpeg the file in one piece: Pillow copies the rest after every 64 KiB.
                 picture.decodermaxblock = len(content)
-            return make(picture)
+            yield picture
     except BOMBS as error:
         detail = f"more pixels than the {max_pixels:,} allowed"
         raise UnreadableImageError(FailureReason.TOO_MANY_PIXELS, detail) from error
-    except UnidentifiedImageError:
-        if not content.startswith(TIFF_MAGICS):
-            raise
-        return make(read_scientific_tiff(content, max_pixels))
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Pixels: from a picture of any mode and depth to square RGB of eight bits."""
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +8,15 @@ from PIL import ExifTags, Image, ImageCms
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.worker.images.depth import SIXTEEN, read_depth
 
 # Modes whose values may be averaged as they are. While it resizes, Pillow weights colours by
 # alpha (LA, RGBA), so that invisible colours do not bleed into visible ones.
 INTERPOLABLE = {"RGB", "L", "RGBA", "LA", "CMYK", "YCbCr", "LAB"}
-WIDE = {"I", "F", "I;16", "I;16L", "I;16B", "I;16N"}
+TRANSPARENT = {"RGBA", "LA", "La", "PA"}
 
-PHOTOMETRIC_TAG = 262
-MIN_IS_WHITE = 0
+# A TIFF's further channels: only these two kinds are opacity, whatever Pillow takes for it.
+EXTRA_SAMPLES_TAG = 338
+OPACITY = {1, 2}
 
 # EXIF is parsed, which is slow, only where one of these blocks is present.
 ORIENTATION_SOURCES = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
@@ -64,22 +63,23 @@ def make_small(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     picture.draft(None, size)
     small = _make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     # Turned after it is resized, when there is less to turn.
-    return _make_rgb(make_upright(small, _read_orientation(picture)))
+    return _make_rgb(make_upright(small, read_orientation(picture)))
 
 
 def _make_interpolable(picture: Image.Image) -> Image.Image:
-    """Convert a picture to a mode whose values may be averaged."""
-    if picture.mode in WIDE:
-        values = make_eight_bits(np.asarray(picture), read_depth(picture))
-        return Image.fromarray(~values if _is_inverted(picture) else values)
+    """Convert a picture of eight bits to a mode whose values may be averaged."""
+    if picture.format == "TIFF" and picture.mode in TRANSPARENT and not _has_opacity(picture):
+        return picture.convert("RGB")
+    if picture.mode == "La":
+        return picture.convert("LA")
     if picture.mode in INTERPOLABLE and "transparency" not in picture.info:
         return picture
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
-def _is_inverted(picture: Image.Image) -> bool:
-    """Return whether 0 is white: Pillow observes that in TIFF of up to eight bits only."""
-    return getattr(picture, "tag_v2", {}).get(PHOTOMETRIC_TAG) == MIN_IS_WHITE
+def _has_opacity(picture: Image.Image) -> bool:
+    kinds = getattr(picture, "tag_v2", {}).get(EXTRA_SAMPLES_TAG, ())
+    return not OPACITY.isdisjoint(kinds)
 
 
 def _make_rgb(picture: Image.Image) -> Image.Image:
@@ -99,7 +99,7 @@ def _lab_to_rgb() -> ImageCms.ImageCmsTransform:
     return ImageCms.buildTransform(lab, rgb, "LAB", "RGB")
 
 
-def _read_orientation(picture: Image.Image) -> int:
+def read_orientation(picture: Image.Image) -> int:
     """Read the EXIF orientation, 1 to 8, that is not yet applied to a loaded picture."""
     # Pillow turns a TIFF itself while it loads.
     if picture.format == "TIFF" or ORIENTATION_SOURCES.isdisjoint(picture.info):
@@ -116,41 +116,3 @@ def make_upright(picture: Image.Image, orientation: int) -> Image.Image:
     if orientation not in UPRIGHT:
         return picture
     return picture.transpose(UPRIGHT[orientation])
-
-
-def make_eight_bits(values: NDArray[Any], depth: int = SIXTEEN) -> NDArray[np.uint8]:
-    """Scale values of any type to 0-255.
-
-    Unsigned values of 8 and 16 bits are scaled by the range of their type, all others by their
-    own range. Values of sixteen bits that Pillow holds in 32 (mode I) count as sixteen.
-
-    Args:
-        values: Of any shape.
-        depth: How many of sixteen bits are in use, 9 to 16.
-
-    Returns:
-        Values of the same shape.
-    """
-    if values.dtype == np.uint8:
-        return values.astype(np.uint8, copy=False)
-    if values.dtype == np.int32 and values.min() >= 0 and values.max() <= 0xFFFF:
-        values = values.astype(np.uint16)
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:
-        values = np.right_shift(values, depth - 8)
-        return values.astype(np.uint8)
-    return _stretch(values)
-
-
-def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale values by their own range to 0-255; NaN becomes 0."""
-    scaled: NDArray[Any] = values.astype(np.result_type(values.dtype, np.float32))
-    finite = np.isfinite(scaled)
-    low = scaled.min(where=finite, initial=np.inf)
-    high = scaled.max(where=finite, initial=-np.inf)
-    if not low < high:
-        return np.zeros(values.shape, np.uint8)
-    np.nan_to_num(scaled, copy=False, nan=low, posinf=high, neginf=low)
-    scaled -= low
-    scaled *= 255 / (high - low)
-    scaled = np.rint(scaled)
-    return scaled.astype(np.uint8)

@@ -25,7 +25,7 @@ def load_preview(path: StrPath, image_size: int, limits: ImageLimits) -> bytes:
         return make_small(picture, _fit(picture.size, image_size))
 
     with explained(content):
-        return encode(decode_picture(content, limits.max_pixels, shrink), QUALITY)
+        return encode(decode_picture(content, limits, shrink), QUALITY)
 
 
 def _fit(size: tuple[int, int], most: int) -> tuple[int, int]:

@@ -9,14 +9,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.worker.images.pixels import MIN_IS_WHITE, check_pixels, make_eight_bits, make_upright
+from shoal.worker.images.deep import MIN_IS_WHITE
+from shoal.worker.images.pixels import OPACITY, check_pixels
+from shoal.worker.images.samples import SIXTEEN, Samples
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 ORIENTATION_TAG = 274
+# Of its photometric interpretations.
+PALETTE, SEPARATED = 3, 5
+PREMULTIPLIED = 1
 
 # For the compressions that tifffile undoes in one step, however large the result.
 DECOMPRESSORS: dict[int, Callable[[], Any]] = {
@@ -26,11 +30,13 @@ DECOMPRESSORS: dict[int, Callable[[], Any]] = {
 }
 
 
-def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
-    """Read the first page of a TIFF file as an eight-bit picture: L, RGB or RGBA.
+def read_scientific_tiff(content: bytes, max_pixels: int) -> tuple[Samples, int]:
+    """Read the first page of a TIFF file.
 
-    Unsigned values of 8 and 16 bits are scaled by the range of their type, all others by their
-    own range. Of many channels, the first three are taken for the colours.
+    Of many channels, the first three that are not opacity are taken for the colours.
+
+    Returns:
+        Its samples, and its orientation as in EXIF.
 
     Raises:
         UnreadableImageError: The page has more than ``max_pixels``, or decompresses to more than
@@ -46,11 +52,8 @@ def read_scientific_tiff(content: bytes, max_pixels: int) -> Image.Image:
         check_pixels(max(page.imagewidth * page.imagelength, page.size // 4), max_pixels)
         _check_segments(page, content)
         channels = _take_first_plane(page.asarray(), page.axes)
-        values = make_eight_bits(channels)
-        if page.photometric == MIN_IS_WHITE:
-            values = ~values
-        orientation = page.tags.valueof(ORIENTATION_TAG, default=1)
-        return make_upright(_make_picture(values, bool(page.extrasamples)), orientation)
+        orientation = int(page.tags.valueof(ORIENTATION_TAG, default=1))
+        return _make_samples(channels, page), orientation
 
 
 def _check_segments(page: Any, content: bytes) -> None:
@@ -80,10 +83,23 @@ def _take_first_plane(values: NDArray[Any], axes: str) -> NDArray[Any]:
     return np.moveaxis(values, axes.index("S"), -1)
 
 
-def _make_picture(values: NDArray[np.uint8], has_alpha: bool) -> Image.Image:
-    """Make a picture of pixels of shape (height, width, n_channels)."""
-    n_channels = values.shape[-1]
-    if n_channels < 3:
-        return Image.fromarray(np.ascontiguousarray(values[..., 0]))
-    kept = 4 if n_channels == 4 and has_alpha else 3
-    return Image.fromarray(np.ascontiguousarray(values[..., :kept]))
+def _make_samples(channels: NDArray[Any], page: Any) -> Samples:
+    """Sort the channels of a page, of shape (height, width, n_channels), by what they mean."""
+    if page.photometric == PALETTE and page.colormap is not None:
+        channels = np.concatenate(
+            [np.moveaxis(page.colormap, 0, -1)[channels[..., 0]], channels[..., 1:]], axis=-1
+        )
+    n_channels, kinds = channels.shape[-1], page.extrasamples
+    extra = dict(zip(range(n_channels - len(kinds), n_channels), map(int, kinds), strict=True))
+    opacities = [number for number, kind in extra.items() if kind in OPACITY]
+    others = [number for number in range(n_channels) if number not in opacities]
+    mode = "CMYK" if page.photometric == SEPARATED else "RGB"
+    n_colours = next((n for n in (len(mode), len("RGB")) if n <= len(others)), 1)
+    return Samples(
+        colours=channels[..., others[:n_colours]],
+        mode={1: "L", 3: "RGB", 4: "CMYK"}[n_colours],
+        alpha=channels[..., opacities[0]] if opacities else None,
+        is_premultiplied=bool(opacities) and extra[opacities[0]] == PREMULTIPLIED,
+        is_inverted=page.photometric == MIN_IS_WHITE,
+        depth=page.bitspersample if 8 < page.bitspersample < SIXTEEN else SIXTEEN,
+    )

@@ -4,6 +4,10 @@ Figures are made through matplotlib's objects, never ``pyplot``: no global state
 and forked workers may plot at the same time.
 """
 
+# Before matplotlib.
+from shoal.worker.plots.defaults import default_style
+
+# isort: split
 from shoal.worker.plots.choice import plot_choice
 from shoal.worker.plots.contact_sheet import plot_contact_sheet
 from shoal.worker.plots.scatter import plot_scatter
@@ -12,6 +16,7 @@ from shoal.worker.plots.style import encode_png
 from shoal.worker.plots.variance import plot_variance
 
 __all__ = [
+    "default_style",
     "encode_png",
     "plot_choice",
     "plot_contact_sheet",

@@ -1,6 +1,7 @@
 """Findings: sizes, representatives and outliers, from the label rows of all batches."""
 
 import importlib.metadata
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
@@ -62,8 +63,8 @@ class Findings:
         batches = np.searchsorted(self.batch_ends, rows, side="right")
         return batches, rows - np.append(0, self.batch_ends)[batches]
 
-    def summary(self, duplicates: DuplicateCounts | None) -> Summary:
-        """Return the findings as numbers and paths."""
+    def summary(self, duplicates: DuplicateCounts | None, notes: Sequence[str]) -> Summary:
+        """Return the findings as numbers and paths, with what to know about them."""
         clusters = [
             ClusterSummary(label=label, size=int(size), representatives=near, outliers=far)
             for label, (size, near, far) in enumerate(
@@ -80,5 +81,6 @@ class Findings:
             duplicates=duplicates,
             noise=len(self.rows) - int(self.sizes.sum()),
             choice=self.choice,
+            notes=tuple(notes),
             versions={name: importlib.metadata.version(name) for name in VERSIONS_OF},
         )

@@ -3,13 +3,25 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import State, Wave
 from shoal.worker.model.model import Model
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
 from shoal.worker.stages.finishing.duplicates import count_duplicates, search_duplicates
 from shoal.worker.stages.finishing.findings import Findings
-from shoal.worker.stages.finishing.plotting import draw_plots, encode_tiles, load_tiles
+from shoal.worker.stages.finishing.notes import (
+    describe_fewer_clusters,
+    describe_missing_duplicates,
+    describe_missing_plots,
+    describe_plain_images,
+)
+from shoal.worker.stages.finishing.plotting import (
+    draw_plots,
+    encode_tiles,
+    list_plots,
+    load_tiles,
+)
 
 # In addition to the thread that draws: one searches for duplicates, one encodes plots.
 THREADS = 2
@@ -26,13 +38,22 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         # If a tile kills the process, the contact sheet loses its pictures, and the job goes on.
         shown = findings.shown_paths() if held.attempt == 1 else []
         # Before the search starts, which would be limited to the memory of an image, too.
-        tiles = load_tiles(shown, Path(held.ledger.request.source), context, held.checkpoint)
+        source = Path(held.ledger.request.source)
+        ranges = ValueRanges.from_text(held.ledger.agreed(AGREED_NAME))
+        tiles = load_tiles(shown, source, context, held.checkpoint, ranges)
         with ThreadPoolExecutor(THREADS) as pool:
             searching = pool.submit(search_duplicates, findings, held.attempt, held.checkpoint)
             plots = draw_plots(findings, tiles, pool)
             duplicates = searching.result()
         held.checkpoint()
-        summary = findings.summary(None if duplicates is None else count_duplicates(duplicates))
+        notes = [
+            *describe_fewer_clusters(held.ledger.request, len(findings.sizes)),
+            *describe_plain_images(results, held.ledger.request.image_size),
+            *describe_missing_plots(plots, list_plots(findings.choice)),
+            *describe_missing_duplicates(duplicates is None),
+        ]
+        counts = None if duplicates is None else count_duplicates(duplicates)
+        summary = findings.summary(counts, notes)
         rows = b"" if duplicates is None else duplicates.tobytes()
         results.put_findings(held.token, summary, plots, encode_tiles(tiles), rows)
         held.advance(State.FINISHED, findings_token=held.token)

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.findings import PlotName
+from shoal.shared.findings import ClusterChoice, PlotName
+from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.jobs import State
 from shoal.worker import Checkpoint
 from shoal.worker.images.loading import load_image
@@ -33,23 +35,29 @@ GREY = np.full((PICTURE_PIXELS, PICTURE_PIXELS, 3), 128, np.uint8)
 
 
 def load_tiles(
-    paths: Iterable[str], source: Path, context: WorkerContext, checkpoint: Checkpoint
+    paths: Iterable[str],
+    source: Path,
+    context: WorkerContext,
+    checkpoint: Checkpoint,
+    ranges: ValueRanges = UNKNOWN,
 ) -> Tiles:
     """Load small pictures of images, without those that cannot be loaded any more.
 
     No other thread may need much memory meanwhile: that of images is limited for all of them.
+    ``ranges`` are those of the features.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     tiles, settings = {}, context.settings
+    limits = replace(context.limits, find_ranges=lambda: ranges)
     with Watchdog(settings.image_seconds) as watchdog, limit_memory(settings.image_memory):
         for path in dict.fromkeys(paths):
             checkpoint()
             watchdog.watch()
             # A file that has grown since may be too large to be read.
             with suppress(UnreadableImageError, MemoryError):
-                tiles[path] = load_image(source / path, PICTURE_PIXELS, context.limits)
+                tiles[path] = load_image(source / path, PICTURE_PIXELS, limits)
     return tiles
 
 
@@ -59,14 +67,30 @@ def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
 
 
 def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
-    """Draw the plots as PNG, by name.
+    """Draw the plots as PNG, by name; those that fail are left out.
 
     Args:
         findings: What is drawn.
         tiles: For the contact sheet; grey stands for those missing.
         pool: Encodes one plot while the next is drawn here: matplotlib draws one at a time.
     """
-    # matplotlib is slow to import, and most processes never plot.
+    job_id = findings.results.job_id
+    with _only_a_plot("all", job_id):
+        # matplotlib is slow to import, and most processes never plot.
+        from shoal.worker import plots
+
+        with plots.default_style():
+            draws = _choose_draws(findings, tiles)
+            return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture), job_id)
+    return {}
+
+
+def list_plots(choice: ClusterChoice | None) -> list[PlotName]:
+    """List the plots that a job has if none fails."""
+    return [name for name in PlotName if choice or name is not PlotName.CHOICE]
+
+
+def _choose_draws(findings: Findings, tiles: Tiles) -> dict[PlotName, Draw]:
     from shoal.worker import plots
 
     def plot_contact_sheet() -> Image.Image:
@@ -89,8 +113,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
     }
     if choice := findings.choice:
         draws[PlotName.CHOICE] = lambda: plots.plot_choice(choice)
-    job_id = findings.results.job_id
-    return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture), job_id)
+    return draws
 
 
 def _draw_each(

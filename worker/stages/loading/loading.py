@@ -51,7 +51,7 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             part = Remainder.read(results, batch, attempt.values)
-            images = read_images(context, ledger.request, part.paths, attempt.number, heartbeat)
+            images = read_images(context, ledger, part.paths, attempt.number, heartbeat)
             if not part.is_retry:  # a finished job must not lose its results by a retry
                 _check_source(ledger, images.failures)
             rows = extract_rows(context, ledger, images, heartbeat.checkpoint)

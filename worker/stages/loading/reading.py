@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.images.files import digest_content, read_file
 from shoal.shared.jobs import JobRequest
+from shoal.shared.store import Ledger
 from shoal.shared.store.rows import FailedImage
 from shoal.worker import Checkpoint
 from shoal.worker.images.isolation import IsolatedLoader
@@ -19,6 +20,7 @@ from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import BatchHeartbeat
 from shoal.worker.runtime.watchdog import Watchdog
+from shoal.worker.stages.loading.ranges import find_ranges
 
 # Processes that a batch may kill before its images are decoded in a subprocess.
 LOST_PROCESSES = 2
@@ -44,13 +46,13 @@ class LoadedImages:
 
 def read_images(
     context: WorkerContext,
-    request: JobRequest,
+    ledger: Ledger,
     paths: list[str],
     attempt: int,
     heartbeat: BatchHeartbeat,
 ) -> LoadedImages:
     """Load ``paths``; the process is killed if an image hangs."""
-    settings = context.settings
+    settings, request = context.settings, ledger.request
     # In addition to the decoded images that the batch keeps.
     kept_bytes = len(paths) * request.image_size**2 * 3
     memory = limit_memory(settings.image_memory + kept_bytes)
@@ -60,22 +62,25 @@ def read_images(
             heartbeat.checkpoint()
             watchdog.watch()
 
-        with _choose_loader(context, request, attempt, checkpoint) as load:
+        with _choose_loader(context, ledger, attempt, checkpoint) as load:
             return load_images(request, paths, load, checkpoint)
 
 
 @contextmanager
 def _choose_loader(
-    context: WorkerContext, request: JobRequest, attempt: int, checkpoint: Checkpoint
+    context: WorkerContext, ledger: Ledger, attempt: int, checkpoint: Checkpoint
 ) -> Iterator[Load]:
     """Yield what loads an image: here, or in a subprocess once the batch has killed processes."""
+    image_size = ledger.request.image_size
+    ranges = cache(lambda: find_ranges(context, ledger, checkpoint))
+    limits = replace(context.limits, find_ranges=ranges)
     if attempt <= LOST_PROCESSES:
-        yield partial(load_with_digest, image_size=request.image_size, limits=context.limits)
+        yield partial(load_with_digest, image_size=image_size, limits=limits)
         return
     settings = context.settings
     isolated = IsolatedLoader(
-        request.image_size,
-        context.limits,
+        image_size,
+        limits,
         settings.image_seconds,
         settings.image_memory,
         checkpoint=checkpoint,

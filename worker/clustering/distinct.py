@@ -1,0 +1,45 @@
+"""Distinct rows: how many there are, beyond the rounding in which copies of one image differ."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import DBSCAN
+
+# Of the standard deviation: copies differ in the last bits of float32.
+ROUNDING = 1e-5
+
+Float64 = NDArray[np.float64]
+
+
+def count_distinct(rows: NDArray[Any], most: int) -> int:
+    """Count the distinct rows of features, up to ``most``.
+
+    Args:
+        rows: Shape (n_rows, n_features); not their coordinates, which rounding tells apart.
+        most: Where to stop.
+    """
+    distinct: set[int] = set()
+    for row in rows:
+        distinct.add(hash(row.tobytes()))
+        if len(distinct) == most:
+            break
+    return len(distinct)
+
+
+def merge_copies(coordinates: Float64) -> Float64:
+    """Give rows that differ by rounding only the coordinates of the first of them.
+
+    Args:
+        coordinates: Principal components, shape (n_rows, n_components), some thousand rows.
+
+    Returns:
+        Of the same shape.
+    """
+    least = ROUNDING * float(coordinates.std())
+    if not least:
+        return coordinates
+    # With one row as enough for a cluster, its clusters are what is connected by such distances.
+    groups = DBSCAN(eps=least, min_samples=1).fit(coordinates).labels_
+    _, first = np.unique(groups, return_index=True)
+    return np.asarray(coordinates[first[groups]])

@@ -1,0 +1,59 @@
+"""Notes: what to know about a result, for whoever looks at it."""
+
+from collections.abc import Collection
+from contextlib import suppress
+
+import numpy as np
+
+from shoal.shared.errors import NotFinishedError
+from shoal.shared.findings import PlotName
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.store import Results
+from shoal.shared.text import show_count
+from shoal.worker.images.hashes import FLAT, HASH_DTYPE, LEAST_SIZE
+
+# As many images of one colour, and as large a share of all, are worth a word.
+MANY_PLAIN = 10
+MANY_PLAIN_SHARE = 0.1
+
+
+def describe_missing_plots(drawn: Collection[str], wanted: Collection[PlotName]) -> list[str]:
+    """Say which plots could not be drawn, if any."""
+    missing = [name.value for name in wanted if name not in drawn]
+    if not missing:
+        return []
+    return [f"Plots that could not be drawn: {', '.join(missing)}. The workers' log says why."]
+
+
+def describe_missing_duplicates(is_missing: bool) -> list[str]:
+    """Say that the search for duplicates failed, if it did."""
+    if not is_missing:
+        return []
+    return ["The search for duplicates failed. The workers' log says why."]
+
+
+def describe_plain_images(results: Results, image_size: int) -> list[str]:
+    """Say that many images show nothing but one colour, if so: they may not be what they seem."""
+    if image_size < LEAST_SIZE:  # no image has a hash
+        return []
+    total = plain = 0
+    with suppress(NotFinishedError):  # by a worker of another version
+        for raw in results.hashes():
+            hashes = np.frombuffer(raw, HASH_DTYPE)["perceptual"]
+            total += len(hashes)
+            plain += int((hashes == FLAT).sum())
+    if plain < MANY_PLAIN or plain < MANY_PLAIN_SHARE * total:
+        return []
+    return [
+        f"{plain:,} of {show_count(total, 'image')} are of nearly one colour each: look at some of"
+        " them, if they should not be."
+    ]
+
+
+def describe_fewer_clusters(request: JobRequest, n_clusters: int) -> list[str]:
+    """Say that there are fewer clusters than were asked for, if so."""
+    wanted = request.clusters
+    if request.algorithm is Algorithm.HDBSCAN or wanted == AUTO or n_clusters >= wanted:
+        return []
+    found = show_count(n_clusters, "cluster")
+    return [f"{found}, not the {wanted} asked for: the images do not differ enough for more."]

@@ -1,0 +1,86 @@
+"""Ranges: which values are black and white in a job's images of more than eight bits.
+
+They are measured in a fixed sample of the job's images, once a worker meets such an image, so that
+they depend neither on the order of the batches nor on the number of workers.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import PurePath
+from typing import TypeVar
+
+from shoal.shared.errors import UnreadableImageError
+from shoal.shared.images.decoder_process import DecoderOrder
+from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.values import AGREED_NAME, Range, ValueRanges, make_ranges
+from shoal.shared.store import Ledger, Results
+from shoal.worker import Checkpoint
+from shoal.worker.images.samples import MEASURED
+from shoal.worker.runtime.context import WorkerContext
+
+# So many images of each kind of file are measured, out of so many batches: 64 of 20 megapixels take
+# some ten seconds, once in a job of many hours.
+SAMPLE_IMAGES = 64
+SAMPLE_BATCHES = 64
+
+Item = TypeVar("Item")
+
+
+def find_ranges(context: WorkerContext, ledger: Ledger, checkpoint: Checkpoint) -> ValueRanges:
+    """Find the ranges that the job's workers have agreed on, or measure them.
+
+    Raises:
+        WorkLostError: As ``checkpoint`` does.
+        ShoalError: The process that measures cannot be started.
+    """
+    agreed = ledger.agreed(AGREED_NAME)
+    if agreed is None:
+        paths = sample_paths(context.results(ledger.job_id))
+        measured = _measure(context, ledger.request.source, paths, checkpoint)
+        agreed = ledger.agree(AGREED_NAME, measured.to_text())
+    return ValueRanges.from_text(agreed)
+
+
+def sample_paths(results: Results) -> list[str]:
+    """Choose paths of the job evenly, some of each ending: a few TIFFs among many JPEGs count."""
+    by_ending = defaultdict[str, list[str]](list)
+    for batch in _spread(range(results.n_batches()), SAMPLE_BATCHES):
+        for path in results.paths(batch):
+            by_ending[PurePath(path).suffix.lower()].append(path)
+    return [path for paths in by_ending.values() for path in _spread(paths, SAMPLE_IMAGES)]
+
+
+def _spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Take at most ``most`` items, evenly."""
+    n_taken = min(len(items), most)
+    return [items[number * len(items) // n_taken] for number in range(n_taken)]
+
+
+def _measure(
+    context: WorkerContext, source: str, paths: list[str], checkpoint: Checkpoint
+) -> ValueRanges:
+    integers, floats = list[Range](), list[Range]()
+    # In a process of its own: an image that ends it must not end each worker that measures.
+    with IsolatedDecoder(make_order(context), checkpoint) as decoder:
+        for path in paths:
+            checkpoint()
+            with suppress(UnreadableImageError):
+                if measured := decoder.decode(f"{source}/{path}"):
+                    is_float, low, high = MEASURED.unpack(measured)
+                    (floats if is_float else integers).append((low, high))
+    return make_ranges(integers, floats)
+
+
+def make_order(context: WorkerContext) -> DecoderOrder:
+    """Order that images are measured within the limits of this worker."""
+    settings, limits = context.settings, context.limits
+    return DecoderOrder(
+        function="shoal.worker.images.loading:measure_image",
+        image_size=1,
+        max_bytes=limits.max_bytes,
+        max_pixels=limits.max_pixels,
+        roots=tuple(map(str, limits.roots)),
+        seconds=settings.image_seconds,
+        memory_bytes=settings.image_memory,
+    )
