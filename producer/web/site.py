@@ -16,7 +16,7 @@ from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
-from shoal.producer.web.problems import BusyError
+from shoal.producer.web.problems import GUESSES, BusyError
 from shoal.producer.web.thumbnails import ImageVersion, Thumbnails, find_version
 from shoal.shared.jobs import Status
 from shoal.shared.store import EndedSessions
@@ -39,7 +39,6 @@ class Site:
         thumbnails: Thumbnails of the images of all jobs.
         submit_limit: How often jobs may be submitted or retried.
         estimate_limit: How often estimates may be asked for.
-        login_limit: How often a wrong token may be tried, by address.
         listings: Held while a folder is listed.
         stream_reads: Held while an event stream reads.
         workers_lock: Held while workers may be started: two requests must not start them twice.
@@ -53,7 +52,6 @@ class Site:
     thumbnails: Thumbnails = field(init=False)
     submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
-    login_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=5, seconds=10))
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     workers_lock: Lock = field(default_factory=Lock)
@@ -147,11 +145,21 @@ def _find_image(site: SiteDep, job: JobDep, status: StatusDep, number: Number) -
 ImageDep = Annotated[ImageVersion, Depends(_find_image)]
 
 
-def enforce(limit: RateLimit, caller: str = "") -> None:
+def enforce(limit: RateLimit) -> None:
     """Count one request against a limit.
 
     Raises:
         BusyError: There were too many.
     """
-    if wait := limit.take(caller):
+    if wait := limit.take():
         raise BusyError(wait)
+
+
+def count_guess(site: Site) -> None:
+    """Count a wrong token.
+
+    Raises:
+        BusyError: There were too many.
+    """
+    if wait := site.access.guesses.take():
+        raise BusyError(wait, GUESSES)

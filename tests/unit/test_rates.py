@@ -1,6 +1,6 @@
-"""Rates: a burst, then one at a time, for each who asks."""
+"""Rates: a burst, then one at a time."""
 
-from shoal.producer.web.access.rates import MOST_CALLERS, RateLimit
+from shoal.producer.web.access.rates import RateLimit
 
 
 class Clock:
@@ -27,17 +27,3 @@ def test_who_waits_long_has_no_more_than_a_burst() -> None:
     assert rate.take() == 0
     clock.seconds = 1000
     assert [rate.take(), rate.take()] == [0, 1]
-
-
-def test_each_is_counted_alone_and_may_be_forgiven() -> None:
-    rate = RateLimit(burst=1, seconds=10, clock=Clock())
-    assert [rate.take("a"), rate.take("b"), rate.take("a")] == [0, 0, 10]
-    rate.reset("a")
-    assert rate.take("a") == 0
-
-
-def test_many_addresses_do_not_fill_the_memory() -> None:
-    rate = RateLimit(burst=1, seconds=10, clock=Clock())
-    for number in range(MOST_CALLERS + 100):
-        rate.take(str(number))
-    assert len(rate.buckets) == MOST_CALLERS

@@ -8,8 +8,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shoal.producer.web.access.origins import is_foreign, names_loopback
-from shoal.producer.web.access.sessions import Access
-from shoal.producer.web.problems import make_problem_response
+from shoal.producer.web.access.sessions import SESSION_COOKIE, Access
+from shoal.producer.web.problems import (
+    GUESSES,
+    BusyError,
+    make_busy_response,
+    make_problem_response,
+)
 
 # A page may load our own files only, and have no inline script or style.
 POLICY = (
@@ -60,12 +65,24 @@ class Gate:
             error = "This page is for this machine only: open it as 127.0.0.1 or localhost."
             return make_problem_response(request, 421, error)
         if is_foreign(request) and not self.access.has_token(request):
-            return make_problem_response(request, 403, "Refused: another site sent this request.")
+            error = "Refused: another site sent this request."
+            return self._slow_down(request) or make_problem_response(request, 403, error)
         if _body_bytes(request) > MOST_BODY_BYTES:
             return make_problem_response(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
-        if request.url.path.startswith(OPEN_PATHS) or self.access.admits(request):
+        # Not `request.url`, which is made of the header that says the host.
+        if request.scope["path"].startswith(OPEN_PATHS) or self.access.admits(request):
             return None
-        return _ask_for_token(request)
+        refusal = self._slow_down(request) or _ask_for_token(request)
+        # A browser with a cookie of another token sends it once, not with each picture of a page.
+        if SESSION_COOKIE in request.cookies:
+            refusal.delete_cookie(SESSION_COOKIE)
+        return refusal
+
+    def _slow_down(self, request: Request) -> Response | None:
+        """Count a wrong token; return the answer if there were too many."""
+        if self.access.is_guess(request) and (wait := self.access.guesses.take()):
+            return make_busy_response(request, BusyError(wait, GUESSES))
+        return None
 
 
 def _body_bytes(request: Request) -> int:
@@ -76,9 +93,10 @@ def _body_bytes(request: Request) -> int:
 
 def _ask_for_token(request: Request) -> Response:
     """Redirect a person to the login, or tell a program what to send."""
-    if request.url.path.startswith(("/api/", "/metrics")):
+    path = request.scope["path"]
+    if path.startswith(("/api/", "/metrics")):
         error = "Send the server's SHOAL_WEB_TOKEN as `Authorization: Bearer …`."
         refusal = make_problem_response(request, 401, error)
         refusal.headers["WWW-Authenticate"] = "Bearer"
         return refusal
-    return RedirectResponse(f"/login?next={quote(request.url.path)}", 303)
+    return RedirectResponse(f"/login?next={quote(path)}", 303)

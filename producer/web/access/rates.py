@@ -1,38 +1,41 @@
-"""Rate limits: how often each caller may do something."""
+"""Rate limits: how often something may be done, whoever does it."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-# Beyond this, the oldest are forgotten: an attacker with many addresses must not fill the memory.
-MOST_CALLERS = 4096
-
 
 @dataclass
 class RateLimit:
-    """A token bucket per caller: ``burst`` times at once, then once every ``seconds``."""
+    """A token bucket: ``burst`` times at once, then once every ``seconds``.
+
+    It is one for all callers: an attacker has many addresses, and a proxy has one for all.
+
+    Attributes:
+        burst: How often at once.
+        seconds: Time between two after that.
+        clock: Tells the time in seconds.
+        lock: Held while the others are used.
+        left: How often it may be done now.
+        then: When ``left`` was true.
+    """
 
     burst: int
     seconds: float
     clock: Callable[[], float] = time.monotonic
-    buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict)
     lock: Lock = field(default_factory=Lock)
 
-    def take(self, caller: str = "") -> float:
+    def __post_init__(self) -> None:
+        self.left, self.then = float(self.burst), self.clock()
+
+    def take(self) -> float:
         """Count one more request; return 0 if it is allowed, else the seconds to wait."""
         with self.lock:
             now = self.clock()
-            left, then = self.buckets.pop(caller, (float(self.burst), now))
-            left = min(self.burst, left + (now - then) / self.seconds)
-            allowed = left >= 1
-            self.buckets[caller] = (left - 1 if allowed else left, now)
-            if len(self.buckets) > MOST_CALLERS:
-                self.buckets.popitem(last=False)
-            return 0.0 if allowed else (1 - left) * self.seconds
-
-    def reset(self, caller: str = "") -> None:
-        """Forget a caller's requests."""
-        with self.lock:
-            self.buckets.pop(caller, None)
+            self.left = min(self.burst, self.left + (now - self.then) / self.seconds)
+            self.then = now
+            if self.left < 1:
+                return (1 - self.left) * self.seconds
+            self.left -= 1
+            return 0.0

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from shoal.producer.web.access.sessions import SESSION_COOKIE, SESSION_SECONDS
 from shoal.producer.web.rendering import Page
-from shoal.producer.web.site import SiteDep, enforce
+from shoal.producer.web.site import SiteDep, count_guess
 from shoal.shared.store.errors import PASSING
 
 router = APIRouter(include_in_schema=False)
@@ -25,11 +25,9 @@ async def log_in(request: Request, site: SiteDep) -> Response:
     """Start a session if the token is right."""
     form = parse_qs((await request.body()).decode(errors="replace"))
     given, onward = form.get("token", [""])[0], safe_path(form.get("next", ["/"])[0])
-    address = request.client.host if request.client else ""
-    enforce(site.login_limit, address)
     if not site.access.is_token(given.strip().encode()):
+        count_guess(site)
         return Page("login.html", 403, next=onward, error="The token is wrong.")
-    site.login_limit.reset(address)
     answer = RedirectResponse(onward, 303)
     answer.set_cookie(
         SESSION_COOKIE,
