@@ -112,11 +112,12 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         )
     for note in summary.notes:
         print_line(note)
+    plots = job.plots()
+    name = PlotName.SCATTER if PlotName.SCATTER in plots else min(plots, default="")
     if not out:
         print_line(f"Labels: shoal result {job.id}")
     print_line(f"Report: {out / 'report.html' if out else f'shoal report {job.id}'}")
-    if plots := job.plots():
-        name = PlotName.SCATTER if PlotName.SCATTER in plots else min(plots)
+    if plots:
         print_line(f"Plots:  {out / 'plots' if out else f'shoal plot {job.id} {name}'}")
 
 

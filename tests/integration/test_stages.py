@@ -482,6 +482,9 @@ def test_a_plot_that_cannot_be_drawn_costs_only_itself(context, labelled, monkey
     (record,) = caplog.records
     assert (record.msg, record.plot) == ("plot could not be drawn", "scatter")
     assert record.job == labelled.job_id
+    assert context.results(labelled.job_id).summary().notes == (
+        "Plots that could not be drawn: scatter. The workers' log says why.",
+    )
 
 
 @pytest.mark.parametrize("error", ["OSError: odd", None])
@@ -503,9 +506,6 @@ def test_a_callback_that_is_begun_anew_says_so(context, load, mixed_job, caplog)
     fit_job(context, mixed_job.job_id)
     (record,) = (r for r in caplog.records if r.msg.startswith("callback begun anew"))
     assert (record.job, record.stage, record.attempt) == (mixed_job.job_id, State.FITTING, 2)
-    assert context.results(labelled.job_id).summary().notes == (
-        "Plots that could not be drawn: scatter. The workers' log says why.",
-    )
 
 
 def test_without_matplotlib_a_job_finishes_without_plots_and_says_so(

@@ -11,8 +11,8 @@ def ended_job(sizes, noise=0):
         SimpleNamespace(label=label, size=size, representatives=[f"{label}.png"])
         for label, size in enumerate(sizes)
     ]
-    summary = SimpleNamespace(choice=None, clusters=clusters, noise=noise)
-    return SimpleNamespace(id="ab12", summary=lambda: summary)
+    summary = SimpleNamespace(choice=None, clusters=clusters, noise=noise, notes=())
+    return SimpleNamespace(id="ab12", summary=lambda: summary, plots=lambda: {"scatter": b""})
 
 
 def test_a_single_image_in_no_cluster_is_one(capsys):
@@ -30,6 +30,6 @@ def test_the_clusters_of_a_run_are_printed_in_columns(capsys):
     assert lines[12] == "1 image failed: see `shoal failures ab12`"
     assert lines[13:] == [
         "Labels: shoal result ab12",
-        "Plots:  shoal plot ab12 scatter",
         "Report: shoal report ab12",
+        "Plots:  shoal plot ab12 scatter",
     ]

@@ -71,7 +71,7 @@ def _label_sample(sample: Float32) -> Int32:
     if len(sample) < least:
         raise JobFailedError(
             f"{show_count(len(sample), 'image')} are too few for HDBSCAN, whose clusters have at"
-            f" least {least}: use --algorithm kmeans."
+            f" least {least}: use `algorithm='kmeans'`."
         )
     # One cluster among noise is what copies of one image among others are; elsewhere HDBSCAN calls
     # any cloud one cluster if it may.
