@@ -31,5 +31,15 @@ def show_share(share: float) -> str:
 
 
 def show_controls(text: str) -> str:
-    r"""Show what a terminal would obey as in Python, such as \x1b or \n; all else stays."""
-    return CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+    r"""Show what a terminal would obey as in Python, such as \x1b or \n; all else stays.
+
+    Bytes that are not UTF-8 are shown as in the files that Shoal writes, such as \xe9.
+    """
+    return CONTROLS.sub(_show_control, text)
+
+
+def _show_control(found: re.Match[str]) -> str:
+    character = found[0]
+    if "\udc80" <= character <= "\udcff":  # as Python represents such a byte
+        return f"\\x{ord(character) & 0xFF:02x}"
+    return ascii(character)[1:-1]

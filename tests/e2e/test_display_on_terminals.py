@@ -85,7 +85,7 @@ SHOWN = (
     r"two\nlines",
     r"\u202e",
     r"\u2067",
-    r"\udce9",
+    r"caf\xe9",
 )
 
 

@@ -18,6 +18,7 @@ STATUS_FIELDS = {
     "job_id",
     "state",
     "images",
+    "left_out",
     "progress",
     "images_per_second",
     "eta_seconds",
