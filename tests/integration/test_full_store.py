@@ -186,6 +186,12 @@ def test_a_disk_without_room_is_told_once_and_the_job_goes_on_after(
         Registry(context.client).register("new", JobRequest(source="/"), [["a.png"]])
     with pytest.raises(WaitTimeoutError):
         job.wait(timeout_seconds=1)
+    # Such a server refuses even PING, but not what reads.
+    with pytest.raises(StoreFullError):
+        context.client.ping()
+    assert Registry(context.client).jobs() == ["full"]
+    assert Registry(context.client).workers(within_seconds=30) == []
+    assert list(job.failures()) == []
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "could not sweep: Redis cannot write its file" in caplog.text
     set_unwritable(False)
