@@ -186,6 +186,8 @@ def _explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
             return UnreadableImageError(FailureReason.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}")
         return UnreadableImageError(FailureReason.DAMAGED, "its header is damaged or cut off")
     detail = str(error) or type(error).__name__
+    if isinstance(error, LookupError):  # its words are a key or an index
+        detail = f"a part of it is missing ({type(error).__name__}: {detail})"
     is_truncated = isinstance(error, EOFError) or re.search(r"truncated|\bEOF\b", detail, re.I)
     reason = FailureReason.TRUNCATED if is_truncated else FailureReason.DAMAGED
     return UnreadableImageError(reason, detail)
