@@ -436,6 +436,12 @@ def test_a_file_cut_or_garbled_anywhere_fails_as_an_image(tmp_path: Path, form: 
                 assert error.detail  # noqa: PT017  some damage is invisible
 
 
+def test_a_tiff_without_a_page_is_explained_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II*\0" + bytes(40))
+    with pytest.raises(UnreadableImageError, match="a part of it is missing"):
+        load_image(tmp_path / "a.tif", 4, LIMITS)
+
+
 def test_header_alone_is_a_damaged_image(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     assert reason_of(tmp_path / "a.jpg") is FailureReason.DAMAGED

@@ -18,11 +18,12 @@ from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
 from shoal.worker.images.deep import WIDE, is_plain, is_planar, needs_samples, read_samples
+from shoal.worker.images.essentials import JPEG_MAGIC, PNG_MAGIC, read_tolerantly
 from shoal.worker.images.pixels import check_pixels, make_square, make_upright, read_orientation
 from shoal.worker.images.samples import Samples
 from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
 
-MAGICS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", *TIFF_MAGICS)
+MAGICS = (JPEG_MAGIC, PNG_MAGIC, b"GIF8", *TIFF_MAGICS)
 
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_MEMORY = "decoding needs too much memory"
@@ -85,7 +86,12 @@ def decode_picture(
     content: bytes, limits: ImageLimits, make: Callable[[Image.Image], Made]
 ) -> Made:
     """Decode an image, and return what ``make`` makes of it; raises as ``decode_image`` does."""
+    return read_tolerantly(content, lambda content: _decode_picture(content, limits, make))
 
+
+def _decode_picture(
+    content: bytes, limits: ImageLimits, make: Callable[[Image.Image], Made]
+) -> Made:
     def show(picture: Image.Image) -> Made:
         if is_plain(picture) or not needs_samples(picture, limits.find_ranges):
             return make(picture)
@@ -115,7 +121,7 @@ def measure_image(path: StrPath, _image_size: int, limits: ImageLimits) -> bytes
     """
     content = read_file(path, limits)
     with explained(content):
-        found = _find_samples(content, limits)
+        found = read_tolerantly(content, lambda content: _find_samples(content, limits))
     return found.measure() if found else b""
 
 
@@ -180,6 +186,8 @@ def _explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
             return UnreadableImageError(FailureReason.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}")
         return UnreadableImageError(FailureReason.DAMAGED, "its header is damaged or cut off")
     detail = str(error) or type(error).__name__
+    if isinstance(error, LookupError):  # its words are a key or an index
+        detail = f"a part of it is missing ({type(error).__name__}: {detail})"
     is_truncated = isinstance(error, EOFError) or re.search(r"truncated|\bEOF\b", detail, re.I)
     reason = FailureReason.TRUNCATED if is_truncated else FailureReason.DAMAGED
     return UnreadableImageError(reason, detail)
