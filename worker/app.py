@@ -33,6 +33,7 @@ from shoal.shared.streams import take_any_name
 from shoal.shared.tasks import CALLBACKS, REFUSAL
 from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
+from shoal.worker.runtime.hangup import HangupStep
 from shoal.worker.runtime.log import LogLine
 from shoal.worker.runtime.sweep import SweeperStep
 from shoal.worker.tasks import add_tasks
@@ -67,7 +68,7 @@ try:
     app = make_app(url)
 except SettingsError as error:
     _refuse(str(error))
-app.steps["worker"].add(SweeperStep)
+app.steps["worker"].update((SweeperStep, HangupStep))
 context = WorkerContext(app, settings, connect(url))
 add_tasks(app, context)
 held = ExitStack()

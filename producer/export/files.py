@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import file_digest
 from pathlib import Path
+from secrets import token_hex
 from typing import IO
 
 from shoal.shared.errors import ShoalError, UsageError
@@ -83,9 +84,10 @@ class NewFiles:
                     yield file
                 return
             real.parent.mkdir(parents=True, exist_ok=True)
-            partial = real.with_name(f".shoal-{os.getpid()}-{len(self.partials)}.partial")
-            self.partials[path] = partial
-            with partial.open("wb") as file:
+            # By chance, not by process: containers that share a directory share numbers, too.
+            partial = real.with_name(f".shoal-{token_hex(8)}.partial")
+            with partial.open("xb") as file:
+                self.partials[path] = partial
                 yield file
 
     def write(self, path: Path, content: bytes) -> None:

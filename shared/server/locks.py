@@ -29,15 +29,10 @@ def make_private(directory: Path) -> Path:
         ConnectionLostError: It belongs to another user, or a link of another user leads to it.
         SettingsError: It cannot be created, or holds files that others may use.
     """
-    try:
+    with _explain_errors(directory, "created"):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         link, found = directory.lstat(), directory.stat()
         names = os.listdir(directory) if found.st_mode & FOREIGN_BITS else []  # noqa: PTH208  names
-    except OSError as error:
-        raise SettingsError(
-            f"{directory} cannot be created ({error.strerror}):"
-            " set SHOAL_HOME to another directory."
-        ) from error
     if found.st_uid != os.getuid() or link.st_uid not in {os.getuid(), 0}:
         raise ConnectionLostError(f"{directory} belongs to another user: set SHOAL_HOME.")
     if not all(name.endswith(OWN_NAMES) for name in names):
@@ -46,8 +41,22 @@ def make_private(directory: Path) -> Path:
             " set SHOAL_HOME to a directory of its own."
         )
     if found.st_mode & FOREIGN_BITS:
-        directory.chmod(0o700)
+        with _explain_errors(directory, "made private"):
+            directory.chmod(0o700)
     return directory
+
+
+@contextmanager
+def _explain_errors(path: Path, verb: str) -> Iterator[None]:
+    """Raise SettingsError if the file system does not let ``path`` be used."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE}:
+            raise  # another directory would not help
+        raise SettingsError(
+            f"{path} cannot be {verb} ({error.strerror}): set SHOAL_HOME to another directory."
+        ) from error
 
 
 @contextmanager
@@ -56,16 +65,18 @@ def open_private(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         ConnectionLostError: It is a link, no file, or belongs to another user.
+        SettingsError: It cannot be opened, as on a read-only file system.
     """
-    try:
-        # A link is not followed, and a pipe that nobody reads not waited for.
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENXIO}:
-            raise ConnectionLostError(f"{path} is no file of Shoal's: remove it.") from error
-        raise
-    with os.fdopen(descriptor, "ab") as file:
+    with _explain_errors(path, "written"):
+        try:
+            # A link is not followed, and a pipe that nobody reads not waited for.
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            opened = open(path, "ab", opener=lambda name, _: os.open(name, flags, 0o600))  # noqa: SIM115  below
+        except OSError as error:
+            if error.errno in {errno.EISDIR, errno.ELOOP, errno.ENXIO}:
+                raise ConnectionLostError(f"{path} is no file of Shoal's: remove it.") from error
+            raise
+    with opened as file:
         status = os.fstat(file.fileno())
         if status.st_uid != os.getuid():
             raise ConnectionLostError(f"{path} belongs to another user: set SHOAL_HOME.")
@@ -87,6 +98,7 @@ def locked(
 
     Raises:
         ConnectionLostError: Another process does not release it; the message says which.
+        SettingsError: It cannot be opened, or its file system has no locks.
     """
     with open_private(path) as file:
         deadline = time.monotonic() + LOCK_SECONDS
@@ -101,11 +113,16 @@ def locked(
 
 
 def try_lock(file: IO[bytes], mode: int = fcntl.LOCK_EX) -> bool:
-    """Lock ``file``; return False if another process holds a lock that does not allow it."""
-    try:
-        fcntl.flock(file, mode | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+    """Lock ``file``; return False if another process holds a lock that does not allow it.
+
+    Raises:
+        SettingsError: Its file system has no locks.
+    """
+    with _explain_errors(Path(file.name), "locked"):
+        try:
+            fcntl.flock(file, mode | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
     return True
 
 

@@ -1,5 +1,6 @@
 """The embedded server's directory: whose it is, who holds its locks, what is said if it is not."""
 
+import errno
 import fcntl
 import os
 import stat
@@ -117,6 +118,30 @@ def test_a_server_that_was_not_reachable_goes_with_its_commands_and_keeps_its_da
     wait_until(lambda: not find_processes(settings))
     with hold_server(settings) as url, open_redis(url) as client:
         assert client.get("answer") == b"42"
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "verb"),
+    [
+        ("pathlib.Path.mkdir", errno.EROFS, "created"),
+        ("pathlib.Path.chmod", errno.EPERM, "made private"),
+        ("os.open", errno.EROFS, "written"),
+        ("os.open", errno.EDQUOT, "written"),
+        ("fcntl.flock", errno.ENOLCK, "locked"),
+    ],
+)
+def test_a_file_system_that_does_not_do_is_told_with_the_remedy(
+    settings, monkeypatch, call, code, verb
+):
+    settings.home.mkdir(mode=0o755)
+
+    def fail(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(call, fail)
+    message = refuse(settings, SettingsError)
+    assert str(settings.home) in message
+    assert f"cannot be {verb} ({os.strerror(code)}): set SHOAL_HOME to another" in message
 
 
 def test_a_directory_that_others_could_enter_is_made_private_with_all_its_files(settings):

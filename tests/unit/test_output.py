@@ -156,6 +156,16 @@ def test_a_file_appears_once_it_is_whole(tmp_path):
     assert path.read_bytes() == b"new"
 
 
+def test_files_written_at_once_into_one_directory_do_not_mix(tmp_path):
+    # As in containers that share a directory, in each of which the process has the same number.
+    with new_file(tmp_path / "one") as one, new_file(tmp_path / "two") as two:
+        one.write(b"1" * 9)
+        two.write(b"2")
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["one", "two"]
+    assert (tmp_path / "one").read_bytes() == b"1" * 9
+    assert (tmp_path / "two").read_bytes() == b"2"
+
+
 def test_a_file_that_exists_is_replaced_only_by_force(tmp_path):
     (tmp_path / "file").write_text("old")
     (tmp_path / "link").symlink_to("file")
