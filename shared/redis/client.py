@@ -70,7 +70,7 @@ def _run(client: Redis, send: Callable[[], Any], commands: list[tuple[Any, ...]]
     try:
         try:
             return send()
-        except LOST:
+        except RedisConnectionError:  # a timeout is no limit, but a slow network
             if _count_bytes(commands) < LEAST_LIMIT_BYTES or not _answers(client):
                 raise
             return _send_again(client, send, commands)
@@ -90,7 +90,7 @@ def _send_again(client: Redis, send: Callable[[], Any], commands: list[tuple[Any
     """
     try:
         return send()
-    except LOST as error:
+    except RedisConnectionError as error:
         if not _answers(client):
             raise
         raise _too_large(commands) from error
