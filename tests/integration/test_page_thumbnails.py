@@ -63,7 +63,7 @@ def test_whoever_asks_for_the_same_image_shares_its_decoding(tmp_path: Path) -> 
 
     async def story(found: Thumbnails) -> None:
         asked = [asyncio.create_task(found.find(slow)) for _ in range(5)]
-        await until((tmp_path / CALLS).exists)
+        await until(lambda: bool(decoded(tmp_path)))
         (tmp_path / GO).touch()
         assert await asyncio.gather(*asked) == [b"slow.png"] * 5
         assert await found.find(slow) == b"slow.png"
@@ -77,7 +77,7 @@ def test_one_image_is_decoded_at_a_time(tmp_path: Path) -> None:
 
     async def story(found: Thumbnails) -> None:
         asked = [asyncio.create_task(found.find(image)) for image in (slow, *others)]
-        await until((tmp_path / CALLS).exists)
+        await until(lambda: bool(decoded(tmp_path)))
         assert decoded(tmp_path) == ["slow.png"]
         (tmp_path / GO).touch()
         await asyncio.gather(*asked)
@@ -111,7 +111,7 @@ def test_only_so_many_images_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     async def story(found: Thumbnails) -> None:
         asked = [asyncio.create_task(found.find(image)) for image in (slow, first)]
-        await until((tmp_path / CALLS).exists)
+        await until(lambda: bool(decoded(tmp_path)))
         with pytest.raises(OverloadedError, match="Many images"):
             await found.find(second)
         asked.append(asyncio.create_task(found.find(first)))  # it waits already
@@ -196,7 +196,7 @@ def test_no_decoder_outlives_the_page(tmp_path: Path) -> None:
 
     async def story(found: Thumbnails) -> None:
         asked = asyncio.create_task(found.find(slow))
-        await until((tmp_path / CALLS).exists)
+        await until(lambda: bool(decoded(tmp_path)))
         found.close()
         with pytest.raises(asyncio.CancelledError):
             await asked
