@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from hypothesis import HealthCheck, settings
 from servers import KINDS, Server, open_redis
 
 from shoal.shared.jobs import JobRequest
@@ -23,6 +24,10 @@ from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime.context import WorkerContext
 
 LEASE_SECONDS = 15.0
+
+# Busy cores make an example slow, and no fault.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # A shell that is not interactive lets what runs in its background ignore Ctrl-C, and so would
 # every command that a test starts to interrupt it.
