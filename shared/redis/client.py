@@ -70,8 +70,8 @@ def _run(client: Redis, send: Callable[[], Any], commands: list[tuple[Any, ...]]
     try:
         try:
             return send()
-        except RedisConnectionError:  # a timeout is no limit, but a slow network
-            if _count_bytes(commands) < LEAST_LIMIT_BYTES or not _answers(client):
+        except RedisConnectionError as error:
+            if not _may_be_limit(error, client, commands):
                 raise
             return _send_again(client, send, commands)
     except RedisError as error:
@@ -91,9 +91,17 @@ def _send_again(client: Redis, send: Callable[[], Any], commands: list[tuple[Any
     try:
         return send()
     except RedisConnectionError as error:
-        if not _answers(client):
+        if not _may_be_limit(error, client, commands):
             raise
         raise _too_large(commands) from error
+
+
+def _may_be_limit(error: Exception, client: Redis, commands: list[tuple[Any, ...]]) -> bool:
+    """Return whether much was sent, the connection was cut, and the server answers all the same."""
+    # Of other classes are servers that still load their data, or want a password. A timeout is a
+    # slow network.
+    is_cut = type(error) is RedisConnectionError
+    return is_cut and _count_bytes(commands) >= LEAST_LIMIT_BYTES and _answers(client)
 
 
 def _count_bytes(commands: list[tuple[Any, ...]]) -> int:
@@ -116,6 +124,8 @@ def _answers(client: Redis) -> bool:
     connection = pool.connection_class(**options)
     try:
         connection.connect()
+        connection.send_command("PING", check_health=False)
+        connection.read_response()
     except (RedisError, OSError):
         return False
     finally:

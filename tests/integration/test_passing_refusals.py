@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 from polling import wait_until
+from redis.exceptions import BusyLoadingError
 
 from shoal import Client
 from shoal.shared.errors import (
@@ -129,3 +130,15 @@ def test_a_server_that_restarts_while_it_is_sent_much_is_no_limit(own_server):
     own_server.start()
     wait_until(client.ping)
     assert client.register_script("return 1")(keys=[], args=[b"x" * 2**21]) == 1
+
+
+def test_a_server_that_loads_its_data_for_minutes_is_no_limit(own_server, monkeypatch):
+    own_server.start()
+    client = connect(own_server.url, retries=0)
+
+    def refuse(*_arguments, **_options):
+        raise BusyLoadingError("Redis is loading the dataset in memory")
+
+    monkeypatch.setattr("redis.Redis.execute_command", refuse)
+    with pytest.raises(ConnectionLostError, match="loading"):
+        client.register_script("return 1")(keys=[], args=[b"x" * 2**21])
