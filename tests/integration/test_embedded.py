@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import threading
 from contextlib import ExitStack, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from polling import wait_until
+from server_holder import start_holder
 from servers import open_redis
 
 from shoal import Client
@@ -33,17 +33,6 @@ from shoal.shared.server.embedded import (
 )
 from shoal.shared.server.valkey import SOCKET_PATH_BYTES, is_ready, socket_path
 from shoal.shared.settings import Settings
-
-HOLD = "\n".join(
-    [
-        "import sys, pathlib",
-        "from shoal.shared.server.embedded import hold_server",
-        "from shoal.shared.settings import Settings",
-        "with hold_server(Settings(home=pathlib.Path(sys.argv[1]))) as url:",
-        "    print(url, flush=True)",
-        "    sys.stdin.read()",
-    ]
-)
 
 
 @pytest.fixture
@@ -68,10 +57,8 @@ def find_processes(settings):
 @pytest.fixture
 def holder(settings):
     """Another process that holds the server."""
-    command = [sys.executable, "-c", HOLD, str(settings.home)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert process.stdout.readline().strip() == server_url(settings)
+    process, url = start_holder(settings)
+    assert url == server_url(settings)
     yield process
     process.kill()
     process.communicate()

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import stat
-import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 from polling import wait_until
+from server_holder import HOLD, start_holder
 from servers import open_redis
 
 from shoal import Client
@@ -22,17 +22,6 @@ from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError, 
 from shoal.shared.server.embedded import hold_server, home_of
 from shoal.shared.server.valkey import socket_path
 from shoal.shared.settings import Settings
-
-HOLD = "\n".join(
-    [
-        "import sys, pathlib",
-        "from shoal.shared.server.embedded import hold_server",
-        "from shoal.shared.settings import Settings",
-        "with hold_server(Settings(home=pathlib.Path(sys.argv[1]))) as url:",
-        "    print(url, flush=True)",
-        "    sys.stdin.read()",
-    ]
-)
 
 
 @pytest.fixture
@@ -46,10 +35,7 @@ def settings(tmp_path):
 @pytest.fixture
 def holder(settings):
     """Another process that holds the server."""
-    command = [sys.executable, "-c", HOLD, str(settings.home)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert process.stdout.readline()
+    process, _ = start_holder(settings)
     with (settings.home / "serving.lock").open("ab") as file:
         wait_until(lambda: is_held(file), what="the supervisor has seen the socket, too")
     yield process
