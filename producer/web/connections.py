@@ -63,7 +63,7 @@ class BoundedProtocol(H11Protocol):
         self.all_connections = all_connections
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._watch()
