@@ -25,10 +25,9 @@ from shoal.shared.settings import Settings
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.extractors import Features, extract_blocks, find_extractors
 from shoal.worker.images.loading import load_image
-from shoal.worker.model.blocks import weigh_blocks
+from shoal.worker.model.blocks import choose_scale
 from shoal.worker.model.fitting import fit_model
 from shoal.worker.model.statistics import FeatureStatistics
-from shoal.worker.stages.fitting import ROUNDING
 
 FEATURES = ("pixels", "color", "hog", "lbp", "embedding", "hog+color", "embedding+hog")
 SEEDS = 5
@@ -61,14 +60,13 @@ def find_labels(
 ) -> NDArray[np.int32]:
     """Return the labels that a job would give, with as many clusters as classes."""
     sums = FeatureStatistics.of(rows)
-    mean, scale = sums.mean(), sums.scale(ROUNDING.get(rows.dtype.name, 0.0))
     clustering = Clustering(
         n_clusters=len(set(classes)),
         random_state=random_state,
         n_init=count_starts(JobRequest(source="", features=features)),
     )
-    scale = weigh_blocks(rows, mean, scale, widths)
-    model, _ = fit_model(rows, mean, scale, clustering, DEFAULT_COMPONENTS)
+    scale = choose_scale(rows, sums, features, widths)
+    model, _ = fit_model(rows, sums.mean(), scale, clustering, DEFAULT_COMPONENTS)
     return model.label(rows).labels
 
 

@@ -23,6 +23,10 @@ STATES_AT_ONCE = 1000
 QUICK_SECONDS = 0.05
 STATE_THREADS = 32
 
+# Raise it when the same images and options give other labels than before, for example by another
+# network: a job of an older version is then not taken for the same.
+RESULTS_VERSION = 2
+
 Notify = Callable[[str], None]
 
 
@@ -38,7 +42,8 @@ def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) ->
     """
     digest = hashlib.sha256(encode(request))
     try:
-        for part in (b"%d" % settings.fit_memory, *_describe_model(request, settings)):
+        numbers = b"%d %d" % (RESULTS_VERSION, settings.fit_memory)
+        for part in (numbers, *_describe_model(request, settings)):
             digest.update(b"\0" + part)
         for part in _digest_states(os.fspath(folder.source), folder.paths):
             digest.update(part)

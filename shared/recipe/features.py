@@ -26,6 +26,10 @@ class ExtractorFacts:
             loaded. Otherwise it is an estimate: a user's own model, or an odd size, may give
             another number.
         is_slow: Whether extraction adds noticeably to the time that decoding an image takes.
+        is_standardized: Whether each feature is divided by its standard deviation. Not where
+            rows have the length 1: that blows up features that are rarely other than 0, and KMeans
+            then spends its centres on pairs of copies.
+        weight: How much it counts beside other extractors.
     """
 
     image_size: int
@@ -33,6 +37,8 @@ class ExtractorFacts:
     itemsize: int = 4
     is_exact: bool = False
     is_slow: bool = True
+    is_standardized: bool = True
+    weight: float = 1
 
     def count(self, image_size: int) -> int:
         """Count the features of an image of ``image_size`` × ``image_size`` pixels."""
@@ -45,7 +51,7 @@ EXTRACTORS = {
     "hog": ExtractorFacts(image_size=64, fixed_count=1764),
     "lbp": ExtractorFacts(image_size=64, fixed_count=160),
     # Of the model that Shoal ships.
-    "embedding": ExtractorFacts(image_size=224, fixed_count=1280),
+    "embedding": ExtractorFacts(image_size=260, fixed_count=1280, is_standardized=False, weight=2),
 }
 # What is assumed of another package's extractor, which only a worker loads.
 PLUGIN = ExtractorFacts(image_size=64)
@@ -132,6 +138,16 @@ def feature_bytes(features: str) -> int:
     """Return the bytes of one feature; several extractors together give float32."""
     facts = list(_list_facts(features))
     return facts[0].itemsize if len(facts) == 1 else 4
+
+
+def are_standardized(features: str) -> list[bool]:
+    """Return of each extractor of ``features`` whether its features are standardized."""
+    return [facts.is_standardized for facts in _list_facts(features)]
+
+
+def list_weights(features: str) -> list[float]:
+    """Return how much each extractor of ``features`` counts beside the others."""
+    return [facts.weight for facts in _list_facts(features)]
 
 
 def _split_names(features: str) -> Iterator[str]:

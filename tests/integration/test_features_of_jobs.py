@@ -135,7 +135,7 @@ def raise_if(seen):
 
 
 def test_the_shipped_model_sees_what_pixels_do_not(context, submit, run, faces):
-    ledger = run(submit(faces, 100, clusters=2, features="embedding", image_size=224))
+    ledger = run(submit(faces, 100, clusters=2, features="embedding", image_size=260))
     found = list(context.results(ledger.job_id).assignments())
     is_face = [image.path.startswith("face/") for image in found]
     assert adjusted_rand_score(is_face, [image.label for image in found]) > 0.8

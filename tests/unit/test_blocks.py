@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from shoal.worker.clustering.clustering import Clustering
-from shoal.worker.model.blocks import largest_deviation, weigh_blocks
+from shoal.worker.model.blocks import choose_scale, largest_deviation
 from shoal.worker.model.fitting import fit_model
 from shoal.worker.model.statistics import FeatureStatistics
 
@@ -23,35 +23,39 @@ def telling_and_loud():
     return np.hstack([telling, loud]).astype(np.float32), classes
 
 
-def fit_labels(rows, widths):
-    statistics = FeatureStatistics.of(rows)
-    mean, scale = statistics.mean(), statistics.scale()
-    scale = weigh_blocks(rows, mean, scale, widths)
-    model, _ = fit_model(rows, mean, scale, Clustering(n_clusters=2), 10)
+def fit_labels(rows, scale):
+    model, _ = fit_model(rows, rows.mean(axis=0), scale, Clustering(n_clusters=2), 10)
     return model.label(rows).labels
 
 
 def test_a_loud_block_does_not_hide_the_telling_one(telling_and_loud) -> None:
     rows, classes = telling_and_loud
-    assert adjusted_rand_score(classes, fit_labels(rows, ())) < 0.1
-    assert adjusted_rand_score(classes, fit_labels(rows, WIDTHS)) > 0.9
+    statistics = FeatureStatistics.of(rows)
+    scale = choose_scale(rows, statistics, "hog+color", WIDTHS)
+    assert adjusted_rand_score(classes, fit_labels(rows, statistics.scale())) < 0.1
+    assert adjusted_rand_score(classes, fit_labels(rows, scale)) > 0.9
 
 
-def test_each_block_has_the_same_largest_deviation_afterwards(telling_and_loud) -> None:
+@pytest.mark.parametrize(
+    ("features", "deviations"), [("hog+color", (1, 1)), ("color+embedding", (1, 2))]
+)
+def test_each_block_has_the_largest_deviation_of_its_weight(
+    telling_and_loud, features: str, deviations: tuple[int, int]
+) -> None:
+    rows, _ = telling_and_loud
+    scale = choose_scale(rows, FeatureStatistics.of(rows), features, WIDTHS)
+    scaled = (rows - rows.mean(axis=0)) / scale
+    for block, deviation in zip(np.split(scaled, [WIDTHS[0]], axis=1), deviations, strict=True):
+        largest = PCA(1).fit(block).explained_variance_[0]
+        np.testing.assert_allclose(largest, deviation**2, rtol=0.02)
+
+
+def test_one_block_is_standardized_and_rows_of_length_one_are_not(telling_and_loud) -> None:
     rows, _ = telling_and_loud
     statistics = FeatureStatistics.of(rows)
-    mean = statistics.mean()
-    scale = weigh_blocks(rows, mean, statistics.scale(), WIDTHS)
-    scaled = (rows - mean) / scale
-    for block in np.split(scaled, [WIDTHS[0]], axis=1):
-        largest = PCA(1).fit(block).explained_variance_[0]
-        np.testing.assert_allclose(largest, 1, rtol=0.02)
-
-
-def test_one_block_is_left_as_it_is(telling_and_loud) -> None:
-    rows, _ = telling_and_loud
-    scale = np.ones(rows.shape[1])
-    assert weigh_blocks(rows, rows.mean(axis=0), scale, (rows.shape[1],)) is scale
+    whole = (rows.shape[1],)
+    assert np.array_equal(choose_scale(rows, statistics, "color", whole), statistics.scale())
+    assert (choose_scale(rows, statistics, "embedding", whole) == 1).all()
 
 
 def test_a_block_that_never_differs_has_no_deviation_to_divide_by() -> None:

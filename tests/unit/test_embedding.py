@@ -46,6 +46,11 @@ def embed(model: Path, images: NDArray[np.uint8]) -> list[list[float]]:
     return rows
 
 
+def same_length(*numbers: float) -> Any:
+    """Return about these numbers, scaled to a row of the length 1."""
+    return pytest.approx((np.array(numbers) / np.linalg.norm(numbers)).tolist(), rel=1e-6)
+
+
 def photographs(image_size: int) -> NDArray[np.uint8]:
     pictures = [data.astronaut(), data.chelsea(), data.coffee()]
     squares = [Image.fromarray(p).resize((image_size, image_size)) for p in pictures]
@@ -60,16 +65,17 @@ def test_the_shipped_model_comes_with_its_licence_and_notice() -> None:
 
 
 def test_the_shipped_model_sees_an_image_alone_as_among_others() -> None:
-    images = photographs(224)
+    images = photographs(260)
     embedding = find_extractor("embedding")
+    images = np.concatenate([images, 255 - images])  # more than a batch of the network
     together = embedding.extract(images)
-    assert together.shape == (3, 1280)
+    assert together.shape == (6, 1280)
     assert np.array_equal(embedding.extract(images[1:2]), together[1:2])
     assert np.array_equal(embedding.extract(images[::-1]), together[::-1])
 
 
 def test_the_shipped_model_tells_photographs_apart_at_other_sizes_too() -> None:
-    large, small = (find_extractor("embedding").extract(photographs(size)) for size in (224, 112))
+    large, small = (find_extractor("embedding").extract(photographs(size)) for size in (260, 130))
     distances = np.linalg.norm(large[:, np.newaxis] - small, axis=2)
     assert distances.argmin(axis=1).tolist() == [0, 1, 2]
 
@@ -90,34 +96,60 @@ def test_a_model_of_bytes_needs_no_notes(model: Path) -> None:
         [tensor("mean", FLOAT, ["n", 3])],
     )
     assert make_embedding(model).image_size == 4
-    assert embed(model, paint()) == [[255, 0, 0], [127.5, 127.5, 127.5]]
-    assert embed(model, paint(16)) == [[255, 0, 0], [127.5, 127.5, 127.5]]
+    for image_size in (4, 16):
+        assert embed(model, paint(image_size)) == [[1, 0, 0], same_length(1, 1, 1)]
 
 
 @pytest.mark.parametrize("shape", [["n", 3, 4, 4], [1, 3, 4, 4], ["n", 4, 4, 3]])
 def test_floats_are_normalised_as_the_notes_say(model: Path, shape: Shape) -> None:
     write_mean_color(model, FLOAT, shape)
     write_notes(model, output="mean", **HALVES)
-    assert embed(model, paint()) == [[1, -1, -1], [0, 0, 0]]
+    assert embed(model, paint()) == [same_length(1, -1, -1), [0, 0, 0]]
     other = write_mean_color(model.with_name("other.onnx"), FLOAT, shape)
-    write_notes(other, output="mean", scale=1, mean=[0, 1, 2], std=[1, 1, 2])
-    assert embed(other, paint())[0] == [255, -1, -1]
+    notes = {"scale": 1, "mean": [0, 1, 2], "std": [1, 1, 2], "square_root": False}
+    write_notes(other, output="mean", **notes)
+    assert embed(other, paint())[0] == same_length(255, -1, -1)
+
+
+def test_square_roots_are_compared_where_no_number_is_negative_or_as_the_notes_say(
+    model: Path,
+) -> None:
+    image = np.full((1, 4, 4, 3), [144, 25, 0], np.uint8)
+    write_mean_color(model, BYTES, ["n", 4, 4, 3])
+    write_notes(model, output="mean")
+    assert embed(model, image) == [same_length(12, 5, 0)]
+    for name, wanted, expected in (("yes", True, (12, -5, 0)), ("no", False, (144, -25, 0))):
+        other = write_mean_color(model.with_name(f"{name}.onnx"), FLOAT, ["n", 4, 4, 3])
+        notes = {"output": "mean", "scale": 1, "mean": [0, 50, 0], "std": [1, 1, 1]}
+        write_notes(other, **notes, square_root=wanted)
+        assert embed(other, image) == [same_length(*expected)]
+
+
+def test_a_graph_may_run_several_images_at_once(model: Path) -> None:
+    write_mean_color(model, BYTES, ["n", 4, 4, 3])
+    write_notes(model, output="rows", pooling="first", batch_size=3)
+    images = np.concatenate([paint(), paint()])
+    assert embed(model, images) == embed(model, images[:2]) * 2
+    single = write_mean_color(model.with_name("single.onnx"), BYTES, [1, 4, 4, 3])
+    write_notes(single, output="mean", batch_size=3)
+    with pytest.raises(UsageError, match=r"single\.onnx takes 1 image at once: .*`batch_size`"):
+        check_model(single)
 
 
 def test_a_graph_of_any_size_and_layout_is_told_both(model: Path) -> None:
     write_mean_color(model, FLOAT, ["n", "height", "width", "channels"])
     write_notes(model, output="mean", layout="NHWC", image_size=8, **HALVES)
     assert make_embedding(model).image_size == 8
-    assert embed(model, paint()) == [[1, -1, -1], [0, 0, 0]]
+    assert embed(model, paint()) == [same_length(1, -1, -1), [0, 0, 0]]
 
 
 def test_tokens_are_pooled_as_the_notes_say(model: Path) -> None:
     write_mean_color(model, BYTES, ["n", 4, 4, 3])
     write_notes(model, output="rows", pooling="first")
-    assert embed(model, paint())[1] == [255, 255, 255]
+    assert embed(model, paint())[1] == same_length(1, 1, 1)
     other = write_mean_color(model.with_name("other.onnx"), BYTES, ["n", 4, 4, 3])
     write_notes(other, output="rows", pooling="mean")
-    assert embed(other, paint())[1] == [127.5, 127.5, 127.5]
+    assert embed(other, paint())[1] == same_length(1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +261,7 @@ def test_a_network_runs_without_a_trace_of_telemetry_in_the_home(tmp_path: Path)
 
 def test_a_forked_worker_runs_a_session_of_its_own() -> None:
     check_model()
-    images = photographs(224)
+    images = photographs(260)
     here = make_embedding().extract(images)
     with multiprocessing.get_context("fork").Pool(1) as pool:
         there = pool.apply_async(make_embedding().extract, (images,)).get(timeout=60)

@@ -18,6 +18,7 @@ from shoal.shared.recipe.features import (
 )
 from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
 from shoal.worker.extractors.extractor import CHUNK_PIXELS
+from shoal.worker.extractors.model_input import resize_images
 
 PURE = ["pixels", "color", "hog", "lbp"]
 
@@ -85,6 +86,15 @@ def test_blocks_stand_side_by_side_in_the_order_asked_for() -> None:
     assert features.dtype == np.float32
     assert np.array_equal(features[:, :160], extract("lbp", images))
     assert np.array_equal(features[:, 160:], extract("pixels", images))
+
+
+def test_among_others_an_extractor_sees_images_no_larger_than_suits_it() -> None:
+    images = cut_images(2, 128)
+    features, widths = extract_blocks(find_extractors("hog+pixels"), images)
+    assert widths == (1764, 128 * 128 * 3)
+    assert np.array_equal(features[:, :1764], extract("hog", resize_images(images, 64)))
+    alone, _ = extract_blocks(find_extractors("hog"), images)
+    assert np.array_equal(alone, extract("hog", images))
 
 
 def test_one_block_of_bytes_stays_bytes() -> None:

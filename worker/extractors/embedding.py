@@ -9,7 +9,7 @@ import numpy as np
 from shoal.worker.extractors.extractor import Extractor, Features, Images
 from shoal.worker.extractors.image_model import ImageModel
 
-SHIPPED_MODEL = Path(__file__).parent / "models" / "efficientnet-lite0.onnx"
+SHIPPED_MODEL = Path(__file__).parent / "models" / "efficientnet-lite2-int8.onnx"
 
 
 def make_embedding(model: Path | None = None) -> Extractor:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UsageError
+from shoal.worker.extractors.extractor import Images
 from shoal.worker.extractors.model_notes import Channels, ModelNotes, notes_path
 
 RGB = 3
@@ -60,34 +61,45 @@ class ModelInput:
             layout = _choose_layout(inputs[0].shape, notes)
             image_size = _choose_image_size(inputs[0].shape, layout, notes)
             _check_values(inputs[0].type, notes)
+            _check_batch_size(inputs[0].shape, notes)
         except _MisfitError as misfit:
             raise UsageError(f"{path} {misfit} (notes: {notes_path(path).name}).") from misfit
         return cls(inputs[0].name, image_size, layout, notes.scale, notes.mean, notes.std)
 
-    def prepare(self, image: NDArray[np.uint8]) -> NDArray[Any]:
-        """Turn an image of any square size into what the graph takes, as a batch of one.
+    def prepare(self, images: Images) -> NDArray[Any]:
+        """Turn images of any square size into what the graph takes.
 
         Args:
-            image: RGB of shape (size, size, 3).
+            images: RGB of shape (n_samples, size, size, 3).
 
         Returns:
-            uint8 or float32, of shape (1, 3, image_size, image_size) or, with the layout NHWC,
-            (1, image_size, image_size, 3).
+            uint8 or float32, of shape (n_samples, 3, image_size, image_size) or, with the layout
+            NHWC, (n_samples, image_size, image_size, 3).
         """
-        values: NDArray[Any] = _resize(image, self.image_size)
+        values: NDArray[Any] = resize_images(images, self.image_size)
         if self.mean is not None:
             scale, mean, std = (
                 np.asarray(numbers, np.float32) for numbers in (self.scale, self.mean, self.std)
             )
             values = (values * scale - mean) / std
         if self.layout == "NCHW":
-            values = values.transpose(2, 0, 1)
-        return np.ascontiguousarray(values[np.newaxis])
+            values = values.transpose(0, 3, 1, 2)
+        return np.ascontiguousarray(values)
+
+
+def resize_images(images: Images, image_size: int) -> Images:
+    """Resize square images to ``image_size``, each by itself.
+
+    Args:
+        images: RGB of shape (n_samples, size, size, 3).
+        image_size: Width and height in pixels.
+    """
+    if images.shape[1:3] == (image_size, image_size):
+        return images
+    return np.stack([_resize(image, image_size) for image in images])
 
 
 def _resize(image: NDArray[np.uint8], image_size: int) -> NDArray[np.uint8]:
-    if image.shape[:2] == (image_size, image_size):
-        return image
     square = Image.fromarray(image).resize((image_size, image_size), Image.Resampling.BILINEAR)
     return np.asarray(square)
 
@@ -132,3 +144,8 @@ def _check_values(kind: str, notes: ModelNotes) -> None:
         raise _MisfitError("takes float32: its notes must say `mean` and `std` of the channels")
     if kind == BYTES and given:
         raise _MisfitError("takes uint8, which `mean` and `std` do not apply to")
+
+
+def _check_batch_size(shape: list[Any], notes: ModelNotes) -> None:
+    if shape[0] == 1 and notes.batch_size > 1:
+        raise _MisfitError("takes 1 image at once: its notes must not say another `batch_size`")

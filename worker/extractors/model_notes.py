@@ -21,6 +21,7 @@ from shoal.shared.wire import explain
 
 Channels = Annotated[tuple[float, float, float], Meta(description="three numbers")]
 ImageSize = Annotated[int, Meta(ge=1, le=2048, description="a whole number from 1 to 2048")]
+BatchSize = Annotated[int, Meta(ge=1, le=64, description="a whole number from 1 to 64")]
 Positive = Annotated[float, Meta(gt=0, description="above 0")]
 Deviations = Annotated[
     tuple[Positive, Positive, Positive], Meta(description="three numbers above 0")
@@ -39,6 +40,10 @@ class ModelNotes:
         std: Last, red, green and blue are divided by this. Graphs that take float32 need it.
         output: Name of the output to use, if the graph has several.
         pooling: For an output of shape (n, tokens, n_features): use the first token, or the mean.
+        batch_size: Images that the graph runs at once. More than one only if that is faster and no
+            image changes a bit of another's result.
+        square_root: Whether the square root of each value is compared, which suits values that
+            are never negative; left out, a few random images decide whether they are.
     """
 
     layout: Annotated[Literal["NCHW", "NHWC"] | None, Meta(description="NCHW or NHWC")] = None
@@ -48,6 +53,8 @@ class ModelNotes:
     std: Deviations | None = None
     output: str | None = None
     pooling: Annotated[Literal["first", "mean"] | None, Meta(description="first or mean")] = None
+    batch_size: BatchSize = 1
+    square_root: bool | None = None
 
 
 def notes_path(model: Path) -> Path:

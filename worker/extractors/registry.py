@@ -12,6 +12,7 @@ from shoal.worker.extractors.embedding import make_embedding
 from shoal.worker.extractors.extractor import Extractor, Features, Images
 from shoal.worker.extractors.hog import HOG
 from shoal.worker.extractors.lbp import LBP
+from shoal.worker.extractors.model_input import resize_images
 from shoal.worker.extractors.pixels import PIXELS
 from shoal.worker.extractors.plugins import load_plugin
 
@@ -68,7 +69,9 @@ def extract_blocks(
 
     Args:
         extractors: At least one.
-        images: Pixels of shape (n_samples, image_size, image_size, 3).
+        images: Pixels of shape (n_samples, image_size, image_size, 3). Among several extractors,
+            one whose number of features does not depend on the size gets them no larger than
+            suits it: outlines of 260 pixels take 15 times as long as those of 64.
 
     Returns:
         Features of shape (n_samples, n_features), float32, or uint8 if there is only one extractor
@@ -80,8 +83,15 @@ def extract_blocks(
     if not len(images):
         features, widths = extract_blocks(extractors, np.zeros((1, *images.shape[1:]), np.uint8))
         return features[:0], widths
-    blocks = [extractor.extract(images) for extractor in extractors]
+    if len(extractors) == 1:
+        features = extractors[0].extract(images)
+        return features, features.shape[1:]
+    blocks = [extractor.extract(_reduce(extractor, images)) for extractor in extractors]
     widths = tuple(block.shape[1] for block in blocks)
-    if len(blocks) == 1:
-        return blocks[0], widths
     return np.concatenate(blocks, axis=1, dtype=np.float32), widths
+
+
+def _reduce(extractor: Extractor, images: Images) -> Images:
+    facts = EXTRACTORS.get(extractor.name)
+    is_larger = facts and facts.fixed_count and images.shape[1] > facts.image_size
+    return resize_images(images, extractor.image_size) if is_larger else images

@@ -15,37 +15,46 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from shoal.shared.cores import count_cores
+from shoal.shared.recipe.features import are_standardized, list_weights
 from shoal.worker.model.components import START_ROWS, Float64, ScaledRows
+from shoal.worker.model.statistics import FeatureStatistics
 
 # Power iterations: they converge fast, and the value is needed to one percent only.
 ITERATIONS = 20
+# A variance that is a smaller share of the mean square is rounding: the feature is constant.
+ROUNDING = {"float32": 1e-10}
 
 
-def weigh_blocks(
-    rows: NDArray[Any], mean: Float64, scale: Float64, widths: Sequence[int]
+def choose_scale(
+    rows: NDArray[Any], statistics: FeatureStatistics, features: str, widths: Sequence[int]
 ) -> Float64:
-    """Weigh ``scale`` so that the first components of all blocks have the same variance.
+    """Choose what each feature is divided by before the PCA.
+
+    It is the standard deviation where the extractor's features are standardized, else 1. Several
+    extractors are weighed: the first components of all blocks have the same variance, times the
+    square of the extractor's weight.
 
     Args:
         rows: Shape (n_rows, n_features); a few thousand of them are used.
-        mean: Mean of each feature, shape (n_features,).
-        scale: Standard deviation of each feature, shape (n_features,).
-        widths: Number of columns of each block; a single block is not weighed.
+        statistics: Of all rows.
+        features: The extractors, as in a job's request.
+        widths: Number of columns of each.
 
     Returns:
-        What each feature is to be divided by, shape (n_features,).
+        Shape (n_features,).
     """
+    deviations = statistics.scale(ROUNDING.get(rows.dtype.name, 0.0))
+    scale = np.where(np.repeat(are_standardized(features), widths), deviations, 1.0)
     if len(widths) < 2:
         return scale
+    mean = statistics.mean()
     some = rows[:: -(-len(rows) // START_ROWS)]
     ends = np.cumsum(widths)
-    weights = [
-        largest_deviation(
-            some[:, end - width : end], mean[end - width : end], scale[end - width : end]
-        )
-        for width, end in zip(widths, ends, strict=True)
+    largest = [
+        largest_deviation(some[:, block], mean[block], scale[block])
+        for block in map(slice, ends - widths, ends)
     ]
-    weighed: Float64 = scale * np.repeat(weights, widths)
+    weighed: Float64 = scale * np.repeat(np.divide(largest, list_weights(features)), widths)
     return weighed
 
 

@@ -23,8 +23,6 @@ from shoal.worker.stages.callback import hold_lease
 
 # If fewer of a batch's rows are needed than this share, they are read one by one.
 SPARSE = 0.25
-# A variance that is a smaller share of the mean square is rounding: the feature is constant.
-ROUNDING = {"float32": 1e-10}
 
 
 def fit_job(context: WorkerContext, job_id: str) -> None:
@@ -53,7 +51,7 @@ def make_model(
     """
     # scikit-learn takes 2 s to import, and most processes never fit a model.
     from shoal.worker.clustering.clustering import Clustering
-    from shoal.worker.model.blocks import weigh_blocks
+    from shoal.worker.model.blocks import choose_scale
     from shoal.worker.model.fitting import fit_model
 
     shapes = results.shapes()
@@ -66,7 +64,6 @@ def make_model(
     chosen = choose_rows(n_rows, size.n_rows, request.random_state)
     rows = _read_rows(results, shapes, chosen, checkpoint)
     statistics = _sum_statistics(results)
-    mean, scale = statistics.mean(), statistics.scale(ROUNDING.get(rows.dtype.name, 0.0))
     clustering = Clustering(
         algorithm=request.algorithm,
         n_clusters=request.clusters,
@@ -74,8 +71,8 @@ def make_model(
         n_init=count_starts(request),
         checkpoint=checkpoint,
     )
-    scale = weigh_blocks(rows, mean, scale, form.widths)
-    model, choice = fit_model(rows, mean, scale, clustering, size.n_components)
+    scale = choose_scale(rows, statistics, request.features, form.widths)
+    model, choice = fit_model(rows, statistics.mean(), scale, clustering, size.n_components)
     return replace(model, features=request.features, image_size=request.image_size), choice
 
 

@@ -158,6 +158,7 @@ def _check_same(ledger: Ledger, extractor: Extractor) -> None:
     """
     if extractor.digest and ledger.agree(extractor.name, extractor.digest) != extractor.digest:
         raise UsageError(
-            f"The workers' models for {extractor.name} differ: set SHOAL_EMBEDDING_MODEL to the"
-            " same file on all of them, then submit anew with `force=True`"
+            f"The workers' models for {extractor.name} differ: give all of them the same version of"
+            " Shoal and, if you set it, the same file as SHOAL_EMBEDDING_MODEL; then submit anew"
+            " with `force=True`"
         )
