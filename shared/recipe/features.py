@@ -26,8 +26,8 @@ class ExtractorFacts:
             loaded. Otherwise it is an estimate: a user's own model, or an odd size, may give
             another number.
         is_slow: Whether extraction adds noticeably to the time that decoding an image takes.
-        is_standardized: Whether each feature is divided by its standard deviation. Not where
-            rows have the length 1: that blows up features that are rarely other than 0, and KMeans
+        is_standardized: Whether each feature is divided by its standard deviation. Not where rows
+            are normalised already: that blows up features that are rarely other than 0, and KMeans
             then spends its centres on pairs of copies.
         weight: How much it counts beside other extractors.
     """
@@ -48,7 +48,7 @@ class ExtractorFacts:
 EXTRACTORS = {
     "pixels": ExtractorFacts(image_size=32, itemsize=1, is_exact=True, is_slow=False),
     "color": ExtractorFacts(image_size=32, fixed_count=51),
-    "hog": ExtractorFacts(image_size=64, fixed_count=1764),
+    "hog": ExtractorFacts(image_size=64, fixed_count=1764, is_standardized=False),
     "lbp": ExtractorFacts(image_size=64, fixed_count=160),
     # Of the model that Shoal ships.
     "embedding": ExtractorFacts(image_size=260, fixed_count=1280, is_standardized=False, weight=2),
