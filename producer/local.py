@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from socket import gethostname
 
 from shoal.shared.cores import count_cores
 from shoal.shared.encoding import UTF8_MODE
@@ -82,6 +84,7 @@ class WorkerProcesses:
     def __init__(self, settings: Settings, concurrency: int) -> None:
         self.environment = worker_environment() | make_environment(settings) | UTF8_MODE
         self.queues = {BATCHES: concurrency, CALLBACKS: 1}
+        self.names = {queue: f"{queue}-{os.getpid()}@{gethostname()}" for queue in self.queues}
         self.log = home_of(settings) / "worker.log"
         self.log_start = 0
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -98,7 +101,7 @@ class WorkerProcesses:
             for queue, concurrency in self.queues.items():
                 self.processes.append(
                     subprocess.Popen(
-                        _worker_command(queue, concurrency),
+                        _worker_command(queue, concurrency, self.names[queue]),
                         stdin=subprocess.PIPE,
                         stdout=log,
                         stderr=log,
@@ -107,18 +110,27 @@ class WorkerProcesses:
                     )
                 )
 
-    def stop(self) -> None:
-        """Stop the workers that are still running."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Stop the workers that are still running.
+
+        Args:
+            at_once: Kill them: Celery takes two seconds to end a worker that does nothing.
+        """
+        if not at_once:
+            self._wait_for_end()
+        for process in self.processes:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # its pool and decoders too
+            process.communicate()
+        self.processes.clear()  # other processes may soon have their numbers
+
+    def _wait_for_end(self) -> None:
         for process in self.processes:
             if process.stdin:
                 process.stdin.close()
         for process in self.processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(END_SECONDS)
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # its pool and decoders too
-            process.wait()
-        self.processes.clear()  # other processes may soon have their numbers
 
     def have_ended(self) -> bool:
         """Return whether any of the processes has ended, by itself or because it was killed."""
@@ -145,8 +157,7 @@ class WorkerProcesses:
         return f"{refusals[-1].removeprefix(REFUSAL)} (see {self.log})." if refusals else ""
 
 
-def _worker_command(queue: str, concurrency: int) -> list[str]:
-    name = f"{queue}-{os.getpid()}@%h"
+def _worker_command(queue: str, concurrency: int, name: str) -> list[str]:
     options = ["-Q", queue, "-c", str(concurrency), "-n", name, "-l", "info"]
     # -P: Python must not import modules from the current directory instead of ours.
     return [sys.executable, "-P", "-m", "shoal.worker", *options, *CELERY_OPTIONS]
@@ -215,7 +226,20 @@ class LocalWorkers:
                 self.start()
 
     def close(self) -> None:
-        """Stop the workers that it started."""
+        """Stop the workers that it started; those that nothing needs, without their farewells."""
         if self.processes:
-            self.processes.stop()
+            is_at_rest = self._is_at_rest()
+            self.processes.stop(at_once=is_at_rest)
+            if is_at_rest:
+                self._forget(self.processes.names.values())
             self.processes = None
+
+    def _is_at_rest(self) -> bool:
+        with suppress(StoreUnavailableError):
+            return self.registry.is_at_rest()
+        return False
+
+    def _forget(self, names: Iterable[str]) -> None:
+        with suppress(StoreUnavailableError):  # then they are forgotten without a heartbeat
+            for name in names:
+                self.registry.forget_worker(name)

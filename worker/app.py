@@ -1,5 +1,6 @@
 """The entry point of workers: ``celery -A shoal.worker.app worker``."""
 
+import gc
 import importlib
 import logging
 import os
@@ -98,6 +99,9 @@ def prepare(instance: Any, **_: object) -> None:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
             )
+        # Nor do the pool's processes look through what was imported, which would copy its memory.
+        gc.freeze()
+        gc.enable()
     except AuthenticationError:
         _refuse(describe_refusal(url))
     # Celery only logs what a signal's handler raises, and would start.

@@ -13,6 +13,7 @@ WORKERS = "shoal:workers"  # ZSET of worker names by their last heartbeat
 SESSIONS = "shoal:sessions"  # ZSET of the page's ended sessions by when they would have expired
 CLAIMS = "shoal:claim:"  # STRING that expires soon: something is being done now
 CELERY = "shoal:celery:"  # prefix of all that Celery keeps
+UNACKED = f"{CELERY}unacked"  # HASH of the messages that workers have taken, as kombu names it
 
 
 def queue_keys(queue: str) -> list[str]:

@@ -150,6 +150,10 @@ class Registry:
         """Return the ids of the active jobs, oldest first."""
         return [raw.decode() for raw in self.client.zrange(keys.ACTIVE, 0, -1)]
 
+    def is_at_rest(self) -> bool:
+        """Return whether no job is active and no worker has a message."""
+        return not self.client.zcard(keys.ACTIVE) and not self.client.hlen(keys.UNACKED)
+
     def retire(self, job_id: str) -> None:
         """Take a job off the active ones, unless it was retried meanwhile."""
         scripts.run(self.client, "retire", [JobKeys(job_id).job, keys.ACTIVE], job_id)

@@ -33,6 +33,7 @@ from shoal.shared.server.embedded import (
 )
 from shoal.shared.server.valkey import SOCKET_PATH_BYTES, is_ready, socket_path
 from shoal.shared.settings import Settings
+from shoal.shared.store.keys import ACTIVE
 
 
 @pytest.fixture
@@ -319,6 +320,21 @@ def test_workers_of_ones_own_are_there_before_they_give_signs_of_life(settings):
         client.workers.start(1)
         assert all(process.poll() is not None for process in replaced)
     assert not client.workers.processes
+
+
+@pytest.mark.parametrize("others_work", [False, True])
+def test_workers_say_no_farewell_unless_a_job_may_need_them(settings, digits, others_work):
+    with Client(settings=settings) as client:
+        job = client.submit(digits, clusters=2)
+        job.wait(timeout_seconds=60)
+        wait_until(client.registry.is_at_rest)
+        started = list(find_started(client))
+        if others_work:
+            client.registry.client.zadd(ACTIVE, {"another": 0})
+        client.workers.close()
+        expected = 0 if others_work else -signal.SIGKILL
+        assert [process.returncode for process in started] == [expected] * 2
+        assert client.registry.workers(within_seconds=60) == []
 
 
 def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, digits):
