@@ -10,12 +10,12 @@ ENV UV_PROJECT_ENVIRONMENT=/opt/shoal \
 WORKDIR /build
 # Dependencies first: a change of the source does not install them again.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --locked --no-dev --extra embedding --extra web --no-install-project
+RUN uv sync --locked --no-dev --extra web --no-install-project
 COPY shared shared
 COPY worker worker
 COPY producer producer
 COPY shoal shoal
-RUN uv sync --locked --no-dev --extra embedding --extra web --no-editable
+RUN uv sync --locked --no-dev --extra web --no-editable
 
 FROM python:3.12-slim
 RUN groupadd --gid 10001 shoal \

@@ -16,10 +16,11 @@ from redis import ResponseError
 
 from shoal.producer.job import Job
 from shoal.producer.local import LocalWorkers, check_model
+from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
-from shoal.producer.submission.request import make_request
+from shoal.producer.submission.request import make_request, uses_default_features
 from shoal.shared.encoding import NOT_UTF8, uses_utf8
 from shoal.shared.errors import (
     DamagedJobError,
@@ -64,7 +65,7 @@ class Client:
         from shoal import Client
 
         with Client() as client:
-            job = client.submit("photographs", clusters=8)
+            job = client.submit("photographs")
             job.wait()
             for image in job.labels():
                 print(image.label, image.path)
@@ -171,10 +172,12 @@ class Client:
                 failed or was cancelled.
             **options: What to do with the images; the same as the options of ``shoal submit``.
 
-                ``features``: What to compare images by, such as ``"pixels"`` or ``"hog+color"``.
+                ``recipe``: Options that belong together, by name: ``"tutorial"``. Others given
+                beside it count more.
+                ``features``: What to compare images by, such as ``"embedding"`` or ``"hog+color"``.
                 ``image_size``: Width and height in pixels that images are resized to.
                 ``components``: Number of principal components.
-                ``clusters``: Number of clusters, or ``"auto"`` to choose it.
+                ``clusters``: Number of clusters; ``"auto"``, the default, chooses it.
                 ``algorithm``: ``"kmeans"``, ``"minibatch"`` or ``"hdbscan"``.
                 ``random_state``: Seed: the same folder and options give the same labels.
                 ``batch_size``: Images per task.
@@ -197,7 +200,7 @@ class Client:
         return job
 
     def submit_folder(
-        self, folder: Folder, *, force: bool = False, notify: Notify = logger.info, **options: Any
+        self, folder: Folder, *, force: bool = False, notify: Notify | None = None, **options: Any
     ) -> Job:
         """Submit a folder that was already listed, without starting workers.
 
@@ -205,10 +208,13 @@ class Client:
             folder: The images.
             force: As for ``submit``.
             notify: Called with each message for the user: what is needed if little is left, the
-                job found.
+                job found. None logs them.
             **options: As for ``submit``.
         """
         request, settings = make_request(folder, options), self.settings
+        if uses_default_features(options) and (lack := describe_lack()):
+            (notify or logger.warning)(lack)
+        notify = notify or logger.info
         fingerprint = make_fingerprint(request, folder, settings)
         known = None if force else self.registry.find(fingerprint)
         if known and (found := self._find_job(known, notify)):

@@ -5,7 +5,7 @@ Plain frozen dataclasses: the same objects on the command line, in Python and ov
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -43,7 +43,19 @@ class Algorithm(StrEnum):
     HDBSCAN = "hdbscan"
 
 
+class Recipe(StrEnum):
+    """Options that belong together."""
+
+    TUTORIAL = "tutorial"
+
+
 AUTO: Literal["auto"] = "auto"
+
+# The options of each recipe; whatever a user gives beside one counts more. The origin's steps:
+# StandardScaler, PCA and KMeans of scikit-learn, on pixels.
+RECIPES: dict[Recipe, dict[str, Any]] = {
+    Recipe.TUTORIAL: {"features": "pixels", "components": 2, "clusters": 5, "random_state": 0},
+}
 
 
 def _number(least: int, most: int, otherwise: str = "") -> Meta:
@@ -67,10 +79,10 @@ class JobRequest:
     """
 
     source: str
-    features: str = "pixels"
-    image_size: Annotated[int, _number(1, 512)] = 32
+    features: str = "embedding"
+    image_size: Annotated[int, _number(1, 512)] = 260
     components: Annotated[int, _number(1, 4096)] | None = None
-    clusters: Annotated[int, _number(1, 10_000, " or auto")] | Literal["auto"] = 5
+    clusters: Annotated[int, _number(1, 10_000, " or auto")] | Literal["auto"] = AUTO
     algorithm: Algorithm = Algorithm.KMEANS
     random_state: Annotated[int, _number(0, 2**32 - 1)] = 0
     batch_size: Annotated[int, _number(1, 4096)] | None = None

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm
+from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm, Recipe
 from shoal.shared.recipe.features import EXTRACTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,36 +33,38 @@ def job_options(command: F) -> F:
     """Add the options of a job to a command."""
     options = [
         click.option(
+            "--recipe",
+            type=click.Choice([recipe.value for recipe in Recipe]),
+            help="Options that belong together: tutorial is pixels, 2 components, 5 clusters."
+            " What you give beside it counts more.",
+        ),
+        click.option(
             "--features",
-            default=DEFAULTS.features,
-            show_default=True,
-            help=f"What to compare images by: {', '.join(EXTRACTORS)}, or several: hog+color.",
+            help=f"What to compare images by: {', '.join(EXTRACTORS)}, or several: hog+color."
+            f"  [default: {DEFAULTS.features}]",
         ),
         click.option(
             "--image-size",
             type=int,
             help="Width and height in pixels that images are resized to."
-            "  [default: 32, or what suits other features]",
+            "  [default: what suits the features]",
         ),
         click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
         click.option(
             "--clusters",
             callback=_parse_clusters,
-            help="Number of clusters, or auto to choose it.  [default: 5; hdbscan: auto]",
+            help=f"Number of clusters, or auto to choose it.  [default: {DEFAULTS.clusters}]",
         ),
         click.option(
             "--algorithm",
             type=click.Choice([algorithm.value for algorithm in Algorithm]),
-            default=DEFAULTS.algorithm.value,
-            show_default=True,
-            help="Clustering algorithm.",
+            help=f"Clustering algorithm.  [default: {DEFAULTS.algorithm}]",
         ),
         click.option(
             "--random-state",
             type=int,
-            default=DEFAULTS.random_state,
-            show_default=True,
-            help="Seed: the same folder and options give the same labels.",
+            help="Seed: the same folder and options give the same labels."
+            f"  [default: {DEFAULTS.random_state}]",
         ),
         click.option(
             "--batch-size", type=int, help="Images per task.  [default: suits the images]"

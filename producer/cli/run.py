@@ -15,9 +15,10 @@ from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
 from shoal.producer.signals import uninterrupted
+from shoal.producer.submission.defaults import NETWORK, WITHOUT_NETWORK, can_embed
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.shared.findings import PlotName
-from shoal.shared.jobs import Status
+from shoal.shared.jobs import DEFAULTS, Status
 from shoal.shared.text import show_count
 
 
@@ -44,6 +45,8 @@ def run_folder(
         if out:
             write_directory(job, out, force=options["force"])
         print_outcome(job, status, out, as_json)
+        if not as_json and not options["recipe"]:
+            _print_advice(status.request.features)
 
 
 def _start_workers(client: Client, concurrency: int | None) -> None:
@@ -119,6 +122,16 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
     print_line(f"Report: {out / 'report.html' if out else f'shoal report {job.id}'}")
     if plots:
         print_line(f"Plots:  {out / 'plots' if out else f'shoal plot {job.id} {name}'}")
+
+
+def _print_advice(features: str) -> None:
+    """Print what sees more than the features of a job, if these see least."""
+    if features == WITHOUT_NETWORK:
+        first = "" if can_embed() else f", after pip install {NETWORK}"
+        better = DEFAULTS.features
+        print_line(
+            f"Pixels compare layout and colour. What pictures show: --features {better}{first}"
+        )
 
 
 def _show_size(n_images: int) -> str:

@@ -8,7 +8,8 @@ from shoal.shared.jobs import JobRequest
 CALL = re.compile(r"`client\.(?:job\('(\w+)'\)\.)?(\w+)\(([^`]*)\)`")
 PARAMETER = re.compile(r"(\w+)(?:='?(\w+)'?)?")
 QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
-OPTIONS = {field.name for field in fields(JobRequest)} - {"source"} | {"force", "failed_only"}
+OPTIONS = {field.name for field in fields(JobRequest)} - {"source"}
+OPTIONS |= {"recipe", "force", "failed_only"}
 # Commands that have another name than their method.
 COMMANDS = {"labels": "result"}
 

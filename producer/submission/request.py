@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
+from shoal.producer.submission.defaults import choose_features
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.jobs import AUTO, RECIPES, Algorithm, JobRequest, Recipe
 from shoal.shared.recipe.features import (
     choose_image_size,
     count_features,
@@ -19,22 +20,17 @@ from shoal.shared.wire import explain
 # The model travels to Redis in one command, too; most of it are its components.
 MAX_MODEL_BYTES = 2**28
 
-# Options for which None means that they are not given.
-LEFT_OUT = ("image_size", "clusters")
-
 
 def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
-    """Make the request for a folder from the options that a user gave.
+    """Make the request for a folder from the options that a user gave; None is none.
 
     Raises:
         UsageError: An option is unknown or cannot work with this folder.
     """
-    names = {field.name for field in fields(JobRequest)} - {"source"}
+    names = {field.name for field in fields(JobRequest)} - {"source"} | {"recipe"}
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
-    given = {k: v for k, v in options.items() if v is not None or k not in LEFT_OUT}
-    if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
-        raise UsageError("HDBSCAN finds its own number of clusters: leave `clusters` out.")
+    given = _complete({name: value for name, value in options.items() if value is not None})
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
     except msgspec.ValidationError as error:
@@ -47,6 +43,27 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
         request = replace(request, image_size=image_size)
     _check_request(request, len(folder.paths))
     return request
+
+
+def uses_default_features(options: dict[str, Any]) -> bool:
+    """Return whether the options of a user leave the features to Shoal."""
+    return options.get("features") is None and options.get("recipe") is None
+
+
+def _complete(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a user with those of the recipe, and with features.
+
+    Raises:
+        UsageError: There is no such recipe, or HDBSCAN was given a number of clusters.
+    """
+    if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
+        raise UsageError("HDBSCAN finds its own number of clusters: leave `clusters` out.")
+    recipe = given.pop("recipe", None)
+    if recipe is None:
+        return {"features": choose_features(), **given}
+    if recipe not in list(Recipe):
+        raise UsageError(f"`recipe`: Expected {' or '.join(Recipe)}.")
+    return RECIPES[Recipe(recipe)] | given
 
 
 def _check_request(request: JobRequest, n_images: int) -> None:

@@ -124,11 +124,11 @@ def test_a_script_submits_polls_and_reads_with_nothing_running_before(
 
 def test_the_tutorial_ends_with_its_results(shoal: Shoal, directory: Path) -> None:
     printed = run_shell(shoal, directory, TUTORIAL)
+    assert "Report: out-pixels/report.html" in printed
     assert "clusters: " in printed
-    assert "Report: out-embedding/report.html" in printed
     assert "nmi" in printed
-    assert (directory / "out-embedding" / "plots" / "choice.png").is_file()
-    assert (directory / "pictures" / "report.html").is_file()
+    assert not (directory / "out-pixels" / "plots" / "choice.png").exists()
+    assert (directory / "pictures" / "plots" / "choice.png").is_file()
     assert printed.endswith("path,reason,detail\n")
 
 

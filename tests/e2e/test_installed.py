@@ -51,7 +51,7 @@ def test_make_run_ends_by_saying_where_the_results_are(tmp_path: Path) -> None:
     output = call("make", "run", f"OUT={out}", home=home)
     assert output.splitlines()[-2:] == [f"Report: {out}/report.html", f"Plots:  {out}/plots"]
     assert (out / "report.html").stat().st_size > 100_000
-    assert len(list((out / "plots").glob("*.png"))) == 4
+    assert len(list((out / "plots").glob("*.png"))) == 5
     assert len(read_labels(out)) == 1_208
     wait_until(lambda: not Shoal(home).processes(), 20, "no process is left")
 
@@ -97,7 +97,7 @@ def test_the_image_is_built_of_what_the_dockerfile_copies(
             command = [UV, *shlex.split(words)[1:], "--quiet"]
             call(*command, home=home, directory=build, **environment | there)
     shutil.rmtree(build)
-    run = (venv / "bin" / "shoal", "run", photographs, "--features", "embedding", "--out", out)
+    run = (venv / "bin" / "shoal", "run", photographs, "--out", out)
     call(*run, home=home, directory=tmp_path)
     assert len(read_labels(out)) == 120
     call(

@@ -11,6 +11,7 @@ import pytest
 from browser import UPPERMOST, WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, ViewportSize, expect
 from polling import wait_until
+from quick import QUICK
 from served_page import served
 from servers import find_free_port
 from shoal_command import Shoal
@@ -57,6 +58,7 @@ def submit(window: Window, address: str, folder: Path) -> Locator:
     if not form.is_visible():
         page.get_by_text("Cluster a folder").click()
     page.get_by_label("Folder of images").fill(str(folder))
+    page.get_by_label("Recipe").select_option("tutorial")
     page.get_by_label("Run again").check()
     expect(page.get_by_role("button", name="Submit")).to_be_disabled()
     page.get_by_role("button", name="Estimate").click()
@@ -181,8 +183,9 @@ def test_pages_are_for_everybody_and_every_screen(
 
 def test_workers_that_were_lost_are_replaced(tmp_path: Path, photographs: Path) -> None:
     shoal = Shoal(tmp_path, SHOAL_SWEEP_SECONDS=0.5, SHOAL_LEASE_SECONDS=3)
+    asked = {"source": str(photographs), **QUICK}
     with served(shoal) as address, httpx.Client(base_url=f"{address}/api/v1") as http:
-        first = http.post("/jobs", json={"source": str(photographs)}).json()["job_id"]
+        first = http.post("/jobs", json=asked).json()["job_id"]
         wait_until(lambda: loaded(http, first), WAIT_SECONDS, "an image is loaded")
         for process in shoal.processes():
             with suppress(psutil.Error):  # it has ended meanwhile

@@ -33,9 +33,9 @@ def test_where_no_plot_can_be_drawn_the_end_says_so_and_names_no_plot(
     (tmp_path / "broken/matplotlib/__init__.py").write_text("raise ImportError('no drawing here')")
     other.environment["PYTHONPATH"] = str(tmp_path / "broken")
     out = ["--out", tmp_path / "out"] if with_out else []
-    end = other.output("run", embedded_run.source, *out).splitlines()[-3:]
+    end = other.output("run", embedded_run.source, *out).splitlines()[-4:]
     note = end[1 if with_out else 0]
     assert note.startswith("Plots that could not be drawn: scatter, contact-sheet, sizes")
-    assert end[-1].startswith("Report: ")
+    assert end[-2].startswith("Report: ")
     assert (tmp_path / "out/report.html").exists() == with_out
     assert not (tmp_path / "out/plots").exists()

@@ -73,6 +73,20 @@ def test_a_job_that_does_not_exist_says_where_to_look(python_client):
         python_client.job("nosuch").status()
 
 
+def test_a_client_without_the_network_warns_once_and_compares_pixels(
+    redis, server_url, folder, monkeypatch, caplog
+):
+    monkeypatch.setattr("shoal.producer.submission.defaults.NETWORK", "no_such_module")
+    with Client(server_url, settings=Settings()) as client:
+        assert client.submit(folder).status().request.features == "pixels"
+        (warning,) = caplog.messages
+        assert "pip install no_such_module" in warning
+        told = list[str]()
+        client.submit_folder(find(folder), notify=told.append, clusters=2)
+        client.submit_folder(find(folder), notify=told.append, clusters=2, features="pixels")
+        assert [warning in line for line in told] == [True, False]
+
+
 def test_hdbscan_is_asked_for_without_a_number_of_clusters(python_client, folder):
     request = python_client.submit(folder, algorithm="hdbscan").status().request
     assert (request.algorithm, request.clusters) == ("hdbscan", "auto")
@@ -92,7 +106,8 @@ def test_hdbscan_is_asked_for_without_a_number_of_clusters(python_client, folder
         ({"image_size": 513}, "`image_size`: .* from 1 to 512"),
         ({"random_state": -1}, "`random_state`: Expected a whole number from 0 to"),
         ({"features": "dreams"}, "'dreams'; there are pixels, color"),
-        ({"features": None}, "`features`: Expected text"),
+        ({"features": 3}, "`features`: Expected text"),
+        ({"recipe": "cake"}, "`recipe`: Expected tutorial"),
         (
             {"algorithm": "dbscan", "clusters": 2},
             "`algorithm`: Expected kmeans or minibatch or hdbscan",
@@ -135,7 +150,7 @@ def test_a_batch_of_large_images_fits_into_one_command(redis, python_client, fol
 def test_a_model_too_large_for_one_command_is_refused():
     folder = Folder(Path("/images"), [f"{n}.jpg" for n in range(1000)], Counter(), [])
     with pytest.raises(UsageError, match="`components=85` or less, or a smaller `image_size`"):
-        make_request(folder, {"image_size": 512, "components": 200})
+        make_request(folder, {"features": "pixels", "image_size": 512, "components": 200})
 
 
 def test_lifetimes_of_a_job_are_those_of_who_submitted_it(redis, server_url, folder):

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from quick import make_quick_request
 
 from shoal.producer.submission.batches import (
     batch_size_for,
@@ -12,7 +13,6 @@ from shoal.producer.submission.batches import (
     split_batches,
 )
 from shoal.producer.submission.folder import Folder
-from shoal.shared.jobs import JobRequest
 
 PHOTOGRAPH, CAMERA = 33_000.0, 4e6  # bytes of a file
 
@@ -49,7 +49,7 @@ def test_batch_size_stays_within_its_bounds_and_never_shrinks(
 def test_images_that_take_long_make_small_batches(
     features: str, image_bytes: float, size: int
 ) -> None:
-    request = JobRequest(source="/photographs", features=features)
+    request = make_quick_request(features=features)
     assert choose_batch_size(request, 4_000, image_bytes) == size
 
 

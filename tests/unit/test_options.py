@@ -10,7 +10,7 @@ from shoal.producer.web.api.submission import Submission
 from shoal.shared.jobs import JobRequest
 
 WEB = Path(shoal.producer.web.__file__).parent
-OPTIONS = {field.name for field in fields(JobRequest)} | {"force"}
+OPTIONS = {field.name for field in fields(JobRequest)} | {"force", "recipe"}
 
 
 def test_the_api_takes_every_option_and_no_other() -> None:

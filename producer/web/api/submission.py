@@ -8,12 +8,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shoal.producer.job import Job
+from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.folder import Folder, read_folder, resolve_source
-from shoal.producer.submission.request import make_request
+from shoal.producer.submission.request import make_request, uses_default_features
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
 from shoal.shared.errors import SourceError
-from shoal.shared.jobs import DEFAULTS, Algorithm, JobRequest
+from shoal.shared.jobs import Algorithm, JobRequest, Recipe
 
 
 class Submission(BaseModel, extra="forbid", strict=True):
@@ -22,23 +23,26 @@ class Submission(BaseModel, extra="forbid", strict=True):
     Attributes:
         source: Absolute path of the folder, as the server and the workers see it.
         force: Whether to run again even if this folder was already clustered with these options.
-        features: Name of the features, or several: `hog+color`.
+        recipe: Options that belong together, by name; what is given beside it counts more.
+        features: Name of the features, or several: `hog+color`; null is `embedding`, or `pixels`
+            where the server lacks onnxruntime.
         image_size: Width and height in pixels; null is what suits the features.
         components: Number of principal components; null is 50, or as many as the images allow.
-        clusters: Number of clusters, or `auto` to choose it; null is 5, or what HDBSCAN finds.
-        algorithm: Clustering algorithm.
-        random_state: Seed.
+        clusters: Number of clusters, or `auto` to choose it; null is `auto`.
+        algorithm: Clustering algorithm; null is `kmeans`.
+        random_state: Seed; null is 0.
         batch_size: Images per task; null depends on their number and size.
     """
 
     source: str = Field(min_length=1, max_length=4096)
     force: bool = False
-    features: str = Field(DEFAULTS.features, max_length=200)
+    recipe: Recipe | None = Field(None, strict=False)  # FastAPI has it as text
+    features: str | None = Field(None, max_length=200)
     image_size: int | None = None
     components: int | None = None
     clusters: int | Literal["auto"] | None = None
-    algorithm: Algorithm = Field(DEFAULTS.algorithm, strict=False)  # FastAPI has it as text
-    random_state: int = DEFAULTS.random_state
+    algorithm: Algorithm | None = Field(None, strict=False)
+    random_state: int | None = None
     batch_size: int | None = None
 
     def options(self) -> dict[str, Any]:
@@ -58,6 +62,7 @@ class Preview:
         redis_bytes: Memory needed in Redis.
         fit_bytes: Memory needed by the process that fits.
         message: Both in a line for the user, with what is free.
+        lack: Why the default features are not used here, in a line for the user; empty if they are.
         request: The options as the job would have them.
     """
 
@@ -68,6 +73,7 @@ class Preview:
     redis_bytes: int
     fit_bytes: int
     message: str
+    lack: str
     request: JobRequest
 
 
@@ -79,7 +85,8 @@ def preview(site: Site, submission: Submission) -> Preview:
         BusyError: Too many folders are being listed.
     """
     folder = _list_folder(site, submission.source)
-    request = make_request(folder, submission.options())
+    options = submission.options()
+    request = make_request(folder, options)
     plan = site.client.plan(folder, request)
     return Preview(
         images=len(folder.paths),
@@ -89,6 +96,7 @@ def preview(site: Site, submission: Submission) -> Preview:
         redis_bytes=plan.estimate.redis_bytes,
         fit_bytes=plan.estimate.fit_bytes,
         message=plan.message,
+        lack=describe_lack() if uses_default_features(options) else "",
         request=request,
     )
 

@@ -1,6 +1,7 @@
 """The pages of jobs: all jobs, one job, one cluster, failures, the report and the map."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,7 @@ from shoal.producer.catalogue import Catalogue
 from shoal.producer.job import Job
 from shoal.producer.report import make_map_page, make_report
 from shoal.producer.report.figures import PLOT_TITLES
+from shoal.producer.submission.defaults import choose_features
 from shoal.producer.web.access.gate import POLICY
 from shoal.producer.web.api.downloads import REPORT_POLICY, FileName
 from shoal.producer.web.api.events import JOBS_PER_PAGE
@@ -19,7 +21,7 @@ from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.findings import NOISE, ClusterSummary
-from shoal.shared.jobs import DEFAULTS, Algorithm, State, Status
+from shoal.shared.jobs import DEFAULTS, Algorithm, Recipe, State, Status
 from shoal.shared.recipe.features import list_features
 
 CLUSTERS_PER_PAGE = 20
@@ -54,7 +56,8 @@ def show_jobs(site: SiteDep, number: Number = 1) -> Response:
         statuses=statuses,
         part=part,
         features=list_features(),
-        defaults=DEFAULTS,
+        defaults=replace(DEFAULTS, features=choose_features()),
+        recipes=list(Recipe),
         algorithms=list(Algorithm),
         is_idle=any(_lacks_workers(site, status) for status in statuses),
         **shared_values(site),

@@ -33,10 +33,12 @@ async function ask(form, isFinal) {
 function read(form) {
   const values = {
     source: form.source.value.trim(),
-    features: form.features.value.trim(),
     algorithm: form.algorithm.value,
     force: form.force.checked,
   };
+  const features = form.features.value.trim();
+  if (features) values.features = features;
+  if (form.recipe.value) values.recipe = form.recipe.value;
   const clusters = form.clusters.value.trim();
   if (clusters) values.clusters = clusters === "auto" ? clusters : Number(clusters);
   for (const name of NUMBERS) if (form[name].value !== "") values[name] = Number(form[name].value);
@@ -45,6 +47,7 @@ function read(form) {
 
 function describe(found) {
   const parts = [`${found.images.toLocaleString("en")} images in ${found.request.source}.`, found.message];
+  if (found.lack) parts.push(found.lack);
   if (found.left_out) parts.push(found.left_out);
   return parts.join(" ");
 }

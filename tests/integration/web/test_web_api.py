@@ -66,6 +66,19 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
     assert web.http.post("/api/v1/jobs", json=asked | {"force": True}).status_code == 201
 
 
+def test_a_server_without_the_network_says_so_and_compares_pixels(
+    web: WebServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shoal.producer.submission.defaults.NETWORK", "no_such_module")
+    asked = {"source": str(folder), "clusters": 2, "features": None}
+    estimate = web.http.post("/api/v1/estimate", json=asked).json()
+    assert estimate["request"]["features"] == "pixels"
+    assert "pip install no_such_module" in estimate["lack"]
+    assert 'name="features" placeholder="pixels"' in web.http.get("/").text
+    chosen = asked | {"recipe": "tutorial"}
+    assert not web.http.post("/api/v1/estimate", json=chosen).json()["lack"]
+
+
 @pytest.mark.parametrize(
     ("asked", "remedy"),
     [
@@ -73,6 +86,7 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
         ({"clusters": "two"}, "clusters"),
         ({"image_size": 513, "clusters": 2}, "image_size: "),
         ({"features": "dreams", "clusters": 2}, "there are pixels, color"),
+        ({"recipe": "cake"}, "'tutorial'"),
         ({"algorithm": "magic"}, "'kmeans', 'minibatch' or 'hdbscan'"),
         ({"colour": "red"}, "colour: Extra inputs"),
         ({"source": "relative"}, "the full path"),
