@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from shoal.producer.cli.duration import Duration
 from shoal.producer.cli.printing import (
     print_left_out,
     print_message,
@@ -17,6 +18,8 @@ from shoal.producer.job import Job
 from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.defaults import NETWORK, WITHOUT_NETWORK, can_embed
 from shoal.producer.submission.folder import Folder, read_folder
+from shoal.producer.submission.request import make_request
+from shoal.shared.cores import count_cores
 from shoal.shared.findings import PlotName
 from shoal.shared.jobs import DEFAULTS, Status
 from shoal.shared.text import show_count
@@ -40,8 +43,7 @@ def run_folder(
     if out:
         prepare_directory(out, folder.source, force=options["force"])
     with Client(start_workers=False).check_connection() as client:
-        _start_workers(client, concurrency)
-        job, status = _submit_and_watch(client, folder, options, as_json)
+        job, status = _submit_and_watch(client, folder, options, concurrency, as_json)
         if out:
             write_directory(job, out, force=options["force"])
         print_outcome(job, status, out, as_json)
@@ -58,7 +60,11 @@ def _start_workers(client: Client, concurrency: int | None) -> None:
 
 
 def _submit_and_watch(
-    client: Client, folder: Folder, options: dict[str, Any], as_json: bool
+    client: Client,
+    folder: Folder,
+    options: dict[str, Any],
+    concurrency: int | None,
+    as_json: bool,
 ) -> tuple[Job, Status]:
     """Submit a folder and show the job's progress; cancel the job on Ctrl-C.
 
@@ -66,9 +72,16 @@ def _submit_and_watch(
     """
     job = None
     try:
+        duration = _find_duration(client, folder, options, concurrency)
+        if not duration:
+            _start_workers(client, concurrency)
         with uninterrupted():  # else the next worker might run a job whose id nobody knows
             job = client.submit_folder(folder, notify=print_message, **options)
         print_note(f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}")
+        if duration:
+            if not job.is_found and (line := duration.describe()):
+                print_message(line)
+            _start_workers(client, concurrency)  # which would slow down what is measured
         with print_status_on_error(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:
@@ -78,6 +91,21 @@ def _submit_and_watch(
         if as_json:
             print_status(job.status(), as_json)
         raise KeyboardInterrupt(told) from None
+
+
+def _find_duration(
+    client: Client, folder: Folder, options: dict[str, Any], concurrency: int | None
+) -> Duration | None:
+    """Return what measures how long a job takes, if it may be minutes on this machine.
+
+    The workers of another Redis are on machines of which nothing can be measured here.
+    """
+    if not client.is_embedded:
+        return None
+    asked = {name: value for name, value in options.items() if name != "force"}
+    request = make_request(folder, asked)
+    duration = Duration(folder, request, client.settings, concurrency or count_cores())
+    return duration if duration.may_be_minutes() else None
 
 
 def _stop(job: Job) -> str:
