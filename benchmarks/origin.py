@@ -13,8 +13,7 @@ from pathlib import Path
 
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
-from benchmarks.pipeline import started_workers, time_job
-from shoal.shared.jobs import DEFAULTS
+from benchmarks.pipeline import IMAGE_SIZE, started_workers, time_job
 
 
 def run_origin(pattern: str) -> float:
@@ -28,7 +27,7 @@ def run_origin(pattern: str) -> float:
 
     started = time.perf_counter()
     images = imread_collection(pattern)
-    rows = np.array([resize(image, (DEFAULTS.image_size,) * 2).flatten() for image in images])
+    rows = np.array([resize(image, (IMAGE_SIZE,) * 2).flatten() for image in images])
     projected = PCA(n_components=2).fit_transform(StandardScaler().fit_transform(rows))
     KMeans(n_clusters=5, random_state=0).fit(projected)
     return time.perf_counter() - started

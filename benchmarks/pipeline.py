@@ -15,25 +15,28 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
+from typing import Any
 
 import shoal.worker.blas  # noqa: F401  the pool gets one thread a process, as the workers have
 from benchmarks import FIGURES
 from benchmarks.photographs import make_photographs
 from shoal.producer.client import Client
 from shoal.shared.images.files import ImageLimits
-from shoal.shared.jobs import DEFAULTS
 from shoal.shared.settings import Settings
 from shoal.worker.images.loading import load_image
 from shoal.worker.memory import keep_freed_memory
 
 PROCESSES = 2
 CHUNK = 64
+# Of jobs whose images cost next to nothing beside decoding.
+IMAGE_SIZE = 32
+QUICK: dict[str, Any] = {"features": "pixels", "image_size": IMAGE_SIZE, "clusters": 5}
 LIMITS = ImageLimits(Settings().max_image_bytes, Settings().max_image_pixels)
 
 
 def load(path: str) -> int:
     """Decode one image as the workers do."""
-    return load_image(path, DEFAULTS.image_size, LIMITS).size
+    return load_image(path, IMAGE_SIZE, LIMITS).size
 
 
 def time_pool(pool: Pool, paths: list[str]) -> float:
@@ -47,7 +50,7 @@ def time_pool(pool: Pool, paths: list[str]) -> float:
 def time_job(client: Client, directory: Path, **options: object) -> dict[str, float]:
     """Return the seconds from submitting a folder to the end of each of its stages."""
     submitted = client.registry.now()
-    job = client.submit(directory, force=True, **options)
+    job = client.submit(directory, force=True, **QUICK, **options)
     registered = client.registry.now()
     job.wait()
     fields = job.ledger.fields()
@@ -65,7 +68,7 @@ def started_workers(home: Path) -> Iterator[Client]:
     """Yield a client of an embedded server with workers that have done a job already."""
     with Client(settings=Settings(home=home)) as client:
         client.workers.start(PROCESSES)
-        client.submit(make_photographs(home / "warm", 200)).wait()
+        client.submit(make_photographs(home / "warm", 200), **QUICK).wait()
         yield client
 
 

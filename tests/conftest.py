@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from celery import Celery
 from hypothesis import HealthCheck, settings
+from quick import make_quick_request
 from servers import KINDS, Server, open_redis
 
-from shoal.shared.jobs import JobRequest
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import QUICK_RETRIES
 from shoal.shared.settings import Settings
@@ -124,7 +124,7 @@ def register(registry: Registry) -> Callable[..., Ledger]:
             batches = [[f"{number}.png"] for number in range(batches)]
         # Ids never come again: a process keeps the models of the jobs it labelled last.
         job_id = secrets.token_hex(6)
-        registry.register(job_id, JobRequest(**{"source": "/photographs", **options}), batches)
+        registry.register(job_id, make_quick_request(**options), batches)
         return Ledger(registry.client, job_id, LEASE_SECONDS)
 
     return register

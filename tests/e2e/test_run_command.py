@@ -313,7 +313,7 @@ SAFE_SHOAL = (PYTHON, "-P", "-m", "shoal")
 def test_what_lies_in_the_current_directory_is_not_run(
     embedded: Shoal, photographs: Path, trapped_directory: Path
 ) -> None:
-    command = [*SAFE_SHOAL, "run", str(photographs)]
+    command = [*SAFE_SHOAL, *embedded.words("run", photographs)]
     done = subprocess.run(command, env=embedded.environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     with Worker(embedded, (*SAFE_SHOAL, "worker", "--concurrency", "1")) as worker:
@@ -326,7 +326,7 @@ import sys
 import shared  # the script's own
 from shoal import Client
 
-job = Client().submit(sys.argv[1])
+job = Client().submit(sys.argv[1], features="pixels")
 job.wait()
 print(len(list(job.labels())))
 """

@@ -13,7 +13,7 @@ def call(shoal: Shoal, redirection: str, *words: object) -> "subprocess.Complete
     """Run a command in a shell that redirects its streams."""
     script = f'exec "$0" -m shoal "$@" {redirection}'
     return subprocess.run(
-        ["/bin/sh", "-c", script, PYTHON, *map(str, words)],
+        ["/bin/sh", "-c", script, PYTHON, *shoal.words(*words)],
         env=shoal.environment,
         capture_output=True,
         text=True,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from quick import QuickClient
 from sklearn.datasets import load_digits
 
 from shoal import Client
@@ -90,5 +91,5 @@ def run(context: WorkerContext) -> Callable[..., Ledger]:
 @pytest.fixture
 def python_client(redis: Any, server_url: str) -> Iterator[Client]:
     """The Python client of the server."""
-    with Client(server_url, settings=Settings()) as python_client:
+    with QuickClient(server_url, settings=Settings()) as python_client:
         yield python_client

@@ -325,7 +325,7 @@ def test_workers_of_ones_own_are_there_before_they_give_signs_of_life(settings):
 @pytest.mark.parametrize("others_work", [False, True])
 def test_workers_say_no_farewell_unless_a_job_may_need_them(settings, digits, others_work):
     with Client(settings=settings) as client:
-        job = client.submit(digits, clusters=2)
+        job = client.submit(digits, clusters=2, features="pixels")
         job.wait(timeout_seconds=60)
         wait_until(client.registry.is_at_rest)
         started = list(find_started(client))
@@ -340,7 +340,7 @@ def test_workers_say_no_farewell_unless_a_job_may_need_them(settings, digits, ot
 def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, digits):
     with Client(settings=settings) as client:
         client.registry.note_worker("gone@host")
-        job = client.submit(digits, clusters=2)
+        job = client.submit(digits, clusters=2, features="pixels")
         assert client.workers.processes is None
         client.registry.forget_worker("gone@host")
         assert job.wait(timeout_seconds=60).images.loaded == 300
@@ -352,7 +352,7 @@ def test_a_client_starts_workers_when_those_it_counted_on_have_gone(settings, di
 
 def test_a_client_whose_own_workers_died_does_not_wait_for_ever(settings, digits):
     with Client(settings=settings) as client:
-        job = client.submit(digits, clusters=2)
+        job = client.submit(digits, clusters=2, features="pixels")
         for process in find_started(client):
             process.kill()
         with pytest.raises(ShoalError, match=r"worker\.log says why"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from quick import QuickClient
 
 from shoal import Client
 from shoal.producer.submission.estimate import _batch_values, estimate_fit
@@ -91,7 +92,7 @@ def test_a_batch_has_the_bytes_that_were_estimated(
 def embedded(server_directory: Path) -> Iterator[Client]:
     """A client with a server of its own."""
     home = Path(tempfile.mkdtemp(dir=server_directory))
-    with Client(settings=Settings(home=home), start_workers=False) as embedded:
+    with QuickClient(settings=Settings(home=home), start_workers=False) as embedded:
         yield embedded
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from polling import wait_until
+from quick import make_quick_request
 from redis.client import Pipeline
 
 from shoal.producer.job import Job
@@ -38,7 +39,7 @@ def job(context, digits):
     """A job of 30 digits in 3 batches, of which the first is loaded."""
     names = [f"{number:03}.png" for number in range(30)]
     batches = [names[start : start + 10] for start in (0, 10, 20)]
-    request = JobRequest(source=str(digits), image_size=8, clusters=2)
+    request = make_quick_request(source=str(digits), image_size=8, clusters=2)
     Registry(context.client).register("full", request, batches, Lifetimes(100, 1000))
     load_batch(context, "full", 0, False)
     return Job(Ledger(context.client, "full", 15), context.sweeper)

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import pytest
 from PIL import Image
 from polling import wait_until
+from quick import make_quick_request
 from servers import Server
 from worker_process import CELERY_WORKER
 
 from shoal.shared.errors import DamagedJobError, NotFinishedError
 from shoal.shared.findings import FailureReason
-from shoal.shared.jobs import JobRequest, State, Wave
+from shoal.shared.jobs import State, Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect
@@ -63,7 +64,7 @@ class AttackedWorker:
     def submit(self, job_id: str) -> Ledger:
         """Register a job of one good image."""
         Image.new("RGB", (9, 9)).save(self.directory / "a.png")
-        request = JobRequest(source=str(self.directory))
+        request = make_quick_request(source=str(self.directory))
         Registry(self.client).register(job_id, request, [["a.png"]])
         return Ledger(self.client, job_id, 15)
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 
 import pytest
 from polling import wait_until
+from quick import QuickClient, make_quick_request
 from redis.exceptions import BusyLoadingError
 
-from shoal import Client
 from shoal.shared.errors import (
     ConnectionLostError,
     StoreUnavailableError,
@@ -37,7 +37,7 @@ REFUSALS = {
 def client(own_server, digits):
     own_server.start()
     settings = Settings(redis_url=own_server.url, sweep_seconds=0.5)
-    with Client(own_server.url, settings=settings) as client:
+    with QuickClient(own_server.url, settings=settings) as client:
         yield client
 
 
@@ -110,7 +110,7 @@ def test_what_is_too_large_for_the_server_fails_the_job_with_its_size(own_server
         client.register_script("return 1")(keys=[], args=[b"x" * 2**21])
     worker = WorkerContext(context.app, Settings(redis_url=own_server.url), client)
     paths = [path.name for path in sorted(digits.iterdir())[:40]]
-    request = JobRequest(source=str(digits), image_size=128)
+    request = make_quick_request(source=str(digits), image_size=128)
     Registry(client).register("large", request, [paths])
     load_batch(worker, "large", 0, False)
     status = worker.ledger("large").status()

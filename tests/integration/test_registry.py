@@ -2,6 +2,7 @@
 
 import pytest
 from polling import wait_until
+from quick import make_quick_request
 
 from shoal.shared.errors import UnknownJobError
 from shoal.shared.jobs import JobRequest, State, Wave
@@ -16,7 +17,7 @@ def test_a_registered_job_is_queued_with_its_counts(register):
     status = register([["a.png", "b.png"], ["c.png"]], clusters=2).status()
     assert status.state is State.QUEUED
     assert (status.images.total, status.images.loaded, status.images.failed) == (3, 0, 0)
-    assert status.request == JobRequest(source="/photographs", clusters=2)
+    assert status.request == make_quick_request(clusters=2)
     assert (status.started_at, status.finished_at, status.expires_at) == (None, None, None)
 
 

@@ -12,13 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from quick import QUICK_ARGUMENTS
 
 PYTHON = sys.executable
 RUN_SECONDS = 90
+# Commands that submit a job.
+SUBMITTING = ("run", "submit")
 
 
 class Shoal:
-    """The command ``shoal``; without ``SHOAL_REDIS_URL`` it works embedded in ``home``."""
+    """The command ``shoal``; without ``SHOAL_REDIS_URL`` it works embedded in ``home``.
+
+    Its jobs are quick unless the options of a call say otherwise.
+    """
+
+    job_options = QUICK_ARGUMENTS
 
     def __init__(self, home: Path, **settings: object) -> None:
         outside = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")}
@@ -28,12 +36,17 @@ class Shoal:
 
     def elsewhere(self, home: Path) -> "Shoal":
         """Return the command with the same settings on another machine."""
-        return Shoal(home, **self.settings)
+        return type(self)(home, **self.settings)
+
+    def words(self, *arguments: object) -> list[str]:
+        """Return the words of the command."""
+        name, *rest = map(str, arguments)
+        return [name, *(self.job_options if name in SUBMITTING else ()), *rest]
 
     def start(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
         """Start the command; by default its output is read by nobody."""
         quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        command = [PYTHON, "-m", "shoal", *map(str, arguments)]
+        command = [PYTHON, "-m", "shoal", *self.words(*arguments)]
         return subprocess.Popen(command, env=self.environment, text=True, **(quiet | options))
 
     def run(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
@@ -79,6 +92,12 @@ class Shoal:
         for process in self.processes():
             with suppress(psutil.Error):
                 process.kill()
+
+
+class UserShoal(Shoal):
+    """The command as it stands: its jobs have the defaults of Shoal."""
+
+    job_options = ()
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 import time
 from typing import Any
 
-from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
+from quick import make_quick_request
+
+from shoal.shared.jobs import ImageCounts, State, Status
 
 
 def make_status(**changes: Any) -> Status:
@@ -21,6 +23,6 @@ def make_status(**changes: Any) -> Status:
         "finished_at": None,
         "expires_at": None,
         "error": None,
-        "request": JobRequest(source="/photographs"),
+        "request": make_quick_request(),
     }
     return Status(**values | changes)

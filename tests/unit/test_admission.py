@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+from quick import make_quick_request
 
 from shoal.producer.submission.admission import admit, show_bytes
 from shoal.producer.submission.batches import split_batches
 from shoal.producer.submission.estimate import Estimate, allocated, estimate_memory
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import JobRequest
 from shoal.shared.server.embedded import Disk
 
 GIGABYTE = 2**30
@@ -17,7 +17,7 @@ NEEDS = Estimate(redis_bytes=3 * GIGABYTE, fit_bytes=GIGABYTE)
 
 def estimate(n_batches=10, batch_size=512, allocator="libc", fit_memory=GIGABYTE, **options):
     batches = [[f"{b}/{n:06}.jpg" for n in range(batch_size)] for b in range(n_batches)]
-    request = JobRequest(source="/photographs", **options)
+    request = make_quick_request(**options)
     return estimate_memory(request, batches, fit_memory, {"mem_allocator": allocator})
 
 
@@ -32,7 +32,7 @@ def test_small_batches_at_a_jobs_end_count_as_what_they_are():
     paths = [f"{n:06}.jpg" for n in range(4000)]
     needed = [
         estimate_memory(
-            JobRequest(source="/photographs"),
+            make_quick_request(),
             split_batches(paths, 250, tapered=tapered),
             GIGABYTE,
             {"mem_allocator": "libc"},

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from quick import make_quick_request
 from statuses import make_status
 
 from shoal import Client, Job
@@ -31,7 +32,7 @@ from shoal.producer.cli.progress import (
 from shoal.producer.signals import interruptible
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobFailedError
-from shoal.shared.jobs import Algorithm, ImageCounts, JobRequest, State, Status
+from shoal.shared.jobs import Algorithm, ImageCounts, State, Status
 
 LOADING = make_status()
 QUEUED = make_status(
@@ -139,7 +140,7 @@ def test_jobs_are_a_line_each_or_a_json_array(capsys):
     ],
 )
 def test_jobs_are_listed_with_what_was_asked_for(capsys, options, expected):
-    request = JobRequest(source="/photographs", **options)
+    request = make_quick_request(**options)
     print_jobs([replace(LOADING, request=request)], as_json=False)
     assert capsys.readouterr().out.endswith(f"{describe(LOADING)}  {expected}  /photographs\n")
 

@@ -6,7 +6,7 @@ import pytest
 from shoal.shared import errors
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.jobs import JobRequest, State
+from shoal.shared.jobs import State
 from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK
 
 
@@ -17,10 +17,6 @@ def test_three_states_are_final():
 
 def test_states_and_reasons_are_plain_words():
     assert all(re.fullmatch("[a-z-]+", word) for word in [*State, *FailureReason])
-
-
-def test_a_request_knows_how_many_features_an_image_has():
-    assert JobRequest(source="/").image_size == 32
 
 
 def test_every_error_stands_in_the_tree():

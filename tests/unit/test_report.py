@@ -14,6 +14,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from quick import make_quick_request
 from statuses import make_status
 
 from shoal.producer.report import Contents, render_report
@@ -33,7 +34,7 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, State
+from shoal.shared.jobs import ImageCounts, LeftOut, State
 from shoal.shared.palette import MAX_NAMED
 from shoal.worker.images.thumbnails import make_sheet
 
@@ -50,7 +51,7 @@ STATUS = make_status(
     finished_at=3.0,
     expires_at=4.0,
     error=None,
-    request=JobRequest(source="/my photos/<b>", clusters=2, random_state=7, image_size=16),
+    request=make_quick_request(source="/my photos/<b>", clusters=2, random_state=7, image_size=16),
 )
 SUMMARY = Summary(
     clusters=[

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from fault_site import UNACKED, Site
 from polling import wait_until
+from quick import QuickClient
 from unreliable_broker import copies_of, deliver_unreliably
 
 from shoal import Client
@@ -32,7 +33,7 @@ def messages(site: Site) -> Iterator[Messages]:
 def python_client(site: Site) -> Iterator[Client]:
     """A producer in this process, which sends as unreliably as the workers do."""
     deliver_unreliably(site.faults)
-    with Client(site.server.url) as python_client:
+    with QuickClient(site.server.url) as python_client:
         yield python_client
 
 

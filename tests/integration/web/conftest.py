@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from quick import QuickClient
 from servers import Server
 from web_server import WebServer
 
-from shoal import Client
 from shoal.producer.job import Job
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import connect
@@ -54,7 +54,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, mixed: Path) -> Path:
 def finished(redis_server: Server, hostile: Path) -> Job:
     """A job of 45 images in batches of 10, three of which failed, in two clusters."""
     context = WorkerContext(make_app(redis_server.url), Settings(), connect(redis_server.url))
-    with Client(redis_server.url, settings=Settings()) as client:
+    with QuickClient(redis_server.url, settings=Settings()) as client:
         job = client.submit(hostile, clusters=2, batch_size=10)
         batches = range(job.results.n_batches())
         for batch in batches:
