@@ -77,6 +77,7 @@ $(VENV)/dev.stamp: pyproject.toml uv.lock | $(BIN)/uv
 	$(BIN)/uv sync --quiet --locked
 	@touch $@ $(VENV)/run.stamp
 
-samples/.made: benchmarks/sample_images.py | $(VENV)/run.stamp
+samples/.made: benchmarks/sample_images.py benchmarks/views.py | $(VENV)/run.stamp
+	rm -rf samples/photographs samples/digits
 	$(BIN)/python -m benchmarks.sample_images samples
 	@touch $@

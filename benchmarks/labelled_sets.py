@@ -1,19 +1,14 @@
 """Sets of images whose classes are known, as folders of PNG files, one folder a class.
 
-Two come with the dependencies; the others are packages of Debian and of npm, fetched by name
-with the registries' own clients. ``python -m benchmarks.labelled_sets DIR`` makes all of them.
+Two come with the dependencies; the others are packages of Debian and of npm with free licences.
+``python -m benchmarks.labelled_sets DIR [SET…]`` makes them, all if none is named.
 """
 
 import gzip
 import json
-import subprocess
 import sys
-import tarfile
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 from sklearn.datasets import load_digits
+
+from benchmarks import packaged_pictures as pictures
+from benchmarks.packages import member, npm_package, unpacked_debian
 
 MOST_IMAGES = 1000
 FASHION = "dataset-fashion-mnist"
@@ -49,7 +47,7 @@ def lfw() -> Iterator[Labelled]:
         yield ("face" if number < 100 else "no-face"), grey(pixels)
 
 
-def fashion() -> Iterator[Labelled]:
+def fashion(most: int = MOST_IMAGES) -> Iterator[Labelled]:
     """Yield the first test images of Fashion-MNIST (Xiao, Rasul and Vollgraf 2017)."""
     with unpacked_debian(FASHION) as root:
         images, labels = (
@@ -58,7 +56,7 @@ def fashion() -> Iterator[Labelled]:
         )
         pixels = np.frombuffer(gzip.decompress(images.read_bytes()), np.uint8, offset=16)
         classes = np.frombuffer(gzip.decompress(labels.read_bytes()), np.uint8, offset=8)
-    for square, label in zip(pixels.reshape(-1, 28, 28)[:MOST_IMAGES], classes, strict=False):
+    for square, label in zip(pixels.reshape(-1, 28, 28)[:most], classes, strict=False):
         yield FASHION_CLASSES[label], Image.fromarray(square)
 
 
@@ -88,44 +86,42 @@ SETS: dict[str, Callable[[], Iterable[Labelled]]] = {
     "fashion-mnist": fashion,
     "mnist": mnist,
     "emoji": emoji,
+    "landscapes": pictures.landscapes,
+    "scenes": pictures.scenes,
+    "furniture": pictures.furniture,
+    "clip-art": pictures.clip_art,
+    "stamps": pictures.stamps,
+    "emoji-3d": pictures.emoji_3d,
+    "space-game": pictures.space_game,
+    "portraits": pictures.portraits,
+    "units": pictures.units,
 }
+UNEQUAL_SIZES = (200, 100, 40, 15)
+UNEQUAL: dict[str, Callable[[], Iterable[Labelled]]] = {
+    "fashion-mnist-unequal": lambda: unequal(
+        fashion(10_000), ("sneaker", "t-shirt", "bag", "trouser")
+    ),
+    "clip-art-unequal": lambda: unequal(
+        pictures.clip_art(UNEQUAL_SIZES[0]), ("transportation", "food", "animals", "people")
+    ),
+    "space-game-unequal": lambda: unequal(
+        pictures.space_game(UNEQUAL_SIZES[0]), ("outfit", "land", "ship", "planet")
+    ),
+}
+
+
+def unequal(labelled: Iterable[Labelled], classes: tuple[str, ...]) -> Iterator[Labelled]:
+    """Yield 200 of the first class, 100 of the second, 40 of the third, 15 of the fourth."""
+    left = Counter(dict(zip(classes, UNEQUAL_SIZES, strict=True)))
+    for label, picture in labelled:
+        if left[label]:
+            left[label] -= 1
+            yield label, picture
 
 
 def grey(shares: NDArray[np.floating]) -> Image.Image:
     """Return brightness from 0 to 1 as an image."""
     return Image.fromarray(np.round(np.asarray(shares) * 255).astype(np.uint8))
-
-
-@contextmanager
-def unpacked_debian(package: str) -> Iterator[Path]:
-    """Yield a directory with the files of a package of Debian."""
-    with tempfile.TemporaryDirectory() as directory:
-        run("apt-get", "download", package, cwd=directory)
-        (archive,) = Path(directory).glob("*.deb")
-        run("dpkg", "-x", archive.name, "files", cwd=directory)
-        yield Path(directory, "files")
-
-
-@contextmanager
-def npm_package(package: str) -> Iterator[tarfile.TarFile]:
-    """Yield the archive of a package of npm."""
-    with tempfile.TemporaryDirectory() as directory:
-        run("npm", "pack", "--silent", package, cwd=directory)
-        (archive,) = Path(directory).glob("*.tgz")
-        with tarfile.open(archive) as files:
-            yield files
-
-
-def run(*command: str, cwd: str) -> None:
-    """Run a registry's client."""
-    subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL)
-
-
-def member(package: tarfile.TarFile, name: str) -> BytesIO:
-    """Return a file of an archive."""
-    file = package.extractfile(name)
-    assert file, name
-    return BytesIO(file.read())
 
 
 def make_set(name: str, directory: Path) -> Path:
@@ -134,7 +130,7 @@ def make_set(name: str, directory: Path) -> Path:
     if folder.exists():
         return folder
     unfinished = folder.with_name(f"{name}.part")
-    for number, (label, picture) in enumerate(SETS[name]()):
+    for number, (label, picture) in enumerate((SETS | UNEQUAL)[name]()):
         path = unfinished / label.replace(" ", "-") / f"{number:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         picture.save(path)
@@ -142,5 +138,5 @@ def make_set(name: str, directory: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for name in SETS:
+    for name in sys.argv[2:] or SETS | UNEQUAL:
         print(make_set(name, Path(sys.argv[1])))

@@ -4,27 +4,42 @@ Usage: python -m benchmarks.sample_images DIRECTORY
 """
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import skimage
 import sklearn
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from benchmarks.views import CENTRE, Box, take_views
+
 SKIMAGE_DATA = Path(skimage.__file__).parent / "data"
 SKLEARN_DATA = Path(sklearn.__file__).parent / "datasets" / "images"
-PHOTOGRAPHS = [
-    *(
-        SKIMAGE_DATA / f"{name}.png"
-        for name in ("astronaut", "brick", "chelsea", "coffee", "coins")
-    ),
-    *(SKIMAGE_DATA / f"{name}.png" for name in ("grass", "gravel", "ihc", "moon", "page")),
-    *(SKIMAGE_DATA / f"{name}.jpg" for name in ("hubble_deep_field", "retina", "rocket")),
-    *(SKLEARN_DATA / f"{name}.jpg" for name in ("china", "flower")),
-]
-TILES = 8  # along the shorter side of a photograph: some 1,200 in all
+MATPLOTLIB_DATA = Path(mpl.get_data_path()) / "sample_data"
+# Each with the place of its subject, as shares of width and height.
+PHOTOGRAPHS: dict[Path, Box] = {
+    SKIMAGE_DATA / "astronaut.png": (0.30, 0.02, 0.60, 0.45),
+    SKIMAGE_DATA / "brick.png": CENTRE,
+    SKIMAGE_DATA / "camera.png": (0.20, 0.08, 0.70, 0.60),
+    SKIMAGE_DATA / "chelsea.png": (0.30, 0.10, 0.78, 0.70),
+    SKIMAGE_DATA / "coffee.png": (0.30, 0.08, 0.65, 0.60),
+    SKIMAGE_DATA / "coins.png": (0.25, 0.25, 0.75, 0.75),
+    SKIMAGE_DATA / "grass.png": CENTRE,
+    SKIMAGE_DATA / "gravel.png": CENTRE,
+    SKIMAGE_DATA / "hubble_deep_field.jpg": CENTRE,
+    SKIMAGE_DATA / "ihc.png": CENTRE,
+    SKIMAGE_DATA / "moon.png": CENTRE,
+    SKIMAGE_DATA / "motorcycle_left.png": (0.30, 0.35, 0.65, 0.70),
+    SKIMAGE_DATA / "page.png": (0.30, 0.20, 0.65, 0.65),
+    SKIMAGE_DATA / "retina.jpg": (0.30, 0.30, 0.70, 0.70),
+    SKIMAGE_DATA / "rocket.jpg": (0.42, 0.15, 0.58, 0.75),
+    SKLEARN_DATA / "china.jpg": (0.22, 0.10, 0.58, 0.62),
+    SKLEARN_DATA / "flower.jpg": (0.32, 0.18, 0.73, 0.75),
+    MATPLOTLIB_DATA / "grace_hopper.jpg": (0.25, 0.08, 0.75, 0.50),
+}
+VIEWS = 24  # of each photograph
 
 
 def make_samples(directory: Path) -> int:
@@ -33,25 +48,18 @@ def make_samples(directory: Path) -> int:
 
 
 def write_photographs(directory: Path) -> int:
-    """Write square tiles of photographs, each in its photograph's format; return how many."""
-    n_tiles = 0
-    # A release of scikit-image may leave one out: the others will do.
-    for photograph in filter(Path.is_file, PHOTOGRAPHS):
-        folder = directory / photograph.stem
-        folder.mkdir(parents=True, exist_ok=True)
-        with Image.open(photograph) as image:
-            for number, tile in enumerate(cut_tiles(image)):
-                tile.save(folder / f"{number:03}{photograph.suffix}", compress_level=1)
-                n_tiles += 1
-    return n_tiles
-
-
-def cut_tiles(image: Image.Image) -> Iterator[Image.Image]:
-    """Yield an image's square tiles, row by row; what is left at the edges is dropped."""
-    side = min(image.size) // TILES
-    for top in range(0, image.height - side + 1, side):
-        for left in range(0, image.width - side + 1, side):
-            yield image.crop((left, top, left + side, top + side))
+    """Write views of photographs as JPEG, each with its subject in sight; return how many."""
+    n_views = 0
+    for number, (photograph, subject) in enumerate(PHOTOGRAPHS.items()):
+        # A release of a dependency may leave one out: the others will do.
+        if photograph.is_file():
+            folder = directory / photograph.stem
+            folder.mkdir(parents=True, exist_ok=True)
+            with Image.open(photograph) as picture:
+                for view in take_views(picture, VIEWS, number, subject):
+                    view.save(folder / f"{n_views % VIEWS:02}.jpg", quality=90)
+                    n_views += 1
+    return n_views
 
 
 def write_digits(directory: Path) -> int:

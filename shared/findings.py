@@ -32,6 +32,7 @@ class FailureReason(StrEnum):
     TOO_MANY_PIXELS = "too-many-pixels"
     TOO_MUCH_MEMORY = "too-much-memory"
     NOT_AN_IMAGE = "not-an-image"
+    UNSUPPORTED = "unsupported"
     TRUNCATED = "truncated"
     DAMAGED = "damaged"
     KILLED_DECODER = "killed-decoder"

@@ -107,24 +107,28 @@ class LeftOut:
 
     Attributes:
         images: Number of images of kinds that are not read, by extension.
+        packages: The package that would read it, by extension; of other kinds there is none.
         files: Number of files that are no images, by extension.
         links: Number of links to what is listed already.
         unreadable: Number of directories that could not be listed, and of broken links.
     """
 
     images: dict[str, int] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     links: int = 0
     unreadable: int = 0
 
     @property
     def lines(self) -> list[str]:
-        """What is left out, a line for each of the attributes; none for what there is none of."""
+        """What is left out, in lines, each with its remedy if there is one."""
         lines = []
-        if n := sum(self.images.values()):
-            kinds = _show_kinds(self.images)
-            images = f"{n:,} image{'s' * (n > 1)} that Shoal cannot read"
-            lines.append(f"{images}: {kinds} (convert them to JPEG, PNG or TIFF)")
+        for package in (*sorted(set(self.packages.values())), None):
+            images = {k: n for k, n in self.images.items() if self.packages.get(k) == package}
+            if n := sum(images.values()):
+                what = f"{n:,} image{'s' * (n > 1)} that Shoal cannot read"
+                remedy = f"pip install {package}" if package else "convert to JPEG, PNG or TIFF"
+                lines.append(f"{what}: {_show_kinds(images)} ({remedy})")
         if n := sum(self.files.values()):
             lines.append(f"{n:,} other file{'s' * (n > 1)}: {_show_kinds(self.files)}")
         if n := self.links:

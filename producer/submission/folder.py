@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shoal.producer.submission.walk import Walk, sort_by_bytes
 from shoal.shared.errors import SourceError
-from shoal.shared.images.kinds import READ, UNREAD
+from shoal.shared.images.kinds import UNREAD, missing_packages, readable_kinds
 from shoal.shared.jobs import LeftOut
 
 # Kinds of files that are no images, of which a folder can have any number, while a job is to keep
@@ -40,13 +40,20 @@ class Folder:
     def left_out(self) -> LeftOut:
         """What the folder has beside the images, by kind the most common first."""
         commonest = sorted(self.skipped.items(), key=lambda item: (-item[1], item[0]))
-        images = {kind: n for kind, n in commonest if kind in UNREAD}
-        others = [(kind, n) for kind, n in commonest if kind not in UNREAD]
+        extras = missing_packages()
+        images = {kind: n for kind, n in commonest if kind in UNREAD or kind in extras}
+        packages = {kind: extras[kind] for kind in images if kind in extras}
+        others = [(kind, n) for kind, n in commonest if kind not in images]
         files = Counter({kind: n for kind, n in others[:MOST_KINDS] if kind})
         if rest := sum(n for _, n in others) - files.total():
             files[OTHER] += rest
-        unreadable = len(self.unreadable)
-        return LeftOut(images=images, files=files, links=self.repeated, unreadable=unreadable)
+        return LeftOut(
+            images=images,
+            packages=packages,
+            files=files,
+            links=self.repeated,
+            unreadable=len(self.unreadable),
+        )
 
 
 def read_folder(source: Path) -> Folder:
@@ -107,5 +114,5 @@ def _check_has_images(folder: Folder) -> None:
     if folder.paths:
         return
     seen = [f"no images in {folder.source}", *folder.left_out.lines]
-    kinds = " ".join(f".{kind}" for kind in sorted(READ))
+    kinds = " ".join(f".{kind}" for kind in sorted(readable_kinds()))
     raise SourceError(f"{'; '.join(seen)}; give a folder with images: {kinds}")

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field
 
-from shoal.shared.images.kinds import READ, kind_of
+from shoal.shared.images.kinds import kind_of, readable_kinds
 
 # Names of directories that systems and file servers create, of which hidden ones are left out
 # anyway: they have copies and deleted files at most. After a sign that no album begins with, the
@@ -66,7 +66,7 @@ class Walk:
 
     def _add_file(self, path: str) -> None:
         kind = kind_of(path)
-        if kind in READ:
+        if kind in readable_kinds():
             self.paths.append(path)
         else:
             self.skipped[kind] += 1
@@ -89,7 +89,7 @@ class Walk:
         """Add the links to files, except to files that are listed under another path."""
         seen: set[str] = set()
         for link in links:
-            target, is_image = self._target(link), kind_of(link) in READ
+            target, is_image = self._target(link), kind_of(link) in readable_kinds()
             present = os.path.exists(target)  # noqa: PTH110 - as above
             if (is_image and target in seen) or (present and self._is_listed_image(target)):
                 self.repeated += 1
@@ -109,7 +109,9 @@ class Walk:
     def _is_listed_image(self, file: str) -> bool:
         """Return whether the file with this real path is an image in a listed directory."""
         directory, name = os.path.split(file)
-        return directory in self.listed and not _is_hidden(name) and kind_of(name) in READ
+        return (
+            directory in self.listed and not _is_hidden(name) and kind_of(name) in readable_kinds()
+        )
 
 
 def sort_by_bytes(paths: list[str]) -> list[str]:

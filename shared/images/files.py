@@ -18,8 +18,11 @@ if sys.platform == "darwin":
     import fcntl
 
 # A fixed list in a fixed order: what a file is must not depend on which plugins earlier
-# files made Pillow import, and Pillow's TGA plugin claims files that are not its own.
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM")
+# files made Pillow import, and some plugins claim files that are not their own.
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM"),
+    *("JPEG2000", "PSD", "QOI", "ICO"),
+)
 
 # O_NONBLOCK: opening a FIFO without a writer would wait for ever.
 OPEN_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC

@@ -52,7 +52,7 @@ def test_make_run_ends_by_saying_where_the_results_are(tmp_path: Path) -> None:
     assert output.splitlines()[-2:] == [f"Report: {out}/report.html", f"Plots:  {out}/plots"]
     assert (out / "report.html").stat().st_size > 100_000
     assert len(list((out / "plots").glob("*.png"))) == 5
-    assert len(read_labels(out)) == 1_208
+    assert len(read_labels(out)) == 432
     wait_until(lambda: not Shoal(home).processes(), 20, "no process is left")
 
 

@@ -35,11 +35,13 @@ POISON: dict[bytes, Callable[[], object]] = {
 }
 
 
-def decode(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+def decode(
+    content: bytes, image_size: int, limits: ImageLimits, kind: str = ""
+) -> NDArray[np.uint8]:
     """Decode an image, unless it is poison."""
     if fault := POISON.get(content):
         fault()
-    return decode_image(content, image_size, limits)
+    return decode_image(content, image_size, limits, kind)
 
 
 images.decode_image = decode

@@ -147,10 +147,10 @@ def test_jobs_are_listed_with_what_was_asked_for(capsys, options, expected):
 
 def test_what_is_left_out_of_a_folder_is_said(capsys):
     unreadable = [f"locked{n}" for n in range(7)]
-    skipped = Counter({"txt": 1200, "": 1, "heic": 2})
+    skipped = Counter({"txt": 1200, "": 1, "xcf": 2})
     print_left_out(Folder(Path("/p"), ["a.png"], skipped, unreadable, 3))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("Left out 2 images that Shoal cannot read: 2 heic (convert them to")
+    assert lines[0].startswith("Left out 2 images that Shoal cannot read: 2 xcf (convert to")
     assert lines[1] == "Left out 1,201 other files: 1,200 txt, 1 other"
     assert lines[2] == "Left out 3 links to what is listed already"
     assert lines[3] == "Cannot be read: /p/locked0"

@@ -240,10 +240,10 @@ def test_link_loop_instead_of_a_folder_is_told(tmp_path: Path) -> None:
 
 
 def test_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
-    make_files(tmp_path, "a.heic", "b.HEIC", "c.mov")
+    make_files(tmp_path, "a.xcf", "b.XCF", "c.mov")
     with pytest.raises(
         SourceError,
-        match=r"2 images that Shoal cannot read: 2 heic \(convert them to JPEG, PNG or TIFF\);"
+        match=r"2 images that Shoal cannot read: 2 xcf \(convert to JPEG, PNG or TIFF\);"
         r" 1 other file: 1 mov; .* \.jpg",
     ):
         read_folder(tmp_path)
@@ -268,7 +268,7 @@ def test_links_to_what_is_listed_already_are_counted(tmp_path: Path) -> None:
 
 
 def test_images_that_cannot_be_read_are_told_from_files_that_are_none(tmp_path: Path) -> None:
-    make_files(tmp_path, "a.jpg", "b.HEIC", "c.heic", "d.NEF", "e.txt", "Thumbs.db")
+    make_files(tmp_path, "a.jpg", "b.XCF", "c.xcf", "d.SVG", "e.txt", "Thumbs.db")
     (tmp_path / "album").symlink_to("/mnt/disk-that-is-not-there/album")
-    expected = LeftOut(images={"heic": 2, "nef": 1}, files={"db": 1, "txt": 1}, unreadable=1)
+    expected = LeftOut(images={"xcf": 2, "svg": 1}, files={"db": 1, "txt": 1}, unreadable=1)
     assert read_folder(tmp_path).left_out == expected

@@ -456,16 +456,17 @@ def test_any_name_that_a_file_can_have_is_read(tmp_path: Path, name: bytes) -> N
 
 def test_outcome_does_not_depend_on_the_files_before(tmp_path: Path) -> None:
     """Pillow imports plugins as it meets files; TGA's claims what is not its own."""
-    (tmp_path / "a.tga").write_bytes(bytes([0, 0, 2, *[0] * 9, 1, 0, 1, 0, 24, 0, 1, 2, 3]))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(bytes([0, 0, 2, *[0] * 9, 1, 0, 1, 0, 24, 0, 1, 2, 3]))
     program = (
         "import sys, pathlib; from shoal.worker.images.loading import *\n"
         "try: load_image(pathlib.Path(sys.argv[1]), 4, ImageLimits(10**6, 10**6))\n"
         "except UnreadableImageError as error: print(error.reason, error.detail)"
     )
-    command = [sys.executable, "-c", program, str(tmp_path / "a.tga")]
+    command = [sys.executable, "-c", program, str(path)]
     fresh = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     Image.init()
     with pytest.raises(UnreadableImageError) as caught:
-        load_image(tmp_path / "a.tga", 4, LIMITS)
+        load_image(path, 4, LIMITS)
     assert fresh == f"{caught.value.reason} {caught.value.detail}\n"
     assert caught.value.reason is FailureReason.NOT_AN_IMAGE

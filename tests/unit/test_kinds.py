@@ -8,7 +8,7 @@ from PIL import Image
 
 from shoal.producer.submission.folder import Folder
 from shoal.shared.images.files import FORMATS
-from shoal.shared.images.kinds import READ, UNREAD, kind_of
+from shoal.shared.images.kinds import EXTRAS, READ, UNREAD, kind_of
 from shoal.shared.jobs import LeftOut
 from shoal.shared.wire import encode
 
@@ -32,8 +32,10 @@ def test_a_kind_is_a_plain_extension_in_lower_case(path, kind):
 
 
 def test_no_kind_is_both_read_and_not():
-    assert not READ & UNREAD
-    assert all(kind_of(f"a.{kind}") == kind for kind in READ | UNREAD)
+    groups = [READ, UNREAD, *(extra.kinds for extra in EXTRAS)]
+    every = frozenset().union(*groups)
+    assert len(every) == sum(map(len, groups))
+    assert all(kind_of(f"a.{kind}") == kind for kind in every)
 
 
 def test_what_pillow_reads_in_the_formats_that_are_read_is_read():
@@ -47,10 +49,10 @@ def sort(skipped, repeated=0, unreadable=()):
 
 
 def test_what_is_left_out_is_described_with_the_remedy_and_all_kinds():
-    skipped = {"txt": 1200, "nef": 1, "heic": 2, "mov": 1, "": 4}
+    skipped = {"txt": 1200, "svg": 1, "xcf": 2, "mov": 1, "": 4}
     left_out = sort(skipped, 1, ["locked", "lost"])
     assert left_out.lines == [
-        "3 images that Shoal cannot read: 2 heic, 1 nef (convert them to JPEG, PNG or TIFF)",
+        "3 images that Shoal cannot read: 2 xcf, 1 svg (convert to JPEG, PNG or TIFF)",
         "1,205 other files: 1,200 txt, 1 mov, 4 other",
         "1 link to what is listed already",
         "directories or links that cannot be read: 2",
@@ -64,8 +66,8 @@ def test_nothing_left_out_is_nothing_to_show():
 
 
 def test_however_many_kinds_there_are_a_job_keeps_few_of_them():
-    left_out = sort({f"x{n}": 1 for n in range(100_000)} | {"txt": 7, "heic": 1})
+    left_out = sort({f"x{n}": 1 for n in range(100_000)} | {"txt": 7, "xcf": 1})
     assert sum(left_out.files.values()) == 100_007
     assert left_out.files["txt"] == 7
-    assert left_out.images == {"heic": 1}
+    assert left_out.images == {"xcf": 1}
     assert len(encode(left_out)) < 1000

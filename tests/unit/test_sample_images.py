@@ -1,11 +1,20 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.sample_images import cut_tiles, make_samples
+from benchmarks.sample_images import PHOTOGRAPHS, VIEWS, make_samples
 from shoal.producer.submission.folder import read_folder
+from shoal.shared.images.files import ImageLimits
+from shoal.shared.settings import Settings
+from shoal.worker.findings.duplicates import group_duplicates
+from shoal.worker.images.hashes import perceptual_hash
+from shoal.worker.images.loading import load_image
+
+ROOT = Path(__file__).parents[2]
+LIMITS = ImageLimits(Settings().max_image_bytes, Settings().max_image_pixels)
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +26,19 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_photographs_are_enough_to_try_shoal_on(samples: Path) -> None:
     photographs = read_folder(samples / "photographs")
-    assert {Path(path).suffix for path in photographs.paths} == {".png", ".jpg"}
-    n_pictures = len({path.split("/")[0] for path in photographs.paths})
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert f"clusters {len(photographs.paths):,} tiles of {n_pictures} pictures" in readme
+    sizes = Counter(path.split("/")[0] for path in photographs.paths)
+    assert sizes == {photograph.stem: VIEWS for photograph in PHOTOGRAPHS}
+    for page in ("README.md", "docs/tutorial.md"):
+        words = f"{len(photographs.paths):,} views of {len(sizes)} pictures"
+        assert words in (ROOT / page).read_text()
+
+
+def test_few_views_are_taken_for_copies(samples: Path) -> None:
+    folder = samples / "photographs"
+    paths = read_folder(folder).paths
+    hashes = perceptual_hash(np.stack([load_image(folder / path, 32, LIMITS) for path in paths]))
+    contents = np.arange(len(paths), dtype=np.uint64)
+    assert len(group_duplicates(contents, hashes).rows) < len(paths) / 6
 
 
 def test_every_digit_is_in_the_folder_of_its_label(samples: Path) -> None:
@@ -34,11 +52,3 @@ def test_every_sample_can_be_decoded(samples: Path) -> None:
     for path in folder.paths[::20]:
         with Image.open(folder.source / path) as image:
             image.load()
-
-
-def test_tiles_are_square_and_in_reading_order() -> None:
-    pixels = np.arange(16, dtype=np.uint8).repeat(8, axis=0)[None].repeat(16, axis=0)
-    tiles = [np.asarray(tile) for tile in cut_tiles(Image.fromarray(pixels))]
-    assert {tile.shape for tile in tiles} == {(2, 2)}
-    assert len(tiles) == 8 * 64
-    assert [int(tile[0, 0]) for tile in tiles[:8]] == [0, 0, 0, 0, 1, 1, 1, 1]

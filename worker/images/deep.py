@@ -44,6 +44,8 @@ def is_plain(picture: Image.Image) -> bool:
             return ";16" not in _read_rawmode(picture)
         case "PPM":
             return picture.mode not in WIDE and _read_white(picture) <= 255
+        case "JPEG2000":
+            return picture.mode not in WIDE
     return True
 
 

@@ -4,10 +4,10 @@ A folder can hold anything. Whatever is wrong with a file becomes one Unreadable
 reason, so that it costs one image and not the batch.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import BytesIO
 from typing import TypeVar
 
 import numpy as np
@@ -17,13 +17,20 @@ from PIL import Image, UnidentifiedImageError
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import FORMATS, ImageLimits, StrPath, digest_content, read_file
+from shoal.shared.images.kinds import kind_of
 from shoal.worker.images.deep import WIDE, is_plain, is_planar, needs_samples, read_samples
 from shoal.worker.images.essentials import JPEG_MAGIC, PNG_MAGIC, read_tolerantly
+from shoal.worker.images.pictures import PSD_MAGIC, open_picture
 from shoal.worker.images.pixels import check_pixels, make_square, make_upright, read_orientation
 from shoal.worker.images.samples import Samples
 from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
 
-MAGICS = (JPEG_MAGIC, PNG_MAGIC, b"GIF8", *TIFF_MAGICS)
+JPEG_2000_MAGICS = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
+MAGICS = (
+    *(JPEG_MAGIC, PNG_MAGIC, b"GIF8", PSD_MAGIC, b"qoif"),
+    *JPEG_2000_MAGICS,
+    *TIFF_MAGICS,
+)
 
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_MEMORY = "decoding needs too much memory"
@@ -43,7 +50,7 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
     Raises:
         UnreadableImageError: The file cannot be used; ``reason`` says why.
     """
-    return _decode_content(read_file(path, limits), image_size, limits)
+    return _decode_content(read_file(path, limits), image_size, limits, _kind_of(path))
 
 
 def load_with_digest(
@@ -51,12 +58,18 @@ def load_with_digest(
 ) -> tuple[NDArray[np.uint8], int]:
     """Load one image as ``load_image`` does, together with the digest of its file."""
     content = read_file(path, limits)
-    return _decode_content(content, image_size, limits), digest_content(content)
+    return _decode_content(content, image_size, limits, _kind_of(path)), digest_content(content)
 
 
-def _decode_content(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+def _kind_of(path: StrPath) -> str:
+    return kind_of(os.fspath(path))
+
+
+def _decode_content(
+    content: bytes, image_size: int, limits: ImageLimits, kind: str
+) -> NDArray[np.uint8]:
     with explained(content):
-        return decode_image(content, image_size, limits)
+        return decode_image(content, image_size, limits, kind)
 
 
 @contextmanager
@@ -72,37 +85,42 @@ def explained(content: bytes) -> Iterator[None]:
         raise _explain_decoding(error, content) from error
 
 
-def decode_image(content: bytes, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+def decode_image(
+    content: bytes, image_size: int, limits: ImageLimits, kind: str = ""
+) -> NDArray[np.uint8]:
     """Decode an image to square RGB of shape (image_size, image_size, 3).
 
     Raises:
         UnreadableImageError: It has more than ``limits.max_pixels``.
         Exception: Whatever its decoder raises.
     """
-    return decode_picture(content, limits, lambda picture: make_square(picture, image_size))
+    return decode_picture(content, limits, lambda picture: make_square(picture, image_size), kind)
 
 
 def decode_picture(
-    content: bytes, limits: ImageLimits, make: Callable[[Image.Image], Made]
+    content: bytes, limits: ImageLimits, make: Callable[[Image.Image], Made], kind: str = ""
 ) -> Made:
     """Decode an image, and return what ``make`` makes of it; raises as ``decode_image`` does."""
-    return read_tolerantly(content, lambda content: _decode_picture(content, limits, make))
+    return read_tolerantly(content, lambda content: _decode_picture(content, limits, make, kind))
 
 
 def _decode_picture(
-    content: bytes, limits: ImageLimits, make: Callable[[Image.Image], Made]
+    content: bytes, limits: ImageLimits, make: Callable[[Image.Image], Made], kind: str
 ) -> Made:
     def show(picture: Image.Image) -> Made:
         if is_plain(picture) or not needs_samples(picture, limits.find_ranges):
             return make(picture)
         found = _read_samples(picture, content, limits)
-        return develop(*found) if found else make(picture)
+        profile = picture.info.get("icc_profile")
+        return develop(*found, profile) if found else make(picture)
 
-    def develop(samples: Samples, orientation: int) -> Made:
-        return make(make_upright(samples.make_picture(limits.find_ranges), orientation))
+    def develop(samples: Samples, orientation: int, profile: bytes | None = None) -> Made:
+        upright = make_upright(samples.make_picture(limits.find_ranges), orientation)
+        upright.info["icc_profile"] = profile
+        return make(upright)
 
     try:
-        with _opened(content, limits.max_pixels) as picture:
+        with _opened(content, limits.max_pixels, kind) as picture:
             return show(picture)
     except UnidentifiedImageError:
         if not content.startswith(TIFF_MAGICS):
@@ -121,13 +139,14 @@ def measure_image(path: StrPath, _image_size: int, limits: ImageLimits) -> bytes
     """
     content = read_file(path, limits)
     with explained(content):
-        found = read_tolerantly(content, lambda content: _find_samples(content, limits))
+        kind = _kind_of(path)
+        found = read_tolerantly(content, lambda content: _find_samples(content, limits, kind))
     return found.measure() if found else b""
 
 
-def _find_samples(content: bytes, limits: ImageLimits) -> Samples | None:
+def _find_samples(content: bytes, limits: ImageLimits, kind: str) -> Samples | None:
     try:
-        with _opened(content, limits.max_pixels) as picture:
+        with _opened(content, limits.max_pixels, kind) as picture:
             found = None if is_plain(picture) else _read_samples(picture, content, limits)
             return found[0] if found else None
     except UnidentifiedImageError:
@@ -149,14 +168,14 @@ def _read_samples(
 
 
 @contextmanager
-def _opened(content: bytes, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(content: bytes, max_pixels: int, kind: str) -> Iterator[Image.Image]:
     """Open a picture within a limit of pixels, without loading it."""
     try:
-        with _guard(max_pixels), Image.open(BytesIO(content), formats=FORMATS) as picture:
+        with _guard(max_pixels), open_picture(content, kind, max_pixels) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
             if picture.format == "JPEG":
                 # Gives libjpeg the file in one piece: Pillow copies the rest after every 64 KiB.
-                picture.decodermaxblock = len(content)
+                setattr(picture, "decodermaxblock", len(content))  # noqa: B010  unknown to its types
             yield picture
     except BOMBS as error:
         detail = f"more pixels than the {max_pixels:,} allowed"

@@ -8,6 +8,7 @@ from PIL import ExifTags, Image, ImageCms
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
+from shoal.worker.images.profiles import convert_to_srgb
 
 # Modes whose values may be averaged as they are. While it resizes, Pillow weights colours by
 # alpha (LA, RGBA), so that invisible colours do not bleed into visible ones.
@@ -57,13 +58,14 @@ def make_small(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Resize a picture to ``size`` as it lies in its file, then turn it upright.
 
     Returns:
-        The picture in RGB, on white where it is transparent.
+        The picture in the colours of sRGB, on white where it is transparent.
     """
     # A JPEG is decoded at the smallest of 1/8, 1/4, 1/2 and 1 that still covers the target.
     picture.draft(None, size)
     small = _make_interpolable(picture).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     # Turned after it is resized, when there is less to turn.
-    return _make_rgb(make_upright(small, read_orientation(picture)))
+    colours = _make_rgb(make_upright(small, read_orientation(picture)))
+    return convert_to_srgb(colours, picture.info.get("icc_profile"))
 
 
 def _make_interpolable(picture: Image.Image) -> Image.Image:

@@ -3,9 +3,12 @@
 They are made of the same pixels as features, and within the same limits.
 """
 
+import os
+
 from PIL import Image
 
 from shoal.shared.images.files import ImageLimits, StrPath, read_file
+from shoal.shared.images.kinds import kind_of
 from shoal.worker.images.loading import decode_picture, explained
 from shoal.worker.images.pixels import make_small
 from shoal.worker.images.thumbnails import encode
@@ -24,8 +27,9 @@ def load_preview(path: StrPath, image_size: int, limits: ImageLimits) -> bytes:
     def shrink(picture: Image.Image) -> Image.Image:
         return make_small(picture, _fit(picture.size, image_size))
 
+    kind = kind_of(os.fspath(path))
     with explained(content):
-        return encode(decode_picture(content, limits, shrink), QUALITY)
+        return encode(decode_picture(content, limits, shrink, kind), QUALITY)
 
 
 def _fit(size: tuple[int, int], most: int) -> tuple[int, int]:
