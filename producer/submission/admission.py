@@ -10,8 +10,8 @@ from shoal.shared.server.embedded import Disk
 Memory = Mapping[str, int | str]
 
 LESS = (
-    "use a smaller `image_size`, lower SHOAL_FEATURES_SECONDS so that the features of ended jobs"
-    " are deleted sooner"
+    "use features with fewer numbers, such as `features='color'`, or a smaller `image_size` with"
+    " pixels, lower SHOAL_FEATURES_SECONDS so that the features of ended jobs are deleted sooner"
 )
 REMEDIES = f"{LESS}, or use a machine with more memory"
 # Nearer to a limit, a job may come to wait: a file of Redis takes up to twice its room while it

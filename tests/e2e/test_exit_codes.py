@@ -21,7 +21,7 @@ def test_a_folder_without_images_is_wrong_use(embedded: Shoal, tmp_path: Path) -
     (tmp_path / "notes" / "todo.txt").write_text("buy milk")
     code, error = fail(embedded, "submit", tmp_path / "notes")
     assert code == 2
-    assert "1 other file: 1 txt; give a folder with images: .apng" in error
+    assert "1 other file: 1 txt; give a folder with images: ." in error
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_a_redis_with_too_low_a_limit_names_the_remedies():
 
 def test_without_a_limit_the_machine_is_one():
     memory = {"used_memory": GIGABYTE, "maxmemory": 0, "total_system_memory": 3 * GIGABYTE}
-    with pytest.raises(UsageError, match=r"2\.0 GB left: use a smaller `image_size`"):
+    with pytest.raises(UsageError, match=r"2\.0 GB left: use features with fewer numbers"):
         admit(NEEDS, memory, None)
 
 
