@@ -43,6 +43,13 @@ class Algorithm(StrEnum):
     HDBSCAN = "hdbscan"
 
 
+class Level(StrEnum):
+    """Whether fewer or more clusters are wanted than the best number, if that is chosen."""
+
+    COARSER = "coarser"
+    FINER = "finer"
+
+
 AUTO: Literal["auto"] = "auto"
 
 
@@ -61,6 +68,7 @@ class JobRequest:
         image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
         components: Principal components; ``None`` means 50, or as many as the images allow.
         clusters: Number of clusters, or ``"auto"`` to choose it, as HDBSCAN always does.
+        level: Of an automatic number of clusters, a coarser or finer one if it is nearly as good.
         algorithm: What finds the clusters.
         random_state: Seed of the sample, the PCA and the KMeans.
         batch_size: Images per task; ``None`` chooses by the images.
@@ -71,6 +79,7 @@ class JobRequest:
     image_size: Annotated[int, _number(1, 512)] = 32
     components: Annotated[int, _number(1, 4096)] | None = None
     clusters: Annotated[int, _number(1, 10_000, " or auto")] | Literal["auto"] = 5
+    level: Level | None = None
     algorithm: Algorithm = Algorithm.KMEANS
     random_state: Annotated[int, _number(0, 2**32 - 1)] = 0
     batch_size: Annotated[int, _number(1, 4096)] | None = None

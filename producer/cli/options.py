@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm
+from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm, Level
 from shoal.shared.recipe.features import EXTRACTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,6 +49,15 @@ def job_options(command: F) -> F:
             "--clusters",
             callback=_parse_clusters,
             help="Number of clusters, or auto to choose it.  [default: 5; hdbscan: auto]",
+        ),
+        *(
+            click.option(
+                f"--{level.value}",
+                "level",
+                flag_value=level.value,
+                help=f"With auto: the {level.value} number, if one is nearly as good.",
+            )
+            for level in Level
         ),
         click.option(
             "--algorithm",

@@ -7,7 +7,7 @@ import msgspec
 
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm, JobRequest
 from shoal.shared.recipe.features import (
     choose_image_size,
     count_features,
@@ -35,6 +35,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     given = {k: v for k, v in options.items() if v is not None or k not in LEFT_OUT}
     if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
         raise UsageError("HDBSCAN finds its own number of clusters: leave `clusters` out.")
+    _check_level(given)
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
     except msgspec.ValidationError as error:
@@ -47,6 +48,16 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
         request = replace(request, image_size=image_size)
     _check_request(request, len(folder.paths))
     return request
+
+
+def _check_level(given: dict[str, Any]) -> None:
+    """Raise UsageError if there are no numbers of clusters among which a level could choose."""
+    if not (level := given.get("level")):
+        return
+    if given.get("algorithm") == Algorithm.HDBSCAN:
+        raise UsageError(f"HDBSCAN finds one number of clusters only: leave {level} out.")
+    if given.get("clusters", DEFAULTS.clusters) != AUTO:
+        raise UsageError(f"A {level} number needs one that is chosen: use `clusters='auto'`, too.")
 
 
 def _check_request(request: JobRequest, n_images: int) -> None:

@@ -13,7 +13,7 @@ from shoal.producer.submission.request import make_request
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
 from shoal.shared.errors import SourceError
-from shoal.shared.jobs import DEFAULTS, Algorithm, JobRequest
+from shoal.shared.jobs import DEFAULTS, Algorithm, JobRequest, Level
 
 
 class Submission(BaseModel, extra="forbid", strict=True):
@@ -26,6 +26,7 @@ class Submission(BaseModel, extra="forbid", strict=True):
         image_size: Width and height in pixels; null is what suits the features.
         components: Number of principal components; null is 50, or as many as the images allow.
         clusters: Number of clusters, or `auto` to choose it; null is 5, or what HDBSCAN finds.
+        level: `coarser` or `finer`: of an automatic number, that one if it is nearly as good.
         algorithm: Clustering algorithm.
         random_state: Seed.
         batch_size: Images per task; null depends on their number and size.
@@ -37,6 +38,7 @@ class Submission(BaseModel, extra="forbid", strict=True):
     image_size: int | None = None
     components: int | None = None
     clusters: int | Literal["auto"] | None = None
+    level: Level | None = Field(None, strict=False)
     algorithm: Algorithm = Field(DEFAULTS.algorithm, strict=False)  # FastAPI has it as text
     random_state: int = DEFAULTS.random_state
     batch_size: int | None = None

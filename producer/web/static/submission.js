@@ -37,6 +37,7 @@ function read(form) {
     algorithm: form.algorithm.value,
     force: form.force.checked,
   };
+  if (form.level.value) values.level = form.level.value;
   const clusters = form.clusters.value.trim();
   if (clusters) values.clusters = clusters === "auto" ? clusters : Number(clusters);
   for (const name of NUMBERS) if (form[name].value !== "") values[name] = Number(form[name].value);
