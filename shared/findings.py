@@ -112,20 +112,27 @@ class ClusterChoice:
     Attributes:
         n_clusters: The number chosen.
         reason: Why, in words.
+        stands_out: Whether there are clusters apart from each other that come again in samples; if
+            not, the number is a guess.
+        best: The number with the best score; ``n_clusters`` if no other level was asked for.
+        coarser: A smaller number that is nearly as good as the best; None if there is none.
+        finer: A larger number that is nearly as good as the best; None if there is none.
         tried: Numbers of clusters that were tried, ascending.
+        scores: How good each is, 0 to 1.
         silhouettes: Mean silhouette of each, -1 to 1.
-        stabilities: Mean adjusted Rand index between fits of different samples, of each.
-        stable_runs: How many of the runs found nearly the same clusters, of each.
-        runs: How many runs there were for each.
+        stabilities: Mean agreement of each with what is found in random parts, at most 1.
     """
 
     n_clusters: int
     reason: str
+    stands_out: bool = True
+    best: int | None = None
+    coarser: int | None = None
+    finer: int | None = None
     tried: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
     silhouettes: tuple[float, ...] = ()
     stabilities: tuple[float, ...] = ()
-    stable_runs: tuple[int, ...] = ()
-    runs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

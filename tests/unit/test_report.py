@@ -34,7 +34,7 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import ImageCounts, LeftOut, State
+from shoal.shared.jobs import ImageCounts, LeftOut, Level, State
 from shoal.shared.palette import MAX_NAMED
 from shoal.worker.images.thumbnails import make_sheet
 
@@ -302,6 +302,11 @@ def test_the_command_that_repeats_it_works_in_a_shell():
         "--random-state": "7",
         "--batch-size": "9",
     }
+
+
+def test_the_command_that_repeats_it_asks_for_the_same_level():
+    request = replace(STATUS.request, clusters="auto", level=Level.FINER)
+    assert make_repeat_command(request, SUMMARY).split()[-1] == "--finer"
 
 
 def test_the_command_that_repeats_it_names_a_folder_of_any_bytes():

@@ -67,6 +67,7 @@ def make_model(
     clustering = Clustering(
         algorithm=request.algorithm,
         n_clusters=request.clusters,
+        level=request.level,
         random_state=request.random_state,
         n_init=count_starts(request),
         checkpoint=checkpoint,

@@ -21,7 +21,7 @@ from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.findings import NOISE, ClusterSummary
-from shoal.shared.jobs import DEFAULTS, Algorithm, Recipe, State, Status
+from shoal.shared.jobs import DEFAULTS, Algorithm, Level, Recipe, State, Status
 from shoal.shared.recipe.features import list_features
 
 CLUSTERS_PER_PAGE = 20
@@ -59,6 +59,7 @@ def show_jobs(site: SiteDep, number: Number = 1) -> Response:
         defaults=replace(DEFAULTS, features=choose_features()),
         recipes=list(Recipe),
         algorithms=list(Algorithm),
+        levels=list(Level),
         is_idle=any(_lacks_workers(site, status) for status in statuses),
         **shared_values(site),
     )

@@ -18,7 +18,15 @@ from shoal.worker.stages.labelling import LABEL_DTYPE
 REPRESENTATIVES = 8
 OUTLIERS = 20
 CLUSTER_OUTLIERS = 4
-VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
+VERSIONS_OF = (
+    "shoal",
+    "celery",
+    "numpy",
+    "scikit-learn",
+    "scikit-image",
+    "pillow",
+    "graspologic-native",
+)
 
 
 class Findings:

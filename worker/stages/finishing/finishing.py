@@ -11,6 +11,7 @@ from shoal.worker.stages.callback import hold_lease
 from shoal.worker.stages.finishing.duplicates import count_duplicates, search_duplicates
 from shoal.worker.stages.finishing.findings import Findings
 from shoal.worker.stages.finishing.notes import (
+    describe_choice,
     describe_fewer_clusters,
     describe_missing_duplicates,
     describe_missing_plots,
@@ -47,6 +48,7 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
             duplicates = searching.result()
         held.checkpoint()
         notes = [
+            *describe_choice(held.ledger.request, findings.choice),
             *describe_fewer_clusters(held.ledger.request, len(findings.sizes)),
             *describe_plain_images(results, held.ledger.request.image_size),
             *describe_missing_plots(plots, list_plots(findings.choice)),
