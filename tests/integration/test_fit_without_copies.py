@@ -166,11 +166,39 @@ def test_where_hdbscan_finds_no_cluster_copies_are_fitted_too(cluster, tmp_path)
     assert summary.rows_fitted == len(labels)
 
 
+def test_copies_of_one_image_are_one_cluster_shown_by_one_picture(cluster, photographs, tmp_path):
+    for copy in range(30):
+        shutil.copy(list_photographs(photographs)[0], tmp_path / f"{copy:02}.jpg")
+    _, labels, summary = cluster(tmp_path, clusters=3, **COLOR)
+    assert set(labels.values()) == {0}
+    (found,) = summary.clusters
+    assert (found.size, found.representatives, found.outliers) == (30, ["00.jpg"], [])
+    assert found.copies == summary.copies == {"00.jpg": 29}
+    assert summary.notes[0].startswith("1 cluster, not the 3 asked for: the images do not differ")
+
+
 def test_more_clusters_than_different_images_are_noted(cluster, folder):
     add_copies(folder, 0, 30)
     _, _, summary = cluster(folder, clusters=N_PHOTOGRAPHS + 20, **COLOR)
     assert len(summary.clusters) == summary.rows_fitted <= N_PHOTOGRAPHS
     assert f"not the {N_PHOTOGRAPHS + 20} asked for" in summary.notes[0]
+
+
+def test_representatives_and_outliers_are_different_images(cluster, folder):
+    for number in range(0, N_PHOTOGRAPHS, 2):
+        add_copies(folder, number, number % 3 + 1)
+    _, _, summary = cluster(folder, **COLOR, clusters=2)
+    contents = {
+        str(path.relative_to(folder)): path.read_bytes() for path in list_photographs(folder)
+    }
+    for found in summary.clusters:
+        shown = [*found.representatives, *found.outliers]
+        assert len({contents[path] for path in shown}) == len(shown)
+        assert len(found.representatives) == 8
+        times = {path: list(contents.values()).count(contents[path]) for path in shown}
+        assert all(found.copies.get(path, 0) >= times[path] - 1 for path in shown)
+    assert len({contents[path] for path in summary.outliers}) == 20
+    assert set(summary.copies) <= set(summary.outliers)
 
 
 def test_a_search_that_fails_in_the_fit_costs_the_weights_and_not_the_job(

@@ -1,7 +1,9 @@
 """Groups of copies: which image stands for the others."""
 
 import numpy as np
+import pytest
 
+from shoal.shared.text import show_copies
 from shoal.worker.findings.copies import Copies, no_copies
 from shoal.worker.findings.duplicates import group_copies
 
@@ -43,3 +45,10 @@ def test_copies_have_the_same_content_or_hashes_that_differ_in_three_bits_at_mos
     found = group_copies(contents, hashes)
     assert found.rows.tolist() == [0, 3, 1, 2]
     assert found.groups.tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, ""), (1, "+1 copy"), (4, "+4 copies"), (12_345, "+12,345 copies")]
+)
+def test_copies_are_shown_in_words(count, words):
+    assert show_copies(count) == words
