@@ -97,12 +97,15 @@ class ClusterSummary:
         size: How many images it has.
         representatives: Paths of its most typical images, nearest to the centroid first.
         outliers: Paths of other images of it, farthest from the centroid first.
+        copies: How many copies of each of these the job has beside it, by path, where there are
+            any: of a group of copies, one is shown.
     """
 
     label: int
     size: int
     representatives: list[str]
     outliers: list[str] = field(default_factory=list)
+    copies: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +160,7 @@ class Summary:
     Attributes:
         clusters: By label.
         outliers: Paths of the images farthest from the nearest centroid, farthest first.
+        copies: How many copies of each outlier the job has beside it, by path, where there are any.
         rows_fitted: Images that the model was fitted on.
         n_components: Principal components kept.
         explained_variance_ratio: Share of the variance of each component.
@@ -179,3 +183,4 @@ class Summary:
     noise: int = 0
     choice: ClusterChoice | None = None
     notes: tuple[str, ...] = ()
+    copies: dict[str, int] = field(default_factory=dict)

@@ -120,6 +120,14 @@ def test_it_tells_how_many_duplicates_there_are(counts, words):
     assert re.search(rf"<th scope=.row.>Duplicates</th><td>{words}</td>", report)
 
 
+def test_a_picture_says_how_many_copies_it_has_beside_it():
+    copied = [replace(SUMMARY.clusters[0], copies={HOSTILE[0]: 4}), SUMMARY.clusters[1]]
+    summary = replace(SUMMARY, clusters=copied, copies={HOSTILE[0]: 1})
+    report = render_report(replace(CONTENTS, summary=summary)).decode()
+    assert re.findall(r'<p class="copies">(.*?)</p>', report) == ["+4 copies", "+1 copy"]
+    assert '<p class="copies">' not in render_report(CONTENTS).decode()
+
+
 def test_it_tells_images_clusters_and_failures(report):
     assert "<h1>1,500 images in 2 clusters</h1>" in report
     assert "1,400 images · 93 %" in report

@@ -139,7 +139,7 @@ def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
         "summary": summary,
         "part": part,
         "clusters": list(_show_clusters(catalogue, summary.clusters[part.start : part.end])),
-        "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS]),
+        "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS], summary.copies),
         "plots": {name: title for name, title in PLOT_TITLES.items() if name in available},
         "downloads": DOWNLOADS,
     }
@@ -150,4 +150,5 @@ def _show_clusters(
 ) -> Iterator[tuple[ClusterSummary, list[Picture]]]:
     """Yield clusters with pictures of their most typical images."""
     for cluster in clusters:
-        yield cluster, show_images(catalogue, cluster.representatives[:SHOWN_OF_CLUSTER])
+        shown = cluster.representatives[:SHOWN_OF_CLUSTER]
+        yield cluster, show_images(catalogue, shown, cluster.copies)
