@@ -178,6 +178,8 @@ class Client:
                 ``image_size``: Width and height in pixels that images are resized to.
                 ``components``: Number of principal components.
                 ``clusters``: Number of clusters; ``"auto"``, the default, chooses it.
+                ``level``: ``"coarser"`` or ``"finer"``: of an automatic number, that one if it is
+                nearly as good.
                 ``algorithm``: ``"kmeans"``, ``"minibatch"`` or ``"hdbscan"``.
                 ``random_state``: Seed: the same folder and options give the same labels.
                 ``batch_size``: Images per task.

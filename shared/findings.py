@@ -97,12 +97,15 @@ class ClusterSummary:
         size: How many images it has.
         representatives: Paths of its most typical images, nearest to the centroid first.
         outliers: Paths of other images of it, farthest from the centroid first.
+        copies: How many copies of each of these the job has beside it, by path, where there are
+            any: of a group of copies, one is shown.
     """
 
     label: int
     size: int
     representatives: list[str]
     outliers: list[str] = field(default_factory=list)
+    copies: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,20 +115,27 @@ class ClusterChoice:
     Attributes:
         n_clusters: The number chosen.
         reason: Why, in words.
+        stands_out: Whether there are clusters apart from each other that come again in samples; if
+            not, the number is a guess.
+        best: The number with the best score; ``n_clusters`` if no other level was asked for.
+        coarser: A smaller number that is nearly as good as the best; None if there is none.
+        finer: A larger number that is nearly as good as the best; None if there is none.
         tried: Numbers of clusters that were tried, ascending.
+        scores: How good each is, 0 to 1.
         silhouettes: Mean silhouette of each, -1 to 1.
-        stabilities: Mean adjusted Rand index between fits of different samples, of each.
-        stable_runs: How many of the runs found nearly the same clusters, of each.
-        runs: How many runs there were for each.
+        stabilities: Mean agreement of each with what is found in random parts, at most 1.
     """
 
     n_clusters: int
     reason: str
+    stands_out: bool = True
+    best: int | None = None
+    coarser: int | None = None
+    finer: int | None = None
     tried: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
     silhouettes: tuple[float, ...] = ()
     stabilities: tuple[float, ...] = ()
-    stable_runs: tuple[int, ...] = ()
-    runs: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +160,7 @@ class Summary:
     Attributes:
         clusters: By label.
         outliers: Paths of the images farthest from the nearest centroid, farthest first.
+        copies: How many copies of each outlier the job has beside it, by path, where there are any.
         rows_fitted: Images that the model was fitted on.
         n_components: Principal components kept.
         explained_variance_ratio: Share of the variance of each component.
@@ -172,3 +183,4 @@ class Summary:
     noise: int = 0
     choice: ClusterChoice | None = None
     notes: tuple[str, ...] = ()
+    copies: dict[str, int] = field(default_factory=dict)

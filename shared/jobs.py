@@ -49,6 +49,13 @@ class Recipe(StrEnum):
     TUTORIAL = "tutorial"
 
 
+class Level(StrEnum):
+    """Whether fewer or more clusters are wanted than the best number, if that is chosen."""
+
+    COARSER = "coarser"
+    FINER = "finer"
+
+
 AUTO: Literal["auto"] = "auto"
 
 # The options of each recipe; whatever a user gives beside one counts more. The origin's steps:
@@ -73,6 +80,7 @@ class JobRequest:
         image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
         components: Principal components; ``None`` means 50, or as many as the images allow.
         clusters: Number of clusters, or ``"auto"`` to choose it, as HDBSCAN always does.
+        level: Of an automatic number of clusters, a coarser or finer one if it is nearly as good.
         algorithm: What finds the clusters.
         random_state: Seed of the sample, the PCA and the KMeans.
         batch_size: Images per task; ``None`` chooses by the images.
@@ -83,6 +91,7 @@ class JobRequest:
     image_size: Annotated[int, _number(1, 512)] = 260
     components: Annotated[int, _number(1, 4096)] | None = None
     clusters: Annotated[int, _number(1, 10_000, " or auto")] | Literal["auto"] = AUTO
+    level: Level | None = None
     algorithm: Algorithm = Algorithm.KMEANS
     random_state: Annotated[int, _number(0, 2**32 - 1)] = 0
     batch_size: Annotated[int, _number(1, 4096)] | None = None

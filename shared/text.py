@@ -20,6 +20,11 @@ def show_count(count: int, noun: str) -> str:
     return f"{show_number(count)} {noun}{'' if count == 1 else 's'}"
 
 
+def show_copies(count: int) -> str:
+    """Show how many copies an image has beside it, as in "+4 copies"; "" if none."""
+    return f"+{show_number(count)} {'copy' if count == 1 else 'copies'}" if count else ""
+
+
 def show_share(share: float) -> str:
     """Show a share in percent, with a decimal below 10 %; "" if it is not finite."""
     percent = 100 * share

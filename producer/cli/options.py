@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm, Recipe
+from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm, Level, Recipe
 from shoal.shared.recipe.features import EXTRACTORS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,6 +54,15 @@ def job_options(command: F) -> F:
             "--clusters",
             callback=_parse_clusters,
             help=f"Number of clusters, or auto to choose it.  [default: {DEFAULTS.clusters}]",
+        ),
+        *(
+            click.option(
+                f"--{level.value}",
+                "level",
+                flag_value=level.value,
+                help=f"With auto: the {level.value} number, if one is nearly as good.",
+            )
+            for level in Level
         ),
         click.option(
             "--algorithm",

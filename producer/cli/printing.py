@@ -44,7 +44,7 @@ def describe_options(request: JobRequest) -> str:
     parts = [request.features, f"{request.image_size} px", clusters]
     if request.algorithm is not DEFAULTS.algorithm:
         parts.append(request.algorithm)
-    for name in ("components", "random_state", "batch_size"):
+    for name in ("level", "components", "random_state", "batch_size"):
         value = getattr(request, name)
         if value != getattr(DEFAULTS, name):
             parts.append(f"{name.replace('_', ' ')} {value}")

@@ -8,7 +8,7 @@ from shoal.producer.report.map import choose_largest
 from shoal.producer.report.text import show_name
 from shoal.shared.findings import ClusterSummary, Summary
 from shoal.shared.palette import colour_number
-from shoal.shared.text import show_count, show_share
+from shoal.shared.text import show_copies, show_count, show_share
 
 # Most rows of the table of clusters that are not shown in full.
 ROWS = 500
@@ -18,10 +18,14 @@ PICTURES_BYTES = 1_300_000
 
 @dataclass(frozen=True)
 class _Picture:
-    """An image with its name; ``source`` is a data URL, empty if there is no picture."""
+    """An image with its name; ``source`` is a data URL, empty if there is no picture.
+
+    ``copies`` says how many copies of it there are beside it, as in "+4 copies"; empty if none.
+    """
 
     name: str
     source: str
+    copies: str
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,17 @@ class _PictureBudget:
         self.pictures = pictures
         self.room_bytes = room_bytes
 
-    def take(self, path: str) -> _Picture:
-        """Return the picture of an image; without a source if there is none or no room."""
-        jpeg = self.pictures.get(path, b"")
+    def take(self, path: str, copies: Mapping[str, int]) -> _Picture:
+        """Return the picture of an image; without a source if there is none or no room.
+
+        ``copies`` are how many there are beside each image that has any, by path.
+        """
+        more, jpeg = show_copies(copies.get(path, 0)), self.pictures.get(path, b"")
         if not jpeg or len(jpeg) > self.room_bytes:
-            return _Picture(show_name(path), "")
+            return _Picture(show_name(path), "", more)
         self.room_bytes -= len(jpeg)
-        return _Picture(show_name(path), f"data:image/jpeg;base64,{b64encode(jpeg).decode()}")
+        source = f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+        return _Picture(show_name(path), source, more)
 
 
 def make_clusters(
@@ -100,13 +108,13 @@ def make_clusters(
     shown = {cluster.label for cluster in largest}
     others = [cluster for cluster in summary.clusters if cluster.label not in shown]
     in_full = [_show_cluster(c, total, budget, c.representatives) for c in largest]
-    outliers = [budget.take(path) for path in summary.outliers]
+    outliers = [budget.take(path, summary.copies) for path in summary.outliers]
     # These come last: the budget is first for representatives and for the job's outliers.
     in_full = [
         replace(
             cluster,
             colours=colours.get(cluster.label, []),
-            outliers=[budget.take(path) for path in known.outliers],
+            outliers=[budget.take(path, known.copies) for path in known.outliers],
         )
         for cluster, known in zip(in_full, largest, strict=True)
     ]
@@ -130,7 +138,7 @@ def _show_cluster(
         colour=colour_number(cluster.label),
         size=show_count(cluster.size, "image"),
         share=show_share(cluster.size / total if total else 0),
-        pictures=[budget.take(path) for path in paths],
+        pictures=[budget.take(path, cluster.copies) for path in paths],
         colours=[],
         outliers=[],
     )

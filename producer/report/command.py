@@ -25,7 +25,8 @@ def make_repeat_command(request: JobRequest, summary: Summary) -> str:
     given = [
         f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None
     ]
-    return " ".join(["shoal run", _quote_path(request.source), *given])
+    level = [f"--{request.level}"] if request.level else []
+    return " ".join(["shoal run", _quote_path(request.source), *given, *level])
 
 
 def _quote_path(path: str) -> str:

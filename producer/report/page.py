@@ -103,7 +103,7 @@ def _list_parameters(status: Status, summary: Summary) -> list[tuple[str, str]]:
     return [
         ("Features", show_name(request.features)),
         ("Image size", f"{request.image_size} × {request.image_size} pixels"),
-        ("Clusters", str(request.clusters)),
+        ("Clusters", " ".join(filter(None, (str(request.clusters), request.level)))),
         ("Algorithm", request.algorithm),
         ("Random state", str(request.random_state)),
         ("Components", str(summary.n_components)),

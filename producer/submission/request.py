@@ -8,7 +8,7 @@ import msgspec
 from shoal.producer.submission.defaults import choose_features
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import AUTO, RECIPES, Algorithm, JobRequest, Recipe
+from shoal.shared.jobs import AUTO, DEFAULTS, RECIPES, Algorithm, JobRequest, Recipe
 from shoal.shared.recipe.features import (
     choose_image_size,
     count_features,
@@ -31,6 +31,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = _complete({name: value for name, value in options.items() if value is not None})
+    _check_level(given)
     try:
         request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
     except msgspec.ValidationError as error:
@@ -64,6 +65,16 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
     if recipe not in list(Recipe):
         raise UsageError(f"`recipe`: Expected {' or '.join(Recipe)}.")
     return RECIPES[Recipe(recipe)] | given
+
+
+def _check_level(given: dict[str, Any]) -> None:
+    """Raise UsageError if there are no numbers of clusters among which a level could choose."""
+    if not (level := given.get("level")):
+        return
+    if given.get("algorithm") == Algorithm.HDBSCAN:
+        raise UsageError(f"HDBSCAN finds one number of clusters only: leave {level} out.")
+    if given.get("clusters", DEFAULTS.clusters) != AUTO:
+        raise UsageError(f"A {level} number needs one that is chosen: use `clusters='auto'`, too.")
 
 
 def _check_request(request: JobRequest, n_images: int) -> None:

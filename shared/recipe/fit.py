@@ -5,7 +5,7 @@ The producer estimates by these rules what a job will take, and the worker fits 
 
 from dataclasses import dataclass
 
-from shoal.shared.jobs import AUTO, JobRequest
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest
 
 DEFAULT_COMPONENTS = 50
 # Up to here the covariance matrix is made, and costs less than iterating.
@@ -63,9 +63,15 @@ def least_images(request: JobRequest) -> int:
     return 1 if request.clusters == AUTO else request.clusters
 
 
-def count_starts(request: JobRequest) -> int:
-    """Return how many starts KMeans has, the best of which counts.
+def follows_tutorial(request: JobRequest) -> bool:
+    """Return whether a job gives the labels of scikit-learn's tutorial on all of its images.
 
-    The tutorial's recipe, pixels in a given number of clusters, has one: a job gives its labels.
+    That is pixels in a given number of clusters by KMeans.
     """
-    return 1 if request.features == "pixels" and request.clusters != AUTO else KMEANS_STARTS
+    is_given = request.clusters != AUTO and request.algorithm is Algorithm.KMEANS
+    return request.features == "pixels" and is_given
+
+
+def count_starts(request: JobRequest) -> int:
+    """Return how many starts KMeans has, the best of which counts; the tutorial has one."""
+    return 1 if follows_tutorial(request) else KMEANS_STARTS

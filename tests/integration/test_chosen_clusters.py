@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -10,7 +11,7 @@ from shoal.producer.cli.scores import print_evaluation
 from shoal.producer.evaluation import score_job
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import PlotName
-from shoal.shared.jobs import Algorithm
+from shoal.shared.jobs import Algorithm, Level
 from shoal.shared.store import Ledger
 
 
@@ -33,11 +34,22 @@ def finished(python_client, submit, run, faces):
 def test_a_job_chooses_its_number_of_clusters_and_says_why(finished):
     job = finished(clusters="auto")
     summary = job.summary()
-    assert summary.choice.n_clusters == len(summary.clusters) == 2
-    assert summary.choice.reason.startswith("2: best")
+    assert summary.choice.n_clusters == len(summary.clusters) >= 2
+    assert summary.choice.reason.startswith(f"{len(summary.clusters)}: the best")
     assert summary.choice.tried[0] == 2
+    labels = [image.label for image in job.labels()]
+    assert [cluster.size for cluster in summary.clusters] == np.bincount(labels).tolist()
     assert set(job.plots()) == set(PlotName)
     assert job.plot(PlotName.CHOICE).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_another_level_is_taken_or_noted_as_missing(finished, level):
+    main, job = finished(clusters="auto").summary(), finished(clusters="auto", level=level)
+    other = {Level.COARSER: main.choice.coarser, Level.FINER: main.choice.finer}[level]
+    noted = f"There is no {level} level that is nearly as good." in job.summary().notes
+    assert noted == (other is None)
+    assert job.summary().choice.n_clusters == (other or main.choice.n_clusters)
 
 
 def test_a_job_with_a_given_number_has_no_plot_of_the_choice(finished):
@@ -83,7 +95,7 @@ def test_plain_pictures_get_a_cluster_for_each_colour(plain, algorithm, features
     assert sorted(labels) == sorted([0, 1, 2, 3] * 6)
     assert labels == labels[:4] * 6
     if algorithm is not Algorithm.HDBSCAN:
-        assert job.summary().choice.reason == "4: best silhouette, stable in 10 of 10 runs"
+        assert job.summary().choice.reason == "4: there are only 4 different images"
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))

@@ -5,23 +5,23 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
-from numpy.typing import NDArray
 
 from shoal.shared.palette import COLOURS
 from shoal.shared.text import show_share
 from shoal.worker.plots import (
+    Tile,
     encode_png,
     plot_contact_sheet,
     plot_scatter,
     plot_sizes,
     plot_variance,
 )
-from shoal.worker.plots.contact_sheet import make_captions_figure, make_rows
+from shoal.worker.plots.contact_sheet import choose_badge, make_captions_figure, make_rows
 from shoal.worker.plots.marks import UNNAMED_COLOUR, choose_marks
 from shoal.worker.plots.points import MAX_POINTS, choose_frame, sample_rows, spread_apart
 from shoal.worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from shoal.worker.plots.sizes import make_sizes_figure
-from shoal.worker.plots.style import draw, find_colour, find_marker
+from shoal.worker.plots.style import HEADER_PIXELS, draw, find_colour, find_marker
 from shoal.worker.plots.variance import describe_variance, make_variance_figure
 
 
@@ -35,8 +35,12 @@ def make_points(n_clusters, n_samples=2_000, tail=1e9):
     return points.astype(np.float32), labels, sizes, np.array([0.31, 0.12, 0.05])
 
 
+def make_tile(colour, copies=0):
+    return Tile(np.full((32, 32, 3), colour, np.uint8), copies)
+
+
 def make_tiles(n_clusters, count=8):
-    return [[np.full((32, 32, 3), label % 200, np.uint8)] * count for label in range(n_clusters)]
+    return [[make_tile(label % 200)] * count for label in range(n_clusters)]
 
 
 def make_contact_sheet_figure(tiles, sizes, outliers=()):
@@ -219,7 +223,7 @@ def test_few_images_empty_clusters_and_images_all_alike_are_drawn(sizes):
     same = np.zeros((3, 2), dtype=np.float32)
     pictures = [
         plot_scatter(same, labels, np.array(sizes), [np.nan, np.nan]),
-        plot_contact_sheet([[None] * size for size in sizes], np.array(sizes)),
+        plot_contact_sheet([[Tile(None)] * size for size in sizes], np.array(sizes)),
         plot_sizes(np.array(sizes)),
         plot_variance([np.nan, np.nan]),
     ]
@@ -228,23 +232,44 @@ def test_few_images_empty_clusters_and_images_all_alike_are_drawn(sizes):
 
 def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
     colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
-    tiles: list[list[NDArray[np.uint8] | None]] = [
-        [np.full((16, 16, 3), colour, np.uint8) for colour in colours],
-        [None],
-    ]
+    tiles = [[make_tile(colour) for colour in colours], [Tile(None)]]
     sheet = np.asarray(plot_contact_sheet(tiles, np.array([3, 1])))
     areas = [(sheet == colour).all(axis=2).sum() for colour in [*colours, (225, 225, 225)]]
     assert areas == [150 * 150] * 4
 
 
 def test_a_contact_sheet_ends_with_the_outliers():
-    far = np.full((16, 16, 3), (250, 0, 0), np.uint8)
-    job = make_tiles(2), np.array([3, 1]), [far]
+    job = make_tiles(2), np.array([3, 1]), [make_tile((250, 0, 0))]
     assert "Outliers | far from all" in read_words(make_contact_sheet_figure(*job))
     red = (np.asarray(plot_contact_sheet(*job)) == (250, 0, 0)).all(axis=2)
     assert red[-200:].sum() == red.sum() == 142 * 142
     without = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]))
     assert "Outliers" not in read_words(without)
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (0, 0, 0), (200, 30, 90)])
+@pytest.mark.parametrize("n_clusters", [2, 14])
+def test_a_tile_says_how_many_copies_it_has(colour, n_clusters):
+    """Dark words on white, in the lower right corner of the tile and nowhere else."""
+    sizes = np.full(n_clusters, 8)
+    plain, marked = (
+        np.asarray(plot_contact_sheet([[make_tile(colour, n)] * 8] * n_clusters, sizes))
+        for n in (0, 12_345)
+    )
+    inside = np.asarray(plot_contact_sheet([[make_tile((1, 2, 3))] * 8] * n_clusters, sizes))
+    changed = (plain != marked).any(axis=2)
+    assert (inside == (1, 2, 3)).all(axis=2)[changed].all()
+    assert {(31, 35, 40)} < {tuple(pixel) for pixel in marked[changed].tolist()}
+    assert changed[: HEADER_PIXELS + 25].sum() == 0
+
+
+def test_small_tiles_have_short_words():
+    assert [choose_badge(4, room) for room in (150, 51)] == ["+4 copies", "+4"]
+    assert [choose_badge(12_345, room) for room in (150, 90, 51)] == [
+        "+12,345 copies",
+        "+12,345",
+        "+12k",
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 8, 30])

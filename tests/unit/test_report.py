@@ -34,7 +34,7 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import ImageCounts, LeftOut, State
+from shoal.shared.jobs import ImageCounts, LeftOut, Level, State
 from shoal.shared.palette import MAX_NAMED
 from shoal.worker.images.thumbnails import make_sheet
 
@@ -118,6 +118,14 @@ def test_it_tells_how_many_duplicates_there_are(counts, words):
     summary = replace(SUMMARY, duplicates=counts)
     report = render_report(replace(CONTENTS, summary=summary)).decode()
     assert re.search(rf"<th scope=.row.>Duplicates</th><td>{words}</td>", report)
+
+
+def test_a_picture_says_how_many_copies_it_has_beside_it():
+    copied = [replace(SUMMARY.clusters[0], copies={HOSTILE[0]: 4}), SUMMARY.clusters[1]]
+    summary = replace(SUMMARY, clusters=copied, copies={HOSTILE[0]: 1})
+    report = render_report(replace(CONTENTS, summary=summary)).decode()
+    assert re.findall(r'<p class="copies">(.*?)</p>', report) == ["+4 copies", "+1 copy"]
+    assert '<p class="copies">' not in render_report(CONTENTS).decode()
 
 
 def test_it_tells_images_clusters_and_failures(report):
@@ -302,6 +310,11 @@ def test_the_command_that_repeats_it_works_in_a_shell():
         "--random-state": "7",
         "--batch-size": "9",
     }
+
+
+def test_the_command_that_repeats_it_asks_for_the_same_level():
+    request = replace(STATUS.request, clusters="auto", level=Level.FINER)
+    assert make_repeat_command(request, SUMMARY).split()[-1] == "--finer"
 
 
 def test_the_command_that_repeats_it_names_a_folder_of_any_bytes():

@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
-from shoal.shared.jobs import AUTO, Algorithm
+from shoal.shared.jobs import AUTO, Algorithm, Level
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.choosing import NO_CHOICE, choose_clusters
+from shoal.worker.clustering.choice import NO_DIFFERENCE
 from shoal.worker.clustering.clusters import Clusters
+from shoal.worker.clustering.communities import fit_communities
 from shoal.worker.clustering.density import fit_hdbscan
 from shoal.worker.clustering.distinct import count_distinct
 from shoal.worker.clustering.kmeans import Float64, fit_kmeans
@@ -21,7 +22,9 @@ class Clustering:
     """How rows are clustered.
 
     Attributes:
-        n_clusters: Clusters wanted, or "auto"; HDBSCAN finds its own number.
+        n_clusters: Clusters wanted, or "auto", which finds communities with KMeans and their number
+            with mini-batches; HDBSCAN finds its own number.
+        level: As in a job's request.
         algorithm: As in a job's request.
         random_state: Seed.
         n_init: Starts of KMeans, of which the best is kept.
@@ -30,6 +33,7 @@ class Clustering:
     """
 
     n_clusters: int | Literal["auto"]
+    level: Level | None = None
     algorithm: Algorithm = Algorithm.KMEANS
     random_state: int = 0
     n_init: int = 1
@@ -49,15 +53,15 @@ class Clustering:
         """
         chooses = self.algorithm == Algorithm.HDBSCAN or self.n_clusters == AUTO
         if chooses and count_distinct(rows, 2) == 1:
-            return replace(self._fit(coordinates, 1), choice=NO_CHOICE)
+            return replace(self._fit(coordinates, 1), choice=NO_DIFFERENCE)
         if self.algorithm == Algorithm.HDBSCAN:
             return fit_hdbscan(coordinates, self.random_state, self.checkpoint)
-        choice, wanted = None, self.n_clusters
-        if wanted == AUTO:
-            choice = choose_clusters(coordinates, self.random_state, self.checkpoint)
-            wanted = choice.n_clusters
-        clusters = self._fit(coordinates, count_distinct(rows, wanted))
-        return replace(clusters, choice=choice)
+        if self.n_clusters != AUTO:
+            return self._fit(coordinates, count_distinct(rows, self.n_clusters))
+        found = fit_communities(coordinates, self.random_state, self.level, self.checkpoint)
+        if self.algorithm == Algorithm.MINIBATCH:
+            return replace(self._fit(coordinates, len(found.centroids)), choice=found.choice)
+        return found
 
     def _fit(self, coordinates: Float64, n_clusters: int) -> Clusters:
         if self.algorithm == Algorithm.MINIBATCH:

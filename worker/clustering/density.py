@@ -10,11 +10,9 @@ from sklearn.cluster import HDBSCAN
 from sklearn.neighbors import NearestNeighbors
 
 from shoal.shared.errors import JobFailedError
-from shoal.shared.findings import NOISE
 from shoal.shared.text import show_count
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.centroids import measure_inertia
-from shoal.worker.clustering.clusters import Clusters
+from shoal.worker.clustering.clusters import Clusters, number_references
 from shoal.worker.clustering.distinct import merge_copies
 from shoal.worker.clustering.references import References
 from shoal.worker.clustering.sampling import choose_rows
@@ -58,7 +56,7 @@ def fit_hdbscan(coordinates: Float64, random_state: int, checkpoint: Checkpoint)
     labels = _label_sample(sample)
     checkpoint()
     references = References(sample, labels, _measure_radii(sample, labels))
-    return _sum_up(coordinates, references, references.label(coordinates, checkpoint))
+    return number_references(coordinates, references, checkpoint)
 
 
 def _label_sample(sample: Float32) -> Int32:
@@ -108,17 +106,3 @@ def _measure_radii(sample: Float32, labels: Int32) -> Float32:
         reached = np.sort(distances[near, 1])[:members]
         radii[labels == label] = max([least, *reached[-1:]])
     return radii
-
-
-def _sum_up(coordinates: Float64, references: References, labels: Int32) -> Clusters:
-    """Make clusters of labelled rows, numbered by falling size, without the noise."""
-    sizes = np.bincount(labels[labels >= 0], minlength=int(references.labels.max()) + 1)
-    by_size = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
-    numbers = np.full(len(sizes) + 1, NOISE)  # the last one is for the label -1
-    numbers[by_size] = np.arange(len(by_size))
-    labels = numbers[labels].astype(np.int32)
-    centroids = np.stack([coordinates[labels == n].mean(axis=0) for n in range(len(by_size))])
-    known = References(
-        references.coordinates, numbers[references.labels].astype(np.int32), references.radii
-    )
-    return Clusters(centroids, measure_inertia(coordinates, centroids, labels), known)

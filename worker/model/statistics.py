@@ -50,6 +50,11 @@ class FeatureStatistics:
         """Compute each feature's mean, of shape (n_features,)."""
         return self.total / self.n_samples
 
+    def variance(self) -> NDArray[np.float64]:
+        """Compute each feature's variance, of shape (n_features,)."""
+        spread = self.n_samples * self.total_of_squares - self.total**2
+        return np.asarray(spread.clip(0) / self.n_samples**2)
+
     def scale(self, noise: float = 0.0) -> NDArray[np.float64]:
         """Compute what scikit-learn's StandardScaler divides by, of shape (n_features,).
 

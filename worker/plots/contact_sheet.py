@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from shoal.shared.palette import MAX_NAMED
-from shoal.shared.text import show_count
+from shoal.shared.text import show_copies, show_count
 from shoal.worker.plots.style import (
     BODY,
     FAINT,
@@ -26,8 +28,6 @@ from shoal.worker.plots.style import (
     write,
 )
 
-Tile = NDArray[np.uint8] | None
-
 CAPTION_PIXELS = 200
 GAP_PIXELS = 8
 SWATCH_PIXELS = 8
@@ -35,6 +35,21 @@ MAX_TILE_PIXELS = 150
 MAX_TILES = 12
 ONE_COLUMN_ROWS = 13
 BLANK = "#e1e1e1"
+BADGE_TEXT_PIXELS, BADGE_PIXELS, BADGE_ROOM = 14, 20, 4
+BADGE_INK, BADGE_PAPER = "#1f2328", "white"  # readable on any picture
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image on the sheet.
+
+    Attributes:
+        pixels: Shape (size, size, 3); ``None``, for one that is missing, becomes a grey square.
+        copies: How many copies of it there are beside it: the tile says so.
+    """
+
+    pixels: NDArray[np.uint8] | None
+    copies: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,8 +101,7 @@ def plot_contact_sheet(
     The sheet ends after 40 clusters and says so.
 
     Args:
-        tiles: For each cluster, images of shape (size, size, 3), most typical first; ``None``
-            stands for an image that is missing, and becomes a grey square.
+        tiles: For each cluster, its images, most typical first.
         sizes: Images of each cluster, shape (n_clusters,).
         outliers: Images far from every centroid, farthest first: the last row.
     """
@@ -145,8 +159,36 @@ def _paste_tiles(sheet: Image.Image, grid: _Grid, index: int, row: Row) -> None:
     sheet.paste(row.colour, (left, top, left + SWATCH_PIXELS, top + size))
     for position, tile in enumerate(row.tiles[:MAX_TILES]):
         x = left + CAPTION_PIXELS + position * (size + GAP_PIXELS)
-        if tile is None:
-            sheet.paste(BLANK, (x, top, x + size, top + size))
-        else:
-            image = Image.fromarray(tile).resize((size, size), Image.Resampling.BICUBIC)
-            sheet.paste(image, (x, top))
+        sheet.paste(_make_picture(tile, size), (x, top))
+
+
+def _make_picture(tile: Tile, size: int) -> Image.Image:
+    """Make the picture of a tile, with how many copies it has in its lower right corner."""
+    if tile.pixels is None:
+        picture = Image.new("RGB", (size, size), BLANK)
+    else:
+        picture = Image.fromarray(tile.pixels).resize((size, size), Image.Resampling.BICUBIC)
+    if tile.copies:
+        words, font = choose_badge(tile.copies, size), _find_badge_font()
+        left, top = size - _measure_badge(words), size - BADGE_PIXELS
+        pen = ImageDraw.Draw(picture)
+        pen.rectangle((left, top, size, size), BADGE_PAPER)
+        place = (left + BADGE_ROOM, top + BADGE_PIXELS / 2)
+        pen.text(place, words, BADGE_INK, font, anchor="lm")
+    return picture
+
+
+def choose_badge(copies: int, room: int) -> str:
+    """Choose the longest words for so many copies that are no wider than ``room`` pixels."""
+    full = show_copies(copies)
+    shorter = [full.split()[0], *([f"+{copies // 1000}k"] if copies >= 1000 else [])]
+    return next((words for words in (full, *shorter) if _measure_badge(words) <= room), shorter[-1])
+
+
+def _measure_badge(words: str) -> int:
+    return round(_find_badge_font().getlength(words)) + 2 * BADGE_ROOM
+
+
+@cache
+def _find_badge_font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(findfont("DejaVu Sans"), BADGE_TEXT_PIXELS)

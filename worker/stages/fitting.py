@@ -1,28 +1,37 @@
 """Fitting: the model of a job, once all batches are loaded."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.cores import count_cores
 from shoal.shared.errors import JobFailedError, show_call
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import JobRequest, State, Wave
-from shoal.shared.recipe.fit import count_starts, least_images, plan_fit
+from shoal.shared.recipe.fit import count_starts, follows_tutorial, least_images, plan_fit
 from shoal.shared.store import Results
-from shoal.shared.store.rows import Shape
 from shoal.shared.wire import encode
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.sampling import choose_rows, split_rows
+from shoal.worker.clustering.sampling import choose_rows
 from shoal.worker.model.model import Model
+from shoal.worker.model.numbering import number_by_size
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
+from shoal.worker.stages.copies import find_copies
+from shoal.worker.stages.feature_rows import FeatureRows
 
-# If fewer of a batch's rows are needed than this share, they are read one by one.
-SPARSE = 0.25
+if TYPE_CHECKING:
+    from shoal.worker.clustering.clustering import Clustering
+
+# Fixed, so that sums of floats have the same bits in every process.
+STATISTICS_ROWS = 1024
+# With fewer different images, copies count: their groups are then what there is to find. As many
+# clusters are tried where their number is to be chosen.
+LEAST_DISTINCT = 20
 
 
 def fit_job(context: WorkerContext, job_id: str) -> None:
@@ -51,8 +60,6 @@ def make_model(
     """
     # scikit-learn takes 2 s to import, and most processes never fit a model.
     from shoal.worker.clustering.clustering import Clustering
-    from shoal.worker.model.blocks import choose_scale
-    from shoal.worker.model.fitting import fit_model
 
     shapes = results.shapes()
     n_rows = sum(shape.rows for shape in shapes)
@@ -62,18 +69,62 @@ def make_model(
     form = next(shape for shape in shapes if shape.rows)
     size = plan_fit(request, n_rows, n_features, np.dtype(form.dtype).itemsize, fit_memory)
     chosen = choose_rows(n_rows, size.n_rows, request.random_state)
-    rows = _read_rows(results, shapes, chosen, checkpoint)
-    statistics = _sum_statistics(results)
+    features = FeatureRows(results, shapes, checkpoint)
     clustering = Clustering(
         algorithm=request.algorithm,
         n_clusters=request.clusters,
+        level=request.level,
         random_state=request.random_state,
         n_init=count_starts(request),
         checkpoint=checkpoint,
     )
-    scale = choose_scale(rows, statistics, request.features, form.widths)
-    model, choice = fit_model(rows, statistics.mean(), scale, clustering, size.n_components)
+    fit = _Fit(features, request, clustering, size.n_components, _sum_statistics(results))
+    copies = np.empty(0, np.intp)
+    if not follows_tutorial(request):  # it is fitted on all images, as scikit-learn's models are
+        copies = find_copies(features, chosen, fit.statistics, request.features)
+    model, choice = fit.fit_without(chosen, copies)
     return replace(model, features=request.features, image_size=request.image_size), choice
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """The fit of a job: ``statistics`` are those of all images."""
+
+    features: FeatureRows
+    request: JobRequest
+    clustering: "Clustering"
+    n_components: int
+    statistics: FeatureStatistics
+
+    def fit_without(
+        self, chosen: NDArray[np.int64], copies: NDArray[np.intp]
+    ) -> tuple[Model, ClusterChoice | None]:
+        """Fit the ``chosen`` rows without those at ``copies``, if that leaves enough for clusters.
+
+        The clusters are numbered by all of ``chosen``.
+        """
+        if len(chosen) - len(copies) < LEAST_DISTINCT:
+            return self._fit_rows(self.features.read(chosen), self.statistics)
+        rows = self.features.read(np.delete(chosen, copies))
+        if not len(copies):
+            return self._fit_rows(rows, self.statistics)
+        try:
+            model, choice = self._fit_rows(rows, _add_up(rows))
+        except JobFailedError:
+            # Where HDBSCAN finds no cluster among different images, groups of copies are clusters.
+            return self._fit_rows(self.features.read(chosen), self.statistics)
+        parts = (rows, self.features.read(chosen[copies]))
+        return number_by_size(model, parts, self.clustering.checkpoint), choice
+
+    def _fit_rows(
+        self, rows: NDArray[np.generic], statistics: FeatureStatistics
+    ) -> tuple[Model, ClusterChoice | None]:
+        from shoal.worker.model.blocks import choose_scale
+        from shoal.worker.model.fitting import fit_model
+
+        widths = self.features.form.widths
+        scale = choose_scale(rows, statistics, self.request.features, widths)
+        return fit_model(rows, statistics.mean(), scale, self.clustering, self.n_components)
 
 
 def _check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
@@ -98,37 +149,11 @@ def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None
         )
 
 
-def _read_rows(
-    results: Results, shapes: list[Shape], chosen: NDArray[np.int64], checkpoint: Checkpoint
-) -> NDArray[np.generic]:
-    """Read the ``chosen`` rows of the features of all batches, in manifest order."""
-    form = next(shape for shape in shapes if shape.rows)
-    rows = np.empty((len(chosen), form.columns), form.dtype)
-    parts = split_rows(chosen, [shape.rows for shape in shapes])
-    ends = np.cumsum([len(part) for part in parts])
-
-    def read(batch: int) -> None:
-        checkpoint()
-        if n_rows := len(parts[batch]):
-            part = _read_batch(results, batch, shapes[batch], parts[batch])
-            rows[ends[batch] - n_rows : ends[batch]] = part
-
-    # In threads: half of the time the kernel is giving out fresh memory page by page.
-    with ThreadPoolExecutor(count_cores()) as pool:
-        list(pool.map(read, range(len(parts))))  # raises what a thread raised
-    return rows
-
-
-def _read_batch(
-    results: Results, batch: int, shape: Shape, positions: NDArray[np.int64]
-) -> NDArray[np.generic]:
-    """Read the rows of a batch at ``positions``: one by one if few, else the whole batch."""
-    dtype = np.dtype(shape.dtype)
-    if len(positions) < SPARSE * shape.rows:
-        raw = results.feature_rows(batch, positions.tolist(), shape.columns * dtype.itemsize)
-        return np.frombuffer(raw, dtype).reshape(len(positions), shape.columns)
-    every = np.frombuffer(results.features(batch), dtype).reshape(shape.rows, shape.columns)
-    return every if len(positions) == shape.rows else every[positions]
+def _add_up(rows: NDArray[np.generic]) -> FeatureStatistics:
+    """Add up the statistics of rows, a few at a time: squares of bytes take twice their memory."""
+    starts = range(0, len(rows), STATISTICS_ROWS)
+    parts = (FeatureStatistics.of(rows[start : start + STATISTICS_ROWS]) for start in starts)
+    return reduce(add, parts)
 
 
 def _sum_statistics(results: Results) -> FeatureStatistics:

@@ -14,7 +14,7 @@ from shoal.producer.submission.request import make_request, uses_default_feature
 from shoal.producer.web.problems import BusyError
 from shoal.producer.web.site import Site
 from shoal.shared.errors import SourceError
-from shoal.shared.jobs import Algorithm, JobRequest, Recipe
+from shoal.shared.jobs import Algorithm, JobRequest, Level, Recipe
 
 
 class Submission(BaseModel, extra="forbid", strict=True):
@@ -29,6 +29,7 @@ class Submission(BaseModel, extra="forbid", strict=True):
         image_size: Width and height in pixels; null is what suits the features.
         components: Number of principal components; null is 50, or as many as the images allow.
         clusters: Number of clusters, or `auto` to choose it; null is `auto`.
+        level: `coarser` or `finer`: of an automatic number, that one if it is nearly as good.
         algorithm: Clustering algorithm; null is `kmeans`.
         random_state: Seed; null is 0.
         batch_size: Images per task; null depends on their number and size.
@@ -41,6 +42,7 @@ class Submission(BaseModel, extra="forbid", strict=True):
     image_size: int | None = None
     components: int | None = None
     clusters: int | Literal["auto"] | None = None
+    level: Level | None = Field(None, strict=False)
     algorithm: Algorithm | None = Field(None, strict=False)
     random_state: int | None = None
     batch_size: int | None = None

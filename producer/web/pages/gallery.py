@@ -1,12 +1,13 @@
 """Galleries: images of a job as a page shows them, one slice per page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query
 
 from shoal.producer.catalogue import Catalogue
+from shoal.shared.text import show_copies
 
 # The number of a slice, from 1; the address of a page calls it ``page``.
 Number = Annotated[int, Query(alias="page", ge=1, le=10**9)]
@@ -57,6 +58,14 @@ class Picture:
     note: str = ""
 
 
-def show_images(catalogue: Catalogue, paths: Sequence[str]) -> list[Picture]:
-    """Make pictures of the images with these paths."""
-    return [Picture(catalogue.number(path), path) for path in paths]
+def show_images(
+    catalogue: Catalogue, paths: Sequence[str], copies: Mapping[str, int]
+) -> list[Picture]:
+    """Make pictures of the images with these paths, each with how many copies it has beside it.
+
+    ``copies`` are the numbers of those that have any, by path.
+    """
+    notes = [show_copies(copies.get(path, 0)) for path in paths]
+    return [
+        Picture(catalogue.number(path), path, note) for path, note in zip(paths, notes, strict=True)
+    ]

@@ -21,7 +21,7 @@ from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.findings import NOISE, ClusterSummary
-from shoal.shared.jobs import DEFAULTS, Algorithm, Recipe, State, Status
+from shoal.shared.jobs import DEFAULTS, Algorithm, Level, Recipe, State, Status
 from shoal.shared.recipe.features import list_features
 
 CLUSTERS_PER_PAGE = 20
@@ -59,6 +59,7 @@ def show_jobs(site: SiteDep, number: Number = 1) -> Response:
         defaults=replace(DEFAULTS, features=choose_features()),
         recipes=list(Recipe),
         algorithms=list(Algorithm),
+        levels=list(Level),
         is_idle=any(_lacks_workers(site, status) for status in statuses),
         **shared_values(site),
     )
@@ -138,7 +139,7 @@ def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
         "summary": summary,
         "part": part,
         "clusters": list(_show_clusters(catalogue, summary.clusters[part.start : part.end])),
-        "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS]),
+        "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS], summary.copies),
         "plots": {name: title for name, title in PLOT_TITLES.items() if name in available},
         "downloads": DOWNLOADS,
     }
@@ -149,4 +150,5 @@ def _show_clusters(
 ) -> Iterator[tuple[ClusterSummary, list[Picture]]]:
     """Yield clusters with pictures of their most typical images."""
     for cluster in clusters:
-        yield cluster, show_images(catalogue, cluster.representatives[:SHOWN_OF_CLUSTER])
+        shown = cluster.representatives[:SHOWN_OF_CLUSTER]
+        yield cluster, show_images(catalogue, shown, cluster.copies)

@@ -39,6 +39,7 @@ function read(form) {
   const features = form.features.value.trim();
   if (features) values.features = features;
   if (form.recipe.value) values.recipe = form.recipe.value;
+  if (form.level.value) values.level = form.level.value;
   const clusters = form.clusters.value.trim();
   if (clusters) values.clusters = clusters === "auto" ? clusters : Number(clusters);
   for (const name of NUMBERS) if (form[name].value !== "") values[name] = Number(form[name].value);

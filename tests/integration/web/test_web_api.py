@@ -139,8 +139,9 @@ def test_labels_and_members_come_page_by_page(web: WebServer, finished: Job) -> 
         members = ask(web, f"{path}/clusters/{cluster.label}/members")
         distances = [member["distance"] for member in members]
         assert (len(members), distances) == (cluster.size, sorted(distances))
-        shown = [member["path"] for member in members[: len(cluster.representatives)]]
-        assert shown == list(map(escape_name, cluster.representatives))
+        representatives = list(map(escape_name, cluster.representatives))
+        paths = [member["path"] for member in members]
+        assert [path for path in paths if path in representatives] == representatives
     assert ask(web, f"{path}/clusters/7/members") == []
 
 

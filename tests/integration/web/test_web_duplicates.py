@@ -71,3 +71,16 @@ def test_a_note_says_what_an_image_is_to_the_others() -> None:
     firsts: dict[int, str] = {}
     notes = [pages.describe_relation(image, firsts) for image in group]
     assert notes == ["", "a copy of a", "looks like a", "a copy of c"]
+
+
+def test_a_copied_image_is_shown_once_and_says_how_many_copies_it_has(
+    web: WebServer, finished: Job
+) -> None:
+    summary = finished.summary()
+    copied = {path: n for found in summary.clusters for path, n in found.copies.items()}
+    assert list(copied.values()) == [2]
+    captions = find_captions(web.http.get(f"/jobs/{finished.id}").text)
+    names = {"140.png", '<img src=x onerror="x()">.png', "caf\\xe9\n.png"}
+    shown = [note for path, note in captions if path in names]
+    assert shown
+    assert set(shown) == {"+2 copies"}

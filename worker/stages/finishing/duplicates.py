@@ -1,18 +1,17 @@
 """Duplicates: the images of a job that it has more than once, as rows of the store."""
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from redis import RedisError
 
-from shoal.shared.errors import NotFinishedError, StoreUnavailableError
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
-from shoal.shared.store.rows import DUPLICATE_ROW, HASH_ROW
+from shoal.shared.store.rows import DUPLICATE_ROW
 from shoal.worker import Checkpoint
-from shoal.worker.images.hashes import HASH_DTYPE
-from shoal.worker.runtime.heartbeat import WorkLostError
+from shoal.worker.findings.copies import Copies
+from shoal.worker.stages.copies import read_hashes, try_search
 from shoal.worker.stages.finishing.findings import Findings
 
 logger = logging.getLogger(__name__)
@@ -28,46 +27,55 @@ DUPLICATE_DTYPE = np.dtype(
     ]
 )
 assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
-assert HASH_DTYPE.itemsize == HASH_ROW.size  # noqa: S101  as above
+
+
+@dataclass(frozen=True)
+class FoundDuplicates:
+    """What the search for duplicates found.
+
+    Attributes:
+        rows: Images that are copies of each other or look alike, of DUPLICATE_DTYPE.
+        copies: Those of which one is shown for all of its group.
+    """
+
+    rows: NDArray[np.void]
+    copies: Copies
+
+    def count(self) -> DuplicateCounts:
+        """Count groups, images and exact copies."""
+        distinct = len(np.unique(self.rows[["group", "content"]]))
+        groups = len(np.unique(self.rows["group"]))
+        exact = len(self.rows) - distinct
+        return DuplicateCounts(groups=groups, images=len(self.rows), exact_copies=exact)
 
 
 def search_duplicates(
     findings: Findings, attempt: int, checkpoint: Checkpoint
-) -> NDArray[np.void] | None:
-    """Return the rows of duplicates; None, and the reason in the log, rather than fail the job.
+) -> FoundDuplicates | None:
+    """Search for duplicates; None, and the reason in the log, rather than fail the job.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
-    event = {"job": findings.results.job_id, "stage": State.FINISHING}
-    try:
-        if attempt <= MOST_SEARCH_ATTEMPTS:
-            return _find_duplicate_rows(findings, checkpoint)
-        why = f"{attempt - 1} processes were lost while they finished the job"
-    except MemoryError:
-        why = "not enough memory"
-    except NotFinishedError:
-        why = "a worker of another version stored no hashes"
-    except (WorkLostError, RedisError, StoreUnavailableError):
-        raise
-    except Exception as error:
-        logger.exception("the search for duplicates failed", extra=event)
-        why = f"unexpected {type(error).__name__}"
+    job_id = findings.results.job_id
+    if attempt <= MOST_SEARCH_ATTEMPTS:
+        return try_search(lambda: _search(findings, checkpoint), job_id, State.FINISHING)
+    why = f"{attempt - 1} processes were lost while they finished the job"
+    event = {"job": job_id, "stage": State.FINISHING}
     logger.error("duplicates are left out: %s", why, extra=event)
     return None
 
 
-def _find_duplicate_rows(findings: Findings, checkpoint: Checkpoint) -> NDArray[np.void]:
-    """Return the images that are copies of each other or look alike, of DUPLICATE_DTYPE.
+def _search(findings: Findings, checkpoint: Checkpoint) -> FoundDuplicates:
+    """Search for images that are copies of each other or look alike.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     # scipy's graphs are slow to import, and most processes never finish a job.
-    from shoal.worker.findings.duplicates import group_duplicates
+    from shoal.worker.findings.duplicates import FEW, group_copies, group_duplicates
 
-    hashes = np.frombuffer(b"".join(findings.results.hashes()), HASH_DTYPE)
-    contents, perceptual = (np.ascontiguousarray(hashes[name]) for name in HASH_DTYPE.names or ())
+    contents, perceptual = read_hashes(findings.results)
     found = group_duplicates(contents, perceptual, checkpoint)
     rows = np.empty(len(found.rows), DUPLICATE_DTYPE)
     rows["group"] = found.groups
@@ -75,7 +83,9 @@ def _find_duplicate_rows(findings: Findings, checkpoint: Checkpoint) -> NDArray[
     rows["batch"], rows["place"] = findings.places(found.rows)
     rows["like_batch"], rows["like_place"] = findings.places(found.partners)
     rows["distance"] = found.distances
-    return rows
+    if len(perceptual) > FEW:  # all that is found is as near as copies are
+        return FoundDuplicates(rows, Copies(found.rows, found.groups))
+    return FoundDuplicates(rows, group_copies(contents, perceptual, checkpoint))
 
 
 def _number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -92,10 +102,3 @@ def _number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) ->
     of_all = np.cumsum(is_new) - 1
     _, starts, group_of_row = np.unique(groups, return_index=True, return_inverse=True)
     return of_all[first[inverse]] - of_all[starts][group_of_row]
-
-
-def count_duplicates(rows: NDArray[np.void]) -> DuplicateCounts:
-    """Count groups, images and exact copies."""
-    distinct = len(np.unique(rows[["group", "content"]]))
-    groups = len(np.unique(rows["group"]))
-    return DuplicateCounts(groups=groups, images=len(rows), exact_copies=len(rows) - distinct)

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from shoal.shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
 from shoal.shared.palette import MAX_NAMED
 from shoal.shared.store import Results
+from shoal.worker.findings.copies import Copies
 from shoal.worker.findings.representatives import choose_outliers, choose_representatives
 from shoal.worker.model.model import Model
 from shoal.worker.stages.labelling import LABEL_DTYPE
@@ -18,7 +20,44 @@ from shoal.worker.stages.labelling import LABEL_DTYPE
 REPRESENTATIVES = 8
 OUTLIERS = 20
 CLUSTER_OUTLIERS = 4
-VERSIONS_OF = ("shoal", "celery", "numpy", "scikit-learn", "scikit-image", "pillow")
+VERSIONS_OF = (
+    "shoal",
+    "celery",
+    "numpy",
+    "scikit-learn",
+    "scikit-image",
+    "pillow",
+    "graspologic-native",
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The paths of the images that are shown, one of each group of copies.
+
+    Attributes:
+        representatives: The most typical images of each cluster.
+        cluster_outliers: Others of each cluster, farthest from its centroid first.
+        outliers: The images farthest from all centroids.
+        copies: How many further images the group of each of them has, without those that have none.
+    """
+
+    representatives: list[list[str]]
+    cluster_outliers: list[list[str]]
+    outliers: list[str]
+    copies: dict[str, int]
+
+    def in_sheet(self) -> list[list[str]]:
+        """Return the representatives of each cluster in the contact sheet."""
+        return self.representatives[:MAX_NAMED]
+
+    def paths(self) -> list[str]:
+        """Return all that need a picture: those of the sheet, and all outliers."""
+        return [*chain(*self.in_sheet(), self.outliers, *self.cluster_outliers[:MAX_NAMED])]
+
+    def copies_of(self, *paths: Sequence[str]) -> dict[str, int]:
+        """Return how many further images the groups of ``paths`` have, where there are any."""
+        return {path: self.copies[path] for path in chain(*paths) if path in self.copies}
 
 
 class Findings:
@@ -31,26 +70,36 @@ class Findings:
         self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
         self.rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
         self.batch_ends = np.cumsum([shape.rows for shape in results.shapes()])
-        labels, distances = self.rows["label"], self.rows["distance"]
+        labels = self.rows["label"]
         self.sizes = np.bincount(labels[labels != NOISE], minlength=len(model.centroids))
-        n_clusters = len(self.sizes)
-        typical = choose_representatives(labels, distances, n_clusters, REPRESENTATIVES)
-        self.representatives = [self.paths(rows) for rows in typical]
-        self.outliers = self.paths(choose_outliers(distances, OUTLIERS))
-        farthest = choose_representatives(labels, -distances, n_clusters, CLUSTER_OUTLIERS)
-        self.cluster_outliers = [
-            self.paths(np.setdiff1d(rows, near, assume_unique=True))
+
+    def choose_shown(self, copies: Copies) -> Shown:
+        """Choose representatives and outliers, one image of each group of copies."""
+        labels, distances = self.rows["label"], self.rows["distance"]
+        among = copies.list_shown(labels, distances)
+        typical, farthest = (
+            [among[rows] for rows in choose_representatives(labels[among], values, *wanted)]
+            for values, wanted in (
+                (distances[among], (len(self.sizes), REPRESENTATIVES)),
+                (-distances[among], (len(self.sizes), CLUSTER_OUTLIERS)),
+            )
+        )
+        far = [
+            np.setdiff1d(rows, near, assume_unique=True)
             for rows, near in zip(farthest, typical, strict=True)
         ]
-
-    def shown_representatives(self) -> list[list[str]]:
-        """Return the paths of the representatives of each cluster in the contact sheet."""
-        return self.representatives[:MAX_NAMED]
-
-    def shown_paths(self) -> list[str]:
-        """Return the paths of the images that are shown: those of the sheet, and all outliers."""
-        outliers = self.cluster_outliers[:MAX_NAMED]
-        return [*chain(*self.shown_representatives(), self.outliers, *outliers)]
+        # The copies of an image may be in several clusters: here, one is shown of all.
+        among = copies.list_shown(np.zeros_like(labels), -distances)
+        outliers = among[choose_outliers(distances[among], OUTLIERS)]
+        others = copies.count_others(len(labels))
+        shown = np.unique(np.concatenate([outliers, *typical, *far]))
+        shown = shown[others[shown] > 0]
+        return Shown(
+            representatives=[self.paths(rows) for rows in typical],
+            cluster_outliers=[self.paths(rows) for rows in far],
+            outliers=self.paths(outliers),
+            copies=dict(zip(self.paths(shown), others[shown].tolist(), strict=True)),
+        )
 
     def paths(self, rows: NDArray[np.int64]) -> list[str]:
         """Return the paths of the images in ``rows``."""
@@ -63,17 +112,26 @@ class Findings:
         batches = np.searchsorted(self.batch_ends, rows, side="right")
         return batches, rows - np.append(0, self.batch_ends)[batches]
 
-    def summary(self, duplicates: DuplicateCounts | None, notes: Sequence[str]) -> Summary:
+    def summary(
+        self, shown: Shown, duplicates: DuplicateCounts | None, notes: Sequence[str]
+    ) -> Summary:
         """Return the findings as numbers and paths, with what to know about them."""
         clusters = [
-            ClusterSummary(label=label, size=int(size), representatives=near, outliers=far)
+            ClusterSummary(
+                label=label,
+                size=int(size),
+                representatives=near,
+                outliers=far,
+                copies=shown.copies_of(near, far),
+            )
             for label, (size, near, far) in enumerate(
-                zip(self.sizes, self.representatives, self.cluster_outliers, strict=True)
+                zip(self.sizes, shown.representatives, shown.cluster_outliers, strict=True)
             )
         ]
         return Summary(
             clusters=clusters,
-            outliers=self.outliers,
+            outliers=shown.outliers,
+            copies=shown.copies_of(shown.outliers),
             rows_fitted=self.model.rows_fitted,
             n_components=len(self.model.components),
             explained_variance_ratio=self.model.explained_variance_ratio.tolist(),

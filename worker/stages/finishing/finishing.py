@@ -5,12 +5,14 @@ from pathlib import Path
 
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import State, Wave
+from shoal.worker.findings.copies import no_copies
 from shoal.worker.model.model import Model
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
-from shoal.worker.stages.finishing.duplicates import count_duplicates, search_duplicates
+from shoal.worker.stages.finishing.duplicates import search_duplicates
 from shoal.worker.stages.finishing.findings import Findings
 from shoal.worker.stages.finishing.notes import (
+    describe_choice,
     describe_fewer_clusters,
     describe_missing_duplicates,
     describe_missing_plots,
@@ -23,9 +25,6 @@ from shoal.worker.stages.finishing.plotting import (
     load_tiles,
 )
 
-# In addition to the thread that draws: one searches for duplicates, one encodes plots.
-THREADS = 2
-
 
 def finish_job(context: WorkerContext, job_id: str) -> None:
     """Summarize and plot what the job found, and end the job."""
@@ -35,26 +34,27 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         results = context.results(job_id)
         findings = Findings(results, Model.from_bytes(results.model()), results.choice())
         held.checkpoint()
+        # Not while tiles are loaded: it would be limited to the memory of an image, too.
+        duplicates = search_duplicates(findings, held.attempt, held.checkpoint)
+        shown = findings.choose_shown(duplicates.copies if duplicates else no_copies())
         # If a tile kills the process, the contact sheet loses its pictures, and the job goes on.
-        shown = findings.shown_paths() if held.attempt == 1 else []
-        # Before the search starts, which would be limited to the memory of an image, too.
+        pictured = shown.paths() if held.attempt == 1 else []
         source = Path(held.ledger.request.source)
         ranges = ValueRanges.from_text(held.ledger.agreed(AGREED_NAME))
-        tiles = load_tiles(shown, source, context, held.checkpoint, ranges)
-        with ThreadPoolExecutor(THREADS) as pool:
-            searching = pool.submit(search_duplicates, findings, held.attempt, held.checkpoint)
-            plots = draw_plots(findings, tiles, pool)
-            duplicates = searching.result()
+        tiles = load_tiles(pictured, source, context, held.checkpoint, ranges)
+        with ThreadPoolExecutor(1) as pool:  # encodes plots
+            plots = draw_plots(findings, shown, tiles, pool)
         held.checkpoint()
         notes = [
+            *describe_choice(held.ledger.request, findings.choice),
             *describe_fewer_clusters(held.ledger.request, len(findings.sizes)),
             *describe_plain_images(results, held.ledger.request.image_size),
             *describe_missing_plots(plots, list_plots(findings.choice)),
             *describe_missing_duplicates(duplicates is None),
         ]
-        counts = None if duplicates is None else count_duplicates(duplicates)
-        summary = findings.summary(counts, notes)
-        rows = b"" if duplicates is None else duplicates.tobytes()
+        counts = duplicates.count() if duplicates else None
+        summary = findings.summary(shown, counts, notes)
+        rows = duplicates.rows.tobytes() if duplicates else b""
         results.put_findings(held.token, summary, plots, encode_tiles(tiles), rows)
         held.advance(State.FINISHED, findings_token=held.token)
         context.sweeper.end_job(job_id)

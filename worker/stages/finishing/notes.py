@@ -6,8 +6,8 @@ from contextlib import suppress
 import numpy as np
 
 from shoal.shared.errors import NotFinishedError
-from shoal.shared.findings import PlotName
-from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.findings import ClusterChoice, PlotName
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest, Level
 from shoal.shared.store import Results
 from shoal.shared.text import show_count
 from shoal.worker.images.hashes import FLAT, HASH_DTYPE, LEAST_SIZE
@@ -57,3 +57,22 @@ def describe_fewer_clusters(request: JobRequest, n_clusters: int) -> list[str]:
         return []
     found = show_count(n_clusters, "cluster")
     return [f"{found}, not the {wanted} asked for: the images do not differ enough for more."]
+
+
+def describe_choice(request: JobRequest, choice: ClusterChoice | None) -> list[str]:
+    """Say which other numbers of clusters there are, and whether the chosen one is a guess."""
+    if choice is None:
+        return []
+    notes = []
+    if not choice.stands_out:
+        notes.append(
+            "No number of clusters stands out: these are a way to look through the images, not"
+            " groups that they have."
+        )
+    numbers = {Level.COARSER: choice.coarser, Level.FINER: choice.finer}
+    if request.level:
+        if not numbers[request.level]:
+            notes.append(f"There is no {request.level} level that is nearly as good.")
+    elif offered := [f"{number} ({level})" for level, number in numbers.items() if number]:
+        notes.append(f"Numbers of clusters that are nearly as good: {' and '.join(offered)}.")
+    return notes

@@ -22,7 +22,7 @@ from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.watchdog import Watchdog
-from shoal.worker.stages.finishing.findings import REPRESENTATIVES, Findings
+from shoal.worker.stages.finishing.findings import REPRESENTATIVES, Findings, Shown
 
 logger = logging.getLogger(__name__)
 
@@ -66,11 +66,12 @@ def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
     return {path: encode(Image.fromarray(tile)) for path, tile in tiles.items()}
 
 
-def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
+def draw_plots(findings: Findings, shown: Shown, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
     """Draw the plots as PNG, by name; those that fail are left out.
 
     Args:
         findings: What is drawn.
+        shown: What the contact sheet shows.
         tiles: For the contact sheet; grey stands for those missing.
         pool: Encodes one plot while the next is drawn here: matplotlib draws one at a time.
     """
@@ -80,7 +81,7 @@ def draw_plots(findings: Findings, tiles: Tiles, pool: Executor) -> dict[str, by
         from shoal.worker import plots
 
         with plots.default_style():
-            draws = _choose_draws(findings, tiles)
+            draws = _choose_draws(findings, shown, tiles)
             return _draw_each(draws, lambda picture: pool.submit(plots.encode_png, picture), job_id)
     return {}
 
@@ -90,14 +91,14 @@ def list_plots(choice: ClusterChoice | None) -> list[PlotName]:
     return [name for name in PlotName if choice or name is not PlotName.CHOICE]
 
 
-def _choose_draws(findings: Findings, tiles: Tiles) -> dict[PlotName, Draw]:
+def _choose_draws(findings: Findings, shown: Shown, tiles: Tiles) -> dict[PlotName, Draw]:
     from shoal.worker import plots
 
     def plot_contact_sheet() -> Image.Image:
-        outliers = findings.outliers[:REPRESENTATIVES]  # a row as long as those of clusters
+        outliers = shown.outliers[:REPRESENTATIVES]  # a row as long as those of clusters
         *typical, far = (
-            [tiles.get(path, GREY) for path in row]
-            for row in [*findings.shown_representatives(), outliers]
+            [plots.Tile(tiles.get(path, GREY), shown.copies.get(path, 0)) for path in row]
+            for row in [*shown.in_sheet(), outliers]
         )
         return plots.plot_contact_sheet(typical, findings.sizes, far)
 

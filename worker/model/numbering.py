@@ -1,0 +1,42 @@
+"""Numbering: clusters by falling number of images, where not all of these were fitted."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.shared.findings import NOISE
+from shoal.worker import Checkpoint
+from shoal.worker.model.model import Model
+
+LABELLED_ROWS = 8192
+
+
+def number_by_size(
+    model: Model, images: Iterable[NDArray[Any]], checkpoint: Checkpoint = lambda: None
+) -> Model:
+    """Number the clusters of a model by how many images they have, largest first.
+
+    Clusters of the same size stay in the order in which they are.
+
+    Args:
+        model: As it was fitted, whichever algorithm made its clusters.
+        images: The features to count, in parts of shape (n_samples, n_features).
+        checkpoint: Called for every 8,192 rows; may raise to stop.
+    """
+    sizes = np.zeros(len(model.centroids), np.int64)
+    for part in images:
+        for start in range(0, len(part), LABELLED_ROWS):
+            checkpoint()
+            labels = model.label(part[start : start + LABELLED_ROWS]).labels
+            sizes += np.bincount(labels[labels != NOISE], minlength=len(sizes))
+    by_size = np.argsort(-sizes, kind="stable")
+    numbers = np.full(len(sizes) + 1, NOISE, np.int32)  # the last one is for the label -1
+    numbers[by_size] = np.arange(len(sizes))
+    return replace(
+        model,
+        centroids=model.centroids[by_size],
+        reference_labels=numbers[model.reference_labels],
+    )
