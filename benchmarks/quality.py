@@ -1,13 +1,16 @@
 """How well clusters agree with classes that are known, for each extractor.
 
-``python -m benchmarks.quality`` clusters five labelled sets, five seeds each, with as many
-clusters as there are classes, and writes the mean normalized mutual information.
+``python -m benchmarks.quality`` clusters all labelled sets, five seeds each, with as many clusters
+as there are classes, into five by pixels, and into as many as are found by the default; it writes
+the mean normalized mutual information, and how many were found.
 """
 
 import argparse
 import json
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +18,10 @@ from sklearn.metrics import normalized_mutual_info_score
 
 import shoal.worker.blas  # noqa: F401  before numpy's first product
 from benchmarks import FIGURES
-from benchmarks.labelled_sets import SETS, make_set
+from benchmarks.labelled_sets import SETS, UNEQUAL, make_set
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.images.files import ImageLimits
-from shoal.shared.jobs import JobRequest
+from shoal.shared.jobs import AUTO, JobRequest
 from shoal.shared.recipe.features import choose_image_size
 from shoal.shared.recipe.fit import DEFAULT_COMPONENTS, count_starts
 from shoal.shared.settings import Settings
@@ -29,7 +32,16 @@ from shoal.worker.model.blocks import choose_scale
 from shoal.worker.model.fitting import fit_model
 from shoal.worker.model.statistics import FeatureStatistics
 
-FEATURES = ("pixels", "color", "hog", "lbp", "embedding", "hog+color", "embedding+hog")
+# The numbers of clusters asked for with each extractor; None: as many as there are classes.
+CASES: dict[str, tuple[int | Literal["auto"] | None, ...]] = {
+    "pixels": (5, None),
+    "color": (None,),
+    "hog": (None,),
+    "lbp": (None,),
+    "hog+color": (None,),
+    "embedding+hog": (None,),
+    "embedding": (None, AUTO),
+}
 SEEDS = 5
 LIMITS = ImageLimits(Settings().max_image_bytes, Settings().max_image_pixels)
 
@@ -43,29 +55,36 @@ def extract_set(folder: Path, features: str) -> tuple[Features, tuple[int, ...],
     return rows, widths, [path.split("/")[0] for path in paths]
 
 
-def score(rows: Features, widths: tuple[int, ...], classes: list[str], features: str) -> float:
-    """Return the mean normalized mutual information of the clusters and the classes."""
-    return statistics.mean(
-        float(
-            normalized_mutual_info_score(
-                classes, find_labels(rows, widths, classes, features, seed)
-            )
-        )
-        for seed in range(SEEDS)
-    )
+def score_set(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield what each case scored on a set."""
+    for features, wanted in CASES.items():
+        rows, widths, classes = extract_set(folder, features)
+        sums = FeatureStatistics.of(rows)
+        scale = choose_scale(rows, sums, features, widths)
+        for clusters in wanted:
+            n_clusters = clusters or len(set(classes))
+            request = JobRequest(source="", features=features, clusters=n_clusters)
+            labels = [find_labels(rows, sums, scale, request, seed) for seed in range(SEEDS)]
+            scores = [float(normalized_mutual_info_score(classes, some)) for some in labels]
+            yield {
+                "features": features,
+                "clusters": clusters,
+                "found": round(statistics.mean(len(np.unique(some)) for some in labels)),
+                "nmi": round(statistics.mean(scores), 3),
+            }
 
 
 def find_labels(
-    rows: Features, widths: tuple[int, ...], classes: list[str], features: str, random_state: int
+    rows: Features,
+    sums: FeatureStatistics,
+    scale: NDArray[np.float64],
+    request: JobRequest,
+    random_state: int,
 ) -> NDArray[np.int32]:
-    """Return the labels that a job would give, with as many clusters as classes."""
-    sums = FeatureStatistics.of(rows)
+    """Return the labels that a job would give."""
     clustering = Clustering(
-        n_clusters=len(set(classes)),
-        random_state=random_state,
-        n_init=count_starts(JobRequest(source="", features=features)),
+        n_clusters=request.clusters, random_state=random_state, n_init=count_starts(request)
     )
-    scale = choose_scale(rows, sums, features, widths)
     model, _ = fit_model(rows, sums.mean(), scale, clustering, DEFAULT_COMPONENTS)
     return model.label(rows).labels
 
@@ -76,14 +95,13 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, default=Path(".benchmarks/sets"))
     options = parser.parse_args()
     options.sets.mkdir(parents=True, exist_ok=True)
-    scores: dict[str, dict[str, float]] = {}
-    for name in SETS:
+    figures = {}
+    for name in SETS | UNEQUAL:
         folder = make_set(name, options.sets)
-        for features in FEATURES:
-            nmi = score(*extract_set(folder, features), features)
-            scores.setdefault(features, {})[name] = round(nmi, 3)
-            print(f"{name} {features}: {nmi:.3f}", flush=True)
-    (FIGURES / "quality.json").write_text(json.dumps(scores, indent=1) + "\n")
+        n_classes = sum(path.is_dir() for path in folder.iterdir())
+        figures[name] = {"classes": n_classes, "scores": list(score_set(folder))}
+        print(name, figures[name], flush=True)
+    (FIGURES / "quality.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from benchmarks import FIGURES
+from shoal.shared.jobs import AUTO
 
 KINDS = {
     "child": "a process of a pool killed",
@@ -56,15 +58,33 @@ def make_extractor_table() -> str:
 
 
 def make_quality_table() -> str:
-    """Make the table of scores, each extractor on each set, the best of a set in bold."""
-    scores = read("quality")
-    sets = list(next(iter(scores.values())))
-    best = {name: max(row[name] for row in scores.values()) for name in sets}
-    lines = [f"| `--features` | {' | '.join(sets)} |", "|---" * (len(sets) + 1) + "|"]
-    for features, row in scores.items():
-        cells = (f"**{row[n]:.2f}**" if row[n] == best[n] else f"{row[n]:.2f}" for n in sets)
-        lines.append(f"| `{features}` | {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
+    """Make the table of scores, each case on each set, the best of a set in bold, and the means.
+
+    The sets of unequal classes, which are parts of others, do not count in the means.
+    """
+    figures = read("quality")
+    cases = [name_case(score) for score in next(iter(figures.values()))["scores"]]
+    lines = [f"| set | classes | {' | '.join(cases)} |", "|---" * (len(cases) + 2) + "|"]
+    for name, row in figures.items():
+        best = f"{max(score['nmi'] for score in row['scores']):.2f}"
+        cells = " | ".join(write_score(score, best) for score in row["scores"])
+        lines.append(f"| {name} | {row['classes']} | {cells} |")
+    equal = [row["scores"] for name, row in figures.items() if not name.endswith("-unequal")]
+    means = [fmean(score["nmi"] for score in case) for case in zip(*equal, strict=True)]
+    cells = " | ".join(f"{mean:.2f}" for mean in means)
+    return "\n".join([*lines, f"| mean of {len(equal)} | | {cells} |", ""])
+
+
+def name_case(score: dict[str, Any]) -> str:
+    """Name what was asked for; without a number, it is the number of classes."""
+    return f"`{score['features']}`" + (f", {score['clusters']}" if score["clusters"] else "")
+
+
+def write_score(score: dict[str, Any], best: str) -> str:
+    """Write a score, and the number of clusters where it was chosen."""
+    nmi = f"{score['nmi']:.2f}"
+    words = f"**{nmi}**" if nmi == best else nmi
+    return f"{words} ({score['found']})" if score["clusters"] == AUTO else words
 
 
 def make_command_table() -> str:
