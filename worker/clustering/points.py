@@ -23,8 +23,8 @@ ITERATIONS = 8
 # The largest number: products of two, added up over 4,096 components, are below 2**53.
 GRID = 2**19
 # What lies within a quarter of the usual distance to a neighbour is taken for a copy. As rows may
-# have copies, that is measured at the 8th neighbour. Not farther: a burst of some ten photographs is
-# a group, which would be put together to one point if the distance to the next group counted.
+# have copies, that is measured at the 8th neighbour. Not farther: a burst of ten photographs is a
+# group, which would be put together to one point if the distance to the next group counted.
 FAR_NEIGHBOUR = 8
 # Of few rows it is a nearer one, as small groups end before; of fewer than 32, none are copies.
 NEIGHBOURS_SHARE = 16

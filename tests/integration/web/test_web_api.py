@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     for name in "abcd":
         (tmp_path / f"{name}.png").touch()
     (tmp_path / "notes.txt").touch()
-    (tmp_path / "e.heic").touch()
+    (tmp_path / "e.xcf").touch()
     return tmp_path
 
 
@@ -57,9 +57,15 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
     assert made.json()["request"] | {"source": ""} == estimate["request"] | {"source": ""}
     assert made.json()["request"]["algorithm"] == "minibatch"
     assert web.http.get(made.headers["location"]).json()["state"] == State.QUEUED
-    left_out = {"images": {"heic": 1}, "files": {"txt": 1}, "links": 0, "unreadable": 0}
+    left_out = {
+        "images": {"xcf": 1},
+        "packages": {},
+        "files": {"txt": 1},
+        "links": 0,
+        "unreadable": 0,
+    }
     assert made.json()["left_out"] == left_out
-    assert estimate["left_out"].startswith("Left out: 1 image that Shoal cannot read: 1 heic (")
+    assert estimate["left_out"].startswith("Left out: 1 image that Shoal cannot read: 1 xcf (")
     assert estimate["left_out"] in web.http.get(f"/jobs/{made.json()['job_id']}").text
     again = web.http.post("/api/v1/jobs", json=asked)
     assert (again.status_code, again.json()["job_id"]) == (200, made.json()["job_id"])
