@@ -62,7 +62,8 @@ def compare(
     time_pool(pool, features, paths[: 4 * CHUNK])  # loads the extractor
     pools, shares, rates = [time_pool(pool, features, paths)], [], []
     for number in range(rounds):
-        seconds = time_job(client, directory, features=features, random_state=number)["loading"]
+        options = {"features": features, "image_size": choose_image_size(features)}
+        seconds = time_job(client, directory, random_state=number, **options)["loading"]
         pools.append(time_pool(pool, features, paths))
         shares.append((pools[-2] + pools[-1]) / 2 / seconds)
         rates.append(len(paths) / seconds)
