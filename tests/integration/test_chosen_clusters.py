@@ -105,6 +105,15 @@ def test_copies_of_one_picture_are_one_cluster_and_the_result_says_so(plain, alg
     assert job.summary().choice.reason == "1: there is no difference to see"
 
 
+def test_an_image_that_is_a_cluster_of_its_own_is_no_outlier(python_client, submit, run, tmp_path):
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 256, (32, 32, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    ledger = run(submit(tmp_path, 70, clusters="auto"))
+    summary = python_client.job(ledger.job_id).summary()
+    assert ([cluster.size for cluster in summary.clusters], summary.outliers) == ([1, 1, 1], [])
+
+
 @pytest.mark.parametrize("algorithm", [Algorithm.KMEANS, Algorithm.MINIBATCH])
 def test_fewer_clusters_than_asked_for_are_noted(plain, algorithm):
     summary = plain(COLOURS, clusters=7, algorithm=algorithm).summary()

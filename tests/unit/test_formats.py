@@ -92,6 +92,23 @@ def test_too_many_pixels_are_refused(tmp_path: Path, form: str) -> None:
     assert failure_of(path, SMALL).reason is FailureReason.TOO_MANY_PIXELS
 
 
+@pytest.mark.parametrize("form", ["heic", "jxl", "psd", "qoi", "tga", "mpo"])
+def test_a_file_that_ends_early_is_truncated_in_one_line(tmp_path: Path, form: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    path = write_picture(tmp_path / f"a.{form}", Image.fromarray(noise))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    failure = failure_of(path)
+    assert failure.reason is FailureReason.TRUNCATED
+    assert failure.detail.splitlines() == [failure.detail.strip()]
+
+
+@pytest.mark.parametrize("form", ["heic", "avif"])
+def test_a_header_that_is_cut_off_is_damaged(tmp_path: Path, form: str) -> None:
+    path = write_picture(tmp_path / f"a.{form}", four_colours())
+    path.write_bytes(path.read_bytes()[:100])
+    assert failure_of(path).reason is FailureReason.DAMAGED
+
+
 @pytest.mark.parametrize("form", ["heic", "jxl"])
 def test_the_content_says_what_a_file_is_whatever_its_name(tmp_path: Path, form: str) -> None:
     write_picture(tmp_path / f"a.{form}", four_colours()).rename(tmp_path / "a.jpg")

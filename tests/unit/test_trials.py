@@ -48,7 +48,9 @@ def test_the_best_of_clear_numbers_is_chosen_with_the_levels_beside_it() -> None
 
 def test_of_scores_that_tie_the_largest_number_is_chosen() -> None:
     trials = [make_trial(2, 0.30), make_trial(9, 0.29), make_trial(40, 0.28)]
-    assert choose_trial(trials, 0.16)[1].n_clusters == 9
+    choice = choose_trial(trials, 0.16)[1]
+    words = "9: the largest of the numbers that score best (silhouette 0.29, stability 1.00)"
+    assert (choice.n_clusters, choice.reason) == (9, words)
 
 
 @pytest.mark.parametrize(("silhouette", "stability"), [(0.15, 1.0), (0.5, 0.7)])

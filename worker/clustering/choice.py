@@ -55,7 +55,7 @@ def choose_trial(
     chosen = best.get(level, main) if level else main
     choice = ClusterChoice(
         n_clusters=chosen.n_clusters,
-        reason=_explain(chosen, main, bool(clear)),
+        reason=_explain(chosen, main, highest, bool(clear)),
         stands_out=bool(clear),
         coarser=best[Level.COARSER].n_clusters if Level.COARSER in best else None,
         finer=best[Level.FINER].n_clusters if Level.FINER in best else None,
@@ -86,11 +86,13 @@ def _guess(trials: Sequence[Trial]) -> Trial:
     return max(few, key=attrgetter("score"))
 
 
-def _explain(chosen: Trial, main: Trial, is_clear: bool) -> str:
+def _explain(chosen: Trial, main: Trial, highest: float, is_clear: bool) -> str:
     """Say why a number is chosen, or that it is a guess."""
     measured = f"silhouette {chosen.silhouette:.2f}, stability {chosen.stability:.2f}"
     if not is_clear:
         return f"{chosen.n_clusters}: a guess, as no number of clusters stands out ({measured})"
+    if chosen is main and main.score < highest:
+        return f"{chosen.n_clusters}: the largest of the numbers that score best ({measured})"
     if chosen is main:
         return f"{chosen.n_clusters}: the best of the numbers tried ({measured})"
     side = "coarser" if chosen.n_clusters < main.n_clusters else "finer"

@@ -20,7 +20,7 @@ from shoal.shared.images.files import FORMATS, ImageLimits, StrPath, digest_cont
 from shoal.shared.images.kinds import kind_of
 from shoal.worker.images.deep import WIDE, is_plain, is_planar, needs_samples, read_samples
 from shoal.worker.images.essentials import JPEG_MAGIC, PNG_MAGIC, read_tolerantly
-from shoal.worker.images.pictures import PSD_MAGIC, open_picture
+from shoal.worker.images.pictures import AVIF_BRANDS, HEIC_BRANDS, PSD_MAGIC, open_picture
 from shoal.worker.images.pixels import check_pixels, make_square, make_upright, read_orientation
 from shoal.worker.images.samples import Samples
 from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
@@ -30,6 +30,12 @@ MAGICS = (
     *(JPEG_MAGIC, PNG_MAGIC, b"GIF8", PSD_MAGIC, b"qoif"),
     *JPEG_2000_MAGICS,
     *TIFF_MAGICS,
+)
+# Those of HEIC and AVIF, after the size of the box that they are in.
+HEIF_MAGICS = tuple(b"ftyp" + brand for brand in (*HEIC_BRANDS, *AVIF_BRANDS, b"mif1", b"msf1"))
+# How decoders say that a file ends before its picture.
+ENDS_EARLY = re.compile(
+    r"truncated|\bEOF\b|end of file|NEED_MORE_INPUT|not enough image data", re.IGNORECASE
 )
 
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -201,12 +207,12 @@ def _explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
     if isinstance(error, MemoryError):
         return UnreadableImageError(FailureReason.TOO_MUCH_MEMORY, NO_MEMORY)
     if isinstance(error, UnidentifiedImageError):
-        if not content.startswith(MAGICS):
+        if not content.startswith(MAGICS) and not content.startswith(HEIF_MAGICS, 4):
             return UnreadableImageError(FailureReason.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}")
         return UnreadableImageError(FailureReason.DAMAGED, "its header is damaged or cut off")
-    detail = str(error) or type(error).__name__
+    detail = str(error).strip() or type(error).__name__
     if isinstance(error, LookupError):  # its words are a key or an index
         detail = f"a part of it is missing ({type(error).__name__}: {detail})"
-    is_truncated = isinstance(error, EOFError) or re.search(r"truncated|\bEOF\b", detail, re.I)
+    is_truncated = isinstance(error, EOFError) or ENDS_EARLY.search(detail)
     reason = FailureReason.TRUNCATED if is_truncated else FailureReason.DAMAGED
     return UnreadableImageError(reason, detail)

@@ -85,6 +85,15 @@ def test_a_server_without_the_network_says_so_and_compares_pixels(
     assert not web.http.post("/api/v1/estimate", json=chosen).json()["lack"]
 
 
+def test_the_list_tells_jobs_of_one_folder_apart(web: WebServer, folder: Path) -> None:
+    for options in ({"level": "finer"}, {"algorithm": "hdbscan"}):
+        request = {"source": str(folder), "features": "pixels", "clusters": "auto", **options}
+        assert web.http.post("/api/v1/jobs", json=request).is_success
+    words = web.http.get("/").text
+    for word in ("finer", "hdbscan"):
+        assert f"pixels, auto clusters, {word} ·" in words
+
+
 @pytest.mark.parametrize(
     ("asked", "remedy"),
     [

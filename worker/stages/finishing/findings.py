@@ -90,6 +90,8 @@ class Findings:
         ]
         # The copies of an image may be in several clusters: here, one is shown of all.
         among = copies.list_shown(np.zeros_like(labels), -distances)
+        # An image that is a cluster of its own is far from nothing: it is the centroid.
+        among = among[(labels[among] == NOISE) | (self.sizes[labels[among]] > 1)]
         outliers = among[choose_outliers(distances[among], OUTLIERS)]
         others = copies.count_others(len(labels))
         shown = np.unique(np.concatenate([outliers, *typical, *far]))
