@@ -1,5 +1,6 @@
 """Formats beyond the everyday ones: Pillow's others, and those of packages that may be missing."""
 
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,7 +33,7 @@ from shoal.shared.images import kinds
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.images.kinds import EXTRAS
 from shoal.shared.images.values import ValueRanges
-from shoal.worker.images.jpeg_xl import read_size
+from shoal.worker.images.jpeg_xl import CONTAINER, read_size
 from shoal.worker.images.loading import load_image, measure_image
 from shoal.worker.images.preview import load_preview
 
@@ -195,6 +196,20 @@ def test_the_size_of_a_jpeg_xl_is_read_from_its_header(size: tuple[int, int]) ->
     for content in (b"\x00\x00\x00\x0cJXL \r\n\x87\n", boxed[:20]):
         with pytest.raises(ValueError, match="truncated"):
             read_size(content)
+
+
+@pytest.mark.parametrize("cut", [2, 3, 4, 20])
+def test_the_header_of_a_jpeg_xl_may_be_split(cut: int) -> None:
+    whole = bytes(imagecodecs.jpegxl_encode(np.zeros((200, 300, 3), np.uint8), lossless=True))
+    content = CONTAINER + make_box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    content += make_box(b"jxlp", bytes(4) + whole[:cut])
+    content += make_box(b"jxlp", b"\x80\0\0\x01" + whole[cut:])
+    assert imagecodecs.jpegxl_decode(content).shape == (200, 300, 3)
+    assert read_size(content) == (300, 200)
+
+
+def make_box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 @pytest.mark.parametrize("form", ["jpg", "png", "webp", "tif", "heic"])
