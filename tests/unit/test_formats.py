@@ -33,7 +33,7 @@ from shoal.shared.images import kinds
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.images.kinds import EXTRAS
 from shoal.shared.images.values import ValueRanges
-from shoal.worker.images.jpeg_xl import CONTAINER, read_size
+from shoal.worker.images.jpeg_xl import CONTAINER, decode_jpeg_xl, read_size
 from shoal.worker.images.loading import load_image, measure_image
 from shoal.worker.images.preview import load_preview
 
@@ -210,6 +210,14 @@ def test_the_header_of_a_jpeg_xl_may_be_split(cut: int) -> None:
 
 def make_box(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (40, 1, 3), (1, 40, 3), (40, 1), (40, 30)])
+def test_a_jpeg_xl_may_be_one_pixel_wide_or_high(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    picture = decode_jpeg_xl(bytes(imagecodecs.jpegxl_encode(values, lossless=True)), 10_000)
+    assert picture.size == (shape[1], shape[0])
+    np.testing.assert_array_equal(np.asarray(picture), values)
 
 
 @pytest.mark.parametrize("form", ["jpg", "png", "webp", "tif", "heic"])

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Iterator
 
-import numpy as np
 from PIL import Image
 
 from shoal.shared.images.values import ValueRanges
@@ -35,7 +34,7 @@ def decode_jpeg_xl(content: bytes, max_pixels: int) -> Image.Image:
     width, height = read_size(content)
     check_pixels(width * height, max_pixels)
     values = imagecodecs.jpegxl_decode(content, index=0, numthreads=1)
-    return Image.fromarray(np.squeeze(make_eight_bits(values, WHOLE)))
+    return Image.fromarray(make_eight_bits(values, WHOLE))
 
 
 def read_size(content: bytes) -> tuple[int, int]:
