@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Fixed, so that sums of floats have the same bits in every process.
 STATISTICS_ROWS = 1024
+# Fewer rows, if they are long: squares of bytes take twice the memory of the rows.
+STATISTICS_VALUES = 2**24
 # With fewer different images, copies count: their groups are then what there is to find. As many
 # clusters are tried where their number is to be chosen.
 LEAST_DISTINCT = 20
@@ -109,7 +111,7 @@ class _Fit:
         if not len(copies):
             return self._fit_rows(rows, self.statistics)
         try:
-            model, choice = self._fit_rows(rows, _add_up(rows))
+            model, choice = self._fit_rows(rows, add_up(rows))
         except JobFailedError:
             # Where HDBSCAN finds no cluster among different images, groups of copies are clusters.
             return self._fit_rows(self.features.read(chosen), self.statistics)
@@ -149,10 +151,15 @@ def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None
         )
 
 
-def _add_up(rows: NDArray[np.generic]) -> FeatureStatistics:
-    """Add up the statistics of rows, a few at a time: squares of bytes take twice their memory."""
-    starts = range(0, len(rows), STATISTICS_ROWS)
-    parts = (FeatureStatistics.of(rows[start : start + STATISTICS_ROWS]) for start in starts)
+def add_up(rows: NDArray[np.generic]) -> FeatureStatistics:
+    """Add up the statistics of rows, a few at a time.
+
+    Args:
+        rows: Shape (n_rows, n_features), at least one.
+    """
+    n_rows = min(STATISTICS_ROWS, max(1, STATISTICS_VALUES // rows.shape[1]))
+    starts = range(0, len(rows), n_rows)
+    parts = (FeatureStatistics.of(rows[start : start + n_rows]) for start in starts)
     return reduce(add, parts)
 
 
