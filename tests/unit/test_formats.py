@@ -2,6 +2,7 @@
 
 import struct
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ from shoal.shared.images.values import ValueRanges
 from shoal.worker.images.jpeg_xl import CONTAINER, decode_jpeg_xl, read_size
 from shoal.worker.images.loading import load_image, measure_image
 from shoal.worker.images.preview import load_preview
+from shoal.worker.images.profiles import convert_to_srgb
 
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
 SMALL = ImageLimits(max_bytes=10_000_000, max_pixels=63)
@@ -268,3 +270,20 @@ def test_sixteen_bits_of_wide_colours_become_those_of_srgb(tmp_path: Path) -> No
 def test_a_profile_that_says_nothing_of_use_changes_nothing(tmp_path: Path, profile: bytes) -> None:
     Image.new("RGB", (16, 16), (200, 90, 60)).save(tmp_path / "a.png", icc_profile=profile)
     assert np.unique(load_image(tmp_path / "a.png", 4, LIMITS)).tolist() == [60, 90, 200]
+
+
+def test_a_huge_profile_is_used_and_not_kept_in_memory() -> None:
+    pixels = Image.new("RGB", (16, 16), (200, 90, 60))
+    small = make_profile(DISPLAY_P3)
+    expected = convert_to_srgb(pixels, small).tobytes()
+    assert expected != pixels.tobytes()
+    tracemalloc.start()
+    try:
+        for number in range(4):
+            size = len(small) + 10_000_000
+            huge = struct.pack(">I", size) + small[4:] + bytes([number]) * 10_000_000
+            assert convert_to_srgb(pixels, huge).tobytes() == expected
+        del huge
+        assert tracemalloc.get_traced_memory()[0] < 5_000_000
+    finally:
+        tracemalloc.stop()
