@@ -89,6 +89,12 @@ def test_a_part_of_a_file_is_a_failed_image(tmp_path: Path, form: str) -> None:
             assert load_image(tmp_path / f"a.{form}", 4, LIMITS).shape == (4, 4, 3)
 
 
+def test_a_heic_whose_header_is_cut_off_is_damaged(tmp_path: Path) -> None:
+    content = write_picture(tmp_path / "a.heic", four_colours()).read_bytes()
+    (tmp_path / "a.heic").write_bytes(content[:100])
+    assert failure_of(tmp_path / "a.heic").reason is FailureReason.DAMAGED
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_too_many_pixels_are_refused(tmp_path: Path, form: str) -> None:
     path = write_picture(tmp_path / f"a.{form}", four_colours(32))

@@ -20,7 +20,7 @@ from shoal.shared.images.files import FORMATS, ImageLimits, StrPath, digest_cont
 from shoal.shared.images.kinds import kind_of
 from shoal.worker.images.deep import WIDE, is_plain, is_planar, needs_samples, read_samples
 from shoal.worker.images.essentials import JPEG_MAGIC, PNG_MAGIC, read_tolerantly
-from shoal.worker.images.pictures import PSD_MAGIC, open_picture
+from shoal.worker.images.pictures import PSD_MAGIC, is_heic, open_picture
 from shoal.worker.images.pixels import check_pixels, make_square, make_upright, read_orientation
 from shoal.worker.images.samples import Samples
 from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
@@ -201,7 +201,7 @@ def _explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
     if isinstance(error, MemoryError):
         return UnreadableImageError(FailureReason.TOO_MUCH_MEMORY, NO_MEMORY)
     if isinstance(error, UnidentifiedImageError):
-        if not content.startswith(MAGICS):
+        if not (content.startswith(MAGICS) or is_heic(content)):
             return UnreadableImageError(FailureReason.NOT_AN_IMAGE, f"not {', '.join(FORMATS)}")
         return UnreadableImageError(FailureReason.DAMAGED, "its header is damaged or cut off")
     detail = str(error) or type(error).__name__

@@ -75,7 +75,8 @@ class _Decoder:
         return self.decode(module, content, max_pixels)
 
 
-def _is_heic(content: bytes, _kind: str) -> bool:
+def is_heic(content: bytes, _kind: str = "") -> bool:
+    """Return whether a file says that it is coded as HEVC, in the HEIF container."""
     if content[4:8] != b"ftyp":
         return False
     box = content[8 : int.from_bytes(content[:4], "big")]
@@ -142,7 +143,7 @@ def _find_preview(module: Any, raw: Any) -> Image.Image | None:
 
 
 _DECODERS = (
-    _Decoder(HEIC, _is_heic, _open_heic),
+    _Decoder(HEIC, is_heic, _open_heic),
     _Decoder(JXL, _is_jpeg_xl, _open_jpeg_xl),
     _Decoder(RAW, _is_raw, _open_raw),
 )
