@@ -101,11 +101,12 @@ class _Fit:
     def fit_without(
         self, chosen: NDArray[np.int64], copies: NDArray[np.intp]
     ) -> tuple[Model, ClusterChoice | None]:
-        """Fit the ``chosen`` rows without those at ``copies``, if that leaves enough for clusters.
+        """Fit the ``chosen`` rows without those at ``copies``, if that leaves enough of them.
 
         The clusters are numbered by all of ``chosen``.
         """
-        if len(chosen) - len(copies) < LEAST_DISTINCT:
+        least = max(LEAST_DISTINCT, self.request.components or 0)
+        if len(chosen) - len(copies) < least:
             return self._fit_rows(self.features.read(chosen), self.statistics)
         rows = self.features.read(np.delete(chosen, copies))
         if not len(copies):
