@@ -144,6 +144,14 @@ def test_a_sample_is_fitted_without_copies(context, submit, load, folder):
     assert LEAST_DISTINCT <= model.rows_fitted < 50
 
 
+def test_copies_are_fitted_where_as_many_components_are_asked_for(cluster, folder):
+    add_smaller(folder, range(0, N_PHOTOGRAPHS, 2))
+    components = N_PHOTOGRAPHS + 20
+    options = {"features": "pixels", "clusters": "auto", "components": components}
+    model, _, summary = cluster(folder, **options)
+    assert len(model.components) == summary.n_components == components
+
+
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 def test_copies_of_few_images_are_clusters(cluster, photographs, tmp_path, algorithm):
     for path in list_photographs(photographs)[:4]:

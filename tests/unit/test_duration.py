@@ -122,6 +122,26 @@ def test_what_cannot_be_measured_is_not_told(
     assert Duration(folder, request, Settings(), 2)._measure([request]) == []
 
 
+PRINTING = """
+from shoal.worker.stages.loading import measuring
+find = measuring.find_extractors
+def find_and_print(*arguments):
+    print("loading a model")
+    return find(*arguments)
+measuring.find_extractors = find_and_print
+measuring.main()
+"""
+
+
+def test_what_features_print_is_not_taken_for_the_time(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duration, "MEASURE", PRINTING)
+    request = make_quick_request(source=str(folder.source))
+    (rate,) = Duration(folder, request, Settings(), 2)._measure([request])
+    assert rate > 0
+
+
 def test_loading_ends_early_where_images_take_long(folder: Folder) -> None:
     request = JobRequest(source=str(folder.source), features="pixels", image_size=8)
     assert measure_seconds(request, folder.paths, 0.0, Settings()) > 0

@@ -1,3 +1,4 @@
+import tracemalloc
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from shoal.worker.clustering.centroids import nearest, number_by_size
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.clustering.kmeans import fit_kmeans
 from shoal.worker.model.fitting import fit_model
+from shoal.worker.stages.fitting import add_up
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -153,3 +155,14 @@ def test_a_checkpoint_can_stop_the_fit_at_every_step() -> None:
         steps = list(range(left - 1))
         with pytest.raises(IndexError):
             fit(make_crops(1500), checkpoint=steps.pop)
+
+
+def test_statistics_of_long_rows_take_little_memory() -> None:
+    rows = np.full((400, 256 * 256 * 3), 3, np.uint8)
+    tracemalloc.start()
+    try:
+        total = add_up(rows)
+        assert tracemalloc.get_traced_memory()[1] < rows.nbytes
+    finally:
+        tracemalloc.stop()
+    assert (total.n_samples, total.total[0], total.total_of_squares[-1]) == (400, 1200, 3600)

@@ -1,6 +1,8 @@
 """Formats beyond the everyday ones: Pillow's others, and those of packages that may be missing."""
 
+import struct
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -32,9 +34,10 @@ from shoal.shared.images import kinds
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.images.kinds import EXTRAS
 from shoal.shared.images.values import ValueRanges
-from shoal.worker.images.jpeg_xl import read_size
+from shoal.worker.images.jpeg_xl import CONTAINER, decode_jpeg_xl, read_size
 from shoal.worker.images.loading import load_image, measure_image
 from shoal.worker.images.preview import load_preview
+from shoal.worker.images.profiles import convert_to_srgb
 
 LIMITS = ImageLimits(max_bytes=10_000_000, max_pixels=1_000_000)
 SMALL = ImageLimits(max_bytes=10_000_000, max_pixels=63)
@@ -84,6 +87,12 @@ def test_a_part_of_a_file_is_a_failed_image(tmp_path: Path, form: str) -> None:
         # What a decoder makes of a part may do; but nothing else may be raised.
         with suppress(UnreadableImageError):
             assert load_image(tmp_path / f"a.{form}", 4, LIMITS).shape == (4, 4, 3)
+
+
+def test_a_heic_whose_header_is_cut_off_is_damaged(tmp_path: Path) -> None:
+    content = write_picture(tmp_path / "a.heic", four_colours()).read_bytes()
+    (tmp_path / "a.heic").write_bytes(content[:100])
+    assert failure_of(tmp_path / "a.heic").reason is FailureReason.DAMAGED
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -214,6 +223,28 @@ def test_the_size_of_a_jpeg_xl_is_read_from_its_header(size: tuple[int, int]) ->
             read_size(content)
 
 
+@pytest.mark.parametrize("cut", [2, 3, 4, 20])
+def test_the_header_of_a_jpeg_xl_may_be_split(cut: int) -> None:
+    whole = bytes(imagecodecs.jpegxl_encode(np.zeros((200, 300, 3), np.uint8), lossless=True))
+    content = CONTAINER + make_box(b"ftyp", b"jxl \0\0\0\0jxl ")
+    content += make_box(b"jxlp", bytes(4) + whole[:cut])
+    content += make_box(b"jxlp", b"\x80\0\0\x01" + whole[cut:])
+    assert imagecodecs.jpegxl_decode(content).shape == (200, 300, 3)
+    assert read_size(content) == (300, 200)
+
+
+def make_box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1, 3), (40, 1, 3), (1, 40, 3), (40, 1), (40, 30)])
+def test_a_jpeg_xl_may_be_one_pixel_wide_or_high(shape: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    picture = decode_jpeg_xl(bytes(imagecodecs.jpegxl_encode(values, lossless=True)), 10_000)
+    assert picture.size == (shape[1], shape[0])
+    np.testing.assert_array_equal(np.asarray(picture), values)
+
+
 @pytest.mark.parametrize("form", ["jpg", "png", "webp", "tif", "heic"])
 def test_wide_colours_become_those_of_srgb(tmp_path: Path, form: str) -> None:
     colour = Image.new("RGB", (16, 16), (200, 90, 60))
@@ -262,3 +293,20 @@ def test_sixteen_bits_of_wide_colours_become_those_of_srgb(tmp_path: Path) -> No
 def test_a_profile_that_says_nothing_of_use_changes_nothing(tmp_path: Path, profile: bytes) -> None:
     Image.new("RGB", (16, 16), (200, 90, 60)).save(tmp_path / "a.png", icc_profile=profile)
     assert np.unique(load_image(tmp_path / "a.png", 4, LIMITS)).tolist() == [60, 90, 200]
+
+
+def test_a_huge_profile_is_used_and_not_kept_in_memory() -> None:
+    pixels = Image.new("RGB", (16, 16), (200, 90, 60))
+    small = make_profile(DISPLAY_P3)
+    expected = convert_to_srgb(pixels, small).tobytes()
+    assert expected != pixels.tobytes()
+    tracemalloc.start()
+    try:
+        for number in range(4):
+            size = len(small) + 10_000_000
+            huge = struct.pack(">I", size) + small[4:] + bytes([number]) * 10_000_000
+            assert convert_to_srgb(pixels, huge).tobytes() == expected
+        del huge
+        assert tracemalloc.get_traced_memory()[0] < 5_000_000
+    finally:
+        tracemalloc.stop()

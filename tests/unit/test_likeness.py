@@ -1,5 +1,7 @@
 """Likeness of features, and numbers of clusters by all images."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -57,3 +59,14 @@ def test_where_all_rows_are_equal_none_is_different():
 def test_bytes_are_compared_without_overflow():
     rows = np.array([[0] * 51, [255] * 51], np.uint8)
     assert measure(rows, rows, [1, 0], "pixels").tolist() == [2, 2]
+
+
+def test_many_features_take_no_more_memory_than_few():
+    rows = np.zeros((300, 128 * 128 * 3), np.uint8)
+    likeness = Likeness(FeatureStatistics.of(rows[:2]), "pixels", (rows.shape[1],))
+    tracemalloc.start()
+    try:
+        likeness.measure(rows, rows[:1], np.zeros(300, int))
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()

@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Iterator
 
-import numpy as np
 from PIL import Image
 
 from shoal.shared.images.values import ValueRanges
@@ -18,6 +17,8 @@ SIDE_BITS = (9, 13, 18, 30)
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 # The header of a picture takes at most 8 bytes.
 HEADER_BYTES = 16
+# Boxes of the pixels' code, and where it begins in each: parts are numbered.
+PART_STARTS = {b"jxlc": 0, b"jxlp": 4}
 WHOLE = ValueRanges(integers=(0.0, float(WHITE_OF_SIXTEEN)), floats=(0.0, 1.0))
 
 
@@ -33,7 +34,7 @@ def decode_jpeg_xl(content: bytes, max_pixels: int) -> Image.Image:
     width, height = read_size(content)
     check_pixels(width * height, max_pixels)
     values = imagecodecs.jpegxl_decode(content, index=0, numthreads=1)
-    return Image.fromarray(np.squeeze(make_eight_bits(values, WHOLE)))
+    return Image.fromarray(make_eight_bits(values, WHOLE))
 
 
 def read_size(content: bytes) -> tuple[int, int]:
@@ -63,25 +64,30 @@ def read_size(content: bytes) -> tuple[int, int]:
 
 
 def _find_codestream(content: bytes) -> bytes:
-    """Find the beginning of the pixels' code, which is bare or in a box of a container."""
+    """Find the beginning of the pixels' code: bare, or in the boxes of a container, in parts."""
     if content.startswith(CODESTREAM):
         return content[:HEADER_BYTES]
-    for kind, body in _list_boxes(content):
-        start = {b"jxlc": 0, b"jxlp": 4}.get(kind)
-        if start is not None:
-            return content[body + start : body + start + HEADER_BYTES]
-    raise ValueError("truncated: no picture in its container")
+    found = b""
+    for kind, start, end in _list_boxes(content):
+        if kind in PART_STARTS:
+            found += content[start + PART_STARTS[kind] : end][:HEADER_BYTES]
+        if len(found) >= HEADER_BYTES:
+            break
+    if not found.startswith(CODESTREAM):
+        raise ValueError("truncated: no picture in its container")
+    return found[:HEADER_BYTES]
 
 
-def _list_boxes(content: bytes) -> Iterator[tuple[bytes, int]]:
-    """List the kinds of the boxes, and where the content of each begins."""
+def _list_boxes(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """List the kinds of the boxes, and where the content of each begins and ends."""
     start = 0
     while len(content) - start >= BOX.size:
         length, kind = BOX.unpack_from(content, start)
         body = start + BOX.size
         if length == 1 and len(content) - body >= 8:
             length, body = int.from_bytes(content[body : body + 8], "big"), body + 8
-        yield kind, body
-        if length < BOX.size:
-            return  # it reaches to the end, or is damaged
+        if length < BOX.size:  # it reaches to the end, or is damaged
+            yield kind, body, len(content)
+            return
+        yield kind, body, start + length
         start += length

@@ -75,7 +75,8 @@ class _Decoder:
         return self.decode(module, content, max_pixels)
 
 
-def _is_heic(content: bytes, _kind: str) -> bool:
+def _is_heic(content: bytes, _kind: str = "") -> bool:
+    """Return whether a file says that it is coded as HEVC, in the HEIF container."""
     if content[4:8] != b"ftyp":
         return False
     box = content[8 : int.from_bytes(content[:4], "big")]

@@ -8,6 +8,8 @@ from PIL import Image, ImageCms
 
 # Cameras and telephones have one profile each; a folder seldom has more.
 MOST_PROFILES = 32
+# A larger profile is used, and not kept: a file can have one of hundreds of megabytes.
+MOST_KEPT_BYTES = 2**20
 # Each channel of the colours by which a profile is compared with sRGB.
 LEVELS = np.arange(0, 256, 51, dtype=np.uint8)
 # A profile that changes no colour by more is sRGB, of which there are hundreds of versions.
@@ -21,11 +23,13 @@ def convert_to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
         picture: RGB.
         profile: An ICC profile. One that is damaged, or not of RGB, counts as sRGB.
     """
-    transform = _find_transform(profile) if profile else None
+    if not profile:
+        return picture
+    find = _find_transform if len(profile) > MOST_KEPT_BYTES else _find_kept
+    transform = find(profile)
     return ImageCms.applyTransform(picture, transform) or picture if transform else picture
 
 
-@lru_cache(MOST_PROFILES)
 def _find_transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     """Build the conversion of a profile; None if it changes nothing, or cannot be used."""
     try:
@@ -38,6 +42,9 @@ def _find_transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
     # A damaged profile can raise nearly anything; the pixels are still good.
     except Exception:
         return None
+
+
+_find_kept = lru_cache(MOST_PROFILES)(_find_transform)
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from shoal.shared.recipe.features import are_standardized
 from shoal.worker.model.statistics import FeatureStatistics
 
-COMPARED_ROWS = 1024
+# 16 MB of float64: rows of pixels may have hundreds of thousands.
+COMPARED_VALUES = 2**21
 # A variance that is a smaller share of the mean square is rounding of float32.
 ROUNDING = 1e-10
 
@@ -45,8 +46,9 @@ class Likeness:
             extractor it is largest; 0 for equal rows, about 1 for any two; shape (n_rows,).
         """
         differences = np.zeros(len(rows))
-        for start in range(0, len(rows), COMPARED_ROWS):
-            part = slice(start, start + COMPARED_ROWS)
+        n_compared = max(1, COMPARED_VALUES // len(self.weights))
+        for start in range(0, len(rows), n_compared):
+            part = slice(start, start + n_compared)
             squares = np.subtract(rows[part], others[pairs[part]], dtype=np.float64) ** 2
             sums = np.add.reduceat(squares * self.weights, self.starts, axis=1)
             shares = np.divide(sums, 2 * self.spread, out=np.zeros_like(sums), where=sums > 0)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Fixed, so that sums of floats have the same bits in every process.
 STATISTICS_ROWS = 1024
+# Fewer rows, if they are long: squares of bytes take twice the memory of the rows.
+STATISTICS_VALUES = 2**24
 # With fewer different images, copies count: their groups are then what there is to find. As many
 # clusters are tried where their number is to be chosen.
 LEAST_DISTINCT = 20
@@ -99,17 +101,18 @@ class _Fit:
     def fit_without(
         self, chosen: NDArray[np.int64], copies: NDArray[np.intp]
     ) -> tuple[Model, ClusterChoice | None]:
-        """Fit the ``chosen`` rows without those at ``copies``, if that leaves enough for clusters.
+        """Fit the ``chosen`` rows without those at ``copies``, if that leaves enough of them.
 
         The clusters are numbered by all of ``chosen``.
         """
-        if len(chosen) - len(copies) < LEAST_DISTINCT:
+        least = max(LEAST_DISTINCT, self.request.components or 0)
+        if len(chosen) - len(copies) < least:
             return self._fit_rows(self.features.read(chosen), self.statistics)
         rows = self.features.read(np.delete(chosen, copies))
         if not len(copies):
             return self._fit_rows(rows, self.statistics)
         try:
-            model, choice = self._fit_rows(rows, _add_up(rows))
+            model, choice = self._fit_rows(rows, add_up(rows))
         except JobFailedError:
             # Where HDBSCAN finds no cluster among different images, groups of copies are clusters.
             return self._fit_rows(self.features.read(chosen), self.statistics)
@@ -149,10 +152,15 @@ def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None
         )
 
 
-def _add_up(rows: NDArray[np.generic]) -> FeatureStatistics:
-    """Add up the statistics of rows, a few at a time: squares of bytes take twice their memory."""
-    starts = range(0, len(rows), STATISTICS_ROWS)
-    parts = (FeatureStatistics.of(rows[start : start + STATISTICS_ROWS]) for start in starts)
+def add_up(rows: NDArray[np.generic]) -> FeatureStatistics:
+    """Add up the statistics of rows, a few at a time.
+
+    Args:
+        rows: Shape (n_rows, n_features), at least one.
+    """
+    n_rows = min(STATISTICS_ROWS, max(1, STATISTICS_VALUES // rows.shape[1]))
+    starts = range(0, len(rows), n_rows)
+    parts = (FeatureStatistics.of(rows[start : start + n_rows]) for start in starts)
     return reduce(add, parts)
 
 
