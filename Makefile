@@ -4,7 +4,6 @@ PYTHON ?= python3
 SOURCE ?= samples/photographs
 OUT ?= out
 OPTIONS ?=
-COVERAGE ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +33,7 @@ integration: $(VENV)/dev.stamp ## run the tests with a real Redis
 	$(BIN)/pytest -m "not slow and not soak" tests/integration
 
 test: $(VENV)/dev.stamp ## run all tests but the long ones
-	$(BIN)/pytest -m "not slow and not soak" $(COVERAGE)
+	$(BIN)/pytest -m "not slow and not soak"
 
 coverage: $(VENV)/dev.stamp ## run the tests of one process, and print what they do not reach
 	$(BIN)/pytest -m "not slow and not soak" tests/unit tests/integration --cov
