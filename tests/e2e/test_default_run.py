@@ -41,6 +41,7 @@ def test_a_run_without_options_sees_what_pictures_show(finished: FinishedRun) ->
     assert finished.stdout.startswith("clusters: ")
     assert "--features" not in finished.stdout  # nothing that sees more is named
     assert (finished.out / "plots" / "choice.png").is_file()
+    assert {"onnxruntime", "graspologic-native", "pillow"} <= job["summary"]["versions"].keys()
 
 
 def test_python_and_the_page_have_the_same_defaults(finished: FinishedRun) -> None:

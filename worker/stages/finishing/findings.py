@@ -1,7 +1,8 @@
 """Findings: sizes, representatives and outliers, from the label rows of all batches."""
 
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -28,6 +29,7 @@ VERSIONS_OF = (
     "scikit-image",
     "pillow",
     "graspologic-native",
+    "onnxruntime",  # which some platforms lack
 )
 
 
@@ -142,5 +144,11 @@ class Findings:
             noise=len(self.rows) - int(self.sizes.sum()),
             choice=self.choice,
             notes=tuple(notes),
-            versions={name: importlib.metadata.version(name) for name in VERSIONS_OF},
+            versions=dict(_list_versions()),
         )
+
+
+def _list_versions() -> Iterator[tuple[str, str]]:
+    for name in VERSIONS_OF:
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield name, importlib.metadata.version(name)
