@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -8,10 +9,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import adjusted_rand_score
 
 from shoal.shared.jobs import Algorithm, Level
-from shoal.worker.clustering import choice as choices
 from shoal.worker.clustering.centroids import measure_inertia
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.clustering.clusters import Clusters
+from shoal.worker.clustering.communities import choice as choices
 from shoal.worker.clustering.communities import fit_communities
 
 SIZES = (80, 60, 40)
@@ -163,14 +164,10 @@ def test_a_fit_stops_between_its_steps() -> None:
     fit_communities(rows, 0, None, lambda: calls.append(None))
     assert len(calls) > 30
     for last in (1, 10, len(calls) - 1):
-        left = iter(range(last))
-
-        def stop(left: object = left) -> None:
-            if next(left, None) is None:  # type: ignore[call-overload]
-                raise KeyboardInterrupt
-
+        # Each of these returns; the call after them raises.
+        checkpoint = Mock(side_effect=[*[None] * last, KeyboardInterrupt])
         with pytest.raises(KeyboardInterrupt):
-            fit_communities(rows, 0, None, stop)
+            fit_communities(rows, 0, None, checkpoint)
 
 
 PROGRAM = """

@@ -7,8 +7,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from shoal.shared.findings import ClusterChoice
-from shoal.worker.clustering.choice import NO_DIFFERENCE, choose_trial
-from shoal.worker.clustering.trials import Trial
+from shoal.worker.clustering.communities.choice import NO_DIFFERENCE, choose_trial
+from shoal.worker.clustering.communities.trials import Trial
 from shoal.worker.plots import encode_png, plot_choice
 from shoal.worker.plots.choice import make_choice_figure
 

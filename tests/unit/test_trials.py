@@ -8,17 +8,17 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from shoal.shared.jobs import Level
-from shoal.worker.clustering.choice import choose_trial
-from shoal.worker.clustering.graph import link_neighbours
-from shoal.worker.clustering.partitions import (
+from shoal.worker.clustering.communities.choice import choose_trial
+from shoal.worker.clustering.communities.graph import link_neighbours
+from shoal.worker.clustering.communities.partitions import (
     find_communities,
     fold,
     measure_modularity,
     number_by_first,
 )
-from shoal.worker.clustering.points import choose_points, measure_squares
-from shoal.worker.clustering.silhouette import measure_distances, measure_silhouette
-from shoal.worker.clustering.trials import Trial
+from shoal.worker.clustering.communities.points import choose_points, measure_squares
+from shoal.worker.clustering.communities.silhouette import measure_distances, measure_silhouette
+from shoal.worker.clustering.communities.trials import Trial
 
 
 def go_on() -> None:

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from shoal.shared.jobs import AUTO, Algorithm, Level
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.choice import NO_DIFFERENCE
 from shoal.worker.clustering.clusters import Clusters
-from shoal.worker.clustering.communities import fit_communities
+from shoal.worker.clustering.communities import NO_DIFFERENCE, fit_communities
 from shoal.worker.clustering.density import fit_hdbscan
 from shoal.worker.clustering.distinct import count_distinct
 from shoal.worker.clustering.kmeans import Float64, fit_kmeans

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from shoal.shared.jobs import Level
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.choice import NO_GROUPS, choose_trial, describe_different
 from shoal.worker.clustering.clusters import Clusters, number_references
-from shoal.worker.clustering.graph import link_neighbours
-from shoal.worker.clustering.points import choose_points
+from shoal.worker.clustering.communities.choice import NO_GROUPS, choose_trial, describe_different
+from shoal.worker.clustering.communities.graph import link_neighbours
+from shoal.worker.clustering.communities.points import choose_points
+from shoal.worker.clustering.communities.silhouette import least_silhouette
+from shoal.worker.clustering.communities.trials import run_trials
 from shoal.worker.clustering.references import References
-from shoal.worker.clustering.silhouette import least_silhouette
-from shoal.worker.clustering.trials import run_trials
 
 # Fewer points have no groups: each is a cluster.
 LEAST_POINTS = 8

@@ -10,15 +10,15 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from shoal.shared.cores import count_cores
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.partitions import (
+from shoal.worker.clustering.communities.partitions import (
     Float64,
     Labels,
     find_communities,
     fold,
     measure_modularity,
 )
-from shoal.worker.clustering.points import Points
-from shoal.worker.clustering.silhouette import measure_distances, measure_silhouette
+from shoal.worker.clustering.communities.points import Points
+from shoal.worker.clustering.communities.silhouette import measure_distances, measure_silhouette
 
 RESOLUTIONS = np.geomspace(0.02, 40, 32).tolist()
 # The mean cluster has at least so many points.

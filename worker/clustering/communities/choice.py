@@ -5,8 +5,8 @@ from operator import attrgetter
 
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import Level
-from shoal.worker.clustering.partitions import Labels
-from shoal.worker.clustering.trials import Trial
+from shoal.worker.clustering.communities.partitions import Labels
+from shoal.worker.clustering.communities.trials import Trial
 
 # Scores that differ by less come in another order with another seed. Of 128 subsets of labelled
 # sets, the highest score had 0.7 times as many clusters as classes in the median, the most clusters
