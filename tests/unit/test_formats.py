@@ -143,6 +143,15 @@ def test_what_has_no_signature_is_a_picture_only_by_its_name(tmp_path: Path) -> 
     assert failure_of(tmp_path / "c.nef").reason is FailureReason.NOT_AN_IMAGE
 
 
+@pytest.mark.usefixtures("without_extras")
+def test_brands_are_not_searched_through_a_whole_file(tmp_path: Path) -> None:
+    head = (2**31).to_bytes(4, "big") + b"ftypmif1"
+    for gap, expected in ((4, True), (2000, False)):
+        (tmp_path / "a.heic").write_bytes(head + bytes(gap) + b"heic" + bytes(99))
+        is_known = failure_of(tmp_path / "a.heic").reason is FailureReason.UNSUPPORTED
+        assert is_known is expected
+
+
 def test_orientation_is_applied_once(tmp_path: Path) -> None:
     picture = four_colours(256)
     exif = Image.Exif()

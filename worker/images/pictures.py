@@ -21,6 +21,8 @@ PSD_MAGIC = b"8BPS"
 PSD_DEPTH = slice(22, 24)
 # Brands of an image file in the HEIF container that is coded as HEVC, and of AVIF.
 HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+# Some ten are usual; a file may claim that all of it is brands.
+BRANDS_END = 1024
 AVIF_BRANDS = {b"avif", b"avis"}
 # Of LibRaw's flips, the EXIF orientations.
 ORIENTATIONS = {3: 3, 5: 8, 6: 6}
@@ -79,7 +81,7 @@ def _is_heic(content: bytes, _kind: str = "") -> bool:
     """Return whether a file says that it is coded as HEVC, in the HEIF container."""
     if content[4:8] != b"ftyp":
         return False
-    box = content[8 : int.from_bytes(content[:4], "big")]
+    box = content[8 : min(int.from_bytes(content[:4], "big"), BRANDS_END)]
     brands = {box[start : start + 4] for start in range(0, len(box), 4)}
     return not HEIC_BRANDS.isdisjoint(brands) and AVIF_BRANDS.isdisjoint(brands)
 
