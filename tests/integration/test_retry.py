@@ -1,6 +1,7 @@
 """Retrying a job: what was loaded is kept, and the end is that of a fresh job."""
 
 import shutil
+from dataclasses import replace
 from socket import gethostname
 
 import pytest
@@ -11,10 +12,12 @@ from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Expiry, Lifetimes
 from shoal.shared.store.keys import ACTIVE
+from shoal.worker.extractors import find_extractors
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
+from shoal.worker.stages.loading import loading
 from shoal.worker.stages.loading.loading import load_batch
 
 pytestmark = pytest.mark.each_server
@@ -41,7 +44,7 @@ def work(context, monkeypatch):
     # The slowest step by far, and the same for every job.
     monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
 
-    def work(job, state=State.FINISHED):
+    def work(job, state=State.FINISHED, n_batches=N_BATCHES):
         for batch in job.ledger.batches.missing(Wave.LOADING):
             if state is State.LOADING and batch == N_BATCHES - 1:
                 return
@@ -50,7 +53,7 @@ def work(context, monkeypatch):
             job.ledger.acquire_lease(Wave.LOADING)
             return
         fit_job(context, job.id)
-        for batch in range(1 if state is State.LABELLING else N_BATCHES):
+        for batch in range(1 if state is State.LABELLING else n_batches):
             label_batch(context, job.id, batch, False)
         if state is State.FINISHING:
             job.ledger.acquire_lease(Wave.LABELLING)
@@ -315,6 +318,37 @@ def test_a_hopeless_retry_costs_only_the_images_that_failed(redis, job, work, co
     work(job)
     assert (job.status().images.loaded, job.status().images.failed) == (40, 3)
     assert "failed 8 times" in next(job.failures()).detail
+
+
+@pytest.mark.parametrize("batch_size", [10, 1])  # with 1, some batches have no image yet
+def test_a_retry_with_another_network_costs_only_the_images_that_failed(
+    submit, folder, context, monkeypatch, work, batch_size
+):
+    def use_network(digest):
+        monkeypatch.setattr(
+            loading,
+            "find_extractors",
+            lambda *names: tuple(
+                replace(extractor, digest=digest) for extractor in find_extractors(*names)
+            ),
+        )
+
+    use_network("old")
+    job = Job(submit(folder, **OPTIONS | {"batch_size": batch_size}), context.sweeper)
+    n_batches = len(job.ledger.batches.missing(Wave.LOADING))
+    work(job, n_batches=n_batches)
+    before = list(job.labels())
+    failed = [failure.path for failure in job.failures()]
+    for path in failed:
+        shutil.copy(folder / before[0].path, folder / path)
+    use_network("new")
+    job.retry(failed_only=True)
+    work(job, n_batches=n_batches)
+    assert job.status().state is State.FINISHED
+    assert list(job.labels()) == before
+    assert [failure.path for failure in job.failures()] == failed
+    assert {failure.reason for failure in job.failures()} == {FailureReason.UNSUPPORTED}
+    assert "submit anew" in next(job.failures()).detail
 
 
 def test_a_batch_without_one_image_is_loaded_whole_again(submit, folder, context, work):

@@ -29,7 +29,7 @@ from shoal.worker.stages.attempts import (
     log_lost,
 )
 from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
-from shoal.worker.stages.loading.rows import BatchRows, Remainder
+from shoal.worker.stages.loading.rows import NO_ROWS, BatchRows, Remainder
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
             images = read_images(context, ledger, part.paths, attempt.number, heartbeat)
             if not part.is_retry:  # a finished job must not lose its results by a retry
                 _check_source(ledger, images.failures)
-            rows = extract_rows(context, ledger, images, heartbeat.checkpoint)
+            rows, images = _extract(context, ledger, part, images, heartbeat.checkpoint)
             seconds = heartbeat.seconds
             commit = _commit(context, ledger, part, rows, images, seconds)
     except UsageError as error:
@@ -66,6 +66,31 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     outcome = {"attempt": attempt.number, **counts, "commit": commit, "seconds": seconds}
     log_batch(ledger, Wave.LOADING, batch, **outcome)
     return commit
+
+
+def _extract(
+    context: WorkerContext,
+    ledger: Ledger,
+    part: Remainder,
+    images: LoadedImages,
+    checkpoint: Checkpoint,
+) -> tuple[BatchRows, LoadedImages]:
+    """Extract the rows of ``images``; on a retry, those that cannot be had here fail once more.
+
+    Raises:
+        UsageError: This worker does not have what a new job asks for.
+    """
+    try:
+        return extract_rows(context, ledger, images, checkpoint), images
+    except UsageError as error:
+        if not part.is_retry:
+            raise
+        # As with the source above: the job's other images must not be lost.
+        failures = [
+            FailedImage(position, FailureReason.UNSUPPORTED, str(error))
+            for position in range(len(part.paths))
+        ]
+        return NO_ROWS, LoadedImages(*make_room(ledger.request, 0), failures)
 
 
 def _give_up(

@@ -38,6 +38,9 @@ class BatchRows:
         )
 
 
+NO_ROWS = BatchRows(np.empty((0, 0), np.float32), np.empty(0, HASH_DTYPE), ())
+
+
 @dataclass(frozen=True)
 class Remainder:
     """The images of a batch that are to be loaded: all, or those that failed before a retry.
