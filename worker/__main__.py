@@ -10,12 +10,6 @@ import signal
 import sys
 import threading
 
-# What is imported stays: looking through it for garbage takes a third of the time of importing it.
-# ``app`` enables the collector once all is there.
-gc.disable()
-
-from shoal.worker.app import app  # noqa: E402
-
 
 def end_with_parent() -> None:
     """Wait until standard input closes, then begin a warm shutdown."""
@@ -24,6 +18,16 @@ def end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the worker."""
+    # What is imported stays: looking through it for garbage takes a third of the time of importing
+    # it. ``app`` enables the collector once all is there.
+    gc.disable()
+    from shoal.worker.app import app
+
     threading.Thread(target=end_with_parent, name="parent", daemon=True).start()
     sys.exit(app.start(["worker", *sys.argv[1:]]))
+
+
+if __name__ == "__main__":
+    main()

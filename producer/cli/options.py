@@ -29,57 +29,57 @@ def _parse_clusters(
         raise click.BadParameter(f"{value!r} is neither a number nor {AUTO}") from error
 
 
+_JOB_OPTIONS = [
+    click.option(
+        "--recipe",
+        type=click.Choice([recipe.value for recipe in Recipe]),
+        help="Options that belong together: tutorial is pixels, 2 components, 5 clusters."
+        " What you give beside it counts more.",
+    ),
+    click.option(
+        "--features",
+        help=f"What to compare images by: {', '.join(EXTRACTORS)}, or several: hog+color."
+        f"  [default: {DEFAULTS.features}]",
+    ),
+    click.option(
+        "--image-size",
+        type=int,
+        help="Width and height in pixels that images are resized to."
+        "  [default: what suits the features]",
+    ),
+    click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
+    click.option(
+        "--clusters",
+        callback=_parse_clusters,
+        help=f"Number of clusters, or auto to choose it.  [default: {DEFAULTS.clusters}]",
+    ),
+    *(
+        click.option(
+            f"--{level.value}",
+            "level",
+            flag_value=level.value,
+            help=f"With auto: the {level.value} number, if one is nearly as good.",
+        )
+        for level in Level
+    ),
+    click.option(
+        "--algorithm",
+        type=click.Choice([algorithm.value for algorithm in Algorithm]),
+        help=f"Clustering algorithm.  [default: {DEFAULTS.algorithm}]",
+    ),
+    click.option(
+        "--random-state",
+        type=int,
+        help="Seed: the same folder and options give the same labels."
+        f"  [default: {DEFAULTS.random_state}]",
+    ),
+    click.option("--batch-size", type=int, help="Images per task.  [default: suits the images]"),
+]
+
+
 def job_options(command: F) -> F:
     """Add the options of a job to a command."""
-    options = [
-        click.option(
-            "--recipe",
-            type=click.Choice([recipe.value for recipe in Recipe]),
-            help="Options that belong together: tutorial is pixels, 2 components, 5 clusters."
-            " What you give beside it counts more.",
-        ),
-        click.option(
-            "--features",
-            help=f"What to compare images by: {', '.join(EXTRACTORS)}, or several: hog+color."
-            f"  [default: {DEFAULTS.features}]",
-        ),
-        click.option(
-            "--image-size",
-            type=int,
-            help="Width and height in pixels that images are resized to."
-            "  [default: what suits the features]",
-        ),
-        click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
-        click.option(
-            "--clusters",
-            callback=_parse_clusters,
-            help=f"Number of clusters, or auto to choose it.  [default: {DEFAULTS.clusters}]",
-        ),
-        *(
-            click.option(
-                f"--{level.value}",
-                "level",
-                flag_value=level.value,
-                help=f"With auto: the {level.value} number, if one is nearly as good.",
-            )
-            for level in Level
-        ),
-        click.option(
-            "--algorithm",
-            type=click.Choice([algorithm.value for algorithm in Algorithm]),
-            help=f"Clustering algorithm.  [default: {DEFAULTS.algorithm}]",
-        ),
-        click.option(
-            "--random-state",
-            type=int,
-            help="Seed: the same folder and options give the same labels."
-            f"  [default: {DEFAULTS.random_state}]",
-        ),
-        click.option(
-            "--batch-size", type=int, help="Images per task.  [default: suits the images]"
-        ),
-    ]
-    for option in reversed(options):
+    for option in reversed(_JOB_OPTIONS):
         command = option(command)
     return command
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from servers import Server, start_redis
-from shoal_command import FinishedRun, Shoal
+from shoal_command import FinishedRun, Shoal, finished_run
 from worker_process import CELERY_WORKER, Worker
 
 from benchmarks.photographs import make_photographs
@@ -41,11 +41,8 @@ def embedded_run(
     tmp_path_factory: pytest.TempPathFactory, photographs: Path
 ) -> Iterator[FinishedRun]:
     directory = tmp_path_factory.mktemp("embedded")
-    shoal, out = Shoal(directory / "home"), directory / "out"
-    done = shoal.run("run", photographs, "--out", out)
-    assert done.returncode == 0, done.stderr
-    yield FinishedRun(shoal, photographs, out, done.stdout, done.stderr)
-    shoal.kill_all()
+    with finished_run(Shoal(directory / "home"), photographs, directory / "out") as run:
+        yield run
 
 
 @pytest.fixture(scope="session")

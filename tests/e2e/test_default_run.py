@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 from served_page import served
-from shoal_command import FinishedRun, UserShoal
+from shoal_command import FinishedRun, UserShoal, finished_run
 
 from benchmarks.photographs import make_photographs
 from shoal import Client
@@ -26,11 +26,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Iterator[FinishedRun]:
     """The one run that compares by the default features."""
     directory = tmp_path_factory.mktemp("defaults")
-    shoal, out = UserShoal(directory / "home"), directory / "out"
-    done = shoal.run("run", folder, "--out", out)
-    assert done.returncode == 0, done.stderr
-    yield FinishedRun(shoal, folder, out, done.stdout, done.stderr)
-    shoal.kill_all()
+    with finished_run(UserShoal(directory / "home"), folder, directory / "out") as run:
+        yield run
 
 
 def test_a_run_without_options_sees_what_pictures_show(finished: FinishedRun) -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,3 +115,12 @@ class FinishedRun:
         """Return the id that it told."""
         told: str = re.findall(r"^Job (\w+):", self.stderr, re.MULTILINE)[0]
         return told
+
+
+@contextmanager
+def finished_run(shoal: Shoal, source: Path, out: Path) -> Iterator[FinishedRun]:
+    """Run a folder to its end; what is left of the home ends afterwards."""
+    done = shoal.run("run", source, "--out", out)
+    assert done.returncode == 0, done.stderr
+    yield FinishedRun(shoal, source, out, done.stdout, done.stderr)
+    shoal.kill_all()

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
@@ -179,9 +180,9 @@ def _opened(content: bytes, max_pixels: int, kind: str) -> Iterator[Image.Image]
     try:
         with _guard(max_pixels), open_picture(content, kind, max_pixels) as picture:
             check_pixels(picture.width * picture.height, max_pixels)
-            if picture.format == "JPEG":
+            if isinstance(picture, JpegImageFile):
                 # Gives libjpeg the file in one piece: Pillow copies the rest after every 64 KiB.
-                setattr(picture, "decodermaxblock", len(content))  # noqa: B010  unknown to its types
+                picture.decodermaxblock = len(content)
             yield picture
     except BOMBS as error:
         detail = f"more pixels than the {max_pixels:,} allowed"
