@@ -1,5 +1,7 @@
 """What is said of a job that takes minutes: when it is measured, and in which words."""
 
+import resource
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,10 @@ from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest
 from shoal.shared.settings import Settings
+from shoal.worker.memory import LIMIT
+from shoal.worker.stages.loading import measuring
 from shoal.worker.stages.loading.measuring import measure_seconds
+from shoal.worker.stages.loading.reading import load_images
 
 MEGABYTE = 2**20
 
@@ -148,3 +153,21 @@ def test_loading_ends_early_where_images_take_long(folder: Folder) -> None:
     unknown = JobRequest(source="/", features="dreams")
     with pytest.raises(UsageError, match="No features are named"):
         measure_seconds(unknown, folder.paths, 0.0, Settings())
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="has no limit of memory")
+def test_an_image_that_takes_all_memory_costs_the_measurement_no_more_than_a_worker(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+
+    def note_and_load(*arguments: Any) -> Any:
+        limits.append(resource.getrlimit(LIMIT)[0])
+        return load_images(*arguments)
+
+    monkeypatch.setattr(measuring, "load_images", note_and_load)
+    request = make_quick_request(source=str(folder.source), image_size=8)
+    measure_seconds(request, folder.paths, 0.0, Settings())
+    assert limits
+    assert resource.RLIM_INFINITY not in limits
+    assert resource.getrlimit(LIMIT)[0] not in limits

@@ -21,6 +21,7 @@ from shoal.shared.settings import Settings, read_settings
 from shoal.worker.extractors import extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import perceptual_hash
 from shoal.worker.images.loading import load_with_digest
+from shoal.worker.memory import limit_memory
 from shoal.worker.stages.loading.reading import load_images
 
 # Images between two looks at the clock.
@@ -48,7 +49,8 @@ def measure_seconds(
     load = partial(load_with_digest, image_size=request.image_size, limits=limits)
 
     def load_chunk(chunk: list[str]) -> None:
-        pixels = load_images(request, chunk, load, lambda: None).pixels
+        with limit_memory(settings.image_memory):
+            pixels = load_images(request, chunk, load, lambda: None).pixels
         extract_blocks(extractors, pixels)
         extract_in_chunks(perceptual_hash, pixels)
 
