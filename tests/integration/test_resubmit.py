@@ -276,6 +276,12 @@ def test_settings_that_show_in_the_labels_make_another_job(
     assert submit() != first
 
 
+def test_a_job_of_a_version_that_gave_other_labels_is_not_found(submit, monkeypatch):
+    first = submit()
+    monkeypatch.setattr(fingerprint, "RESULTS_VERSION", fingerprint.RESULTS_VERSION + 1)
+    assert submit() != first
+
+
 @pytest.mark.parametrize(("left", "found"), [(59, False), (61, True)])
 def test_a_finished_job_must_not_be_about_to_expire(python_client, submit, end, left, found):
     first = submit()
