@@ -9,7 +9,9 @@ from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import (
+    COMMON_BATCH_SIZE,
     are_slow,
+    common_batch_size,
     count_features,
     feature_bytes,
 )
@@ -25,12 +27,15 @@ FEWEST_SLOW_BATCHES = 16
 # Size of a batch's files in all, which sets how long they take to decode: 0.2 s for small
 # photographs, some seconds for the smallest batch of a camera's.
 BATCH_BYTES = 2**24
-# From 512 images on, the overhead of a batch is 1 %.
-COMMON_BATCH_SIZE = 512
-# Factoring (Hummel, Schonberg and Flynn 1992): with the last batch in pieces, workers end at about
-# the same time. More pieces cost as much as they gain.
-TAIL = (2, 4, 8, 8, 16)
-LEAST_PIECE = 16  # images
+# Guided self-scheduling (Polychronopoulos and Kuck 1987): near the end, a batch is the share of one
+# process in the images left, so that all end at about the same time. Smaller pieces than these,
+# of a batch and in images, cost as much as they gain.
+LEAST_SHARE = 16
+LEAST_PIECE = 4
+# For how many processes: for 128, that is a fifth more messages. The labels must not depend on the
+# workers, so it is the number with which each process has this many batches.
+ROUNDS = 16
+FEWEST_PROCESSES, MOST_PROCESSES = 2, 128
 # A job with more batches than this gets larger ones: each message takes a kilobyte in Redis.
 MOST_COMMON_BATCHES = 2048
 # Files whose size is read: a network file system takes a millisecond for each.
@@ -72,14 +77,20 @@ def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) ->
             f" one message: use {most} or less."
         )
     batches = FEWEST_SLOW_BATCHES if are_slow(request.features) else FEWEST_BATCHES
-    return request.batch_size or min(batch_size_for(n_images, image_bytes, batches), most)
+    common = common_batch_size(request.features)
+    return request.batch_size or min(batch_size_for(n_images, image_bytes, batches, common), most)
 
 
 def _row_bytes(request: JobRequest) -> int:
     return count_features(request.features, request.image_size) * feature_bytes(request.features)
 
 
-def batch_size_for(n_images: int, image_bytes: float = 0.0, batches: int = FEWEST_BATCHES) -> int:
+def batch_size_for(
+    n_images: int,
+    image_bytes: float = 0.0,
+    batches: int = FEWEST_BATCHES,
+    common: int = COMMON_BATCH_SIZE,
+) -> int:
     """Choose the number of images per batch.
 
     It depends on the images only, never on the workers: a job must not depend on the machines
@@ -89,29 +100,38 @@ def batch_size_for(n_images: int, image_bytes: float = 0.0, batches: int = FEWES
         n_images: Number of the job's images.
         image_bytes: Mean size of their files: large ones take long.
         batches: Least number of batches of a small job.
+        common: Largest batch of a job of fewer than ``MOST_COMMON_BATCHES`` batches.
     """
     of_bytes = int(BATCH_BYTES // max(image_bytes, 1))
-    small = min(ceil(n_images / batches), of_bytes, COMMON_BATCH_SIZE)
+    small = min(ceil(n_images / batches), of_bytes, common)
     huge = min(ceil(n_images / MOST_COMMON_BATCHES), MAX_BATCH_SIZE)
     return max(small, huge, MIN_BATCH_SIZE)
 
 
 def split_batches(paths: list[str], batch_size: int, *, tapered: bool = False) -> list[list[str]]:
-    """Split ``paths`` into batches of ``batch_size``; the last one may be smaller.
-
-    If ``tapered``, all batches have one size, up to ``batch_size``, except that large ones become
-    smaller towards the end of the job.
-    """
-    tail = _choose_tail(len(paths), batch_size) if tapered else []
-    n_before, size = len(paths) - sum(tail), batch_size
-    if tapered and n_before:
-        size = ceil(n_before / ceil(n_before / batch_size))
-    n_full, rest = divmod(n_before, size)
+    """Split ``paths`` into batches of the sizes that ``choose_sizes`` chooses."""
     left = iter(paths)
-    return [list(islice(left, n)) for n in (*[size] * n_full, rest, *tail) if n]
+    return [list(islice(left, n)) for n in choose_sizes(len(paths), batch_size, tapered=tapered)]
 
 
-def _choose_tail(n_images: int, batch_size: int) -> list[int]:
-    """Choose the sizes of the last batches; none where they would be too small to be worth it."""
-    tail = [size for share in TAIL if (size := batch_size // share) >= LEAST_PIECE]
-    return tail if n_images > 2 * sum(tail) else []
+def choose_sizes(n_images: int, batch_size: int, *, tapered: bool = False) -> list[int]:
+    """Choose the number of images of each batch of a job.
+
+    All have ``batch_size``, and the last one the rest; if ``tapered``, they become smaller towards
+    the end of the job.
+    """
+    if not tapered:
+        n_full, rest = divmod(n_images, batch_size)
+        return [*[batch_size] * n_full, *[rest] * (rest > 0)]
+    processes = n_images // batch_size // ROUNDS
+    processes = min(max(processes, FEWEST_PROCESSES), MOST_PROCESSES)
+    least = min(max(batch_size // LEAST_SHARE, LEAST_PIECE), batch_size)
+    n_full = max(0, n_images // batch_size - processes)
+    sizes, left = [batch_size] * n_full, n_images - n_full * batch_size
+    while left:
+        # The last two share what is left.
+        share = max(left // processes, least) if left >= 2 * least else ceil(left / 2)
+        size = min(share if left > least else left, batch_size)
+        sizes.append(size)
+        left -= size
+    return sizes

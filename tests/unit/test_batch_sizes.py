@@ -1,5 +1,7 @@
 from collections import Counter
+from heapq import heapify, heapreplace
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from quick import make_quick_request
 from shoal.producer.submission.batches import (
     batch_size_for,
     choose_batch_size,
+    choose_sizes,
     measure_image_bytes,
     split_batches,
 )
@@ -42,7 +45,8 @@ def test_batch_size_stays_within_its_bounds_and_never_shrinks(
         ("pixels", PHOTOGRAPH, 500),
         ("pixels", 4 * PHOTOGRAPH, 127),
         ("pixels", CAMERA, 32),
-        ("embedding", PHOTOGRAPH, 250),
+        ("hog", PHOTOGRAPH, 250),
+        ("embedding", PHOTOGRAPH, 64),
         ("hog+color", CAMERA, 32),
     ],
 )
@@ -90,7 +94,45 @@ def test_every_batch_but_the_last_is_full(n_images: int, batch_size: int) -> Non
 
 
 def test_tapered_batches_become_smaller_towards_the_end() -> None:
-    sizes = [len(batch) for batch in split_batches(["a.jpg"] * 4000, 500, tapered=True)]
-    assert sizes == [496] * 6 + [494, 250, 125, 62, 62, 31]
-    small = [len(batch) for batch in split_batches(["a.jpg"] * 500, 32, tapered=True)]
-    assert small == [31] * 15 + [19, 16]  # smaller pieces would not pay
+    assert choose_sizes(4000, 500, tapered=True) == [500] * 7 + [250, 125, 62, 31, 16, 16]
+    # Smaller pieces would not pay.
+    assert choose_sizes(500, 32, tapered=True) == [32] * 14 + [26, 13, 6, 4, 3]
+
+
+LARGE = st.tuples(st.integers(1, 2 * 10**6), st.integers(1, 1024))
+
+
+@given(LARGE)
+def test_tapered_batches_are_all_images_and_never_grow(case: tuple[int, int]) -> None:
+    n_images, batch_size = case
+    sizes = choose_sizes(n_images, batch_size, tapered=True)
+    assert sum(sizes) == n_images
+    assert max(sizes) <= batch_size
+    assert sizes == sorted(sizes, reverse=True)
+    assert min(sizes) >= min(n_images, batch_size, 4) / 2
+
+
+@given(LARGE)
+def test_smaller_last_batches_are_few(case: tuple[int, int]) -> None:
+    n_images, batch_size = case
+    plain, tapered = (len(choose_sizes(n_images, batch_size, tapered=t)) for t in (False, True))
+    assert plain - 1 <= tapered <= 1.25 * plain + 8
+
+
+@given(st.integers(2, 128), st.floats(16, 40), st.sampled_from([32, 64, 512]), st.integers())
+def test_processes_end_at_about_the_same_time(
+    processes: int, rounds: float, batch_size: int, seed: int
+) -> None:
+    sizes = choose_sizes(int(processes * rounds * batch_size), batch_size, tapered=True)
+    ends = deal(sizes, processes, Random(seed))
+    # One of the smallest batches at most, but for what differs between equal ones.
+    assert max(ends) - min(ends) <= 0.2 * batch_size
+
+
+def deal(sizes: list[int], processes: int, random: Random) -> list[float]:
+    """Return when each process ends, in images, if the first that is free takes the next batch."""
+    ends = [random.uniform(0, sizes[0]) for _ in range(processes)]
+    heapify(ends)
+    for size in sizes:
+        heapreplace(ends, ends[0] + size * random.uniform(0.99, 1.01))
+    return ends
