@@ -9,7 +9,9 @@ ShoalError
 ├── DamagedJobError         the job's data in Redis is damaged, or of another version of Shoal
 ├── StoreUnavailableError   Redis refuses for now; the same call may work later
 │   ├── ConnectionLostError     it does not answer
-│   └── StoreFullError          it is out of memory or disk space
+│   ├── StoreFullError          it is out of memory or disk space
+│   └── ShardsUnavailableError  the place of shards refuses for now
+├── ShardLostError          what was kept in a shard is missing or damaged
 ├── JobFailedError          the job ended without a result; the message is the job's own
 ├── JobCancelledError       the job was cancelled
 ├── NotFinishedError        the result does not exist yet
@@ -65,6 +67,14 @@ class ConnectionLostError(StoreUnavailableError):
 
 class StoreFullError(StoreUnavailableError):
     """Redis is out of memory or disk space; work goes on once it has some."""
+
+
+class ShardsUnavailableError(StoreUnavailableError):
+    """The directory or bucket of shards refuses for now, as a full disk does."""
+
+
+class ShardLostError(ShoalError):
+    """What was kept in a shard is missing, incomplete or damaged."""
 
 
 class JobFailedError(ShoalError):

@@ -104,6 +104,11 @@ class Settings:
     home: AbsolutePath | None = setting(
         None, "Where the embedded server keeps its data. Unset: the user's data directory."
     )
+    shards_url: str | None = setting(
+        None,
+        "Where features, coordinates and thumbnails are kept: `file:///DIRECTORY`, the same on"
+        " every machine. Unset: files beside the embedded server's data, or in your Redis.",
+    )
     image_roots: Directories = setting(
         (),
         "Workers and the page read images only under these directories (separated by `:`)."

@@ -15,10 +15,12 @@ from celery import Celery
 from hypothesis import HealthCheck, settings
 from quick import make_quick_request
 from servers import KINDS, Server, open_redis
+from shards import PLACES, open_shards
 
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import QUICK_RETRIES
 from shoal.shared.settings import Settings
+from shoal.shared.shards import Shards
 from shoal.shared.store import Ledger, Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime.context import WorkerContext
@@ -62,19 +64,35 @@ def servers(server_directory: Path) -> Iterator[Callable[[str], Server]]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Try what is about the server on each kind; the rest on one, and in a soak on all."""
-    if "server_kind" in metafunc.fixturenames:
-        first, *others = KINDS
-        is_on_each = metafunc.definition.get_closest_marker("each_server")
-        marks = () if is_on_each else (pytest.mark.soak,)
-        rest = [pytest.param(kind, marks=marks) for kind in others]
-        metafunc.parametrize("server_kind", [first, *rest], indirect=True)
+    """Try what is about a server or a place on each kind; the rest on one, and in a soak on all."""
+    for fixture, kinds, marker in (
+        ("server_kind", KINDS, "each_server"),
+        ("place_kind", PLACES, "each_place"),
+    ):
+        if fixture in metafunc.fixturenames:
+            first, *others = kinds
+            is_on_each = metafunc.definition.get_closest_marker(marker)
+            marks = () if is_on_each else (pytest.mark.soak,)
+            rest = [pytest.param(kind, marks=marks) for kind in others]
+            metafunc.parametrize(fixture, [first, *rest], indirect=True)
 
 
 @pytest.fixture
 def server_kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param
     return kind
+
+
+@pytest.fixture
+def place_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def place(place_kind: str, redis: Any, tmp_path: Path) -> Shards:
+    """Where shards are kept."""
+    return open_shards(place_kind, redis, tmp_path)
 
 
 @pytest.fixture

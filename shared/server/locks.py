@@ -19,7 +19,7 @@ LOCK_SECONDS = 30.0
 LOCK_POLL_SECONDS = 0.05
 FOREIGN_BITS = 0o077
 # What Shoal keeps in a directory of its own.
-OWN_NAMES = ("data", ".lock", ".log", ".sock")
+OWN_NAMES = ("data", "shards", ".lock", ".log", ".sock")
 
 
 def make_private(directory: Path) -> Path:
