@@ -1,4 +1,4 @@
-"""The encoding of file names: UTF-8 for Python, and valid text for other programs.
+"""The encoding of file names: UTF-8 for Python, valid text for other programs, and packed lists.
 
 Commands and workers tell each other the folder's name as text, so all of them must decode names
 alike. In Python's UTF-8 mode they do, whatever their locales: bytes that are not UTF-8 become
@@ -8,6 +8,8 @@ surrogates, which Python turns into the same bytes again.
 import os
 import re
 import sys
+import zlib
+from collections.abc import Iterable
 
 UTF8_MODE = {"PYTHONUTF8": "1"}
 NOT_UTF8 = (
@@ -42,3 +44,18 @@ def escape_name(text: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return f"\\x{ord(match[0]) & 0xFF:02x}"
+
+
+def pack_paths(paths: Iterable[str]) -> bytes:
+    """Pack paths into bytes; names that are not UTF-8 survive."""
+    # NUL is the one byte that no path has, and no decoder takes it for a part of a character.
+    return zlib.compress(os.fsencode("\0".join(paths)), level=1)
+
+
+def unpack_paths(packed: bytes) -> list[str]:
+    """Unpack what ``pack_paths`` returned.
+
+    Raises:
+        zlib.error: The bytes are not those of packed paths.
+    """
+    return os.fsdecode(zlib.decompress(packed)).split("\0")

@@ -1,11 +1,12 @@
 """Splitting a job's images into batches."""
 
 import os
-from itertools import islice
+from collections.abc import Sequence
 from math import ceil
 from statistics import fmean
 
 from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.paths import split_paths
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import (
@@ -108,10 +109,11 @@ def batch_size_for(
     return max(small, huge, MIN_BATCH_SIZE)
 
 
-def split_batches(paths: list[str], batch_size: int, *, tapered: bool = False) -> list[list[str]]:
+def split_batches(
+    paths: Sequence[str], batch_size: int, *, tapered: bool = False
+) -> list[Sequence[str]]:
     """Split ``paths`` into batches of the sizes that ``choose_sizes`` chooses."""
-    left = iter(paths)
-    return [list(islice(left, n)) for n in choose_sizes(len(paths), batch_size, tapered=tapered)]
+    return split_paths(paths, choose_sizes(len(paths), batch_size, tapered=tapered))
 
 
 def choose_sizes(n_images: int, batch_size: int, *, tapered: bool = False) -> list[int]:

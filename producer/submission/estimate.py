@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from shoal.shared.encoding import pack_paths
 from shoal.shared.images.thumbnails import estimate_sheet_bytes
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import count_features, feature_bytes
 from shoal.shared.recipe.fit import FitSize, plan_fit
-from shoal.shared.store.manifest import pack_paths
 from shoal.shared.store.rows import HASH_ROW, LABEL_ROW
 
 # A process with scikit-learn and its blocks of scaled rows.

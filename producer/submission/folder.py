@@ -2,10 +2,12 @@
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shoal.producer.submission.walk import Walk, sort_by_bytes
+from shoal.producer.submission.paths import sort_by_bytes
+from shoal.producer.submission.walk import Walk
 from shoal.shared.errors import SourceError
 from shoal.shared.images.kinds import UNREAD, missing_packages, readable_kinds
 from shoal.shared.jobs import LeftOut
@@ -31,7 +33,7 @@ class Folder:
     """
 
     source: Path
-    paths: list[str]
+    paths: Sequence[str]
     skipped: Counter[str]
     unreadable: list[str]
     repeated: int = 0
@@ -69,8 +71,8 @@ def read_folder(source: Path) -> Folder:
     walk = Walk(os.fspath(root))
     walk.list_tree("", walk.root)
     walk.follow_links()
-    paths, unreadable = sort_by_bytes(walk.paths), sort_by_bytes(walk.unreadable)
-    folder = Folder(root, paths, walk.skipped, unreadable, walk.repeated)
+    unreadable = sort_by_bytes(walk.unreadable)
+    folder = Folder(root, walk.paths.pack(), walk.skipped, unreadable, walk.repeated)
     _check_has_images(folder)
     return folder
 

@@ -1,6 +1,6 @@
 """The plan of a job: its batches and the memory it needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shoal.producer.submission.admission import admit
@@ -22,7 +22,7 @@ class Plan:
         is_near: Whether so little is free that the user should know.
     """
 
-    batches: list[list[str]]
+    batches: Sequence[Sequence[str]]
     estimate: Estimate
     message: str
     is_near: bool

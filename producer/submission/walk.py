@@ -2,8 +2,11 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, groupby
 
+from shoal.producer.submission.paths import PathSorter, sort_by_bytes
 from shoal.shared.images.kinds import kind_of, readable_kinds
 
 # Names of directories that systems and file servers create, of which hidden ones are left out
@@ -16,6 +19,17 @@ RUBBISH_WORDS = (
     | {"eadir", "thumb", "thumbs", "thumbnails", "transcode", "sharebin"}
 )
 RUBBISH_NAMES = frozenset({"__macosx", "lost+found"})
+# Images of one directory that are put in their order with its sub-directories; of more, some are
+# put away before.
+MOST_TOGETHER = 100_000
+
+
+@dataclass(frozen=True)
+class _Directory:
+    """A directory that is to be listed; ``prefix`` precedes the names in it."""
+
+    prefix: str
+    path: str
 
 
 @dataclass
@@ -27,7 +41,7 @@ class Walk:
     """
 
     root: str
-    paths: list[str] = field(default_factory=list)
+    paths: PathSorter = field(default_factory=PathSorter)
     links: list[str] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     repeated: int = 0  # links to what is listed already
@@ -36,40 +50,51 @@ class Walk:
 
     def list_tree(self, prefix: str, directory: str) -> None:
         """Add all in ``directory`` and its sub-directories; ``prefix`` precedes the names."""
-        pending = [(prefix, directory)]
+        # In the order of the paths: then they need no sorting once there are millions of them.
+        pending: list[_Directory | list[str]] = [_Directory(prefix, directory)]
         while pending:
-            prefix, directory = pending.pop()
-            if directory not in self.listed:
-                pending += self._list_directory(prefix, directory)
+            item = pending.pop()
+            if not isinstance(item, _Directory):
+                self.paths.add(item)
+            elif item.path not in self.listed:
+                pending += reversed(self._list_directory(item))
 
-    def _list_directory(self, prefix: str, directory: str) -> list[tuple[str, str]]:
-        """Add the files and links of one directory and return its sub-directories."""
+    def _list_directory(self, directory: "_Directory") -> list["_Directory | list[str]"]:
+        """Note the links of one directory; return its images and sub-directories, in order."""
+        prefix = directory.prefix
+        images, below = list[str](), dict[str, str]()
         try:
-            with os.scandir(directory) as entries:
-                found = [entry for entry in entries if not _is_passed_over(entry)]
+            with os.scandir(directory.path) as entries:
+                for entry in entries:
+                    if _is_passed_over(entry):
+                        continue
+                    # None of these checks costs a system call: the directory has the types.
+                    if entry.is_dir(follow_symlinks=False):
+                        below[f"{prefix}{entry.name}/"] = entry.path
+                    elif entry.is_symlink():
+                        self.links.append(prefix + entry.name)
+                    elif self._is_image(entry.name):
+                        images.append(prefix + entry.name)
+                    if len(images) == MOST_TOGETHER:
+                        self.paths.add(images)
+                        images = []
         except OSError:
             self.unreadable.append(prefix.rstrip("/") or ".")
             return []
-        self.listed.add(directory)
-        return [(f"{prefix}{e.name}/", e.path) for e in found if self._add_entry(prefix, e)]
+        self.listed.add(directory.path)
+        return list(_arrange(images, below))
 
-    def _add_entry(self, prefix: str, entry: os.DirEntry[str]) -> bool:
-        """Add one entry of a directory; return whether it is a directory that must be listed."""
-        # None of these checks costs a system call: the directory has the types of its entries.
-        if entry.is_dir(follow_symlinks=False):
+    def _is_image(self, name: str) -> bool:
+        """Return whether a file is an image by its name; count it as skipped if not."""
+        kind = kind_of(name)
+        if kind in readable_kinds():
             return True
-        if entry.is_symlink():
-            self.links.append(prefix + entry.name)
-        else:
-            self._add_file(prefix + entry.name)
+        self.skipped[kind] += 1
         return False
 
     def _add_file(self, path: str) -> None:
-        kind = kind_of(path)
-        if kind in readable_kinds():
-            self.paths.append(path)
-        else:
-            self.skipped[kind] += 1
+        if self._is_image(path):
+            self.paths.add([path])
 
     def follow_links(self) -> None:
         """Add what the links lead to, and the links found on the way."""
@@ -114,9 +139,18 @@ class Walk:
         )
 
 
-def sort_by_bytes(paths: list[str]) -> list[str]:
-    """Sort paths by their bytes, which no locale changes."""
-    return sorted(paths, key=os.fsencode)
+def _arrange(images: list[str], below: dict[str, str]) -> Iterator[_Directory | list[str]]:
+    """Yield what a directory has in the order of the paths.
+
+    Args:
+        images: Their paths.
+        below: The real path of each sub-directory, by the prefix of the names in it.
+    """
+    for is_directory, paths in groupby(sort_by_bytes(chain(images, below)), below.__contains__):
+        if is_directory:
+            yield from (_Directory(prefix, below[prefix]) for prefix in paths)
+        else:
+            yield list(paths)
 
 
 def _is_passed_over(entry: os.DirEntry[str]) -> bool:

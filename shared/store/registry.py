@@ -6,12 +6,12 @@ from typing import cast
 
 from redis import ResponseError
 
+from shoal.shared.encoding import pack_paths
 from shoal.shared.jobs import JobRequest, LeftOut, State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
 from shoal.shared.store.expiry import Lifetimes
 from shoal.shared.store.keys import JobKeys
-from shoal.shared.store.manifest import pack_paths
 from shoal.shared.store.tally import FIELDS, Tally
 from shoal.shared.wire import encode
 

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from shoal.shared.encoding import unpack_paths
 from shoal.shared.errors import NotFinishedError, show_call
 from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
-from shoal.shared.store.manifest import unpack_paths
 from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Loaded, Shape
 from shoal.shared.wire import decode, encode
 

@@ -87,6 +87,14 @@ def test_batches_together_are_the_paths(n_images: int, batch_size: int, tapered:
     assert all(1 <= len(batch) <= batch_size for batch in batches)
 
 
+def test_a_batch_is_read_as_a_list_is() -> None:
+    _, batch = split_batches([f"{number}.jpg" for number in range(6)], 4)
+    assert list(batch) == ["4.jpg", "5.jpg"]
+    assert (batch[0], batch[-1], batch[1:]) == ("4.jpg", "5.jpg", ["5.jpg"])
+    with pytest.raises(IndexError):
+        batch[2]
+
+
 @given(st.integers(1, 5_000), st.integers(1, 4096))
 def test_every_batch_but_the_last_is_full(n_images: int, batch_size: int) -> None:
     sizes = [len(batch) for batch in split_batches(["a.jpg"] * n_images, batch_size)]

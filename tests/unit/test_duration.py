@@ -149,10 +149,10 @@ def test_what_features_print_is_not_taken_for_the_time(
 
 def test_loading_ends_early_where_images_take_long(folder: Folder) -> None:
     request = JobRequest(source=str(folder.source), features="pixels", image_size=8)
-    assert measure_seconds(request, folder.paths, 0.0, Settings()) > 0
+    assert measure_seconds(request, list(folder.paths), 0.0, Settings()) > 0
     unknown = JobRequest(source="/", features="dreams")
     with pytest.raises(UsageError, match="No features are named"):
-        measure_seconds(unknown, folder.paths, 0.0, Settings())
+        measure_seconds(unknown, list(folder.paths), 0.0, Settings())
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="has no limit of memory")
@@ -167,7 +167,7 @@ def test_an_image_that_takes_all_memory_costs_the_measurement_no_more_than_a_wor
 
     monkeypatch.setattr(measuring, "load_images", note_and_load)
     request = make_quick_request(source=str(folder.source), image_size=8)
-    measure_seconds(request, folder.paths, 0.0, Settings())
+    measure_seconds(request, list(folder.paths), 0.0, Settings())
     assert limits
     assert resource.RLIM_INFINITY not in limits
     assert resource.getrlimit(LIMIT)[0] not in limits

@@ -3,6 +3,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.errors import SourceError
@@ -35,6 +37,27 @@ def test_paths_are_sorted_by_their_bytes(tmp_path: Path) -> None:
     make_files(tmp_path, "b.jpg", "ä.jpg", "a/z.jpg", "a.jpg", "B.jpg", "a b.jpg")
     found = read_folder(tmp_path).paths
     assert found == ["B.jpg", "a b.jpg", "a.jpg", "a/z.jpg", "b.jpg", "ä.jpg"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+@given(
+    names=st.lists(st.text("ab.-/\udcff", min_size=1, max_size=8), max_size=12),
+    most=st.integers(1, 3),
+)
+def test_any_tree_is_listed_in_the_order_of_its_paths(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    names: list[str],
+    most: int,
+) -> None:
+    # However few of its images are put in their order with its sub-directories.
+    monkeypatch.setattr("shoal.producer.submission.walk.MOST_TOGETHER", most)
+    for name in ("RUN", "CHUNK"):
+        monkeypatch.setattr(f"shoal.producer.submission.paths.{name}", 1)
+    parts = [[f"x{part}" for part in name.split("/")] for name in names]
+    paths = {"/".join(["z", *part]) + ".jpg" for part in parts}
+    folder = make_files(tmp_path_factory.mktemp("tree"), "a.jpg", *paths)
+    assert read_folder(folder).paths == sorted({"a.jpg", *paths}, key=os.fsencode)
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.jpg", "line\nbreak.jpg", " .jpg", "🐟.jpg"])
