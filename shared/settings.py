@@ -106,8 +106,9 @@ class Settings:
     )
     shards_url: str | None = setting(
         None,
-        "Where features, coordinates and thumbnails are kept: `file:///DIRECTORY`, the same on"
-        " every machine. Unset: files beside the embedded server's data, or in your Redis.",
+        "Where features, coordinates and thumbnails are kept, the same on every machine:"
+        " `file:///DIRECTORY`, `s3://BUCKET/PREFIX`, `gs://…` or `az://…`."
+        " Unset: files beside the embedded server's data, or in your Redis.",
     )
     image_roots: Directories = setting(
         (),

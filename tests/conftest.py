@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from buckets import BucketServer, make_variables
 from celery import Celery
 from hypothesis import HealthCheck, settings
 from quick import make_quick_request
@@ -89,10 +90,37 @@ def place_kind(request: pytest.FixtureRequest) -> str:
     return kind
 
 
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[BucketServer]:
+    """A server that speaks S3."""
+    server = BucketServer()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def place(place_kind: str, redis: Any, tmp_path: Path) -> Shards:
+def bucket_url(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket, which processes that the test starts find, too."""
+    for variable, value in make_variables(bucket_server.port).items():
+        monkeypatch.setenv(variable, value)
+    url = f"s3://bucket-{secrets.token_hex(4)}/of/jobs"
+    bucket_server.make_bucket(url)
+    return url
+
+
+@pytest.fixture
+def shards_url(place_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
+    """What SHOAL_SHARDS_URL says of the kind of place; None is Redis."""
+    if place_kind == "objects":
+        url: str = request.getfixturevalue("bucket_url")
+        return url
+    return (tmp_path / "shards").as_uri() if place_kind == "files" else None
+
+
+@pytest.fixture
+def place(redis: Any, shards_url: str | None) -> Shards:
     """Where shards are kept."""
-    return open_shards(place_kind, redis, tmp_path)
+    return open_shards(redis, shards_url)
 
 
 @pytest.fixture
