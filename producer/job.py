@@ -1,7 +1,7 @@
 """One job: its status, what it found, and how to wait for it, cancel or retry it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 
 from redis import ResponseError
@@ -17,7 +17,7 @@ from shoal.shared.errors import (
     WaitTimeoutError,
     show_call,
 )
-from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Summary
+from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows, Summary
 from shoal.shared.jobs import State, Status, Wave
 from shoal.shared.store import Expiry, Ledger, Results
 from shoal.shared.sweeper import Sweeper
@@ -173,17 +173,20 @@ class Job:
             self.ensure_running()
         return self.status()
 
-    def labels(self) -> Iterator[Assignment]:
-        """Yield each loaded image with its cluster, sorted by path."""
+    def labels(self) -> Rows[Assignment]:
+        """Yield each loaded image with its cluster, sorted by path.
+
+        Of millions, they are read a part at a time; ``parts`` of what is returned has columns.
+        """
         self._check_finished()
         return self.results.assignments()
 
-    def failures(self) -> Iterator[Failure]:
+    def failures(self) -> Rows[Failure]:
         """Yield each image that could not be used so far, with the reason, sorted by path."""
         self.status()
         return self.results.failures()
 
-    def duplicates(self) -> Iterator[Duplicate]:
+    def duplicates(self) -> Rows[Duplicate]:
         """Yield the images that are copies of each other or look alike, group by group.
 
         Raises:

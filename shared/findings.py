@@ -3,8 +3,14 @@
 Plain frozen dataclasses: the same objects on the command line, in Python and over HTTP.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, TypeAlias, TypeVar
+
+Row = TypeVar("Row")
+# Some rows of a table by columns, in the order of the fields of their model.
+Columns: TypeAlias = Sequence[Sequence[Any]]
 
 # The label of an image that is in no cluster, by HDBSCAN.
 NOISE = -1
@@ -38,6 +44,22 @@ class FailureReason(StrEnum):
     KILLED_DECODER = "killed-decoder"
     TIMED_OUT = "timed-out"
     LOST_WORKER = "lost-worker"
+
+
+class Rows(Iterator[Row]):
+    """The rows of a table that may have millions, read part by part while you iterate over them.
+
+    Attributes:
+        parts: For whoever wants columns instead: those of the rows that are not read yet.
+    """
+
+    def __init__(self, model: type[Row], parts: Iterable[Columns]) -> None:
+        """Make rows of ``model``, whose fields are the columns."""
+        self.parts = iter(parts)
+        self._rows = (row for columns in self.parts for row in map(model, *columns))
+
+    def __next__(self) -> Row:
+        return next(self._rows)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,8 @@
 """The results of a job as tables: CSV, JSON and Parquet, in a file or printed."""
 
-import csv
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict, astuple, fields
-from io import TextIOWrapper
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from itertools import islice
 from pathlib import Path
 from shutil import copyfileobj
@@ -13,66 +11,51 @@ from typing import IO, Any
 
 import click
 
+from shoal.producer.export.cells import format_csv_rows, format_json_rows
 from shoal.producer.export.files import STDOUT_PATH, new_file
-from shoal.producer.export.models import export_json
 from shoal.shared.encoding import escape_name
 from shoal.shared.errors import UsageError
-from shoal.shared.findings import Assignment
+from shoal.shared.findings import Assignment, Columns, Rows
 from shoal.shared.text import show_controls
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
-# What makes a cell quoted, besides commas and quotes: ``csv`` quotes the characters with which it
-# ends lines. Where a comma is in numbers, spreadsheets take semicolons and tabs for separators.
-QUOTED = ";\t\r\n"
-# Spreadsheets take cells that begin so for formulas.
-FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-BLANKS = ("\t", "\r", "\n")
-PATHS = {"path", "like"}
+# Rows of a table that are made text at once.
+ROWS_AT_ONCE = 1024
 
 
-class _UnixLines:
-    """Ends the lines of ``csv`` with a line feed only; on a terminal, a row stays one line."""
+def _list_parts(rows: Iterable[Any], names: Sequence[str]) -> Iterator[Columns]:
+    """Yield the columns ``names`` of dataclasses, a part of the rows at a time."""
+    if isinstance(rows, Rows):
+        yield from rows.parts
+        return
+    left = iter(rows)
+    while some := list(islice(left, ROWS_AT_ONCE)):
+        yield [[getattr(row, name) for row in some] for name in names]
 
-    def __init__(self, file: IO[str]) -> None:
-        self.file = file
-        self.is_terminal = file.isatty()
 
-    def write(self, line: str) -> None:
-        """Write one row."""
-        row = line.removesuffix(QUOTED)
-        self.file.write((show_controls(row) if self.is_terminal else row) + "\n")
+def _names_of(model: type[Any]) -> list[str]:
+    return [field.name for field in fields(model)]
 
 
 def write_rows(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
     """Write dataclasses as CSV in UTF-8, with no cell that a spreadsheet takes for a formula."""
-    columns = [field.name for field in fields(model)]
-    text = TextIOWrapper(file, encoding="utf-8", newline="")
-    try:
-        writer = csv.writer(_UnixLines(text), lineterminator=QUOTED)
-        writer.writerow(columns)
-        writer.writerows(map(_make_cell, columns, astuple(row)) for row in rows)
-    finally:
-        text.detach()  # the caller's file is not ours to close
+    names, is_terminal = _names_of(model), file.isatty()
+    file.write((",".join(names) + "\n").encode())
+    for columns in _list_parts(rows, names):
+        lines = format_csv_rows(names, columns)
+        # On a terminal, a row stays one line.
+        shown = map(show_controls, lines) if is_terminal else lines
+        file.write(("\n".join(shown) + "\n").encode())
 
 
-def _make_cell(column: str, value: Any) -> Any:
-    """Make a value a cell; a path stays one of the same file."""
-    if not isinstance(value, str):
-        return value
-    text = escape_name(value)
-    if not (text.startswith(BLANKS) or text.lstrip().startswith(FORMULAS)):
-        return text
-    return f"./{text}" if column in PATHS else f"'{text}"
-
-
-def write_json(rows: Iterable[Any], file: IO[bytes]) -> None:
+def write_json(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
     """Write dataclasses as a JSON array, one per line."""
-    separator = b"[\n"
-    for row in rows:
-        file.write(separator + export_json(row))
-        separator = b",\n"
-    file.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
+    names, separator = _names_of(model), "[\n"
+    for columns in _list_parts(rows, names):
+        file.write((separator + ",\n".join(format_json_rows(names, columns))).encode("ascii"))
+        separator = ",\n"
+    file.write(b"[]\n" if separator == "[\n" else b"\n]\n")
 
 
 def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
@@ -90,12 +73,24 @@ def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
     schema = pyarrow.schema(
         {"path": "string", "label": "int32", "distance": number, "pc1": number, "pc2": number}
     )
-    rows = iter(rows)
     with parquet.ParquetWriter(file, schema) as writer:
-        while group := [asdict(row) for row in islice(rows, ROW_GROUP)]:
-            for row in group:
-                row["path"] = escape_name(row["path"])
-            writer.write_table(pyarrow.Table.from_pylist(group, schema))
+        for paths, *numbers in _regroup(_list_parts(rows, schema.names), ROW_GROUP):
+            columns = [list(map(escape_name, paths)), *numbers]
+            writer.write_table(pyarrow.table(columns, schema=schema))
+
+
+def _regroup(parts: Iterable[Columns], n_rows: int) -> Iterator[Columns]:
+    """Yield the same rows, so many at a time."""
+    pending: list[list[Any]] = []
+    for columns in parts:
+        pending = pending or [[] for _ in columns]
+        for column, more in zip(pending, columns, strict=True):
+            column += more
+        while len(pending[0]) >= n_rows:
+            yield [column[:n_rows] for column in pending]
+            pending = [column[n_rows:] for column in pending]
+    if pending and pending[0]:
+        yield pending
 
 
 def write_labels(
@@ -146,7 +141,7 @@ def write_in_format(labels: Iterable[Assignment], file_format: str, file: IO[byt
     if file_format == "csv":
         write_rows(labels, Assignment, file)
     elif file_format == "json":
-        write_json(labels, file)
+        write_json(labels, Assignment, file)
     else:
         write_parquet(labels, file)
 
@@ -155,6 +150,6 @@ def print_rows(rows: Iterable[Any], model: type[Any], as_json: bool) -> None:
     """Print dataclasses as CSV or JSON."""
     sys.stdout.flush()
     if as_json:
-        write_json(rows, sys.stdout.buffer)
+        write_json(rows, model, sys.stdout.buffer)
     else:
         write_rows(rows, model, sys.stdout.buffer)

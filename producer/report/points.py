@@ -1,5 +1,6 @@
 """The points of a map: the images it shows, with their clusters and coordinates."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -8,6 +9,7 @@ from shoal.producer.report.text import show_name
 from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Results
 from shoal.shared.store.rows import LABEL_ROW
+from shoal.shared.store.tables import BatchPaths
 
 # Size of all paths together, as they are written in the file.
 PATHS_BYTES = 2_000_000
@@ -44,9 +46,10 @@ def read_points(results: Results, total: int) -> Points:
         NotFinishedError: The job has no labels yet, or they have expired.
     """
     points = Points()
-    for batch, rows in enumerate(results.labels()):
+    batches = zip(results.batch_paths(), results.labels(), strict=True)
+    for batch, (paths, rows) in enumerate(batches):
         points.starts.append(len(points))
-        for path, row in _shown_rows(results, batch, total):
+        for path, row in _shown_rows(paths, batch, total):
             label, _, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
             points.paths.append(path)
             points.labels.append(label)
@@ -55,15 +58,14 @@ def read_points(results: Results, total: int) -> Points:
     return points
 
 
-def _shown_rows(results: Results, batch: int, total: int) -> Iterator[tuple[str, int]]:
+def _shown_rows(of_batch: BatchPaths, batch: int, total: int) -> Iterator[tuple[str, int]]:
     """Yield path and row of those images of a batch that the map shows."""
-    paths = results.paths(batch)
-    failed = {image.position for image in results.failed_images(batch)}
-    shown = set(sample_positions(batch, len(paths), total))
-    loaded = (position for position in range(len(paths)) if position not in failed)
-    for row, position in enumerate(loaded):
-        if position in shown:
-            yield paths[position], row
+    paths = of_batch.paths
+    failed = sorted(image.position for image in of_batch.failed)
+    for position in sample_positions(batch, len(paths), total):
+        before = bisect_left(failed, position)
+        if position not in failed[before : before + 1]:
+            yield paths[position], position - before
 
 
 def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:

@@ -27,11 +27,10 @@ def sample_positions(batch: int, n_images: int, total: int) -> list[int]:
         return list(range(n_images))
     # All batches but the last few have the same size.
     first = batch * n_images
-
-    def count(image: int) -> int:
-        return image * MOST_POINTS // total
-
-    return [n for n in range(n_images) if count(first + n + 1) > count(first + n)]
+    # Of all images up to one, as many have a tile as this share of them.
+    before, until = (image * MOST_POINTS // total for image in (first, first + n_images))
+    # The n-th tile is that of the image which completes it.
+    return [-(-n * total // MOST_POINTS) - 1 - first for n in range(before + 1, until + 1)]
 
 
 def tile_budget_bytes(total: int) -> float:

@@ -2,15 +2,20 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 
 from shoal.shared.encoding import unpack_paths
 from shoal.shared.errors import NotFinishedError, show_call
-from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Summary
+from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Rows, Summary
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
-from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Loaded, Shape
+from shoal.shared.store.rows import FailedImage, Loaded, Shape
+from shoal.shared.store.tables import (
+    BatchPaths,
+    list_assignments,
+    list_duplicates,
+    list_failures,
+)
 from shoal.shared.wire import decode, encode
 
 # Batches read in one round trip.
@@ -111,10 +116,8 @@ class Results:
         for batches in self._chunks(chunk):
             yield from map(self._present, self.client.hmget(key, list(map(str, batches))))
 
-    def _chunks(self, chunk: int = BATCHES_PER_TRIP) -> Iterator[range]:
-        total = self.n_batches()
-        for start in range(0, total, chunk):
-            yield range(start, min(start + chunk, total))
+    def _chunks(self, chunk: int = BATCHES_PER_TRIP) -> Iterator[Sequence[int]]:
+        return _split(range(self.n_batches()), chunk)
 
     def features(self, batch: int) -> bytes:
         """Return the features of a batch."""
@@ -133,29 +136,33 @@ class Results:
         raw = self.client.hget(self.keys.failures, str(batch))
         return decode(raw, list[FailedImage]) if raw else []
 
-    def failures(self) -> Iterator[Failure]:
-        """Yield the images of the loaded batches that could not be used, in manifest order."""
-        for batch in range(self.n_batches()):
-            if failed := self.failed_images(batch):
-                paths = self.paths(batch)
-                yield from (Failure(paths[f.position], f.reason, f.detail) for f in failed)
+    def batch_paths(self, batches: Sequence[int] | None = None) -> Iterator[BatchPaths]:
+        """Yield the paths of each batch, or of ``batches``, and which of them have failed."""
+        keys = (self.keys.manifest, self.keys.failures)
+        for some in self._chunks() if batches is None else _split(batches, BATCHES_PER_TRIP):
+            with self.client.pipeline(transaction=False) as pipe:
+                for key in keys:
+                    pipe.hmget(key, list(map(str, some)))
+                for packed, failed in zip(*pipe.execute(), strict=True):
+                    paths = unpack_paths(self._present(packed))
+                    yield BatchPaths(paths, decode(failed, list[FailedImage]) if failed else [])
+
+    def failures(self) -> Rows[Failure]:
+        """List the images of the loaded batches that could not be used, in manifest order."""
+        return list_failures(self.batch_paths())
 
     def loaded_paths(self, batch: int) -> list[str]:
         """Return the paths of the images of a batch that have a row, in row order."""
-        failed = {image.position for image in self.failed_images(batch)}
-        return [path for i, path in enumerate(self.paths(batch)) if i not in failed]
+        return next(self.batch_paths([batch])).loaded()
 
     def labels(self) -> Iterator[bytes]:
         """Yield the label rows of each batch, by batch."""
         for batches in self._chunks():
             yield from map(self._present, self.client.mget(map(self.keys.labels, batches)))
 
-    def assignments(self) -> Iterator[Assignment]:
-        """Yield each image and its cluster, in manifest order."""
-        for batch, raw in enumerate(self.labels()):
-            rows = LABEL_ROW.iter_unpack(raw)
-            for path, row in zip(self.loaded_paths(batch), rows, strict=True):
-                yield Assignment(path, *row)
+    def assignments(self) -> Rows[Assignment]:
+        """List each image and its cluster, in manifest order."""
+        return list_assignments(self.batch_paths(), self.labels())
 
     def put_model(self, token: str, model: bytes) -> None:
         """Store a model under a lease's token; it counts once the ledger points to it."""
@@ -198,14 +205,10 @@ class Results:
         raw = self.client.get(self.keys.summary(self._token("findings_token")))
         return decode(self._present(raw), Summary)
 
-    def duplicates(self) -> Iterator[Duplicate]:
-        """Yield the images that are copies of each other or look alike, group by group."""
+    def duplicates(self) -> Rows[Duplicate]:
+        """List the images that are copies of each other or look alike, group by group."""
         raw = self.client.get(self.keys.duplicates(self._token("findings_token")))
-        paths = lru_cache(BATCHES_PER_TRIP)(self.loaded_paths)
-        for row in DUPLICATE_ROW.iter_unpack(self._present(raw)):
-            group, content, batch, place, like_batch, like_place, distance = row
-            path, like = paths(batch)[place], paths(like_batch)[like_place]
-            yield Duplicate(group, path, content, like, distance)
+        return list_duplicates(self._present(raw), self.batch_paths)
 
     def plots(self) -> dict[str, bytes]:
         """Return the plots as PNG, by name."""
@@ -227,3 +230,8 @@ class Results:
                 f" ({show_call(self.job_id, 'status')} says how it stands)."
             )
         return value
+
+
+def _split(batches: Sequence[int], chunk: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(batches), chunk):
+        yield batches[start : start + chunk]

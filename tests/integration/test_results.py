@@ -131,7 +131,7 @@ def test_names_of_any_bytes_survive_csv_and_json(finished, tmp_path, rows, model
     with new_file(tmp_path / "rows.csv") as file:
         write_rows(getattr(finished, rows)(), model, file)
     with new_file(tmp_path / "rows.json") as file:
-        write_json(getattr(finished, rows)(), file)
+        write_json(getattr(finished, rows)(), model, file)
     with (tmp_path / "rows.csv").open(newline="", encoding="utf-8") as file:
         assert [row["path"] for row in csv.DictReader(file)] == paths
     assert [row["path"] for row in json.loads((tmp_path / "rows.json").read_text())] == paths

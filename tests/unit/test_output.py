@@ -237,9 +237,9 @@ def test_a_file_that_cannot_be_made_leaves_the_old_one_and_no_rest(tmp_path):
         yield LABELS[0]
         raise RuntimeError
 
-    for write in (lambda rows, file: write_rows(rows, Assignment, file), write_json):
+    for write in (write_rows, write_json):
         with pytest.raises(RuntimeError), new_file(tmp_path / "file", force=True) as file:
-            write(break_off(), file)
+            write(break_off(), Assignment, file)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"old"
 

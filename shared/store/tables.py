@@ -1,0 +1,90 @@
+"""Tables of a job, from what the store keeps by batch: labels, failures and duplicates."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, Rows
+from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage
+
+# Rows of duplicates of which the paths are looked up together: few at first, for whoever wants a
+# page of them; then many, for their images are in any batch.
+FIRST_ROWS, MOST_ROWS = 2**10, 2**17
+
+
+@dataclass(frozen=True)
+class BatchPaths:
+    """The paths of a batch, in manifest order, and those of its images that failed."""
+
+    paths: list[str]
+    failed: list[FailedImage]
+
+    def loaded(self) -> list[str]:
+        """Return the paths of the images that have a row, in row order."""
+        if not self.failed:
+            return self.paths
+        failed = {image.position for image in self.failed}
+        return [path for position, path in enumerate(self.paths) if position not in failed]
+
+
+# Reads the paths of batches, by their numbers.
+ReadPaths = Callable[[Sequence[int]], Iterable[BatchPaths]]
+
+
+def list_assignments(batches: Iterable[BatchPaths], labels: Iterable[bytes]) -> Rows[Assignment]:
+    """List each loaded image and its cluster, from the label rows of each batch."""
+
+    def split() -> Iterator[Columns]:
+        for batch, raw in zip(batches, labels, strict=True):
+            paths, rows = batch.loaded(), list(LABEL_ROW.iter_unpack(raw))
+            if len(paths) != len(rows):
+                raise ValueError(f"{len(rows)} rows of labels for {len(paths)} images")
+            if rows:
+                yield paths, *zip(*rows, strict=True)
+
+    return Rows(Assignment, split())
+
+
+def list_failures(batches: Iterable[BatchPaths]) -> Rows[Failure]:
+    """List each image that could not be used."""
+
+    def split() -> Iterator[Columns]:
+        for batch in batches:
+            if failed := batch.failed:
+                yield (
+                    [batch.paths[image.position] for image in failed],
+                    [image.reason for image in failed],
+                    [image.detail for image in failed],
+                )
+
+    return Rows(Failure, split())
+
+
+def list_duplicates(raw: bytes, read_paths: ReadPaths) -> Rows[Duplicate]:
+    """List the images that are copies of each other or look alike, group by group."""
+
+    def split() -> Iterator[Columns]:
+        left, n_rows = DUPLICATE_ROW.iter_unpack(raw), FIRST_ROWS
+        while rows := list(islice(left, n_rows)):
+            groups, contents, batches, places, *like, distances = zip(*rows, strict=True)
+            images, others = list(zip(batches, places, strict=True)), list(zip(*like, strict=True))
+            paths = _find_paths({*images, *others}, read_paths)
+            own, nearest = ([paths[image] for image in some] for some in (images, others))
+            yield groups, own, contents, nearest, distances
+            n_rows = min(2 * n_rows, MOST_ROWS)
+
+    return Rows(Duplicate, split())
+
+
+def _find_paths(
+    images: Iterable[tuple[int, int]], read_paths: ReadPaths
+) -> dict[tuple[int, int], str]:
+    """Find the paths of images, given as batch and place among its loaded images."""
+    places: dict[int, list[int]] = {}
+    for batch, place in images:
+        places.setdefault(batch, []).append(place)
+    found = {}
+    for batch, paths in zip(places, read_paths(list(places)), strict=True):
+        loaded = paths.loaded()
+        found.update({(batch, place): loaded[place] for place in places[batch]})
+    return found
