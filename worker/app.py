@@ -36,6 +36,7 @@ from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.hangup import HangupStep
 from shoal.worker.runtime.log import LogLine
+from shoal.worker.runtime.place_check import check_place
 from shoal.worker.runtime.sweep import SweeperStep
 from shoal.worker.tasks import add_tasks
 
@@ -95,6 +96,8 @@ def prepare(instance: Any, **_: object) -> None:
                 importlib.import_module(module)
             _import_plots()
         _refuse_faults()
+        if settings.shards_url:
+            check_place(settings.shards_url)
         if settings.embedding_model:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from subprocess import CompletedProcess
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,8 @@ from celery.worker import state
 from polling import wait_until
 from servers import open_redis
 
+from shoal.shared.shards import FileShards, find_id
+from shoal.shared.shards.urls import open_place
 from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime.sweep import SweeperStep
 
@@ -51,6 +54,56 @@ def test_a_worker_ends_with_a_message_where_names_are_not_decoded_as_utf8(server
     )
     assert done.returncode != 0
     assert b"set PYTHONUTF8=1." in done.stderr
+
+
+def start_with_shards(server_url: str, url: str) -> "CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", PREPARE, BATCHES],
+        env={**os.environ, "SHOAL_REDIS_URL": server_url, "SHOAL_SHARDS_URL": url},
+        capture_output=True,
+        timeout=100,
+        check=False,
+        text=True,
+    )
+
+
+def test_a_worker_starts_where_it_can_use_the_bucket(server_url, bucket_url):
+    done = start_with_shards(server_url, bucket_url)
+    assert (done.returncode, done.stderr) == (0, "")
+    # A trial leaves nothing behind, and gives a place no id: that is for whoever submits.
+    assert list(open_place(bucket_url).names("")) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("s3://none-of-this-name/x", "no such bucket. Create it"),
+        ("az://container/x", "set AZURE_STORAGE_ACCOUNT_NAME"),
+        ("/mnt/shards", "write file:///mnt/shards"),
+    ],
+)
+def test_a_worker_ends_with_the_remedy_where_it_cannot_use_the_place(
+    server_url, bucket_url, url, message
+):
+    done = start_with_shards(server_url, url)
+    assert done.returncode != 0
+    assert done.stderr.startswith("The worker cannot start: ")
+    assert message in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_worker_ends_where_it_may_not_write_to_the_directory(server_url, tmp_path):
+    find_id(FileShards(tmp_path))
+    tmp_path.chmod(0o500)
+    done = start_with_shards(server_url, tmp_path.as_uri())
+    tmp_path.chmod(0o700)
+    assert "let this user write there" in done.stderr
+
+
+def test_a_worker_starts_where_no_job_has_used_the_directory_yet(server_url, tmp_path):
+    done = start_with_shards(server_url, (tmp_path / "shards").as_uri())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []
 
 
 LOG = """
