@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, make_plan
+from shoal.producer.submission.previous import find_previous, make_series, needs_previous
 from shoal.producer.submission.request import make_request, uses_default_features
 from shoal.shared.encoding import NOT_UTF8, uses_utf8
 from shoal.shared.errors import (
@@ -183,6 +185,9 @@ class Client:
                 ``algorithm``: ``"kmeans"``, ``"minibatch"`` or ``"hdbscan"``.
                 ``random_state``: Seed: the same folder and options give the same labels.
                 ``batch_size``: Images per task.
+                ``renumber``: True numbers clusters by size; if not, they keep the numbers that
+                they had in the last finished job of this folder with the same options.
+                ``keep_model``: True uses the model of that job instead of a fit: no new clusters.
 
         Returns:
             The job: a new one, or the existing one (then ``Job.is_found`` is True).
@@ -226,7 +231,8 @@ class Client:
         (notify if plan.is_near else logger.info)(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
-        job_id, origin = secrets.token_hex(6), Origin(fingerprint, known, folder.left_out)
+        origin = self._find_origin(request, Origin(fingerprint, known, folder.left_out), notify)
+        job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever was not sent.
         if self.registry.register(job_id, request, plan.batches, lifetimes, origin):
             # Somebody else has submitted the same meanwhile: that job can be found now.
@@ -234,6 +240,23 @@ class Client:
         with suppress(StoreUnavailableError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
+
+    def _find_origin(self, request: JobRequest, origin: Origin, notify: Notify) -> Origin:
+        """Return the origin of a new job, with the job before it if its labels need that.
+
+        Raises:
+            UsageError: The model of the job before is wanted, and there is none.
+        """
+        origin = replace(origin, series=make_series(request))
+        if not needs_previous(request):
+            return origin
+        statuses = self._statuses(self.registry.find_series(origin.series))
+        previous = find_previous(statuses, request, self.registry.now())
+        if not request.keep_model:
+            return replace(origin, previous=previous)
+        notify(f"No new model is fitted: labels come from the model of job {previous}.")
+        agreed = self.job(previous).ledger.all_agreed()
+        return replace(origin, previous=previous, agreed=agreed)
 
     def _check_workers(self, request: JobRequest, notify: Notify) -> None:
         """Say what workers will refuse: this Redis, or the model of the user's own.

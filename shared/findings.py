@@ -96,7 +96,8 @@ class Assignment:
 
     Attributes:
         path: Relative to the job's source.
-        label: Number of the cluster, by falling number of fitted images; -1 is noise.
+        label: Number of the cluster, by falling number of fitted images or as in the job before; -1
+            is noise.
         distance: To the cluster's centroid (for noise, to the nearest one) in the space of the
             principal components.
         pc1: First principal component.

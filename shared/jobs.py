@@ -84,6 +84,8 @@ class JobRequest:
         algorithm: What finds the clusters.
         random_state: Seed of the sample, the PCA and the KMeans.
         batch_size: Images per task; ``None`` chooses by the images.
+        renumber: Number clusters by size, not as in the job before.
+        keep_model: Use the model of the job before instead of a fit.
     """
 
     source: str
@@ -95,6 +97,8 @@ class JobRequest:
     algorithm: Algorithm = Algorithm.KMEANS
     random_state: Annotated[int, _number(0, 2**32 - 1)] = 0
     batch_size: Annotated[int, _number(1, 4096)] | None = None
+    renumber: bool = False
+    keep_model: bool = False
 
 
 # The value of each option that a user does not give.
@@ -157,6 +161,27 @@ def _show_kinds(kinds: dict[str, int]) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Previous:
+    """The job before: of the same folder with the same options, by which clusters are numbered.
+
+    The counts are None before the fit, and if that job had expired by then.
+
+    Attributes:
+        job_id: Id of the job before.
+        n_new: Number of images that it does not have.
+        n_gone: Number of its images that this job does not have.
+        n_shared: Number of images that both have, by content, wherever they are.
+        n_matched: Number of clusters that have the number of their counterpart there.
+    """
+
+    job_id: str
+    n_new: int | None = None
+    n_gone: int | None = None
+    n_shared: int | None = None
+    n_matched: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The status of a job. Times are in seconds since 1970 (UTC)."""
 
@@ -173,3 +198,4 @@ class Status:
     error: str | None
     request: JobRequest
     left_out: LeftOut = field(default_factory=LeftOut)
+    previous: Previous | None = None

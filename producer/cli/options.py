@@ -74,6 +74,16 @@ _JOB_OPTIONS = [
         f"  [default: {DEFAULTS.random_state}]",
     ),
     click.option("--batch-size", type=int, help="Images per task.  [default: suits the images]"),
+    click.option(
+        "--renumber",
+        is_flag=True,
+        help="Number clusters by size, not as in the last job of this folder.",
+    ),
+    click.option(
+        "--keep-model",
+        is_flag=True,
+        help="Use the model of the last job of this folder: no fit, no new clusters.",
+    ),
 ]
 
 

@@ -26,7 +26,9 @@ def make_repeat_command(request: JobRequest, summary: Summary) -> str:
         f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None
     ]
     level = [f"--{request.level}"] if request.level else []
-    return " ".join(["shoal run", _quote_path(request.source), *given, *level])
+    flags = {"--renumber": request.renumber, "--keep-model": request.keep_model}
+    chosen = [name for name, is_set in flags.items() if is_set]
+    return " ".join(["shoal run", _quote_path(request.source), *given, *level, *chosen])
 
 
 def _quote_path(path: str) -> str:

@@ -78,7 +78,11 @@ def _check_level(given: dict[str, Any]) -> None:
 
 
 def _check_request(request: JobRequest, n_images: int) -> None:
-    """Raise UsageError if ``n_images`` images are too few for ``request``."""
+    """Raise UsageError if ``n_images`` images are too few for ``request``, or options conflict."""
+    if request.renumber and request.keep_model:
+        raise UsageError(
+            "A model that is kept has its numbers: give `renumber` or `keep_model`, not both."
+        )
     if request.clusters != AUTO and request.clusters > n_images:
         raise UsageError(
             f"{request.clusters} clusters need as many images, not {n_images}:"

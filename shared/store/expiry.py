@@ -53,7 +53,7 @@ class Expiry:
 
     def _features(self) -> list[str]:
         features = map(self.keys.features, range(self._n_batches()))
-        return [self.keys.statistics, self.keys.hashes, *features]
+        return [self.keys.statistics, *features]
 
     def _n_batches(self) -> int:
         return int(self.client.hlen(self.keys.manifest))

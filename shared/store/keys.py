@@ -67,6 +67,11 @@ class JobKeys:
         return self.name("thumbnails")
 
     @cached_property
+    def known(self) -> str:
+        """STRING: what the job takes over from the job before: labels of images, or a model."""
+        return self.name("known")
+
+    @cached_property
     def lease(self) -> str:
         """STRING: the token of the process that is fitting or finishing."""
         return self.name("lease")
@@ -129,4 +134,5 @@ class JobKeys:
         of_wave = (self.done, self.running, self.attempts, self.errors)
         staged = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.thumbnails]
+        noted += [self.hashes, self.known]
         return [self.job, *noted, self.lease, *staged]

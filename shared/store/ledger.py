@@ -172,6 +172,10 @@ class Ledger:
         reply = self.client.hget(self.keys.job, f"digest:{name}")
         return reply.decode() if reply else None
 
+    def all_agreed(self) -> dict[str, str]:
+        """Return the fields of what the job's workers agreed on, for a job that uses its model."""
+        return {k: v for k, v in self.fields().items() if k.startswith("digest:")}
+
     def share(self) -> None:
         """Note that the job was asked for once more."""
         scripts.run(self.client, "share", [self.keys.job])
@@ -239,6 +243,7 @@ class Ledger:
             *(job.job, ACTIVE, job.manifest, job.lease),
             *(job.shapes, job.failures, job.statistics, job.hashes, job.thumbnails),
             *(key(wave) for wave in Wave for key in of_wave),
+            job.known,
             *(key(b) for b in range(int(fields["batches"])) for key in (job.features, job.labels)),
             *job.of_tokens(fields),
         ]

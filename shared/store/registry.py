@@ -32,11 +32,17 @@ class Origin:
         known: Ids of the jobs of this fingerprint in spite of which a new one is wanted; any other
             job of this fingerprint is as good. None: a new one is wanted whatever there is.
         left_out: What the folder has beside the images.
+        series: The same for the same folder and options, whatever images it has.
+        previous: Id of the job before, by which clusters are numbered; "" if there is none.
+        agreed: What the workers of the job before had agreed on, if this one uses its model.
     """
 
     fingerprint: str = ""
     known: Collection[str] | None = None
     left_out: LeftOut = field(default_factory=LeftOut)
+    series: str = ""
+    previous: str = ""
+    agreed: Mapping[str, str] = field(default_factory=dict)
 
 
 class Registry:
@@ -81,6 +87,9 @@ class Registry:
             "failed": 0,
             "fingerprint": origin.fingerprint,
             "left_out": encode(origin.left_out),
+            "series": origin.series,
+            "previous": origin.previous,
+            **origin.agreed,
             **(asdict(lifetimes) if lifetimes else {}),
         }
         self._write_manifest(job, batches)
@@ -120,15 +129,22 @@ class Registry:
 
         None of them has "", which stands for what cannot be told.
         """
-        if not fingerprint:
+        return self._find("fingerprint", fingerprint)
+
+    def find_series(self, series: str) -> list[str]:
+        """Return the ids of the jobs of this series, the one submitted last first."""
+        return self._find("series", series)
+
+    def _find(self, field: str, value: str) -> list[str]:
+        if not value:
             return []
         job_ids = self.jobs()
         with self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
-                pipe.hget(JobKeys(job_id).job, "fingerprint")
+                pipe.hget(JobKeys(job_id).job, field)
             # A damaged job must not hide the others.
             found = pipe.execute(raise_on_error=False)
-        wanted = fingerprint.encode()
+        wanted = value.encode()
         return [job_id for job_id, raw in zip(job_ids, found, strict=True) if raw == wanted]
 
     def tally(self) -> Tally:

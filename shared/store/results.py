@@ -181,6 +181,15 @@ class Results:
         raw = self.client.hget(self.keys.job, "choice")
         return decode(raw, ClusterChoice) if raw else None
 
+    def put_known(self, known: bytes) -> None:
+        """Store what the job takes over from the job before; a retry of the job finds it again."""
+        self._put_output([self.keys.known], known)
+
+    def known(self) -> bytes | None:
+        """Return what the job took over from the job before; None if nothing yet."""
+        raw: bytes | None = self.client.get(self.keys.known)
+        return raw
+
     def put_findings(
         self,
         token: str,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, State, Status, Wave
+from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, Previous, State, Status, Wave
 from shoal.shared.wire import decode
 
 # Where each state begins; loading takes over 80 % of the time of most jobs.
@@ -44,7 +44,14 @@ def _read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
         error=fields.get("error"),
         request=decode(fields["request"], JobRequest),
         left_out=decode(fields.get("left_out", "{}"), LeftOut),
+        previous=_read_previous(fields),
     )
+
+
+def _read_previous(fields: Mapping[str, str]) -> Previous | None:
+    if compared := fields.get("compared"):
+        return decode(compared, Previous)
+    return Previous(job_id=fields["previous"]) if fields.get("previous") else None
 
 
 def _optional_time(fields: Mapping[str, str], name: str) -> float | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shoal.worker.model.model import Model
-from shoal.worker.model.numbering import number_by_size
+from shoal.worker.model.numbering import number_by_size, renumber
 
 MODEL = Model(
     mean=np.zeros(2),
@@ -58,3 +58,10 @@ def test_a_job_can_be_stopped_while_its_images_are_counted():
 
     with pytest.raises(InterruptedError):
         number_by_size(MODEL, [make_rows(1, 1, 1)], stop)
+
+
+def test_clusters_get_the_numbers_that_are_given():
+    model = replace(MODEL, reference_labels=np.array([0, 1, 2, -1], np.int32))
+    found = renumber(model, np.array([2, 0, 1]))
+    assert found.centroids.tolist() == [[10, 0], [0, 10], [0, 0]]
+    assert found.reference_labels.tolist() == [2, 0, 1, -1]

@@ -39,7 +39,7 @@ class Model:
         mean: Mean of each feature over all rows of the job; shape (n_features,).
         scale: Standard deviation of each feature, 1 where it is constant; shape (n_features,).
         components: Principal axes by falling variance; shape (n_components, n_features).
-        centroids: Centres of the clusters by falling size; shape (n_clusters, n_components).
+        centroids: Centres of the clusters, by number; shape (n_clusters, n_components).
         explained_variance: Variance along each component; shape (n_components,).
         explained_variance_ratio: The same as a share of the scaled rows' total variance.
         inertia: Sum of squared distances of the fitted rows to their centroids.

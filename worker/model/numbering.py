@@ -1,4 +1,4 @@
-"""Numbering: clusters by falling number of images, where not all of these were fitted."""
+"""Numbering: clusters by falling number of images, or as they are given."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -32,11 +32,21 @@ def number_by_size(
             checkpoint()
             labels = model.label(part[start : start + LABELLED_ROWS]).labels
             sizes += np.bincount(labels[labels != NOISE], minlength=len(sizes))
-    by_size = np.argsort(-sizes, kind="stable")
-    numbers = np.full(len(sizes) + 1, NOISE, np.int32)  # the last one is for the label -1
-    numbers[by_size] = np.arange(len(sizes))
+    numbers = np.empty(len(sizes), np.int64)
+    numbers[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    return renumber(model, numbers)
+
+
+def renumber(model: Model, numbers: NDArray[np.int64]) -> Model:
+    """Give the clusters of a model other numbers.
+
+    Args:
+        model: As it was fitted, whichever algorithm made its clusters.
+        numbers: The new number of each cluster, a permutation; shape (n_clusters,).
+    """
+    with_noise = np.append(numbers, NOISE).astype(np.int32)  # the last one is for the label -1
     return replace(
         model,
-        centroids=model.centroids[by_size],
-        reference_labels=numbers[model.reference_labels],
+        centroids=model.centroids[np.argsort(numbers)],
+        reference_labels=with_noise[model.reference_labels],
     )

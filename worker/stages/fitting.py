@@ -23,6 +23,7 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
 from shoal.worker.stages.copies import find_copies
 from shoal.worker.stages.feature_rows import FeatureRows
+from shoal.worker.stages.previous import keep_model, number_as_before, take_over
 
 if TYPE_CHECKING:
     from shoal.worker.clustering.clustering import Clustering
@@ -42,10 +43,19 @@ def fit_job(context: WorkerContext, job_id: str) -> None:
         if held is None:
             return
         results, request = context.results(job_id), held.ledger.request
-        model, choice = make_model(results, request, context.settings.fit_memory, held.checkpoint)
+        known = take_over(context, held)
+        if known and request.keep_model:
+            model, choice = keep_model(known, results)
+        else:
+            fit_memory = context.settings.fit_memory
+            model, choice = make_model(results, request, fit_memory, held.checkpoint)
+        compared = {}
+        if known:
+            model, n_matched = number_as_before(model, known, results, held.checkpoint)
+            compared = {"compared": encode(known.describe(n_matched)).decode()}
         results.put_model(held.token, model.to_bytes())
         chosen = {"choice": encode(choice).decode()} if choice else {}
-        held.advance(State.LABELLING, model_token=held.token, **chosen)
+        held.advance(State.LABELLING, model_token=held.token, **chosen, **compared)
         context.messages.send_wave(job_id, Wave.LABELLING, results.n_batches())
 
 

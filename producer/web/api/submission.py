@@ -33,6 +33,8 @@ class Submission(BaseModel, extra="forbid", strict=True):
         algorithm: Clustering algorithm; null is `kmeans`.
         random_state: Seed; null is 0.
         batch_size: Images per task; null depends on their number and size.
+        renumber: Whether to number clusters by size, not as in the last job of this folder.
+        keep_model: Whether to use the model of the last job of this folder instead of a fit.
     """
 
     source: str = Field(min_length=1, max_length=4096)
@@ -46,6 +48,8 @@ class Submission(BaseModel, extra="forbid", strict=True):
     algorithm: Algorithm | None = Field(None, strict=False)
     random_state: int | None = None
     batch_size: int | None = None
+    renumber: bool = False
+    keep_model: bool = False
 
     def options(self) -> dict[str, Any]:
         """Return the options as the client takes them."""

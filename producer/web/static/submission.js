@@ -35,6 +35,8 @@ function read(form) {
     source: form.source.value.trim(),
     algorithm: form.algorithm.value,
     force: form.force.checked,
+    renumber: form.renumber.checked,
+    keep_model: form.keep_model.checked,
   };
   const features = form.features.value.trim();
   if (features) values.features = features;

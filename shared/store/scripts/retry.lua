@@ -4,7 +4,7 @@
 -- keep a single key that expires, and features must not go while they are counted.
 -- KEYS: job, active, manifest, lease,
 --   shapes, failures, statistics, hashes, thumbnails, and of loading: done, running, attempts,
---   errors; of labelling: done, running, attempts, errors;
+--   errors; of labelling: done, running, attempts, errors; known;
 --   features and labels of each batch, and what was written under each lease's token
 -- ARGV: job id, 1 to try the images again that failed, batches
 local job, shapes, failures, statistics, hashes = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
@@ -23,7 +23,7 @@ local function any_failed()
 end
 if only_failed and not any_failed() then return 'nothing' end
 
-local FIRST = 17
+local FIRST = 18
 local loaded, failed, missing = 0, 0, {}
 for batch = 0, batches - 1 do
   local features, labels = KEYS[FIRST + 2 * batch + 1], KEYS[FIRST + 2 * batch + 2]
@@ -54,7 +54,7 @@ for batch = 0, batches - 1 do
   redis.call('UNLINK', labels)
 end
 
-for _, i in ipairs({1, 3, 5, 6, 7, 8, 9, 10}) do redis.call('PERSIST', KEYS[i]) end
+for _, i in ipairs({1, 3, 5, 6, 7, 8, 9, 10, 18}) do redis.call('PERSIST', KEYS[i]) end
 for _, i in ipairs({4, 11, 12, 13, 14, 15, 16, 17}) do redis.call('DEL', KEYS[i]) end
 for i = FIRST + 2 * batches + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local time = redis.call('TIME')

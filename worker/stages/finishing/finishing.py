@@ -17,6 +17,7 @@ from shoal.worker.stages.finishing.notes import (
     describe_missing_duplicates,
     describe_missing_plots,
     describe_plain_images,
+    describe_previous,
 )
 from shoal.worker.stages.finishing.plotting import (
     draw_plots,
@@ -45,7 +46,9 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         with ThreadPoolExecutor(1) as pool:  # encodes plots
             plots = draw_plots(findings, shown, tiles, pool)
         held.checkpoint()
+        previous = held.ledger.status().previous
         notes = [
+            *describe_previous(held.ledger.request, previous, len(findings.sizes)),
             *describe_choice(held.ledger.request, findings.choice),
             *describe_fewer_clusters(held.ledger.request, len(findings.sizes)),
             *describe_plain_images(results, held.ledger.request.image_size),

@@ -7,7 +7,7 @@ import numpy as np
 
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import ClusterChoice, PlotName
-from shoal.shared.jobs import AUTO, Algorithm, JobRequest, Level
+from shoal.shared.jobs import AUTO, Algorithm, JobRequest, Level, Previous
 from shoal.shared.store import Results
 from shoal.shared.text import show_count
 from shoal.worker.images.hashes import FLAT, HASH_DTYPE, LEAST_SIZE
@@ -57,6 +57,19 @@ def describe_fewer_clusters(request: JobRequest, n_clusters: int) -> list[str]:
         return []
     found = show_count(n_clusters, "cluster")
     return [f"{found}, not the {wanted} asked for: the images do not differ enough for more."]
+
+
+def describe_previous(request: JobRequest, previous: Previous | None, n_clusters: int) -> list[str]:
+    """Say what is new since the job before, and how many clusters have the numbers from there."""
+    if previous is None:
+        return []
+    job_id = previous.job_id
+    if previous.n_shared is None:
+        return [f"Clusters are numbered by size: what job {job_id} found before has expired."]
+    since = f"{previous.n_new:,} new, {previous.n_gone:,} gone since job {job_id}"
+    if request.keep_model:
+        return [f"{since}; its model is kept: no cluster is new."]
+    return [f"{since}; {previous.n_matched} of {n_clusters} clusters keep their numbers."]
 
 
 def describe_choice(request: JobRequest, choice: ClusterChoice | None) -> list[str]:

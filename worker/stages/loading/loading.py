@@ -185,5 +185,5 @@ def _check_same(ledger: Ledger, extractor: Extractor) -> None:
         raise UsageError(
             f"The workers' models for {extractor.name} differ: give all of them the same version of"
             " Shoal and, if you set it, the same file as SHOAL_EMBEDDING_MODEL; then submit anew"
-            " with `force=True`"
+            " with `force=True`, and without `keep_model=True` if the job has it"
         )

@@ -1,0 +1,51 @@
+"""The job before: by which the clusters of a folder that has grown are numbered."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+from shoal.producer.submission.fingerprint import SOON_SECONDS
+from shoal.shared.errors import UsageError
+from shoal.shared.jobs import JobRequest, State, Status
+from shoal.shared.recipe.fit import follows_tutorial
+from shoal.shared.wire import encode
+
+
+def make_series(request: JobRequest) -> str:
+    """Hash the folder and all options that say what its clusters are, whatever images it has."""
+    essential = replace(request, batch_size=None, renumber=False, keep_model=False)
+    return hashlib.sha256(encode(essential)).hexdigest()
+
+
+def needs_previous(request: JobRequest) -> bool:
+    """Return whether a job's labels depend on the job before.
+
+    The tutorial's labels are those of scikit-learn, whatever was there before.
+    """
+    return request.keep_model or not (request.renumber or follows_tutorial(request))
+
+
+def find_previous(statuses: Iterable[Status], request: JobRequest, now: float) -> str:
+    """Find the job before among those of the same series.
+
+    Args:
+        statuses: Statuses of the jobs of the series, the one submitted last first.
+        request: Of the new job.
+        now: Time on the server's clock, in seconds since 1970, like the times of jobs.
+
+    Returns:
+        The id of the first one that has finished and does not expire soon; "" if there is none.
+
+    Raises:
+        UsageError: There is none, and its model is needed.
+    """
+    for status in statuses:
+        expires_at = status.expires_at or now + 2 * SOON_SECONDS
+        if status.state is State.FINISHED and expires_at >= now + SOON_SECONDS:
+            return status.job_id
+    if request.keep_model:
+        raise UsageError(
+            "No job with a model that could be kept: none has finished for this folder with these"
+            " options, or it has expired. Leave `keep_model=True` out."
+        )
+    return ""

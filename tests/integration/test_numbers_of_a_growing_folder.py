@@ -1,0 +1,281 @@
+"""A folder that grows: clusters keep their numbers, whatever is added, removed or moved."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.photographs import make_photographs
+from shoal.producer.job import Job
+from shoal.producer.submission.folder import read_folder
+from shoal.shared.errors import JobFailedError, UsageError
+from shoal.shared.jobs import Previous, State, Wave
+from shoal.shared.redis.connection import RedisClient
+from shoal.shared.store import Expiry, Lifetimes
+from shoal.worker.model.model import Model
+from shoal.worker.stages import fitting
+from shoal.worker.stages.finishing.finishing import finish_job
+from shoal.worker.stages.fitting import fit_job
+from shoal.worker.stages.labelling import label_batch
+from shoal.worker.stages.loading.loading import load_batch
+
+N_PHOTOGRAPHS = 64
+OPTIONS = {"features": "color", "clusters": 4, "image_size": 32}
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("growing")
+    return make_photographs(directory, N_PHOTOGRAPHS + 40) / "000"
+
+
+@pytest.fixture
+def folder(photographs: Path, tmp_path: Path) -> Path:
+    """A folder of the first photographs; the others can be added."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for path in sorted(photographs.iterdir())[:N_PHOTOGRAPHS]:
+        shutil.copy2(path, folder)
+    return folder
+
+
+@pytest.fixture
+def grow(photographs, folder):
+    """Adds photographs of two of the eight kinds, so that sizes of clusters change."""
+
+    def grow():
+        for number in range(N_PHOTOGRAPHS, N_PHOTOGRAPHS + 40):
+            if number % 8 in (6, 7):
+                shutil.copy2(photographs / f"{number:06d}.jpg", folder)
+        return 10
+
+    return grow
+
+
+@pytest.fixture
+def register_job(python_client, folder):
+    def register_job(**options):
+        return python_client.submit_folder(read_folder(folder), **{**OPTIONS, **options})
+
+    return register_job
+
+
+@pytest.fixture
+def load(context):
+    def load(job: Job) -> None:
+        for batch in sorted(job.ledger.batches.missing(Wave.LOADING)):
+            load_batch(context, job.id, batch, False)
+
+    return load
+
+
+@pytest.fixture
+def work(context, load, monkeypatch):
+    """Does all that is missing of a job."""
+    monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
+    monkeypatch.setattr("shoal.worker.stages.finishing.finishing.load_tiles", lambda *_: {})
+
+    def work(job: Job) -> Job:
+        load(job)
+        fit_job(context, job.id)
+        for batch in range(job.results.n_batches()):
+            label_batch(context, job.id, batch, False)
+        finish_job(context, job.id)
+        return job
+
+    return work
+
+
+@pytest.fixture
+def cluster(register_job, work):
+    """Submits the folder as it is and runs the job."""
+
+    def cluster(**options):
+        job = work(register_job(**options))
+        assert job.status().state is State.FINISHED
+        return job
+
+    return cluster
+
+
+def read_labels(job: Job) -> dict[str, int]:
+    return {Path(image.path).name: image.label for image in job.labels()}
+
+
+def share_alike(before: Job, after: Job) -> float:
+    """Return the share of the images of both jobs that have the same label."""
+    old, new = read_labels(before), read_labels(after)
+    both = old.keys() & new.keys()
+    return sum(old[name] == new[name] for name in both) / len(both)
+
+
+def renumber_by_hand(client: RedisClient, job: Job) -> None:
+    """Let a job have found the same clusters, numbered backwards."""
+    for batch in range(job.results.n_batches()):
+        key = job.results.keys.labels(batch)
+        raw = bytearray(client.get(key) or b"")
+        for start in range(0, len(raw), 16):
+            raw[start] = 3 - raw[start]
+        client.set(key, bytes(raw))
+
+
+def test_a_first_job_is_numbered_by_size_and_has_no_job_before(cluster):
+    job = cluster()
+    sizes = [found.size for found in job.summary().clusters]
+    assert sizes == sorted(sizes, reverse=True)
+    assert job.status().previous is None
+    assert not any("since job" in note for note in job.summary().notes)
+
+
+def test_clusters_keep_their_numbers_when_images_come_go_and_move(cluster, grow, folder):
+    before = cluster()
+    n_new = grow()
+    for name in sorted(path.name for path in folder.iterdir())[:5]:
+        (folder / name).unlink()
+    (folder / "moved").mkdir()
+    for path in sorted(folder.glob("*.jpg"))[:9]:
+        path.rename(folder / "moved" / path.name)
+    after = cluster()
+    assert share_alike(before, after) > 0.9
+    assert after.status().previous == Previous(
+        job_id=before.id, n_new=n_new, n_gone=5, n_shared=N_PHOTOGRAPHS - 5, n_matched=4
+    )
+    expected = f"{n_new} new, 5 gone since job {before.id}; 4 of 4 clusters keep their numbers."
+    assert expected in after.summary().notes
+
+
+def test_the_numbers_are_those_of_the_job_before_not_of_size(redis, cluster, register_job, work):
+    before = cluster()
+    renumber_by_hand(redis, before)
+    after = cluster(force=True)
+    assert share_alike(before, after) == 1.0
+    sizes = [found.size for found in after.summary().clusters]
+    assert sizes == sorted(sizes), "numbered backwards: the smallest first"
+    assert register_job().id == after.id, "the job is found again"
+    assert cluster(force=True).status().previous.job_id == after.id
+
+
+def test_renumber_gives_the_labels_of_a_first_job(redis, cluster, register_job):
+    before = cluster()
+    first = read_labels(before)
+    renumber_by_hand(redis, before)
+    after = cluster(renumber=True)
+    assert read_labels(after) == first
+    assert after.status().previous is None
+    assert register_job(renumber=True).id == after.id
+
+
+def test_other_options_have_another_job_before(cluster):
+    cluster()
+    assert cluster(clusters=3).status().previous is None
+    assert cluster(features="pixels").status().previous is None
+    assert cluster(features="pixels", force=True).status().previous is None, "as scikit-learn's"
+
+
+@pytest.mark.parametrize("lost", ["hashes", "labels", "job"])
+def test_without_what_the_job_before_found_clusters_are_numbered_by_size(
+    redis, cluster, register_job, work, lost
+):
+    before = cluster()
+    first = read_labels(before)
+    renumber_by_hand(redis, before)
+    after = register_job(force=True)
+    names = {f"shoal:{{{before.id}}}:{lost}", f"shoal:{{{before.id}}}:{lost}:0"}
+    redis.delete(*names)
+    assert read_labels(work(after)) == first
+    assert after.status().previous == Previous(job_id=before.id)
+    assert any("has expired" in note for note in after.summary().notes)
+
+
+def test_a_retry_gives_the_same_numbers_though_the_job_before_has_expired(
+    redis, cluster, register_job, work, folder
+):
+    before = cluster()
+    renumber_by_hand(redis, before)
+    (folder / "broken.jpg").write_bytes(b"no image")
+    after = work(register_job())
+    labels, compared = read_labels(after), after.status().previous
+    redis.delete(*redis.keys(f"shoal:{{{before.id}}}:*"))
+    shutil.copy2(folder / "000001.jpg", folder / "broken.jpg")
+    Expiry(redis, after.id).begin(Lifetimes(100, 1000))
+    after.retry(failed_only=True)
+    assert redis.ttl(after.results.keys.known) == -1, "it must not expire while the job is at work"
+    again = read_labels(work(after))
+    assert again.pop("broken.jpg") == labels["000001.jpg"]
+    assert again == labels
+    assert after.status().previous == compared
+
+
+def test_a_fit_that_was_lost_is_done_again_with_the_same_numbers(
+    redis, context, cluster, register_job, load, work, monkeypatch
+):
+    before = cluster()
+    renumber_by_hand(redis, before)
+    labels = read_labels(before)
+    after = register_job(force=True)
+    load(after)
+
+    def die(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fitting, "number_as_before", die)
+        with pytest.raises(SystemExit):
+            fit_job(context, after.id)
+    redis.delete(*redis.keys(f"shoal:{{{before.id}}}:*"), after.ledger.keys.lease)
+    assert read_labels(work(after)) == labels
+
+
+def test_a_model_is_kept_without_a_fit(cluster, grow, register_job, monkeypatch):
+    before = cluster()
+    grow()
+    monkeypatch.setattr(fitting, "make_model", None)
+    after = cluster(keep_model=True)
+    assert after.model() == before.model()
+    assert read_labels(before).items() <= read_labels(after).items()
+    assert after.status().previous.n_matched == 4
+    assert any("its model is kept" in note for note in after.summary().notes)
+    assert register_job(keep_model=True).id == after.id
+    assert cluster(keep_model=True, force=True).model() == before.model(), "of a job that kept it"
+
+
+def test_a_kept_model_survives_a_retry_without_the_job_before(
+    redis, cluster, register_job, work, folder
+):
+    before = cluster()
+    model = before.model()
+    (folder / "broken.jpg").write_bytes(b"no image")
+    after = work(register_job(keep_model=True))
+    redis.delete(*redis.keys(f"shoal:{{{before.id}}}:*"))
+    shutil.copy2(folder / "000001.jpg", folder / "broken.jpg")
+    after.retry(failed_only=True)
+    assert work(after).model() == model
+
+
+def test_a_kept_model_needs_a_job_before(cluster, grow, redis, register_job, work):
+    with pytest.raises(UsageError, match="none has finished"):
+        register_job(keep_model=True)
+    before = cluster()
+    after = register_job(keep_model=True)
+    redis.delete(*redis.keys(f"shoal:{{{before.id}}}:*"))
+    with pytest.raises(JobFailedError, match=f"model of job {before.id} has expired"):
+        work(after).wait(1)
+
+
+def test_clusters_without_an_image_stay_with_a_kept_model(cluster, folder, context):
+    before = cluster()
+    smallest = before.summary().clusters[-1]
+    for name, label in read_labels(before).items():
+        if label == smallest.label:
+            (folder / name).unlink()
+    after = cluster(keep_model=True)
+    assert [found.size for found in after.summary().clusters][-1] == 0
+    assert len(Model.from_bytes(after.model()).centroids) == 4
+
+
+def test_a_kept_model_comes_with_what_its_workers_agreed_on(cluster, register_job):
+    before = cluster()
+    before.ledger.agree("values", "[[0, 4095], null]")
+    after = register_job(keep_model=True)
+    assert after.ledger.agreed("values") == "[[0, 4095], null]"
+    assert register_job(force=True).ledger.agreed("values") is None
