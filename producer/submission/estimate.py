@@ -78,9 +78,12 @@ def estimate_fit(request: JobRequest, n_images: int, fit_memory: int) -> FitSize
 def _batch_values(request: JobRequest, n_images: int) -> list[int]:
     """Return the bytes of the features, statistics, hashes and labels of a batch."""
     n_features = count_features(request.features, request.image_size)
-    features = n_images * n_features * feature_bytes(request.features)
+    itemsize = feature_bytes(request.features)
+    features = n_images * n_features * itemsize
+    # The sums of bytes are uint32, those of others float64.
+    statistics = (1 + 2 * n_features) * (4 if itemsize == 1 else 8)
     hashes, labels = n_images * HASH_ROW.size, n_images * LABEL_ROW.size
-    return [features, (1 + 2 * n_features) * 8, hashes, labels]
+    return [features, statistics, hashes, labels]
 
 
 def allocated(n_bytes: int, rounds: bool) -> int:

@@ -1,5 +1,6 @@
 from contextlib import suppress
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,12 +73,26 @@ def test_sums_of_white_images_do_not_overflow(n_samples: int) -> None:
     assert statistics.total_of_squares.tolist() == [255**2 * n_samples]
 
 
-def test_statistics_survive_as_bytes() -> None:
-    statistics = FeatureStatistics.of(random_features(50))
+@pytest.mark.parametrize(
+    ("features", "n_bytes"),
+    [
+        (random_features(50), 4),
+        (random_features(50).astype(np.float32) / 7, 8),
+        # The sums of their squares are just below 2**32, and above.
+        (np.full((66_051, 12), 255, np.uint8), 4),
+        (np.full((66_052, 12), 255, np.uint8), 8),
+        (-np.ones((3, 12), np.float32), 8),
+        (np.empty((0, 12), np.uint8), 4),
+    ],
+)
+def test_statistics_survive_as_bytes_in_half_the_room_where_they_are_small_integers(
+    features: NDArray[Any], n_bytes: int
+) -> None:
+    statistics = FeatureStatistics.of(features)
     content = statistics.to_bytes()
     read = FeatureStatistics.from_bytes(content)
-    assert len(content) == 8 * (1 + 12 + 12)
-    assert read.n_samples == 50
+    assert len(content) == n_bytes * (1 + 12 + 12)
+    assert read.n_samples == len(features)
     assert np.array_equal(read.total, statistics.total)
     assert np.array_equal(read.total_of_squares, statistics.total_of_squares)
 
