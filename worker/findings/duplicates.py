@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,9 +94,9 @@ def _group(
 ) -> Duplicates:
     near = pair_near_hashes(hashes, max_distance, checkpoint)
     checkpoint()
-    pairs = np.concatenate([_pair_equals(contents), near])
+    pairs = np.concatenate([_Sorted.of(contents).pair_equals(), near])
     rows, partners = _choose_partners(pairs, _count_bits(hashes, pairs))
-    groups = _number_groups(pairs, rows, len(hashes))
+    groups = _number_groups(pairs, rows)
     order = np.argsort(groups, kind="stable")
     rows, partners = rows[order], partners[order]
     distances = _count_bits(hashes, np.stack([rows, partners], axis=1))
@@ -114,22 +115,51 @@ def _choose_partners(pairs: Rows, distances: NDArray[np.uint8]) -> tuple[Rows, R
     return rows, partners[order][first]
 
 
-def _number_groups(pairs: Rows, rows: Rows, n_rows: int) -> Rows:
-    """Number each row's group, which is what pairs connect, in the order of the first rows."""
-    graph = _make_graph(pairs, np.ones(len(pairs)), n_rows)
+def _number_groups(pairs: Rows, rows: Rows) -> Rows:
+    """Number each row's group, which is what pairs connect, in the order of the first rows.
+
+    ``rows`` are those in ``pairs``, ascending.
+    """
+    within = np.searchsorted(rows, pairs)
+    graph = _make_graph(within, np.ones(len(pairs)), len(rows))
     _, first, group = np.unique(
-        connected_components(graph, directed=False)[1][rows],
-        return_index=True,
-        return_inverse=True,
+        connected_components(graph, directed=False)[1], return_index=True, return_inverse=True
     )
     return np.argsort(np.argsort(first))[group]
 
 
-def _pair_equals(values: Hashes) -> Rows:
-    """Pair each row with the first earlier one of the same value, shape (n_pairs, 2)."""
-    _, first, number = np.unique(values, return_index=True, return_inverse=True)
-    repeated = np.delete(np.arange(len(values)), first)
-    return np.stack([first[number[repeated]], repeated], axis=1)
+@dataclass(frozen=True)
+class _Sorted:
+    """Values in ascending order, equal ones in the order of their rows.
+
+    Attributes:
+        values: Shape (n,).
+        order: The row of each, shape (n,).
+        is_repeated: Whether each is the same as the one before, shape (n,).
+    """
+
+    values: Hashes
+    order: Rows
+    is_repeated: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, values: Hashes, least: int = 0) -> Self:
+        """Sort ``values``, without those below ``least``."""
+        order = np.argsort(values, kind="stable")
+        values = values[order]
+        start = int(np.searchsorted(values, np.uint64(least)))
+        values, order = values[start:], order[start:]
+        is_repeated = np.zeros(len(values), np.bool_)
+        np.equal(values[1:], values[:-1], out=is_repeated[1:])
+        return cls(values, order, is_repeated)
+
+    def pair_equals(self) -> Rows:
+        """Pair each row with the first earlier one of the same value, shape (n_pairs, 2)."""
+        places = np.flatnonzero(self.is_repeated)
+        begins = np.diff(places, prepend=-2) != 1
+        firsts = (places[begins] - 1)[np.cumsum(begins) - 1]
+        pairs = np.stack([self.order[firsts], self.order[places]], axis=1)
+        return pairs[np.argsort(pairs[:, 1])]
 
 
 def pair_near_hashes(
@@ -161,11 +191,12 @@ def pair_near_hashes(
     """
     if not 0 <= max_distance <= MAX_DISTANCE:
         raise ValueError(f"max_distance {max_distance} is not in 0–{MAX_DISTANCE}")
-    rows = np.flatnonzero(hashes)
-    distinct, first = np.unique(hashes[rows], return_index=True)
-    equal = _pair_equals(hashes[rows])
+    found = _Sorted.of(hashes, least=1)
+    equal = found.pair_equals()
+    distinct, first = found.values[~found.is_repeated], found.order[~found.is_repeated]
+    del found  # which takes as much memory as the search
     near = first[_pair_near(distinct, max_distance, checkpoint)]
-    pairs: Rows = rows[np.sort(np.concatenate([equal, near]), axis=1)]
+    pairs: Rows = np.sort(np.concatenate([equal, near]), axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
@@ -198,13 +229,15 @@ def _split_hashes(n_hashes: int, max_distance: int) -> list[_Part]:
 
 def _pair_candidates(distinct: Hashes, part: _Part) -> Iterator[Rows]:
     """Yield the pairs of hashes that differ in at most the part's radius, shape (n_pairs, 2)."""
-    bits, shift = np.uint64(part.bits), np.uint64(part.shift)
-    turned = (distinct >> shift) | (distinct << (np.uint64(64) - shift) % np.uint64(64))
-    buckets = (turned & np.uint64(2**part.bits - 1)).astype(np.intp)
-    # Within a bucket, sorted by the other bits: what a full bucket leaves out is rather far apart.
-    order = np.lexsort((turned >> bits, buckets))
-    buckets = buckets[order]
-    starts = np.searchsorted(buckets, np.arange(2**part.bits + 1))
+    # Turned so that the part comes first. Within a bucket, sorted by the other bits: what a full
+    # bucket leaves out is rather far apart.
+    bits, turn = np.uint64(part.bits), np.uint64((part.shift + part.bits) % 64)
+    turned = (distinct >> turn) | (distinct << (np.uint64(64) - turn) % np.uint64(64))
+    order = np.argsort(turned)
+    buckets = (turned[order] >> (np.uint64(64) - bits)).astype(np.uint16)
+    del turned
+    starts = np.searchsorted(buckets, np.arange(2**part.bits, dtype=np.uint16))
+    starts = np.append(starts, len(order))
     for start in range(0, len(order), BLOCK_HASHES):
         places = np.arange(start, min(start + BLOCK_HASHES, len(order)))
         for mask in _masks_within(part.radius, part.bits):
@@ -217,11 +250,12 @@ def _masks_within(radius: int, bits: int) -> list[int]:
     return [int(value) for value in values[np.bitwise_count(values) <= radius]]
 
 
-def _pair_with_bucket(places: Rows, buckets: Rows, starts: Rows, mask: int) -> Rows:
+def _pair_with_bucket(places: Rows, buckets: NDArray[np.uint16], starts: Rows, mask: int) -> Rows:
     """Pair places with those whose bucket differs by exactly ``mask``, each pair once."""
-    theirs = buckets[places] ^ mask
+    own = buckets[places].astype(np.intp)
+    theirs = own ^ mask
     if mask:
-        places, theirs = places[buckets[places] < theirs], theirs[buckets[places] < theirs]
+        places, theirs = places[own < theirs], theirs[own < theirs]
     begins = starts[theirs] if mask else places + 1
     counts = np.minimum(starts[theirs + 1] - begins, MAX_PARTNERS)
     within = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)

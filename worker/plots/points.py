@@ -63,15 +63,24 @@ def sample_rows(labels: NDArray[np.int32]) -> NDArray[np.intp]:
     Args:
         labels: Shape (n_samples,); noise, -1, is sampled as one more cluster.
     """
-    rows = np.arange(len(labels))
-    if len(labels) > MAX_POINTS:
-        clusters = labels - labels.min()
-        sizes = np.bincount(clusters)
-        quotas, own_sizes = _share_points(sizes)[clusters], sizes[clusters]
-        # Row r of a cluster is taken where r × quota ÷ size reaches the next whole number.
-        reached = _rank_within_cluster(clusters, sizes) * quotas
-        rows = np.flatnonzero((reached + quotas) // own_sizes > reached // own_sizes)
+    rows = _sample_clusters(labels) if len(labels) > MAX_POINTS else np.arange(len(labels))
     return np.random.default_rng(0).permutation(rows)
+
+
+def _sample_clusters(labels: NDArray[np.int32]) -> NDArray[np.intp]:
+    """Choose rows evenly from every cluster, in ascending order."""
+    clusters = labels - labels.min()
+    sizes = np.bincount(clusters)
+    # numpy sorts labels of two bytes by radix: 20 times as fast for a million rows.
+    small = clusters.astype(np.uint16) if len(sizes) <= 2**16 else clusters
+    by_cluster = np.argsort(small, kind="stable")
+    quotas = _share_points(sizes)
+    cluster = np.repeat(np.arange(len(sizes)), quotas)
+    # Row r of a cluster is taken where (r + 1) × quota ÷ size reaches the next whole number.
+    number = np.arange(len(cluster)) - np.repeat(np.cumsum(quotas) - quotas, quotas) + 1
+    ranks = -(-number * sizes[cluster] // quotas[cluster]) - 1
+    rows: NDArray[np.intp] = np.sort(by_cluster[(np.cumsum(sizes) - sizes)[cluster] + ranks])
+    return rows
 
 
 def _share_points(sizes: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -79,15 +88,6 @@ def _share_points(sizes: NDArray[np.intp]) -> NDArray[np.intp]:
     least = min(MIN_POINTS_OF_CLUSTER, MAX_POINTS // (2 * max(1, len(sizes))))
     rest = MAX_POINTS - least * len(sizes)
     return np.minimum(sizes, least + sizes.astype(np.intp) * rest // max(1, int(sizes.sum())))
-
-
-def _rank_within_cluster(labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Number the rows of each cluster from 0, in their order."""
-    by_label = np.argsort(labels, kind="stable")
-    first = np.cumsum(sizes) - sizes
-    ranks = np.empty(len(labels), dtype=np.intp)
-    ranks[by_label] = np.arange(len(labels)) - first[labels[by_label]]
-    return ranks
 
 
 def measure_centroids(points: Points, labels: NDArray[np.int32], sizes: NDArray[np.intp]) -> Points:

@@ -73,7 +73,7 @@ def make_scatter_figure(
     axes = _add_plane(figure, len(notes), 1 + (len(entries) > LEGEND_ROWS), shares)
     axes.set(xlim=(frame.low[0], frame.high[0]), ylim=(frame.low[1], frame.high[1]))
     draw_points(axes, frame, points[rows], labels[rows])
-    inside = labels >= 0
+    inside = labels >= 0 if noise else slice(None)
     centroids = measure_centroids(points[inside], labels[inside], sizes)
     draw_numbers(axes, frame, points, centroids, sizes)
     _write_legend(figure, axes, entries)

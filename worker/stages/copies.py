@@ -95,11 +95,13 @@ def read_hashes(
     Raises:
         NotFinishedError: A worker of another version stored no hashes.
     """
-    parts = [np.frombuffer(raw, HASH_DTYPE) for raw in results.hashes()]
-    if positions is not None:
-        parts = [part[wanted] for part, wanted in zip(parts, positions, strict=True)]
-    hashes = np.concatenate(parts)
-    return np.ascontiguousarray(hashes["content"]), np.ascontiguousarray(hashes["perceptual"])
+    contents, perceptual = list[Hashes](), list[Hashes]()
+    for batch, raw in enumerate(results.hashes()):
+        part = np.frombuffer(raw, HASH_DTYPE)
+        wanted = slice(None) if positions is None else positions[batch]
+        contents.append(part["content"][wanted].copy())
+        perceptual.append(part["perceptual"][wanted].copy())
+    return np.concatenate(contents), np.concatenate(perceptual)
 
 
 def try_search(search: Callable[[], Found], job_id: str, stage: State) -> Found | None:

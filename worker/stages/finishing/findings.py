@@ -70,8 +70,12 @@ class Findings:
         self.model = model
         self.choice = choice
         self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
-        self.rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
         self.batch_ends = np.cumsum([shape.rows for shape in results.shapes()])
+        self.rows = np.empty(self.batch_ends[-1], LABEL_DTYPE)
+        # Not joined, which takes their memory twice.
+        for end, raw in zip(self.batch_ends, results.labels(), strict=True):
+            part = np.frombuffer(raw, LABEL_DTYPE)
+            self.rows[end - len(part) : end] = part
         labels = self.rows["label"]
         self.sizes = np.bincount(labels[labels != NOISE], minlength=len(model.centroids))
 
