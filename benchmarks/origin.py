@@ -12,24 +12,16 @@ import time
 from pathlib import Path
 
 from benchmarks import FIGURES
+from benchmarks.peers.scripts.with_scikit_image import label_images
 from benchmarks.photographs import make_photographs
-from benchmarks.pipeline import IMAGE_SIZE, started_workers, time_job
+from benchmarks.pipeline import started_workers, time_job
 
 
-def run_origin(pattern: str) -> float:
+def run_origin(directory: Path) -> float:
     """Return the seconds that the tutorial's steps take: load, resize, flatten, fit."""
-    import numpy as np
-    from skimage.io import imread_collection
-    from skimage.transform import resize
-    from sklearn.cluster import KMeans
-    from sklearn.decomposition import PCA
-    from sklearn.preprocessing import StandardScaler
-
+    paths = sorted(map(str, directory.rglob("*.jpg")))
     started = time.perf_counter()
-    images = imread_collection(pattern)
-    rows = np.array([resize(image, (IMAGE_SIZE,) * 2).flatten() for image in images])
-    projected = PCA(n_components=2).fit_transform(StandardScaler().fit_transform(rows))
-    KMeans(n_clusters=5, random_state=0).fit(projected)
+    label_images(paths)
     return time.perf_counter() - started
 
 
@@ -45,9 +37,9 @@ def main() -> None:
     few = make_photographs(options.photographs / str(options.origin_images), options.origin_images)
     ratios = []
     with tempfile.TemporaryDirectory() as home, started_workers(Path(home)) as client:
-        run_origin(f"{few}/*/*.jpg")
+        run_origin(few)
         for number in range(options.rounds):
-            origin = run_origin(f"{few}/*/*.jpg") / options.origin_images
+            origin = run_origin(few) / options.origin_images
             job = time_job(client, many, random_state=number)["finished"] / options.images
             ratios.append(origin / job)
             print(f"origin {origin * 1e3:.2f} ms an image, job {job * 1e3:.2f}", flush=True)

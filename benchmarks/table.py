@@ -10,6 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks import FIGURES
+from benchmarks.peers.tables import make_speed_table, make_yield_table
 from shoal.shared.jobs import AUTO
 
 KINDS = {
@@ -137,6 +138,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "extractors": make_extractor_table,
     "quality": make_quality_table,
     "commands": make_command_table,
+    "peers": lambda: make_speed_table(read("peers")),
+    "what peers give": lambda: make_yield_table(read("peers")),
     "report": make_report_table,
     "faults": make_fault_table,
 }

@@ -1,0 +1,1 @@
+"""Other programs beside Shoal, on the same photographs and the same machine."""
