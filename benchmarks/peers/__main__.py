@@ -48,6 +48,7 @@ def run_script(program: Program, python: Path, folder: Path) -> Run:
             "PATH": f"{python.parent}:{os.defpath}",
             "HOME": temporary,
             "TMPDIR": temporary,
+            "RAY_TMPDIR": temporary,
             "SHOAL_HOME": str(directory / "home"),
             "PYTHONPATH": str(ROOT),
             **SILENT,

@@ -53,7 +53,7 @@ PROGRAMS = (
         Purpose.CLUSTERS,
         "with_scikit_image",
         ("scikit-image==0.26.0", *FIT),
-        1000,
+        500,
         LABELS,
     ),
     Program(
@@ -79,7 +79,7 @@ PROGRAMS = (
         Purpose.CLUSTERS,
         "with_clustimage",
         ("clustimage==1.7.1", *FIT, PILLOW),
-        4000,
+        2000,
         LABELS,
     ),
     Program(
