@@ -16,7 +16,8 @@ from redis import ConnectionError as RedisConnectionError
 from redis import ResponseError
 
 from shoal.producer.job import Job
-from shoal.producer.local import LocalWorkers, check_model
+from shoal.producer.local.models import check_model
+from shoal.producer.local.workers import LocalWorkers
 from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
 from shoal.producer.submission.folder import Folder, read_folder

@@ -89,12 +89,12 @@ def prepare(instance: Any, **_: object) -> None:
         if not uses_utf8():
             _refuse(NOT_UTF8)
         os.environ.update(UTF8_MODE)  # for decoders, which are new processes
-        if not settings.redis_url:
-            held.enter_context(hold_server(settings))
         if CALLBACKS in instance.app.amqp.queues.consume_from:
             for module in CALLBACK_MODULES:
                 importlib.import_module(module)
             _import_plots()
+        if not settings.redis_url:  # whoever has started this process starts the server meanwhile
+            held.enter_context(hold_server(settings))
         _refuse_faults()
         if settings.shards_url:
             check_place(settings.shards_url)

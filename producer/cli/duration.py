@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil, inf
 
-from shoal.producer.local import worker_environment
+from shoal.producer.local.environment import worker_environment
 from shoal.producer.submission.batches import measure_image_bytes
 from shoal.producer.submission.folder import Folder
 from shoal.shared.jobs import JobRequest

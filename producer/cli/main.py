@@ -44,9 +44,13 @@ def run(
     source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
 ) -> None:
     """Cluster the images in the folder SOURCE, in one command."""
-    from shoal.producer.cli.run import run_folder
+    from shoal.producer.cli.start import starting_workers
 
-    run_folder(source, options, out=out, concurrency=concurrency, as_json=as_json)
+    with starting_workers(source, concurrency) as started:
+        from shoal.producer.cli.run import Means, run_folder
+
+        means = Means(concurrency, started)
+        run_folder(source, options, out=out, means=means, as_json=as_json)
 
 
 @main.command()

@@ -1,5 +1,6 @@
 """``shoal run``: submit a folder, show the progress and write the results in one command."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
 from shoal.producer.job import Job
+from shoal.producer.local.processes import WorkerProcesses
 from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.defaults import NETWORK, WITHOUT_NETWORK, can_embed
 from shoal.producer.submission.folder import Folder, read_folder
@@ -25,13 +27,38 @@ from shoal.shared.jobs import DEFAULTS, Status
 from shoal.shared.text import show_count
 
 
+@dataclass(frozen=True)
+class Means:
+    """What a run works with on this machine.
+
+    Attributes:
+        concurrency: Number of processes that load images; None is one per core.
+        started: Workers that were started already; None where none were.
+    """
+
+    concurrency: int | None = None
+    started: WorkerProcesses | None = None
+
+    def provide(self, client: Client) -> None:
+        """Give the embedded server its workers; those of another Redis are started elsewhere."""
+        if not client.is_embedded:
+            if self.concurrency:
+                print_note(
+                    "--concurrency has no effect: the workers of SHOAL_REDIS_URL do the work."
+                )
+        elif self.started and self.started.processes:
+            client.workers.adopt(self.started)
+        else:
+            client.workers.start(self.concurrency)
+
+    def hold_back(self) -> None:
+        """Kill the workers that were started already."""
+        if self.started:
+            self.started.stop(at_once=True)
+
+
 def run_folder(
-    source: Path,
-    options: dict[str, Any],
-    *,
-    out: Path | None,
-    concurrency: int | None,
-    as_json: bool,
+    source: Path, options: dict[str, Any], *, out: Path | None, means: Means, as_json: bool
 ) -> None:
     """Cluster a folder, write the results to ``out`` if given, and print the clusters.
 
@@ -43,7 +70,7 @@ def run_folder(
     if out:
         prepare_directory(out, folder.source, force=options["force"])
     with Client(start_workers=False).check_connection() as client:
-        job, status = _submit_and_watch(client, folder, options, concurrency, as_json)
+        job, status = _submit_and_watch(client, folder, options, means, as_json)
         if out:
             write_directory(job, out, force=options["force"])
         print_outcome(job, status, out, as_json)
@@ -51,20 +78,8 @@ def run_folder(
             _print_advice(status.request.features)
 
 
-def _start_workers(client: Client, concurrency: int | None) -> None:
-    """Start workers for the embedded server; those of another Redis are started elsewhere."""
-    if client.is_embedded:
-        client.workers.start(concurrency)
-    elif concurrency:
-        print_note("--concurrency has no effect: the workers of SHOAL_REDIS_URL do the work.")
-
-
 def _submit_and_watch(
-    client: Client,
-    folder: Folder,
-    options: dict[str, Any],
-    concurrency: int | None,
-    as_json: bool,
+    client: Client, folder: Folder, options: dict[str, Any], means: Means, as_json: bool
 ) -> tuple[Job, Status]:
     """Submit a folder and show the job's progress; cancel the job on Ctrl-C.
 
@@ -72,16 +87,18 @@ def _submit_and_watch(
     """
     job = None
     try:
-        duration = _find_duration(client, folder, options, concurrency)
-        if not duration:
-            _start_workers(client, concurrency)
+        duration = _find_duration(client, folder, options, means.concurrency)
+        if duration:
+            means.hold_back()  # they would slow down what is measured
+        else:
+            means.provide(client)
         with uninterrupted():  # else the next worker might run a job whose id nobody knows
             job = client.submit_folder(folder, notify=print_message, **options)
         print_note(f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}")
         if duration:
             if not job.is_found and (line := duration.describe()):
                 print_message(line)
-            _start_workers(client, concurrency)  # which would slow down what is measured
+            means.provide(client)
         with print_status_on_error(job, as_json):
             return job, watch_job(client, job)
     except KeyboardInterrupt:

@@ -3,11 +3,14 @@
 import os
 import sys
 
-from shoal.producer.local import CELERY_OPTIONS, worker_environment
+from shoal.producer.local.environment import worker_environment
 from shoal.shared.cores import count_cores
 from shoal.shared.redis.connection import check_url
 from shoal.shared.server.embedded import home_of
 from shoal.shared.settings import read_settings
+
+# Workers know each other through the ledger; Celery's own means cost a second at the start.
+CELERY_OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 def become_worker(concurrency: int | None) -> None:

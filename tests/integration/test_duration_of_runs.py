@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from shoal.producer.cli import duration
-from shoal.producer.cli.run import run_folder
-from shoal.producer.local import LocalWorkers
+from shoal.producer.cli.run import Means, run_folder
+from shoal.producer.local.workers import LocalWorkers
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def run_digits(
     monkeypatch.setattr(duration, "LONG_SECONDS", 0.0)
     monkeypatch.setenv("SHOAL_HOME", tempfile.mkdtemp(dir=server_directory))
     options = {"recipe": None, "features": "hog", "clusters": 3, "force": False}
-    return lambda: run_folder(digits, options, out=None, concurrency=1, as_json=True)
+    return lambda: run_folder(digits, options, out=None, means=Means(1), as_json=True)
 
 
 def test_the_time_is_told_once_before_workers_start(

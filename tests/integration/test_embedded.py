@@ -17,7 +17,7 @@ from server_holder import start_holder
 from servers import open_redis
 
 from shoal import Client
-from shoal.producer.local import WorkerProcesses
+from shoal.producer.local.processes import WorkerProcesses
 from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import describe_faults

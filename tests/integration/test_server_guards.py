@@ -17,7 +17,7 @@ from server_holder import HOLD, start_holder
 from servers import open_redis
 
 from shoal import Client
-from shoal.producer.local import WorkerProcesses
+from shoal.producer.local.processes import WorkerProcesses
 from shoal.shared.errors import ConnectionLostError, SettingsError, ShoalError, StoreFullError
 from shoal.shared.server.embedded import hold_server, home_of
 from shoal.shared.server.valkey import socket_path

@@ -1,0 +1,97 @@
+"""Whether workers run, here or elsewhere, and those that a client starts and stops."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from shoal.producer.local.processes import WorkerProcesses
+from shoal.shared.errors import StoreUnavailableError
+from shoal.shared.jobs import Status
+from shoal.shared.settings import Settings
+from shoal.shared.store import Registry
+
+
+class LocalWorkers:
+    """Starts workers on this machine if none are running, and stops those it started.
+
+    Attributes:
+        processes: The workers it started; None if there are none.
+    """
+
+    def __init__(self, registry: Registry, settings: Settings, *, may_start: bool) -> None:
+        """Set up without starting anything.
+
+        Args:
+            registry: Knows which workers are running, on any machine.
+            settings: Passed on to the workers.
+            may_start: Whether ``ensure_running`` may start workers; ``start`` always does.
+        """
+        self.registry = registry
+        self.settings = settings
+        self.may_start = may_start
+        self.is_needed = False
+        self.processes: WorkerProcesses | None = None
+
+    def are_running(self) -> bool:
+        """Return whether workers are running, here or on another machine."""
+        if self.processes:
+            return True
+        return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))
+
+    def start(self, concurrency: int | None = None) -> None:
+        """Start workers, replacing those that it started before.
+
+        Args:
+            concurrency: Number of processes that load images; None is one per core.
+        """
+        self.close()
+        self.processes = WorkerProcesses(self.settings, concurrency)
+        self.processes.start()
+
+    def adopt(self, processes: WorkerProcesses) -> None:
+        """Take over workers that were started before there was a client; ``close`` stops them."""
+        self.close()
+        self.processes = processes
+
+    def ensure_running(self) -> None:
+        """Start workers if none are running; from now on ``keep_running`` does the same.
+
+        Workers that it started and that have ended are replaced.
+        """
+        self.is_needed = self.may_start
+        if self.processes and self.processes.have_ended():
+            self.close()
+        self._start_if_none_runs()
+
+    def keep_running(self, status: Status) -> None:
+        """Start workers again if none are running and ``ensure_running`` was called.
+
+        Raises:
+            ShoalError: A worker that it started has ended by itself, before the job.
+        """
+        if self.processes:
+            self.processes.check_running(status)
+        self._start_if_none_runs()
+
+    def _start_if_none_runs(self) -> None:
+        with suppress(StoreUnavailableError):  # the next call looks again
+            if self.is_needed and not self.are_running():
+                self.start()
+
+    def close(self) -> None:
+        """Stop the workers that it started; those that nothing needs, without their farewells."""
+        if self.processes:
+            is_at_rest = self._is_at_rest()
+            self.processes.stop(at_once=is_at_rest)
+            if is_at_rest:
+                self._forget(self.processes.names.values())
+            self.processes = None
+
+    def _is_at_rest(self) -> bool:
+        with suppress(StoreUnavailableError):
+            return self.registry.is_at_rest()
+        return False
+
+    def _forget(self, names: Iterable[str]) -> None:
+        with suppress(StoreUnavailableError):  # then they are forgotten without a heartbeat
+            for name in names:
+                self.registry.forget_worker(name)
