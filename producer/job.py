@@ -1,5 +1,6 @@
 """One job: its status, what it found, and how to wait for it, cancel or retry it."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,11 @@ from shoal.shared.jobs import State, Status, Wave
 from shoal.shared.store import Expiry, Ledger, Results
 from shoal.shared.sweeper import Sweeper
 
+# Time between two looks at a job: of one that has just begun shorter, as it may end soon.
 POLL_SECONDS = 0.2
+FIRST_POLL_SECONDS = 0.02
+# Share of the time waited so far.
+POLL_SHARE = 0.02
 
 StatusCallback = Callable[[Status | None], None]
 
@@ -104,9 +109,13 @@ class Job:
             WaitTimeoutError: The job has not ended in time; it goes on.
             ShoalError: A worker that this client started has ended, so the job would never end.
         """
-        deadline = time.monotonic() + timeout_seconds if timeout_seconds is not None else None
+        started, swept = time.monotonic(), -math.inf
+        deadline = started + timeout_seconds if timeout_seconds is not None else None
         while True:
-            status = self._poll()
+            status = self._look()
+            if status and time.monotonic() - swept >= POLL_SECONDS:
+                self._sweep()
+                swept = time.monotonic()
             if on_status:
                 on_status(status)
             if status and status.state.is_final:
@@ -115,17 +124,18 @@ class Job:
                 self._keep_running(status)
             if deadline is not None and time.monotonic() > deadline:
                 raise WaitTimeoutError(f"Job {self.id} has not ended in {timeout_seconds:g} s.")
-            time.sleep(POLL_SECONDS)
+            time.sleep(choose_pause(time.monotonic() - started))
 
-    def _poll(self) -> Status | None:
+    def _look(self) -> Status | None:
         try:
-            status = self._watched.status()
+            return self._watched.status()
         except StoreUnavailableError:
             return None
+
+    def _sweep(self) -> None:
         # What cannot be sent again now is sent later.
         with suppress(ResponseError, StoreUnavailableError):
             self.sweeper.sweep()
-        return status
 
     def cancel(self) -> State:
         """Cancel the job, unless it has ended already.
@@ -249,6 +259,11 @@ class Job:
                 f" (wait for it with {show_call(self.id, 'wait')})."
             )
         _check_finished(status)
+
+
+def choose_pause(waited_seconds: float) -> float:
+    """Return how many seconds to wait for the next look at a job."""
+    return min(max(FIRST_POLL_SECONDS, POLL_SHARE * waited_seconds), POLL_SECONDS)
 
 
 def _check_finished(status: Status) -> Status:

@@ -10,7 +10,7 @@ INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let SIGTERM and SIGHUP raise KeyboardInterrupt, as Ctrl-C does, so that cleanup runs."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in INTERRUPTS}
     for number, handler in before.items():
         if handler not in (signal.SIG_IGN, None):  # nohup has it ignored
             signal.signal(number, signal.default_int_handler)

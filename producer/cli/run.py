@@ -14,7 +14,11 @@ from shoal.producer.cli.printing import (
 from shoal.producer.cli.progress import watch_job
 from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.client import Client
-from shoal.producer.export.directory import prepare_directory, write_directory
+from shoal.producer.export.directory import (
+    prepare_directory,
+    preparing_report,
+    write_directory,
+)
 from shoal.producer.job import Job
 from shoal.producer.local.processes import WorkerProcesses
 from shoal.producer.signals import uninterrupted
@@ -99,7 +103,7 @@ def _submit_and_watch(
             if not job.is_found and (line := duration.describe()):
                 print_message(line)
             means.provide(client)
-        with print_status_on_error(job, as_json):
+        with print_status_on_error(job, as_json), preparing_report():
             return job, watch_job(client, job)
     except KeyboardInterrupt:
         if job is None:

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Thread
 from typing import Any
 
 from shoal.producer.export.files import NewFiles, check_free, digest_file
@@ -114,6 +116,23 @@ def write_directory(job: Job, directory: Path, *, force: bool = False) -> None:
                 files.remove(directory / name)
         about = {"status": status, "summary": summary, "files": digests}
         files.write(directory / JOB_FILE, export_json(about))
+
+
+@contextmanager
+def preparing_report() -> Iterator[None]:
+    """Import what writing a report needs while the context waits for something else."""
+    # Not as a daemon: the interpreter may not end while numpy is being imported.
+    thread = Thread(target=_import_report, name="report")
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def _import_report() -> None:
+    with suppress(Exception):  # whoever writes the report is told
+        import_module("shoal.producer.report")
 
 
 def _list_tables(job: Job, summary: Summary) -> Iterator[tuple[str, Any, type[Any]]]:

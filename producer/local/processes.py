@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from pathlib import Path
 from shutil import rmtree
 from socket import gethostname
 

@@ -38,6 +38,8 @@ from shoal.shared.server.valkey import (
 from shoal.shared.settings import Settings
 
 SERVER_START_SECONDS = 30.0
+# An empty server answers after some hundredths of a second.
+START_POLL_SECONDS = 0.01
 # For how long a server answers its supervisor and not us; after a crash, it soon answers both.
 UNREACHABLE_SECONDS = 3.0
 # A server that dies sooner is crashing, and is started again after ever longer pauses.
@@ -143,7 +145,7 @@ def _wait_for_server(home: Path) -> None:
             is_late = time.monotonic() - started > SERVER_START_SECONDS
             if is_late or time.monotonic() - seen > UNREACHABLE_SECONDS:
                 raise ConnectionLostError(describe_unreachable(home))
-            time.sleep(LOCK_POLL_SECONDS)
+            time.sleep(START_POLL_SECONDS)
 
 
 def _start_supervisor(home: Path) -> "subprocess.Popen[bytes]":
@@ -176,10 +178,10 @@ def shorten(log: Path) -> None:
         os.truncate(log, 0)
 
 
-def _supervise(home: Path) -> None:
+def supervise(home: Path) -> None:
     """Run the server until no command uses it; start it again whenever it dies.
 
-    But a server that exits with an error before it has ever answered would do so again.
+    But a server that exits with an error before it has ever read its data would do so again.
     """
     with (
         locked(home / "supervisor.lock", fcntl.LOCK_EX),
@@ -192,8 +194,9 @@ def _supervise(home: Path) -> None:
         try:
             while not try_lock(users):
                 if not is_serving and answers(socket_path(home)):
-                    # For commands that do not see the socket.
-                    has_answered, is_serving = True, try_lock(serving)
+                    is_serving = try_lock(serving)  # for commands that do not see the socket
+                # It listens before it has read its data, at which it may end yet.
+                has_answered = has_answered or is_ready(socket_path(home), LOCK_POLL_SECONDS)
                 if server.poll() is not None:
                     fcntl.flock(serving, fcntl.LOCK_UN)
                     is_serving = False
@@ -224,4 +227,4 @@ def pause_before_restart(last_seconds: float, lived_seconds: float) -> float:
 if __name__ == "__main__":
     # Raises an exception, so that the server is ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _supervise(Path(sys.argv[1]))
+    supervise(Path(sys.argv[1]))

@@ -1,10 +1,12 @@
 """The embedded server: there while anybody uses it, and never without its data."""
 
+import fcntl
 import resource
 import shutil
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 from contextlib import ExitStack, suppress
@@ -30,7 +32,9 @@ from shoal.shared.server.embedded import (
     pause_before_restart,
     server_url,
     shorten,
+    supervise,
 )
+from shoal.shared.server.locks import locked, make_private
 from shoal.shared.server.valkey import SOCKET_PATH_BYTES, is_ready, socket_path
 from shoal.shared.settings import Settings
 from shoal.shared.store.keys import ACTIVE
@@ -235,6 +239,34 @@ def test_data_that_cannot_be_read_is_told_at_once_with_the_remedy(settings, monk
     shutil.rmtree(home_of(settings) / "data")
     with hold_server(settings) as url, open_redis(url) as client:
         assert client.ping()
+
+
+UNREADABLE = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    while True:
+        with listener.accept()[0] as connection:
+            if connection.recv(100):
+                connection.sendall(b"-LOADING Valkey is loading the dataset in memory\\r\\n")
+                sys.exit(1)
+"""
+
+
+def test_a_server_that_ends_while_it_reads_its_data_is_not_started_again(settings, monkeypatch):
+    started = []
+
+    def start(home):
+        command = [sys.executable, "-c", UNREADABLE, str(socket_path(home))]
+        started.append(subprocess.Popen(command))
+        return started[-1]
+
+    monkeypatch.setattr("shoal.shared.server.embedded.start_server", start)
+    home = make_private(settings.home)
+    with locked(home / "users.lock", fcntl.LOCK_SH):
+        supervise(home)
+    assert [server.returncode for server in started] == [1]
 
 
 def test_a_home_of_somebody_else_is_refused(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from polling import wait_until
 from servers import give_up_soon, open_redis
 
 from shoal import Client
-from shoal.producer.job import Job
+from shoal.producer.job import Job, choose_pause
 from shoal.shared.errors import (
     JobCancelledError,
     JobFailedError,
@@ -134,7 +134,8 @@ def test_waiting_survives_a_server_that_is_lost_between_looking_and_sending(
             job.sweeper, "sweep", lambda: shoal.messages.send_callback(job.id, Wave.LOADING)
         )
         own_server.stop()
-        assert job._poll() is None
+        job._sweep()
+        assert job._look() is None
 
 
 def test_a_job_whose_messages_could_not_be_sent_is_there_all_the_same(
@@ -158,3 +159,8 @@ def test_a_job_whose_messages_could_not_be_sent_is_there_all_the_same(
         client.hincrbyfloat(job.ledger.keys.job, "active_at", -60)
         job.sweeper.sweep()
         assert shoal.registry.waiting(["shoal.batches"]) == 1
+
+
+def test_a_job_that_has_just_begun_is_looked_at_more_often():
+    pauses = [choose_pause(waited) for waited in (0, 2, 5, 600)]
+    assert pauses == [0.02, 0.04, 0.1, 0.2]
