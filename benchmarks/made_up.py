@@ -20,6 +20,7 @@ from shoal.producer.submission.folder import Folder
 from shoal.producer.submission.paths import PathSorter
 from shoal.shared.jobs import JobRequest
 from shoal.worker import Checkpoint
+from shoal.worker.stages.cache import Recall
 from shoal.worker.stages.loading import reading
 from shoal.worker.stages.loading.reading import Load, LoadedImages, make_room
 
@@ -49,6 +50,7 @@ def make_images(
     paths: list[str],
     load: Load,  # noqa: ARG001  of load_images
     checkpoint: Checkpoint,
+    recall: Recall | None = None,  # noqa: ARG001  of load_images
 ) -> LoadedImages:
     """Make noise around one of 20 colours for each path: the same whoever makes it."""
     checkpoint()

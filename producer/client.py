@@ -189,6 +189,7 @@ class Client:
                 ``renumber``: True numbers clusters by size; if not, they keep the numbers that
                 they had in the last finished job of this folder with the same options.
                 ``keep_model``: True uses the model of that job instead of a fit: no new clusters.
+                ``cache``: Whether to use what earlier jobs have loaded; True if not given.
 
         Returns:
             The job: a new one, or the existing one (then ``Job.is_found`` is True).

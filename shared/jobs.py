@@ -86,6 +86,7 @@ class JobRequest:
         batch_size: Images per task; ``None`` chooses by the images.
         renumber: Number clusters by size, not as in the job before.
         keep_model: Use the model of the job before instead of a fit.
+        cache: Whether rows of images that were seen before are looked up, and new ones kept.
     """
 
     source: str
@@ -99,6 +100,7 @@ class JobRequest:
     batch_size: Annotated[int, _number(1, 4096)] | None = None
     renumber: bool = False
     keep_model: bool = False
+    cache: bool = True
 
 
 # The value of each option that a user does not give.
@@ -107,11 +109,15 @@ DEFAULTS = JobRequest(source="")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageCounts:
-    """How many images a job has; ``loaded + failed == total`` once loading has ended."""
+    """How many images a job has; ``loaded + failed == total`` once loading has ended.
+
+    ``known`` are those of them whose rows, or whose faults, were known from earlier jobs.
+    """
 
     total: int
     loaded: int
     failed: int
+    known: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

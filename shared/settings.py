@@ -72,6 +72,7 @@ def _seconds(least: float, most: float) -> Meta:
 AbsolutePath = Annotated[Path, _ReadBy(_read_path)]
 Directories = Annotated[tuple[Path, ...], _ReadBy(_read_directories)]
 Bytes = Annotated[int, Meta(ge=1, description="1 byte or more"), _ReadBy(_read_bytes)]
+CacheBytes = Annotated[int, Meta(ge=0, description="0 bytes or more"), _ReadBy(_read_bytes)]
 PixelCount = Annotated[int, Meta(ge=1, description="1 pixel or more")]
 # The bounds of what an operator may set: libraries need some memory whatever the image, Redis
 # refuses times of many centuries, and workers give a heartbeat each second.
@@ -109,6 +110,11 @@ class Settings:
         "Where features, coordinates and thumbnails are kept, the same on every machine:"
         " `file:///DIRECTORY`, `s3://BUCKET/PREFIX`, `gs://…` or `az://…`."
         " Unset: files beside the embedded server's data, or in your Redis.",
+    )
+    cache_bytes: CacheBytes = setting(
+        10 * 2**30,
+        "Disk for the rows of images that were seen before, which later jobs find again."
+        " 0: none are kept.",
     )
     image_roots: Directories = setting(
         (),

@@ -158,7 +158,8 @@ def app(server_url: str) -> Iterator[Celery]:
 
 @pytest.fixture
 def context(app: Celery, redis: Any, server_url: str) -> WorkerContext:
-    return WorkerContext(app, Settings(redis_url=server_url), redis)
+    # What one test has loaded must not be known in another.
+    return WorkerContext(app, Settings(redis_url=server_url, cache_bytes=0), redis)
 
 
 @pytest.fixture

@@ -84,6 +84,14 @@ _JOB_OPTIONS = [
         is_flag=True,
         help="Use the model of the last job of this folder: no fit, no new clusters.",
     ),
+    click.option(
+        "--no-cache",
+        "cache",
+        is_flag=True,
+        flag_value=False,
+        default=None,
+        help="Load every image anew, also those that earlier jobs have loaded.",
+    ),
 ]
 
 

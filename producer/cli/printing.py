@@ -12,7 +12,7 @@ from shoal.producer.cli.words import in_commands
 from shoal.producer.export.models import export_json
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
-from shoal.shared.jobs import AUTO, DEFAULTS, JobRequest, Status
+from shoal.shared.jobs import AUTO, DEFAULTS, ImageCounts, JobRequest, Status
 from shoal.shared.text import show_count
 
 if TYPE_CHECKING:
@@ -34,7 +34,17 @@ def describe(status: Status) -> str:
         parts.append(f"{status.eta_seconds:,.0f} s left")
     if images.failed:
         parts.append(f"{images.failed:,} failed")
+    if images.known:
+        parts.append(f"{images.known:,} known")
     return ", ".join(parts)
+
+
+def describe_known(images: ImageCounts) -> str:
+    """Describe how many images earlier jobs had loaded; "" if they had none."""
+    if not images.known:
+        return ""
+    loaded = images.total - images.known
+    return f"{images.known:,} of {show_count(images.total, 'image')} known, {loaded:,} loaded"
 
 
 def describe_options(request: JobRequest) -> str:

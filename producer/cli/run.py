@@ -6,6 +6,7 @@ from typing import Any
 
 from shoal.producer.cli.duration import Duration
 from shoal.producer.cli.printing import (
+    describe_known,
     print_left_out,
     print_message,
     print_status,
@@ -149,6 +150,8 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         print_status(status, as_json)
         return
     summary = job.summary()
+    if line := describe_known(status.images):
+        print_line(line)
     if summary.choice:
         print_line(f"clusters: {summary.choice.reason}")
     names = [f"cluster {cluster.label}" for cluster in summary.clusters]

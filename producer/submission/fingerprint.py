@@ -6,11 +6,13 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import show_call
 from shoal.shared.images.files import is_missing
 from shoal.shared.jobs import JobRequest, State, Status
+from shoal.shared.recipe.features import RESULTS_VERSION
 from shoal.shared.settings import Settings
 from shoal.shared.text import show_count
 from shoal.shared.wire import encode
@@ -22,10 +24,6 @@ SOON_SECONDS = 60.0
 STATES_AT_ONCE = 1000
 QUICK_SECONDS = 0.05
 STATE_THREADS = 32
-
-# Raise it when the same images and options give other labels than before, for example by another
-# network: a job of an older version is then not taken for the same.
-RESULTS_VERSION = 2
 
 Notify = Callable[[str], None]
 
@@ -40,7 +38,8 @@ def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) ->
     Returns:
         The fingerprint; "" if there is a file of which nothing can be known: it may have changed.
     """
-    digest = hashlib.sha256(encode(request))
+    # Whether rows are looked up changes none of them.
+    digest = hashlib.sha256(encode(replace(request, cache=True)))
     try:
         numbers = b"%d %d" % (RESULTS_VERSION, settings.fit_memory)
         for part in (numbers, *_describe_model(request, settings)):

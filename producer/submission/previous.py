@@ -13,7 +13,7 @@ from shoal.shared.wire import encode
 
 def make_series(request: JobRequest) -> str:
     """Hash the folder and all options that say what its clusters are, whatever images it has."""
-    essential = replace(request, batch_size=None, renumber=False, keep_model=False)
+    essential = replace(request, batch_size=None, renumber=False, keep_model=False, cache=True)
     return hashlib.sha256(encode(essential)).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from shoal.shared.redis.commands import RedisClient
 from shoal.shared.server.embedded import home_of
+from shoal.shared.server.locks import make_private
 from shoal.shared.settings import Settings
 from shoal.shared.shards import FileShards, RedisShards, Shards
 from shoal.shared.shards.urls import open_place
@@ -26,3 +27,17 @@ def find_place(settings: Settings, client: RedisClient, *, is_embedded: bool) ->
     if is_embedded:
         return FileShards(home_of(settings) / SHARDS)
     return RedisShards(client)
+
+
+def find_cache_place(settings: Settings) -> Shards:
+    """Find where workers keep rows for later jobs: with the shards, but never in Redis.
+
+    Where Redis keeps the shards, rows are files of each machine: Redis holds what must be small.
+
+    Raises:
+        SettingsError: SHOAL_SHARDS_URL or SHOAL_HOME cannot be used.
+        ConnectionLostError: SHOAL_HOME belongs to another user.
+    """
+    if settings.shards_url:
+        return open_place(settings.shards_url)
+    return FileShards(make_private(home_of(settings)) / SHARDS)

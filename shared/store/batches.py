@@ -117,7 +117,7 @@ class BatchLedger:
         self,
         batch: int,
         features: bytes,
-        counts: tuple[int, int],
+        counts: tuple[int, ...],
         values: Mapping[str, bytes],
         seconds: float | None = None,
     ) -> Commit:
@@ -126,13 +126,14 @@ class BatchLedger:
         Args:
             batch: Number of the batch.
             features: Raw rows of the images loaded.
-            counts: Images loaded and images failed.
+            counts: Images loaded, images failed, and how many of both were known, if any were.
             values: Value of the batch in each hash by batch, by key: shape, failures, ….
             seconds: Time that it took, for the metrics.
         """
         output = (self.keys.features(batch), features)
         took = "" if seconds is None else seconds
-        arguments = (Wave.LOADING, batch, *counts, "", took, *values.values())
+        loaded, failed, known = (*counts, 0)[:3]
+        arguments = (Wave.LOADING, batch, loaded, failed, known, "", took, *values.values())
         return self._commit(Wave.LOADING, output, list(values), *arguments)
 
     def commit_labelling(
@@ -141,7 +142,7 @@ class BatchLedger:
         """Store the label rows of a batch; stale if the job has another model by now."""
         output = (self.keys.labels(batch), labels)
         took = "" if seconds is None else seconds
-        arguments = (Wave.LABELLING, batch, 0, 0, model_token, took)
+        arguments = (Wave.LABELLING, batch, 0, 0, 0, model_token, took)
         return self._commit(Wave.LABELLING, output, [], *arguments)
 
     def _commit(

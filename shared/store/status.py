@@ -26,7 +26,10 @@ def make_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
 def _read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
     """Do what ``make_status`` does; raises whatever the fields lead to."""
     images = ImageCounts(
-        total=int(fields["total"]), loaded=int(fields["loaded"]), failed=int(fields["failed"])
+        total=int(fields["total"]),
+        loaded=int(fields["loaded"]),
+        failed=int(fields["failed"]),
+        known=int(fields.get("known", 0)),
     )
     state = State(fields["state"])
     progress = _progress_of(state, images, fields)

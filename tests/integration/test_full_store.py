@@ -29,7 +29,9 @@ def context(own_server):
     own_server.start()
     client = connect(own_server.url, QUICK_RETRIES)
     app = make_app(own_server.url)
-    yield WorkerContext(app, Settings(redis_url=own_server.url, sweep_seconds=0.1), client)
+    yield WorkerContext(
+        app, Settings(redis_url=own_server.url, sweep_seconds=0.1, cache_bytes=0), client
+    )
     app.close()
     client.close()
 

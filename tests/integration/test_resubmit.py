@@ -13,6 +13,7 @@ from polling import wait_until
 from shoal.producer.submission import fingerprint
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.jobs import State
+from shoal.shared.recipe.features import RESULTS_VERSION
 
 
 @pytest.fixture
@@ -278,7 +279,7 @@ def test_settings_that_show_in_the_labels_make_another_job(
 
 def test_a_job_of_a_version_that_gave_other_labels_is_not_found(submit, monkeypatch):
     first = submit()
-    monkeypatch.setattr(fingerprint, "RESULTS_VERSION", fingerprint.RESULTS_VERSION + 1)
+    monkeypatch.setattr(fingerprint, "RESULTS_VERSION", RESULTS_VERSION + 1)
     assert submit() != first
 
 

@@ -162,11 +162,11 @@ def test_an_extractor_that_hangs_ends_its_process():
 def test_loading_stops_once_the_job_is_cancelled(context, mixed_job, monkeypatch, is_lost):
     loaded = []
 
-    def load_and_cancel(path, image_size, limits):
+    def load_and_cancel(path, is_known, image_size, limits):
         loaded.append(path)
         mixed_job.cancel()
         wait_until(is_lost)
-        return load_with_digest(path, image_size, limits)
+        return load_with_digest(path, is_known, image_size, limits)
 
     monkeypatch.setattr(reading, "load_with_digest", load_and_cancel)
     assert load_batch(context, mixed_job.job_id, 1, False) is Commit.STALE
@@ -179,10 +179,10 @@ def test_a_worker_that_is_to_end_hands_its_batch_back_between_two_images(
 ):
     loaded = []
 
-    def load_and_be_told(path, image_size, limits):
+    def load_and_be_told(path, is_known, image_size, limits):
         loaded.append(path)
         context.shutdown_signal.send(grace_seconds=0)
-        return load_with_digest(path, image_size, limits)
+        return load_with_digest(path, is_known, image_size, limits)
 
     with monkeypatch.context() as patch:
         patch.setattr(reading, "load_with_digest", load_and_be_told)
@@ -202,7 +202,7 @@ def test_a_worker_that_is_to_end_has_some_time_for_what_it_has(context, mixed_jo
 def test_a_batch_that_cost_two_processes_is_decoded_in_a_sub_process(
     context, mixed_job, monkeypatch
 ):
-    def refuse(path, image_size, limits):
+    def refuse(path, is_known, image_size, limits):
         raise AssertionError("decoded in this process")
 
     monkeypatch.setattr(reading, "load_with_digest", refuse)
@@ -288,7 +288,7 @@ def test_an_isolated_batch_has_the_same_features(context, submit, mixed):
 
 
 def test_images_outside_the_roots_are_failures(app, redis, submit, mixed, tmp_path):
-    confined = WorkerContext(app, Settings(image_roots=(tmp_path,)), redis)
+    confined = WorkerContext(app, Settings(image_roots=(tmp_path,), cache_bytes=0), redis)
     ledger = submit(mixed, batch_size=43, **SMALL)
     load_batch(confined, ledger.job_id, 0, False)
     reasons = {failure.reason for failure in confined.results(ledger.job_id).failures()}
@@ -331,7 +331,7 @@ def test_a_fit_while_another_holds_the_lease_steps_aside(context, mixed_job, loa
 
 def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, redis, submit, digits, load):
     ledger = submit(digits, batch_size=100, **SMALL)
-    thrifty = WorkerContext(app, Settings(fit_memory=5 * 192 * 50), redis)
+    thrifty = WorkerContext(app, Settings(fit_memory=5 * 192 * 50, cache_bytes=0), redis)
     load(ledger)
     fit_job(thrifty, ledger.job_id)
     results = thrifty.results(ledger.job_id)

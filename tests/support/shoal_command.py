@@ -32,7 +32,9 @@ class Shoal:
         outside = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")}
         self.home = home
         self.settings = {key: str(value) for key, value in settings.items()}
-        self.environment = outside | {"SHOAL_HOME": str(home)} | self.settings
+        # What one command has loaded is not known to the next, unless a test is about that.
+        own = {"SHOAL_HOME": str(home), "SHOAL_CACHE_BYTES": "0"}
+        self.environment = outside | own | self.settings
 
     def elsewhere(self, home: Path) -> "Shoal":
         """Return the command with the same settings on another machine."""

@@ -28,12 +28,14 @@ class Extractor:
             returns features of shape (n_samples, n_features).
         digest: Identifies whatever else the features depend on, such as a model; all workers of
             a job must have the same.
+        code: Identifies the code of another package, which may change without its version.
     """
 
     name: str
     image_size: int
     extract: Extract
     digest: str = ""
+    code: str = ""
 
 
 def extract_in_chunks(extract: Extract, images: Images) -> Features:

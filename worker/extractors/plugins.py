@@ -9,11 +9,16 @@ It is an ``Extractor``, or a function with the attribute ``image_size``, and wit
 features depend on anything besides its code.
 """
 
-from functools import partial
+import sys
+from contextlib import suppress
+from functools import cache, partial
 from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+import xxhash
 
 from shoal.shared.errors import UsageError
 from shoal.shared.recipe.features import find_plugins
@@ -40,7 +45,22 @@ def load_plugin(name: str) -> Extractor:
             f"{_describe(plugin)} is neither an Extractor nor a function with an attribute"
             " image_size, in pixels."
         )
-    return Extractor(name, image_size, partial(_extract_checked, plugin, extract), str(digest))
+    code = _digest_code(sys.modules.get(plugin.module.partition(".")[0]))
+    checked = partial(_extract_checked, plugin, extract)
+    return Extractor(name, image_size, checked, str(digest), code)
+
+
+@cache
+def _digest_code(package: ModuleType | None) -> str:
+    """Digest the files of a package when it is first used: its version may stay as they change."""
+    digest = xxhash.xxh3_128()
+    file = getattr(package, "__file__", None)
+    if file:
+        path = Path(file)
+        for source in sorted(path.parent.rglob("*.py")) if path.name == "__init__.py" else [path]:
+            with suppress(OSError):
+                digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def _import_plugin(plugin: EntryPoint) -> Any:

@@ -61,10 +61,16 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
 
 
 def load_with_digest(
-    path: StrPath, image_size: int, limits: ImageLimits
-) -> tuple[NDArray[np.uint8], int]:
-    """Load one image as ``load_image`` does, together with the digest of its file."""
+    path: StrPath, is_known: Callable[[bytes], bool], image_size: int, limits: ImageLimits
+) -> tuple[NDArray[np.uint8], int] | None:
+    """Load one image as ``load_image`` does, together with the digest of its file.
+
+    Returns:
+        None if ``is_known`` says of the file's content that it need not be decoded.
+    """
     content = read_file(path, limits)
+    if is_known(content):
+        return None
     return _decode_content(content, image_size, limits, _kind_of(path)), digest_content(content)
 
 

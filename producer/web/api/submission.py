@@ -35,6 +35,7 @@ class Submission(BaseModel, extra="forbid", strict=True):
         batch_size: Images per task; null depends on their number and size.
         renumber: Whether to number clusters by size, not as in the last job of this folder.
         keep_model: Whether to use the model of the last job of this folder instead of a fit.
+        cache: Whether to use what earlier jobs have loaded.
     """
 
     source: str = Field(min_length=1, max_length=4096)
@@ -50,6 +51,7 @@ class Submission(BaseModel, extra="forbid", strict=True):
     batch_size: int | None = None
     renumber: bool = False
     keep_model: bool = False
+    cache: bool = True
 
     def options(self) -> dict[str, Any]:
         """Return the options as the client takes them."""

@@ -34,6 +34,7 @@ function read(form) {
   const values = {
     source: form.source.value.trim(),
     algorithm: form.algorithm.value,
+    cache: form.cache.checked,
     force: form.force.checked,
     renumber: form.renumber.checked,
     keep_model: form.keep_model.checked,

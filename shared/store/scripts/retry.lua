@@ -59,7 +59,7 @@ for _, i in ipairs({4, 11, 12, 13, 14, 15, 16, 17}) do redis.call('DEL', KEYS[i]
 for i = FIRST + 2 * batches + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
-redis.call('HDEL', job, 'error', 'started_at', 'finished_at', 'expires_at', 'loading_ended_at',
+redis.call('HDEL', job, 'error', 'known', 'started_at', 'finished_at', 'expires_at', 'loading_ended_at',
   'labelling_ended_at', 'labelling_done', 'model_token', 'findings_token',
   'fitting_attempts', 'finishing_attempts')
 redis.call('HSET', job, 'state', 'queued', 'loaded', loaded, 'failed', failed,

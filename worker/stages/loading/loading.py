@@ -16,6 +16,7 @@ from shoal.shared.store.rows import FailedImage, Shape
 from shoal.worker import Checkpoint
 from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import HASH_DTYPE, perceptual_hash
+from shoal.worker.images.thumbnails import make_tiles
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
@@ -28,8 +29,9 @@ from shoal.worker.stages.attempts import (
     log_batch,
     log_lost,
 )
+from shoal.worker.stages.cache import open_recall
 from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
-from shoal.worker.stages.loading.rows import NO_ROWS, BatchRows, Remainder
+from shoal.worker.stages.loading.rows import NO_ROWS, BatchRows, ExtractedRows, Remainder
 
 logger = logging.getLogger(__name__)
 
@@ -51,18 +53,19 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             part = Remainder.read(results, batch, attempt.values)
-            images = read_images(context, ledger, part.paths, attempt.number, heartbeat)
+            recall = open_recall(context, ledger, attempt.number, is_retry=part.is_retry)
+            images = read_images(context, ledger, part.paths, attempt.number, heartbeat, recall)
             if not part.is_retry:  # a finished job must not lose its results by a retry
                 _check_source(ledger, images.failures)
-            rows, images = _extract(context, ledger, part, images, heartbeat.checkpoint)
+            rows, failures = _extract(context, ledger, part, images, heartbeat.checkpoint)
             seconds = heartbeat.seconds
-            commit = _commit(context, ledger, part, rows, images, seconds)
+            commit = _commit(context, ledger, part, rows, failures, seconds)
     except UsageError as error:
         # Another attempt on this worker would end the same way.
         return fail_hopeless(context, ledger, Wave.LOADING, str(error))
     except WorkLostError:
         return Commit.STALE
-    counts = {"loaded": len(images.pixels), "failed": len(images.failures)}
+    counts = {"loaded": len(rows.tiles), "failed": len(failures), "known": rows.n_known}
     outcome = {"attempt": attempt.number, **counts, "commit": commit, "seconds": seconds}
     log_batch(ledger, Wave.LOADING, batch, **outcome)
     return commit
@@ -74,14 +77,14 @@ def _extract(
     part: Remainder,
     images: LoadedImages,
     checkpoint: Checkpoint,
-) -> tuple[BatchRows, LoadedImages]:
+) -> tuple[ExtractedRows, list[FailedImage]]:
     """Extract the rows of ``images``; on a retry, those that cannot be had here fail once more.
 
     Raises:
         UsageError: This worker does not have what a new job asks for.
     """
     try:
-        return extract_rows(context, ledger, images, checkpoint), images
+        return extract_rows(context, ledger, images, checkpoint), images.failures
     except UsageError as error:
         if not part.is_retry:
             raise
@@ -90,7 +93,7 @@ def _extract(
             FailedImage(position, FailureReason.UNSUPPORTED, str(error))
             for position in range(len(part.paths))
         ]
-        return NO_ROWS, LoadedImages(*make_room(ledger.request, 0), failures)
+        return ExtractedRows(NO_ROWS, make_tiles(images.pixels[:0])), failures
 
 
 def _give_up(
@@ -106,7 +109,7 @@ def _give_up(
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
         rows = extract_rows(context, ledger, nothing, lambda: None)
-        commit = _commit(context, ledger, part, rows, nothing)
+        commit = _commit(context, ledger, part, rows, failures)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError, DamagedJobError):
         # The manifest is damaged, the request is of another version, or this worker lacks what
         # the job asks for.
@@ -119,27 +122,29 @@ def _commit(
     context: WorkerContext,
     ledger: Ledger,
     part: Remainder,
-    rows: BatchRows,
-    images: LoadedImages,
+    extracted: ExtractedRows,
+    failures: list[FailedImage],
     seconds: float | None = None,
 ) -> Commit:
     """Commit the rows of a batch together with those loaded before a retry."""
-    sheet = part.make_sheet(images.pixels, images.failures, ledger.total)
-    rows, failures = part.merge_rows(rows, images.failures), part.place_failures(images.failures)
+    sheet = part.make_sheet(extracted.tiles, failures, ledger.total)
+    rows, failures = part.merge_rows(extracted.rows, failures), part.place_failures(failures)
     features = rows.features
     shape = Shape(len(features), features.shape[1], features.dtype.str, rows.widths)
     statistics = FeatureStatistics.of(features).to_bytes()
     values = context.results(ledger.job_id).loading_values(
         shape, failures, statistics, rows.hashes.tobytes(), sheet
     )
-    counts = (len(features), len(failures))
+    counts = (len(features), len(failures), extracted.n_known)
     return ledger.batches.commit_loading(part.batch, features.tobytes(), counts, values, seconds)
 
 
 def extract_rows(
     context: WorkerContext, ledger: Ledger, images: LoadedImages, checkpoint: Checkpoint
-) -> BatchRows:
-    """Extract the features and hashes of ``images``; the process is killed if an extractor hangs.
+) -> ExtractedRows:
+    """Extract the rows of ``images``, and join them with those that the cache knows.
+
+    The process is killed if an extractor hangs.
 
     Raises:
         UsageError: This worker does not have what the job asks for.
@@ -148,6 +153,9 @@ def extract_rows(
     extractors = find_extractors(ledger.request.features, model)
     for extractor in extractors:
         _check_same(ledger, extractor)
+    if not len(images.pixels) and (known := images.recall.rows()):
+        nothing = BatchRows(known.features[:0], known.hashes[:0], known.widths)
+        return _join_known(images, nothing)
     parts = []
     hashes = np.empty(len(images.digests), HASH_DTYPE)
     hashes["content"] = images.digests
@@ -158,7 +166,18 @@ def extract_rows(
             part, widths = extract_blocks(extractors, images.pixels[start : start + CHUNK])
             parts.append(part)
     hashes["perceptual"] = extract_in_chunks(perceptual_hash, images.pixels)
-    return BatchRows(np.concatenate(parts), hashes, widths)
+    return _join_known(images, BatchRows(np.concatenate(parts), hashes, widths))
+
+
+def _join_known(images: LoadedImages, rows: BatchRows) -> ExtractedRows:
+    """Keep new rows for later jobs, and join them with those that the cache knows."""
+    tiles, recall = make_tiles(images.pixels), images.recall
+    recall.keep(rows.features, rows.hashes, tiles, rows.widths)
+    if known := recall.rows():
+        order = np.argsort([*images.positions, *known.positions])
+        rows = rows.join(BatchRows(known.features, known.hashes, known.widths), order)
+        tiles = np.concatenate([tiles, known.tiles])[order]
+    return ExtractedRows(rows, tiles, recall.count_known())
 
 
 def _check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:

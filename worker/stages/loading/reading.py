@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.images.files import digest_content, read_file
+from shoal.shared.images.files import ImageLimits, digest_content, read_file
 from shoal.shared.jobs import JobRequest
 from shoal.shared.store import Ledger
 from shoal.shared.store.rows import FailedImage
@@ -20,28 +21,34 @@ from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import BatchHeartbeat
 from shoal.worker.runtime.watchdog import Watchdog
+from shoal.worker.stages.cache import Recall
 from shoal.worker.stages.loading.ranges import find_ranges
 
 # Processes that a batch may kill before its images are decoded in a subprocess.
 LOST_PROCESSES = 2
 
-# From a path: the pixels of an image, and the digest of its file.
-Load = Callable[[str], tuple[NDArray[np.uint8], int]]
+# From a path: the pixels of an image, and the digest of its file; None if what is asked about its
+# content says that it is known.
+Load = Callable[[str, Callable[[bytes], bool]], tuple[NDArray[np.uint8], int] | None]
 
 
 @dataclass(frozen=True)
 class LoadedImages:
-    """The images of a batch that could be loaded, and the failures.
+    """The images of a batch that were loaded, what is known of others, and the failures.
 
     Attributes:
         pixels: Shape (n_loaded, image_size, image_size, 3).
         digests: Of their files, shape (n_loaded,).
-        failures: The others.
+        failures: Images that cannot be used, in their order.
+        positions: Of the images loaded, in the batch.
+        recall: What the cache knows of the others.
     """
 
     pixels: NDArray[np.uint8]
     digests: NDArray[np.uint64]
     failures: list[FailedImage]
+    positions: list[int] = field(default_factory=list)
+    recall: Recall = field(default_factory=Recall)
 
 
 def read_images(
@@ -50,8 +57,9 @@ def read_images(
     paths: list[str],
     attempt: int,
     heartbeat: BatchHeartbeat,
+    recall: Recall,
 ) -> LoadedImages:
-    """Load ``paths``; the process is killed if an image hangs."""
+    """Load what is not known of ``paths``; the process is killed if an image hangs."""
     settings, request = context.settings, ledger.request
     # In addition to the decoded images that the batch keeps.
     kept_bytes = len(paths) * request.image_size**2 * 3
@@ -62,18 +70,21 @@ def read_images(
             heartbeat.checkpoint()
             watchdog.watch()
 
-        with _choose_loader(context, ledger, attempt, checkpoint) as load:
-            return load_images(request, paths, load, checkpoint)
+        ranges = cache(lambda: find_ranges(context, ledger, checkpoint))
+        limits = recall.limit(replace(context.limits, find_ranges=ranges))
+        with _choose_loader(context, request.image_size, limits, attempt, checkpoint) as load:
+            return load_images(request, paths, load, checkpoint, recall)
 
 
 @contextmanager
 def _choose_loader(
-    context: WorkerContext, ledger: Ledger, attempt: int, checkpoint: Checkpoint
+    context: WorkerContext,
+    image_size: int,
+    limits: ImageLimits,
+    attempt: int,
+    checkpoint: Checkpoint,
 ) -> Iterator[Load]:
     """Yield what loads an image: here, or in a subprocess once the batch has killed processes."""
-    image_size = ledger.request.image_size
-    ranges = cache(lambda: find_ranges(context, ledger, checkpoint))
-    limits = replace(context.limits, find_ranges=ranges)
     if attempt <= LOST_PROCESSES:
         yield partial(load_with_digest, image_size=image_size, limits=limits)
         return
@@ -85,29 +96,45 @@ def _choose_loader(
         settings.image_memory,
         checkpoint=checkpoint,
     )
+
+    def load(path: str, is_known: Callable[[bytes], bool]) -> tuple[NDArray[np.uint8], int] | None:
+        content = read_file(path, limits)
+        return None if is_known(content) else (isolated.load(path), digest_content(content))
+
     with isolated:
-        yield lambda path: (
-            isolated.load(path),
-            digest_content(read_file(path, context.limits)),
-        )
+        yield load
 
 
 def load_images(
-    request: JobRequest, paths: list[str], load: Load, checkpoint: Checkpoint
+    request: JobRequest,
+    paths: list[str],
+    load: Load,
+    checkpoint: Checkpoint,
+    recall: Recall | None = None,
 ) -> LoadedImages:
     """Load images, each with its digest; those that cannot be used become failures."""
-    pixels, digests = make_room(request, len(paths))
-    loaded, failures = 0, list[FailedImage]()
     # Joined as text: with pathlib it takes 5 µs an image.
-    for position, path in enumerate(paths):
+    whole = [f"{request.source}/{path}" for path in paths]
+    recall = recall or Recall()
+    recall.look_up(whole)
+    unknown = [n for n in range(len(paths)) if not recall.is_known(n)]
+    pixels, digests = make_room(request, len(unknown))
+    positions, failures = list[int](), list[FailedImage]()
+    for position in unknown:
         checkpoint()
         try:
-            pixels[loaded], digests[loaded] = load(f"{request.source}/{path}")
+            image = load(whole[position], partial(recall.find, position))
         except UnreadableImageError as error:
             failures.append(FailedImage(position, error.reason, error.detail))
-        else:
-            loaded += 1
-    return LoadedImages(pixels[:loaded], digests[:loaded], failures)
+            recall.learn_failure(position, error)
+            continue
+        if image is not None:
+            pixels[len(positions)], digests[len(positions)] = image
+            positions.append(position)
+            recall.learn(position)
+    failures = sorted([*failures, *recall.failures()], key=attrgetter("position"))
+    loaded = len(positions)
+    return LoadedImages(pixels[:loaded], digests[:loaded], failures, positions, recall)
 
 
 def make_room(request: JobRequest, n_images: int) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:

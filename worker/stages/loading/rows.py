@@ -12,7 +12,7 @@ from shoal.shared.images.thumbnails import sample_positions
 from shoal.shared.store import Results
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.images.hashes import HASH_DTYPE
-from shoal.worker.images.thumbnails import cut_sheet, make_sheet, make_tiles
+from shoal.worker.images.thumbnails import cut_sheet, make_sheet
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,21 @@ class BatchRows:
             np.concatenate([self.hashes, other.hashes])[order],
             other.widths,
         )
+
+
+@dataclass(frozen=True)
+class ExtractedRows:
+    """The rows of images that were loaded now, or known, and what is shown of them.
+
+    Attributes:
+        rows: In the order of the manifest.
+        tiles: Of the same images, shape (n_loaded, 32, 32, 3).
+        n_known: How many images of the batch, loaded or failed, were known.
+    """
+
+    rows: BatchRows
+    tiles: NDArray[np.uint8]
+    n_known: int = 0
 
 
 NO_ROWS = BatchRows(np.empty((0, 0), np.float32), np.empty(0, HASH_DTYPE), ())
@@ -104,14 +119,14 @@ class Remainder:
         return [replace(f, position=self.positions[f.position]) for f in failures]
 
     def make_sheet(
-        self, pixels: NDArray[np.uint8], failures: Sequence[FailedImage], total: int
+        self, tiles: NDArray[np.uint8], failures: Sequence[FailedImage], total: int
     ) -> bytes:
         """Make one sheet of the thumbnails of the whole batch, in row order.
 
         It stays empty for a batch that an older version loaded without thumbnails.
 
         Args:
-            pixels: Of the images loaded now, shape (n_loaded, image_size, image_size, 3).
+            tiles: Of the images loaded now, shape (n_loaded, 32, 32, 3).
             failures: Of the others; each position is one in ``paths``.
             total: Images of the job.
         """
@@ -119,7 +134,7 @@ class Remainder:
         before = sorted(shown.difference(self.positions))
         loaded = self._loaded_positions(failures)
         now = [position in shown for position in loaded]
-        tiles = make_tiles(pixels[now])
+        tiles = tiles[now]
         if before and not self.sheet:
             return b""
         if before:
