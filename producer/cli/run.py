@@ -157,8 +157,8 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
     names = [f"cluster {cluster.label}" for cluster in summary.clusters]
     width = max(map(len, [*names, "no cluster" if summary.noise else ""]))
     for name, cluster in zip(names, summary.clusters, strict=True):
-        example = cluster.representatives[0] if cluster.representatives else "no image"
-        print_line(f"{name:<{width}}  {_show_size(cluster.size)}  such as {example}")
+        example = f"  such as {cluster.representatives[0]}" if cluster.representatives else ""
+        print_line(f"{name:<{width}}  {_show_size(cluster.size)}{example}".rstrip())
     if summary.noise:
         print_line(f"{'no cluster':<{width}}  {_show_size(summary.noise)}".rstrip())
     if status.images.failed:

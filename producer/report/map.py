@@ -16,7 +16,7 @@ from bokeh.util.paths import bokehjs_path
 
 from shoal.producer.report.points import Points, pack_names
 from shoal.shared.findings import NOISE, ClusterSummary, Summary
-from shoal.shared.palette import COLOURS, MAX_NAMED, colour_number, shape_number
+from shoal.shared.palette import COLOURS, choose_named, colour_number, shape_number
 from shoal.shared.text import show_share
 
 # In the same order as the shapes in the plots.
@@ -102,8 +102,7 @@ def make_layers(summary: Summary) -> list[_Layer]:
 
 def choose_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
     """Choose the 40 largest clusters, and sort them by label."""
-    by_size = sorted(clusters, key=lambda cluster: (-cluster.size, cluster.label))
-    return sorted(by_size[:MAX_NAMED], key=lambda cluster: cluster.label)
+    return [clusters[label] for label in choose_named([cluster.size for cluster in clusters])]
 
 
 def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> Any:

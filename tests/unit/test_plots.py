@@ -282,13 +282,24 @@ def test_a_contact_sheet_takes_any_number_of_tiles(count):
 def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
     points, labels, sizes, variance = make_points(300)
     scatter = read_words(make_scatter_figure(points, labels, sizes, variance))
-    assert "2,000 images in 300 clusters, the first 40 numbered" in scatter
-    assert f"rest | {sizes[40:].sum():,}" in scatter
+    assert "2,000 images in 300 clusters, the 40 largest numbered" in scatter
+    assert f"rest | {np.sort(sizes)[:-40].sum():,}" in scatter
     for figure in (make_sizes_figure(sizes), make_contact_sheet_figure(make_tiles(300), sizes)):
         words = read_words(figure)
-        assert "300 clusters, the first 40 shown" in words
-        assert "Cluster 39" in words
-        assert "Cluster 40" not in words
+        assert "300 clusters, the 40 largest shown" in words
+        assert f"Cluster {sizes.argmax()}" in words
+        assert f"Cluster {sizes.argmin()} " not in words
+        assert words.count("Cluster ") - words.count("Cluster sizes") == 40
+
+
+def test_plots_show_the_largest_clusters_under_their_numbers():
+    sizes = np.arange(1, 46)  # numbered backwards, as may be after a folder has grown
+    for figure in (make_sizes_figure(sizes), make_contact_sheet_figure(make_tiles(45), sizes)):
+        words = read_words(figure)
+        assert "45 clusters, the 40 largest shown" in words
+        assert "Cluster 44" in words
+        assert "Cluster 4 " not in words
+        assert "Cluster 5 " in words
 
 
 @pytest.mark.parametrize("n_samples", [0, 1, 30_000])

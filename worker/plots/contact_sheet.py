@@ -10,7 +10,7 @@ from matplotlib.font_manager import findfont
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from shoal.shared.palette import MAX_NAMED
+from shoal.shared.palette import choose_named
 from shoal.shared.text import show_copies, show_count
 from shoal.worker.plots.style import (
     BODY,
@@ -98,7 +98,7 @@ def plot_contact_sheet(
 ) -> Image.Image:
     """Draw a row for each cluster: its number, its size, its typical images.
 
-    The sheet ends after 40 clusters and says so.
+    The sheet has the 40 largest clusters and says so.
 
     Args:
         tiles: For each cluster, its images, most typical first.
@@ -119,8 +119,13 @@ def make_rows(
 ) -> list[Row]:
     """List the rows of the sheet: clusters, then the outliers if there are any."""
     rows = [
-        Row(f"Cluster {label}", show_count(int(size), "image"), find_colour(label), typical)
-        for label, (typical, size) in enumerate(zip(tiles[:MAX_NAMED], sizes, strict=False))
+        Row(
+            f"Cluster {label}",
+            show_count(int(sizes[label]), "image"),
+            find_colour(label),
+            tiles[label],
+        )
+        for label in choose_named(sizes.tolist())
     ]
     return rows + ([Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else [])
 

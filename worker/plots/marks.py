@@ -8,7 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from shoal.shared.palette import MAX_NAMED
+from shoal.shared.palette import choose_named
 from shoal.worker.plots.points import Frame, Points, spread_apart
 from shoal.worker.plots.style import (
     INK,
@@ -23,9 +23,11 @@ WIDTH_OF_ONE_PIXELS = 480.0
 MIN_MARKER_PIXELS, MAX_MARKER_PIXELS = 4.5, 17.0
 TRIANGLE_PIXELS = 11.0
 DISC_PIXELS = 32.0
+DISC_DIGITS = 2.6  # numbers with more digits are smaller
 NUMBER_ROOM = 0.046  # of the width and height of the plane
 MAX_UNCOVERED = 60  # with 40 numbers, enough free places remain
 UNNAMED_COLOUR = "#c3c9d0"
+REST = 2**31 - 1  # stands for all clusters that have no colour of their own
 
 
 def make_markers(points: Points, size: float, label: int, **look: Any) -> Line2D:
@@ -33,7 +35,7 @@ def make_markers(points: Points, size: float, label: int, **look: Any) -> Line2D
 
     Noise and clusters without a number are grey.
     """
-    unnamed = label < 0 or label >= MAX_NAMED
+    unnamed = label < 0 or label == REST
     style = {
         "marker": "o" if unnamed else find_marker(label),
         "markerfacecolor": UNNAMED_COLOUR if unnamed else find_colour(label),
@@ -44,9 +46,11 @@ def make_markers(points: Points, size: float, label: int, **look: Any) -> Line2D
     return Line2D(*points.T, linestyle="none", **style | look)
 
 
-def draw_points(axes: Axes, frame: Frame, points: Points, labels: NDArray[np.int32]) -> None:
-    """Draw points in the mixed order in which they come, those beyond the frame at its edge."""
-    looks = np.minimum(labels, MAX_NAMED)
+def draw_points(axes: Axes, frame: Frame, points: Points, looks: NDArray[np.int32]) -> None:
+    """Draw points in the mixed order in which they come, those beyond the frame at its edge.
+
+    The look of a point is its label, or ``REST``.
+    """
     size, opacity = choose_marks(len(points))
     outside = frame.is_outside(points)
     inside = np.flatnonzero(~outside)
@@ -85,14 +89,14 @@ def draw_numbers(
 
     It is taken by another number, or by one of a few points: many points may be covered.
     """
-    named = np.flatnonzero(sizes[:MAX_NAMED])
+    named = [label for label in choose_named(sizes.tolist()) if sizes[label]]
     wanted = frame.scale(frame.clamp(centroids[named]))
     few = points if len(points) <= MAX_UNCOVERED else points[:0]
     settled = spread_apart(wanted, frame.scale(frame.clamp(few)), NUMBER_ROOM)
     leaders = LineCollection(list(np.stack([wanted, settled], axis=1)), colors=INK, linewidths=0.9)
     leaders.set(transform=axes.transAxes, zorder=4)
     axes.add_artist(leaders)
-    _print_numbers(axes, named.tolist(), settled)
+    _print_numbers(axes, named, settled)
 
 
 def _print_numbers(axes: Axes, labels: list[int], places: Points) -> None:
@@ -104,6 +108,7 @@ def _print_numbers(axes: Axes, labels: list[int], places: Points) -> None:
     # One artist for all discs, all of one size: boxes around the texts take 8 ms more for 40.
     axes.scatter(x, y, size, "white", edgecolors=colours, linewidths=2, transform=inside, zorder=5)
     look = {"weight": "bold", "ha": "center", "va": "center_baseline", "zorder": 6}
-    font = make_font(9) | look | {"transform": inside}
     for label, (left, bottom) in zip(labels, places.tolist(), strict=True):
-        axes.text(left, bottom, str(label), **font)
+        number = str(label)
+        font = make_font(9 * min(1, DISC_DIGITS / len(number)))
+        axes.text(left, bottom, number, **font | look, transform=inside)

@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from shoal.shared.findings import NOISE
-from shoal.shared.palette import MAX_NAMED
+from shoal.shared.palette import choose_named
 from shoal.shared.text import show_share
-from shoal.worker.plots.marks import draw_numbers, draw_points, make_markers
+from shoal.worker.plots.marks import REST, draw_numbers, draw_points, make_markers
 from shoal.worker.plots.points import (
     Points,
     choose_frame,
@@ -72,7 +72,8 @@ def make_scatter_figure(
     entries = _list_entries(sizes, noise)
     axes = _add_plane(figure, len(notes), 1 + (len(entries) > LEGEND_ROWS), shares)
     axes.set(xlim=(frame.low[0], frame.high[0]), ylim=(frame.low[1], frame.high[1]))
-    draw_points(axes, frame, points[rows], labels[rows])
+    has_look = np.isin(labels[rows], [NOISE, *choose_named(sizes.tolist())])
+    draw_points(axes, frame, points[rows], np.where(has_look, labels[rows], REST))
     inside = labels >= 0 if noise else slice(None)
     centroids = measure_centroids(points[inside], labels[inside], sizes)
     draw_numbers(axes, frame, points, centroids, sizes)
@@ -128,9 +129,10 @@ def _add_plane(
 
 def _list_entries(sizes: NDArray[np.intp], noise: int) -> list[tuple[int, str, int]]:
     """List label, name and number of images of each entry of the legend."""
-    entries = [(label, str(label), size) for label, size in enumerate(sizes[:MAX_NAMED].tolist())]
-    if len(sizes) > MAX_NAMED:
-        entries.append((MAX_NAMED, "rest", int(sizes[MAX_NAMED:].sum())))
+    named = choose_named(sizes.tolist())
+    entries = [(label, str(label), int(sizes[label])) for label in named]
+    if rest := int(sizes.sum() - sizes[named].sum()):
+        entries.append((REST, "rest", rest))
     return [*entries, (NOISE, "none", noise)] if noise else entries
 
 

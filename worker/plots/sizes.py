@@ -6,7 +6,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.shared.palette import MAX_NAMED
+from shoal.shared.palette import choose_named
 from shoal.shared.text import show_share
 from shoal.worker.plots.style import (
     HEADER_PIXELS,
@@ -32,14 +32,15 @@ def plot_sizes(sizes: NDArray[np.intp]) -> Image.Image:
 
 
 def make_sizes_figure(sizes: NDArray[np.intp]) -> Figure:
-    """Make the figure of ``plot_sizes``, which ends after 40 clusters and says so."""
-    shown = sizes[:MAX_NAMED]
+    """Make the figure of ``plot_sizes``, of the 40 largest clusters, and says so."""
+    named = choose_named(sizes.tolist())
+    shown = sizes[named]
     row_pixels = 56 if len(shown) <= 12 else 36
     height = HEADER_PIXELS + row_pixels * len(shown) + LAST_ROW_PIXELS
     figure = make_figure(height, "Cluster sizes", describe_clusters(sizes))
     total, largest = max(1, int(sizes.sum())), max(1, int(shown.max(initial=0)))
-    for label, size in enumerate(shown.tolist()):
-        middle = HEADER_PIXELS + row_pixels * (label + 0.5)
+    for row, (label, size) in enumerate(zip(named, shown.tolist(), strict=True)):
+        middle = HEADER_PIXELS + row_pixels * (row + 0.5)
         length = BAR_PIXELS * size / largest
         write(figure, NAME_PIXELS, middle, f"Cluster {label}", ha="right")
         _draw_bar(figure, middle, (length, 0.7 * row_pixels), find_colour(label))

@@ -117,5 +117,5 @@ def describe_clusters(sizes: NDArray[np.intp], done: str = "shown", noise: int =
     ``noise`` is the number of images in no cluster.
     """
     words = f"{show_count(int(sizes.sum()), 'image')} in {show_count(len(sizes), 'cluster')}"
-    words += f", the first {MAX_NAMED} {done}" if len(sizes) > MAX_NAMED else ""
+    words += f", the {MAX_NAMED} largest {done}" if len(sizes) > MAX_NAMED else ""
     return words + (f"; {show_count(noise, 'image')} in none" if noise else "")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
-from shoal.shared.palette import MAX_NAMED
+from shoal.shared.palette import choose_named
 from shoal.shared.store import Results
 from shoal.worker.findings.copies import Copies
 from shoal.worker.findings.representatives import choose_outliers, choose_representatives
@@ -42,20 +42,24 @@ class Shown:
         cluster_outliers: Others of each cluster, farthest from its centroid first.
         outliers: The images farthest from all centroids.
         copies: How many further images the group of each of them has, without those that have none.
+        named: The clusters that plots show, ascending.
     """
 
     representatives: list[list[str]]
     cluster_outliers: list[list[str]]
     outliers: list[str]
     copies: dict[str, int]
+    named: list[int]
 
     def in_sheet(self) -> list[list[str]]:
-        """Return the representatives of each cluster in the contact sheet."""
-        return self.representatives[:MAX_NAMED]
+        """Return the representatives of each cluster, none of those that no plot shows."""
+        named = set(self.named)
+        return [paths if n in named else [] for n, paths in enumerate(self.representatives)]
 
     def paths(self) -> list[str]:
         """Return all that need a picture: those of the sheet, and all outliers."""
-        return [*chain(*self.in_sheet(), self.outliers, *self.cluster_outliers[:MAX_NAMED])]
+        farthest = [self.cluster_outliers[label] for label in self.named]
+        return [*chain(*self.in_sheet(), self.outliers, *farthest)]
 
     def copies_of(self, *paths: Sequence[str]) -> dict[str, int]:
         """Return how many further images the groups of ``paths`` have, where there are any."""
@@ -106,6 +110,7 @@ class Findings:
             representatives=[self.paths(rows) for rows in typical],
             cluster_outliers=[self.paths(rows) for rows in far],
             outliers=self.paths(outliers),
+            named=choose_named(self.sizes.tolist()),
             copies=dict(zip(self.paths(shown), others[shown].tolist(), strict=True)),
         )
 
