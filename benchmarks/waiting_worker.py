@@ -17,8 +17,8 @@ from shoal.worker.stages.loading import loading, reading, rows
 from shoal.worker.stages.loading.reading import Load, LoadedImages, make_room
 
 SOURCE = "/waiting"
-# Between two looks at whether the batch is still wanted.
-STEP_SECONDS = 0.25
+# Between two looks at whether the batch is still wanted: a process that waits takes no time.
+STEP_SECONDS = 1.0
 TILE_BYTES = 150  # as a job of 50,000 photographs has them
 
 

@@ -29,11 +29,14 @@ FEWEST_SLOW_BATCHES = 16
 # photographs, some seconds for the smallest batch of a camera's.
 BATCH_BYTES = 2**24
 # Guided self-scheduling (Polychronopoulos and Kuck 1987): near the end, a batch is the share of one
-# process in the images left, so that all end at about the same time. Smaller pieces than these,
-# of a batch and in images, cost as much as they gain.
-LEAST_SHARE = 16
+# process in the images left, so that all end at about the same time. A piece is not smaller than
+# this share of a batch, nor than so many images: it would cost as much as it gains.
+MOST_PIECES = 16
 LEAST_PIECE = 4
-# For how many processes: for 128, that is a fifth more messages. The labels must not depend on the
+# All processes together do not come for pieces faster than 32 processes for the smallest ones: those
+# of 128 are a quarter of a batch. Redis and Celery take 4 ms of processor time for each.
+PIECES_AT_ONCE = 512
+# For how many processes: for 128, that is a tenth more messages. The labels must not depend on the
 # workers, so it is the number with which each process has this many batches.
 ROUNDS = 16
 FEWEST_PROCESSES, MOST_PROCESSES = 2, 128
@@ -127,7 +130,8 @@ def choose_sizes(n_images: int, batch_size: int, *, tapered: bool = False) -> li
         return [*[batch_size] * n_full, *[rest] * (rest > 0)]
     processes = n_images // batch_size // ROUNDS
     processes = min(max(processes, FEWEST_PROCESSES), MOST_PROCESSES)
-    least = min(max(batch_size // LEAST_SHARE, LEAST_PIECE), batch_size)
+    pieces = min(PIECES_AT_ONCE // processes, MOST_PIECES)
+    least = min(max(batch_size // pieces, LEAST_PIECE), batch_size)
     n_full = max(0, n_images // batch_size - processes)
     sizes, left = [batch_size] * n_full, n_images - n_full * batch_size
     while left:

@@ -107,7 +107,7 @@ def test_tapered_batches_become_smaller_towards_the_end() -> None:
     assert choose_sizes(500, 32, tapered=True) == [32] * 14 + [26, 13, 6, 4, 3]
 
 
-LARGE = st.tuples(st.integers(1, 2 * 10**6), st.integers(1, 1024))
+LARGE = st.tuples(st.integers(1, 200_000), st.integers(1, 1024))
 
 
 @given(LARGE)
@@ -124,7 +124,7 @@ def test_tapered_batches_are_all_images_and_never_grow(case: tuple[int, int]) ->
 def test_smaller_last_batches_are_few(case: tuple[int, int]) -> None:
     n_images, batch_size = case
     plain, tapered = (len(choose_sizes(n_images, batch_size, tapered=t)) for t in (False, True))
-    assert plain - 1 <= tapered <= 1.25 * plain + 8
+    assert plain - 1 <= tapered <= 1.2 * plain + 8
 
 
 @given(st.integers(2, 128), st.floats(16, 40), st.sampled_from([32, 64, 512]), st.integers())
@@ -134,7 +134,7 @@ def test_processes_end_at_about_the_same_time(
     sizes = choose_sizes(int(processes * rounds * batch_size), batch_size, tapered=True)
     ends = deal(sizes, processes, Random(seed))
     # One of the smallest batches at most, but for what differs between equal ones.
-    assert max(ends) - min(ends) <= 0.2 * batch_size
+    assert max(ends) - min(ends) <= (0.2 if processes <= 32 else 0.4) * batch_size
 
 
 def deal(sizes: list[int], processes: int, random: Random) -> list[float]:
