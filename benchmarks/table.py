@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmarks import FIGURES
 from benchmarks.peers.tables import make_speed_table, make_yield_table
+from benchmarks.worker_tables import make_cost_table, make_second_table, make_share_table
 from shoal.shared.jobs import AUTO
 
 KINDS = {
@@ -142,6 +143,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "what peers give": lambda: make_yield_table(read("peers")),
     "report": make_report_table,
     "faults": make_fault_table,
+    "second process": lambda: make_second_table(read("second_process")),
+    "workers": lambda: make_share_table(read("workers")),
+    "a batch": lambda: make_cost_table(read("workers")),
 }
 
 

@@ -33,8 +33,8 @@ BATCH_BYTES = 2**24
 # this share of a batch, nor than so many images: it would cost as much as it gains.
 MOST_PIECES = 16
 LEAST_PIECE = 4
-# All processes together do not come for pieces faster than 32 processes for the smallest ones: those
-# of 128 are a quarter of a batch. Redis and Celery take 4 ms of processor time for each.
+# All processes together do not come for pieces faster than 32 processes for the smallest ones:
+# those of 128 are a quarter of a batch. Redis and Celery take 4 ms of processor time for each.
 PIECES_AT_ONCE = 512
 # For how many processes: for 128, that is a tenth more messages. The labels must not depend on the
 # workers, so it is the number with which each process has this many batches.
