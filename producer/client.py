@@ -21,7 +21,7 @@ from shoal.producer.local.workers import LocalWorkers
 from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
 from shoal.producer.submission.folder import Folder, read_folder
-from shoal.producer.submission.plan import Plan, make_plan
+from shoal.producer.submission.plan import Plan, Room, make_plan
 from shoal.producer.submission.previous import find_previous, make_series, needs_previous
 from shoal.producer.submission.request import make_request, uses_default_features
 from shoal.shared.encoding import NOT_UTF8, uses_utf8
@@ -35,9 +35,10 @@ from shoal.shared.errors import (
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect, describe_faults
-from shoal.shared.server.embedded import find_disk, hold_server
+from shoal.shared.server.embedded import disk_of, find_disk, hold_server
+from shoal.shared.server.places import find_place, identify
 from shoal.shared.settings import Settings, read_settings
-from shoal.shared.store import Ledger, Lifetimes, Origin, Registry
+from shoal.shared.store import Ledger, Lifetimes, Origin, Registry, Strays
 from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -115,11 +116,12 @@ class Client:
             else connect(self._url, QUICK_RETRIES, reply_seconds, (RedisConnectionError,))
         )
         self._hasty = connect(self._url, retries=0, timeout_seconds=WATCH_SECONDS)
+        self.place = find_place(self.settings, self.redis, is_embedded=self.is_embedded)
         self.registry = Registry(self.redis)
         may_start = self.is_embedded and start_workers
         self.workers = LocalWorkers(self.registry, self.settings, may_start=may_start)
         self._held.callback(self.workers.close)
-        self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages)
+        self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages, self.place)
         # A program that forgets ``close`` leaves no process behind either.
         finalize(self, self._held.close)
 
@@ -233,7 +235,10 @@ class Client:
         (notify if plan.is_near else logger.info)(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
-        origin = self._find_origin(request, Origin(fingerprint, known, folder.left_out), notify)
+        Strays(self.redis, self.place).note_owner()
+        place, url = identify(self.place), self.place.url
+        origin = Origin(fingerprint, known, folder.left_out, place=place, place_url=url)
+        origin = self._find_origin(request, origin, notify)
         job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever was not sent.
         if self.registry.register(job_id, request, plan.batches, lifetimes, origin):
@@ -278,8 +283,14 @@ class Client:
             UsageError: The job would not fit into memory or on the disk, or its batches into one
                 message.
         """
-        disk = find_disk(self.settings) if self.is_embedded else None
-        return make_plan(folder, request, self.settings.fit_memory, self.registry.memory(), disk)
+        place_id, directory = identify(self.place), self.place.path("jobs")
+        room = Room(
+            self.registry.memory(),
+            find_disk(self.settings) if self.is_embedded else None,
+            disk_of(directory.parent) if directory else None,
+            shards_in_redis=not place_id,
+        )
+        return make_plan(folder, request, self.settings.fit_memory, room)
 
     def _find_job(self, job_ids: Iterable[str], notify: Notify) -> Job | None:
         statuses = self._statuses(job_ids)

@@ -20,7 +20,7 @@ from shoal.shared.errors import (
 )
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows, Summary
 from shoal.shared.jobs import State, Status, Wave
-from shoal.shared.store import Expiry, Ledger, Results
+from shoal.shared.store import Expiry, Kind, Ledger, Results
 from shoal.shared.sweeper import Sweeper
 
 # Time between two looks at a job: of one that has just begun shorter, as it may end soon.
@@ -82,7 +82,7 @@ class Job:
         self.ledger = ledger
         self._watched = watched or ledger
         self.sweeper = sweeper
-        self.results = Results(ledger.client, ledger.job_id)
+        self.results = Results(ledger.client, ledger.job_id, sweeper.place)
 
     def status(self) -> Status:
         """Return the job's state, progress and counts of images."""
@@ -171,7 +171,8 @@ class Job:
             UsageError: The job has not ended, or nothing is left to do.
             StoreUnavailableError: Redis refuses for now.
         """
-        missing = self.ledger.retry(failed_only=failed_only)
+        lost = self.results.shards.find_lost(Kind.FEATURES)
+        missing = self.ledger.retry(failed_only=failed_only, lost=lost)
         # What is not sent now, the sweeper sends.
         with suppress(StoreUnavailableError):
             messages = self.sweeper.connect_messages()

@@ -14,7 +14,8 @@ from redis import ResponseError
 from shoal.shared.errors import StoreUnavailableError, UnknownJobError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
-from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry
+from shoal.shared.shards import Shards
+from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry, Strays
 from shoal.shared.tasks import BATCHES
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ QUIET_SECONDS = 5.0
 PATIENCE_SECONDS = 60.0
 # Messages that one sweep sends at most, so that a worker's main process is not blocked.
 MOST_MESSAGES = 1000
+# How often the place of shards is searched for those of jobs that no Redis knows.
+STRAYS_SECONDS = 3600.0
 
 AT_BATCHES = {
     State.QUEUED: Wave.LOADING,
@@ -41,9 +44,22 @@ class Sweeper:
     """Checks all active jobs of one Redis, and sends again what was lost."""
 
     def __init__(
-        self, registry: Registry, settings: Settings, connect_messages: Callable[[], "Messages"]
+        self,
+        registry: Registry,
+        settings: Settings,
+        connect_messages: Callable[[], "Messages"],
+        place: Shards | None = None,
     ) -> None:
+        """Set up without asking Redis.
+
+        Args:
+            registry: Of the Redis.
+            settings: How often to sweep, and after what time work counts as lost.
+            connect_messages: Makes what sends messages.
+            place: Where shards are kept; None: it is not swept.
+        """
         self.registry = registry
+        self.place = place
         self.settings = settings
         # Called only if there is something to send: Celery is slow to import.
         self.connect_messages = connect_messages
@@ -63,12 +79,21 @@ class Sweeper:
                 is_drained = self._is_drained()
                 for job_id in self.registry.active_jobs():
                     self._try_job(job_id, is_drained)
+                self._sweep_place()
             self.refusal = ""
         except StoreUnavailableError as error:
             if str(error) != self.refusal:
                 # In the text: on a terminal, that is all that is seen.
                 logger.warning("could not sweep: %s", error)
             self.refusal = str(error)
+
+    def _sweep_place(self) -> None:
+        """Delete the shards that do not count any more; what no job knows, once an hour."""
+        if self.place:
+            strays, now = Strays(self.registry.client, self.place), self.registry.now()
+            strays.delete_due(now)
+            if self.registry.claim("strays", STRAYS_SECONDS):
+                strays.delete_unknown(now)
 
     def _try_job(self, job_id: str, is_drained: bool) -> None:
         try:

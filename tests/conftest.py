@@ -20,9 +20,10 @@ from shards import PLACES, open_shards
 
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import QUICK_RETRIES
+from shoal.shared.server.places import identify
 from shoal.shared.settings import Settings
 from shoal.shared.shards import Shards
-from shoal.shared.store import Ledger, Registry
+from shoal.shared.store import Ledger, Origin, Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime.context import WorkerContext
 
@@ -109,12 +110,14 @@ def bucket_url(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def shards_url(place_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
+def shards_url(
+    place_kind: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> str | None:
     """What SHOAL_SHARDS_URL says of the kind of place; None is Redis."""
     if place_kind == "objects":
         url: str = request.getfixturevalue("bucket_url")
         return url
-    return (tmp_path / "shards").as_uri() if place_kind == "files" else None
+    return tmp_path_factory.mktemp("place").as_uri() if place_kind == "files" else None
 
 
 @pytest.fixture
@@ -157,13 +160,14 @@ def app(server_url: str) -> Iterator[Celery]:
 
 
 @pytest.fixture
-def context(app: Celery, redis: Any, server_url: str) -> WorkerContext:
+def context(app: Celery, redis: Any, server_url: str, place: Shards) -> WorkerContext:
     # What one test has loaded must not be known in another.
-    return WorkerContext(app, Settings(redis_url=server_url, cache_bytes=0), redis)
+    settings = Settings(redis_url=server_url, cache_bytes=0)
+    return WorkerContext(app, settings, redis, place)
 
 
 @pytest.fixture
-def register(registry: Registry) -> Callable[..., Ledger]:
+def register(registry: Registry, place: Shards) -> Callable[..., Ledger]:
     """Registers a job of ``batches`` (or so many batches of one image); returns its ledger."""
 
     def register(batches: list[list[str]] | int = 2, **options: Any) -> Ledger:
@@ -171,7 +175,8 @@ def register(registry: Registry) -> Callable[..., Ledger]:
             batches = [[f"{number}.png"] for number in range(batches)]
         # Ids never come again: a process keeps the models of the jobs it labelled last.
         job_id = secrets.token_hex(6)
-        registry.register(job_id, make_quick_request(**options), batches)
+        origin = Origin(place=identify(place), place_url=place.url)
+        registry.register(job_id, make_quick_request(**options), batches, origin=origin)
         return Ledger(registry.client, job_id, LEASE_SECONDS)
 
     return register

@@ -29,6 +29,7 @@ from shoal.shared.redis.connection import (
     describe_refusal,
 )
 from shoal.shared.server.embedded import hold_server, server_url
+from shoal.shared.server.places import find_place
 from shoal.shared.settings import read_settings
 from shoal.shared.streams import take_any_name
 from shoal.shared.tasks import CALLBACKS, REFUSAL
@@ -71,10 +72,12 @@ try:
     settings = read_settings()
     url = settings.redis_url or server_url(settings)
     app = make_app(url)
+    client = connect(url)
+    place = find_place(settings, client, is_embedded=not settings.redis_url)
 except SettingsError as error:
     _refuse(str(error))
 app.steps["worker"].update((SweeperStep, HangupStep))
-context = WorkerContext(app, settings, connect(url))
+context = WorkerContext(app, settings, client, place)
 add_tasks(app, context)
 held = ExitStack()
 

@@ -42,21 +42,31 @@ class Admission:
     is_near: bool
 
 
-def admit(estimate: Estimate, memory: Memory, disk: Disk | None) -> Admission:
-    """Check that a job fits, into memory and on the disk.
+def admit(
+    estimate: Estimate, memory: Memory, disk: Disk | None, shards_disk: Disk | None = None
+) -> Admission:
+    """Check that a job fits, into memory and on the disks.
 
     Args:
         estimate: What the job needs.
         memory: Redis's ``INFO memory``; if it hides the figures, every job fits.
         disk: That of the embedded server; None for another Redis, of whose disk nothing is known.
+        shards_disk: That of the shards; None if they are in Redis, or nothing is known of it.
 
     Raises:
         UsageError: The job cannot fit; the message names the remedies.
     """
     redis, fit = show_bytes(estimate.redis_bytes), show_bytes(estimate.fit_bytes)
     server = "the embedded server" if disk else "Redis"
-    needed = f"The job needs about {redis} in {server} and {fit} for the fit"
-    limits = [*_limit_memory(estimate, memory, disk), *_limit_disk(estimate, disk)]
+    shards = show_bytes(estimate.shards_bytes)
+    stored = f"{redis} in {server}"
+    if estimate.shards_bytes:
+        stored += f", {shards} in shards"
+    needed = f"The job needs about {stored} and {fit} for the fit"
+    limits = [
+        *_limit_memory(estimate, memory, disk),
+        *_limit_disks(estimate, disk, shards_disk),
+    ]
     for limit in limits:
         if limit.needed_bytes > limit.free_bytes:
             free = show_bytes(limit.free_bytes)
@@ -76,11 +86,18 @@ def _limit_memory(estimate: Estimate, memory: Memory, disk: Disk | None) -> Iter
         yield _Limit(stored, free, "Redis", _remedies(memory))
 
 
-def _limit_disk(estimate: Estimate, disk: Disk | None) -> Iterator[_Limit]:
+def _limit_disks(
+    estimate: Estimate, disk: Disk | None, shards_disk: Disk | None
+) -> Iterator[_Limit]:
+    remedies = f"make room there, set SHOAL_HOME to a directory on a larger disk, or {LESS}"
+    is_one = disk and shards_disk and disk.device == shards_disk.device
     if disk and disk.free_bytes is not None:
-        remedies = f"make room there, set SHOAL_HOME to a directory on a larger disk, or {LESS}"
-        place = f"the disk of {disk.directory}"
-        yield _Limit(estimate.redis_bytes, disk.free_bytes, place, remedies)
+        needed = estimate.redis_bytes + (estimate.shards_bytes if is_one else 0)
+        yield _Limit(needed, disk.free_bytes, f"the disk of {disk.directory}", remedies)
+    if shards_disk and shards_disk.free_bytes is not None and not is_one:
+        elsewhere = f"make room there, set SHOAL_SHARDS_URL to a larger place, or {LESS}"
+        place = f"the disk of {shards_disk.directory}"
+        yield _Limit(estimate.shards_bytes, shards_disk.free_bytes, place, elsewhere)
 
 
 def _remedies(memory: Memory) -> str:

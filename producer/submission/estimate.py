@@ -1,7 +1,7 @@
-"""The memory that a job will take, before it is submitted."""
+"""The memory and the disk that a job will take, before it is submitted."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -11,6 +11,7 @@ from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import count_features, feature_bytes
 from shoal.shared.recipe.fit import FitSize, plan_fit
 from shoal.shared.store.rows import HASH_ROW, LABEL_ROW
+from shoal.shared.store.shards import Kind
 
 # A process with scikit-learn and its blocks of scaled rows.
 FIT_PROCESS_BYTES = 220 * 2**20
@@ -21,16 +22,25 @@ JOB_OVERHEAD_BYTES = 2_700_000
 # What is written exists three times for a moment: received or in a script, on its way to the
 # append-only file, and stored.
 COPIES = 2
+# What a file may take on a disk beyond its own bytes.
+BLOCK_BYTES = 4096
 # Batches whose manifests are packed to measure how well paths compress.
 PACKED_MANIFESTS = 8
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Memory that a job needs at its peak, in bytes: in Redis, and in the process that fits."""
+    """What a job needs at its peak, in bytes.
+
+    Attributes:
+        redis_bytes: In Redis.
+        fit_bytes: In the memory of the process that fits.
+        shards_bytes: In shards outside Redis.
+    """
 
     redis_bytes: int
     fit_bytes: int
+    shards_bytes: int = 0
 
 
 def estimate_memory(
@@ -38,6 +48,8 @@ def estimate_memory(
     batches: Sequence[Sequence[str]],
     fit_memory: int,
     memory: Mapping[str, int | str],
+    *,
+    shards_in_redis: bool = True,
 ) -> Estimate:
     """Estimate the memory that a job will need.
 
@@ -46,27 +58,35 @@ def estimate_memory(
         batches: Paths of each batch.
         fit_memory: As the setting.
         memory: What the server tells about its memory; its allocator decides about rounding.
+        shards_in_redis: Whether shards are kept there, too.
     """
     rounds = str(memory.get("mem_allocator", "jemalloc")).startswith("jemalloc")
     n_images = sum(map(len, batches))
     n_features = count_features(request.features, request.image_size)
     fit = estimate_fit(request, n_images, fit_memory)
     sizes = Counter(map(len, batches))
-    stored = sum(
-        count * sum(allocated(value, rounds) for value in _batch_values(request, size))
-        for size, count in sizes.items()
-    )
+
+    def add_up(values_of: Callable[[int], list[int]]) -> int:
+        return sum(
+            count * sum(allocated(value, rounds) for value in values_of(size))
+            for size, count in sizes.items()
+        )
+
+    sheets = allocated(estimate_sheet_bytes(n_images) // len(batches), rounds) * len(batches)
+    shards = sheets + add_up(lambda size: _batch_shards(request, size, fit.n_components))
+    largest = _batch_shards(request, max(sizes), 0)[0] if shards_in_redis else 0
     model = (4 * fit.n_components + 16) * n_features
     redis_bytes = (
-        stored
+        add_up(_batch_values)
+        + (shards if shards_in_redis else 0)
         + len(batches) * BATCH_OVERHEAD_BYTES
         + _manifest_bytes(batches)
-        + allocated(estimate_sheet_bytes(n_images) // len(batches), rounds) * len(batches)
-        + COPIES * max(_batch_values(request, max(sizes))[0], JOB_OVERHEAD_BYTES)
+        + COPIES * max(largest, JOB_OVERHEAD_BYTES)
         + allocated(model, rounds)
         + JOB_OVERHEAD_BYTES
     )
-    return Estimate(redis_bytes, _fit_bytes(request, fit))
+    elsewhere = 0 if shards_in_redis else shards + len(batches) * len(Kind) * BLOCK_BYTES
+    return Estimate(redis_bytes, _fit_bytes(request, fit), elsewhere)
 
 
 def estimate_fit(request: JobRequest, n_images: int, fit_memory: int) -> FitSize:
@@ -75,15 +95,18 @@ def estimate_fit(request: JobRequest, n_images: int, fit_memory: int) -> FitSize
     return plan_fit(request, n_images, n_features, feature_bytes(request.features), fit_memory)
 
 
-def _batch_values(request: JobRequest, n_images: int) -> list[int]:
-    """Return the bytes of the features, statistics, hashes and labels of a batch."""
+def _batch_values(n_images: int) -> list[int]:
+    """Return the bytes of the hashes and labels of a batch."""
+    return [n_images * HASH_ROW.size, n_images * LABEL_ROW.size]
+
+
+def _batch_shards(request: JobRequest, n_images: int, n_components: int) -> list[int]:
+    """Return the bytes of the features and coordinates of a batch; statistics are of the former."""
     n_features = count_features(request.features, request.image_size)
     itemsize = feature_bytes(request.features)
-    features = n_images * n_features * itemsize
     # The sums of bytes are uint32, those of others float64.
     statistics = (1 + 2 * n_features) * (4 if itemsize == 1 else 8)
-    hashes, labels = n_images * HASH_ROW.size, n_images * LABEL_ROW.size
-    return [features, statistics, hashes, labels]
+    return [n_images * n_features * itemsize + statistics, n_images * n_components * 4]
 
 
 def allocated(n_bytes: int, rounds: bool) -> int:

@@ -12,6 +12,23 @@ from shoal.shared.server.embedded import Disk
 
 
 @dataclass(frozen=True)
+class Room:
+    """What there is for a job.
+
+    Attributes:
+        memory: Redis's ``INFO memory``.
+        disk: That of the embedded server; None for another Redis.
+        shards_disk: That of the shards, if they are files.
+        shards_in_redis: Whether they are in Redis instead.
+    """
+
+    memory: Mapping[str, int | str]
+    disk: Disk | None = None
+    shards_disk: Disk | None = None
+    shards_in_redis: bool = True
+
+
+@dataclass(frozen=True)
 class Plan:
     """A job before it is submitted.
 
@@ -32,8 +49,7 @@ def make_plan(
     folder: Folder,
     request: JobRequest,
     fit_memory: int,
-    memory: Mapping[str, int | str],
-    disk: Disk | None,
+    room: Room,
 ) -> Plan:
     """Plan the batches and the memory of a job.
 
@@ -41,8 +57,7 @@ def make_plan(
         folder: The images.
         request: The job's options.
         fit_memory: The setting of this name, in bytes.
-        memory: Redis's ``INFO memory``.
-        disk: That of the embedded server; None for another Redis.
+        room: What there is for it.
 
     Raises:
         UsageError: The job would not fit into memory or on the disk, or its batches into one
@@ -50,6 +65,8 @@ def make_plan(
     """
     size = choose_batch_size(request, len(folder.paths), measure_image_bytes(folder))
     batches = split_batches(folder.paths, size, tapered=request.batch_size is None)
-    estimate = estimate_memory(request, batches, fit_memory, memory)
-    admission = admit(estimate, memory, disk)
+    estimate = estimate_memory(
+        request, batches, fit_memory, room.memory, shards_in_redis=room.shards_in_redis
+    )
+    admission = admit(estimate, room.memory, room.disk, room.shards_disk)
     return Plan(batches, estimate, admission.message, admission.is_near)

@@ -70,17 +70,22 @@ def home_of(settings: Settings) -> Path:
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk of the embedded server's data: its directory there, and what is free, if known."""
+    """The disk of a directory, and what is free on it, and its number, as far as they are known."""
 
     directory: Path
     free_bytes: int | None
+    device: int | None = None
 
 
 def find_disk(settings: Settings) -> Disk:
     """Find the disk on which the embedded server keeps its data."""
-    directory = data_path(home_of(settings))
+    return disk_of(data_path(home_of(settings)))
+
+
+def disk_of(directory: Path) -> Disk:
+    """Return the disk of a directory."""
     try:
-        return Disk(directory, shutil.disk_usage(directory).free)
+        return Disk(directory, shutil.disk_usage(directory).free, directory.stat().st_dev)
     except OSError:
         return Disk(directory, None)
 

@@ -1,11 +1,15 @@
 """Where shards are kept: what the settings say, files of the embedded server, or Redis."""
 
+from socket import gethostname
+
+from shoal.shared.errors import UsageError
 from shoal.shared.redis.commands import RedisClient
 from shoal.shared.server.embedded import home_of
 from shoal.shared.server.locks import make_private
 from shoal.shared.settings import Settings
-from shoal.shared.shards import FileShards, RedisShards, Shards
+from shoal.shared.shards import FileShards, RedisShards, Shards, find_id
 from shoal.shared.shards.urls import open_place
+from shoal.shared.store import Ledger
 
 # The directory of shards in that of the embedded server.
 SHARDS = "shards"
@@ -41,3 +45,29 @@ def find_cache_place(settings: Settings) -> Shards:
     if settings.shards_url:
         return open_place(settings.shards_url)
     return FileShards(make_private(home_of(settings)) / SHARDS)
+
+
+def identify(place: Shards) -> str:
+    """Return the id of a place, as a job notes it; "" stands for the Redis of the jobs.
+
+    Raises:
+        StoreUnavailableError: The place refuses for now.
+    """
+    return "" if isinstance(place, RedisShards) else find_id(place)
+
+
+def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
+    """Check that the shards of a job are kept in ``place``; None is its Redis.
+
+    Raises:
+        UsageError: They are kept elsewhere; the message says where.
+        StoreUnavailableError: Redis or the place refuses for now.
+    """
+    place = place or RedisShards(client)
+    noted, where = Ledger(client, job_id, 0).place()
+    if noted != identify(place):
+        raise UsageError(
+            f"the job keeps its shards in {where}, and {gethostname()} has {place.url}, which is"
+            " not the same place: mount that directory there, or set SHOAL_SHARDS_URL to the same"
+            " on all machines"
+        )

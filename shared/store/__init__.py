@@ -2,26 +2,31 @@
 
 ``keys`` names the keys, ``registry`` lists all jobs, ``ledger`` is the truth about one job's
 progress, ``results`` holds what its stages store, and ``expiry`` lets all of that expire.
-``sessions`` are those of the page.
+``shards`` reads and writes what is large, which lies elsewhere; ``strays`` deletes there what does
+not count. ``sessions`` are those of the page.
 """
 
-from shoal.shared.store.batches import Commit
 from shoal.shared.store.expiry import Expiry, Lifetimes
 from shoal.shared.store.ledger import Lease, Ledger
 from shoal.shared.store.registry import Origin, Registry
 from shoal.shared.store.results import Results
 from shoal.shared.store.sessions import EndedSessions
+from shoal.shared.store.shards import Commit, JobShards, Kind
+from shoal.shared.store.strays import Strays
 from shoal.shared.store.tally import Tally
 
 __all__ = [
     "Commit",
     "EndedSessions",
     "Expiry",
+    "JobShards",
+    "Kind",
     "Lease",
     "Ledger",
     "Lifetimes",
     "Origin",
     "Registry",
     "Results",
+    "Strays",
     "Tally",
 ]

@@ -4,12 +4,12 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from shoal.shared.jobs import Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.shards import Commit, Kind, key_prefix
 
 logger = logging.getLogger(__name__)
 
@@ -23,25 +23,18 @@ ATTEMPTS_WITHOUT_PAUSE = 3
 LONGEST_PAUSE_SECONDS = 60.0
 
 
-class Commit(StrEnum):
-    """What became of a batch's output."""
-
-    COMMITTED = "committed"
-    LAST = "last"  # the wave is complete, and its chord cannot be counted upon
-    DUPLICATE = "duplicate"
-    STALE = "stale"
-
-
 @dataclass(frozen=True)
 class Attempt:
     """A batch that was started.
 
     Attributes:
         number: How often it was started, this time included.
+        token: Names what this attempt writes, and nothing else; it begins with the time.
         values: Its value in each hash that was asked for, by key; None where it has none.
     """
 
     number: int
+    token: str
     values: Mapping[str, bytes | None]
 
 
@@ -80,8 +73,9 @@ class BatchLedger:
             logger.warning("no such batch", extra=fields)
         if not isinstance(reply, list):
             return None
-        number, *values = reply
-        return Attempt(number, dict(zip(hashes, values, strict=True)))
+        number, seconds, *values = reply
+        token = f"{seconds:08x}{secrets.token_hex(6)}"
+        return Attempt(number, token, dict(zip(hashes, values, strict=True)))
 
     def _wave_keys(self, wave: Wave) -> list[str]:
         return [self.keys.done(wave), self.keys.running(wave)]
@@ -116,7 +110,7 @@ class BatchLedger:
     def commit_loading(
         self,
         batch: int,
-        features: bytes,
+        shards: Mapping[Kind, str],
         counts: tuple[int, ...],
         values: Mapping[str, bytes],
         seconds: float | None = None,
@@ -125,34 +119,44 @@ class BatchLedger:
 
         Args:
             batch: Number of the batch.
-            features: Raw rows of the images loaded.
+            shards: Name of each shard that was written for it.
             counts: Images loaded, images failed, and how many of both were known, if any were.
             values: Value of the batch in each hash by batch, by key: shape, failures, ….
             seconds: Time that it took, for the metrics.
         """
-        output = (self.keys.features(batch), features)
         took = "" if seconds is None else seconds
         loaded, failed, known = (*counts, 0)[:3]
-        arguments = (Wave.LOADING, batch, loaded, failed, known, "", took, *values.values())
-        return self._commit(Wave.LOADING, output, list(values), *arguments)
+        arguments = (Wave.LOADING, batch, loaded, failed, known, "", took)
+        return self._commit(shards, values, *arguments)
 
     def commit_labelling(
-        self, batch: int, labels: bytes, model_token: str = "", seconds: float | None = None
+        self,
+        batch: int,
+        labels: bytes,
+        model_token: str = "",
+        seconds: float | None = None,
+        shards: Mapping[Kind, str] | None = None,
     ) -> Commit:
         """Store the label rows of a batch; stale if the job has another model by now."""
-        output = (self.keys.labels(batch), labels)
         took = "" if seconds is None else seconds
+        values = {self.keys.labels: labels}
         arguments = (Wave.LABELLING, batch, 0, 0, 0, model_token, took)
-        return self._commit(Wave.LABELLING, output, [], *arguments)
+        return self._commit(shards or {}, values, *arguments)
 
     def _commit(
-        self, wave: Wave, output: tuple[str, bytes], hashes: list[str], *arguments: object
+        self,
+        shards: Mapping[Kind, str],
+        values: Mapping[str, bytes],
+        wave: Wave,
+        *arguments: object,
     ) -> Commit:
-        name, content = output
-        # A name for this call only: another process may commit the same batch at the same time.
-        staged = self.keys.staged(secrets.token_hex(8))
-        keys = [self.keys.job, *self._wave_keys(wave), name, staged, *hashes]
-        reply = scripts.run_with(self.client, (staged, content), "commit_batch", keys, *arguments)
+        hashes = [*map(self.keys.shards, shards), *values]
+        keys = [self.keys.job, *self._wave_keys(wave), *hashes]
+        prefix = key_prefix(self.keys)
+        given = (*shards.values(), *values.values())
+        reply = scripts.run(
+            self.client, "commit_batch", keys, wave, *arguments, prefix, len(shards), *given
+        )
         return Commit(reply.decode())
 
     def missing(self, wave: Wave) -> list[int]:

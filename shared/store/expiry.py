@@ -1,11 +1,12 @@
-"""Expiry: all keys of a job that has ended get a time to live."""
+"""Expiry: all that a job has stored gets a time to live once the job has ended."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shoal.shared.redis.connection import RedisClient
-from shoal.shared.store import scripts
+from shoal.shared.store import keys, scripts
 from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.shards import Kind, key_prefix
 
 # Keys in one round trip.
 KEYS_PER_TRIP = 256
@@ -20,7 +21,11 @@ class Lifetimes:
 
 
 class Expiry:
-    """Lets the keys of one job expire, unless the job is active or was resumed by a retry."""
+    """Lets the keys of one job expire, unless the job is active or was resumed by a retry.
+
+    Shards that are keys expire with them; others are deleted (see ``Strays``) once their names have
+    expired.
+    """
 
     def __init__(self, client: RedisClient, job_id: str) -> None:
         self.client = client
@@ -38,25 +43,32 @@ class Expiry:
         with self.client.pipeline(transaction=False) as pipe:
             raw, (seconds, microseconds) = pipe.hgetall(self.keys.job).time().execute()
         fields = {k.decode(): v.decode() for k, v in raw.items()}
+        now = seconds + microseconds / 1e6
         features_seconds = float(fields.get("features_seconds", lifetimes.features_seconds))
         results_seconds = float(fields.get("results_seconds", lifetimes.results_seconds))
-        written = self.keys.of_tokens(fields)
-        labels = map(self.keys.labels, range(self._n_batches()))
         self._expire(self._features(), features_seconds)
-        self._expire([*labels, *self.keys.fixed(), *written], results_seconds)
-        expires_at = seconds + microseconds / 1e6 + results_seconds
-        self._run([], results_seconds, expires_at)
+        written = self.keys.of_tokens(fields)
+        self._expire([*self._results(), *self.keys.fixed(), *written], results_seconds)
+        if fields.get("place"):
+            first = now + min(features_seconds, results_seconds)
+            self.client.zadd(keys.SHARDS, {self.keys.job_id: first})
+        self._run([], results_seconds, now + results_seconds)
 
     def drop_features(self) -> None:
         """Delete the features: by far most of the memory that a job takes."""
         self._expire(self._features(), 0)
 
     def _features(self) -> list[str]:
-        features = map(self.keys.features, range(self._n_batches()))
-        return [self.keys.statistics, *features]
+        return self._shards(Kind.FEATURES)
 
-    def _n_batches(self) -> int:
-        return int(self.client.hlen(self.keys.manifest))
+    def _results(self) -> list[str]:
+        return [*self._shards(Kind.THUMBNAILS), *self._shards(Kind.COORDINATES)]
+
+    def _shards(self, kind: Kind) -> list[str]:
+        """Return the keys of the shards that Redis has, if it has them, and of their names."""
+        names, prefix = self.keys.shards(kind), key_prefix(self.keys)
+        found = self.client.hgetall(names).values()
+        return [*(f"{prefix}{name.decode()}" for name in found), names]
 
     def _expire(self, names: Sequence[str], seconds: float) -> None:
         for start in range(0, len(names), KEYS_PER_TRIP):

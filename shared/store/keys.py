@@ -10,6 +10,8 @@ from shoal.shared.tasks import PRIORITIES
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
 ACTIVE = "shoal:active"  # ZSET of the ids of active jobs, which the sweeper checks
 WORKERS = "shoal:workers"  # ZSET of worker names by their last heartbeat
+SHARDS = "shoal:shards"  # ZSET of ids of jobs with files or objects by when some may be deleted
+OWNER = "shoal:owner"  # STRING: id of this Redis, by which a place of shards knows it
 SESSIONS = "shoal:sessions"  # ZSET of the page's ended sessions by when they would have expired
 CLAIMS = "shoal:claim:"  # STRING that expires soon: something is being done now
 CELERY = "shoal:celery:"  # prefix of all that Celery keeps
@@ -52,19 +54,18 @@ class JobKeys:
         return self.name("shapes")
 
     @cached_property
-    def statistics(self) -> str:
-        """HASH of batch: sums and sums of squares of its features."""
-        return self.name("statistics")
-
-    @cached_property
     def hashes(self) -> str:
         """HASH of batch: 16 bytes for each of its images, a digest and a perceptual hash."""
         return self.name("hashes")
 
     @cached_property
-    def thumbnails(self) -> str:
-        """HASH of batch: JPEG sheet of its images' thumbnails, or empty."""
-        return self.name("thumbnails")
+    def labels(self) -> str:
+        """HASH of batch: its label rows, raw."""
+        return self.name("labels")
+
+    def shards(self, kind: str) -> str:
+        """HASH of batch: name of its shard of this kind, within the job's shards."""
+        return self.name("shards", kind)
 
     @cached_property
     def known(self) -> str:
@@ -91,18 +92,6 @@ class JobKeys:
     def errors(self, wave: Wave) -> str:
         """HASH of batch: why its last attempt failed."""
         return self.name(wave, "errors")
-
-    def features(self, batch: int) -> str:
-        """STRING: the batch's features, raw and row-major."""
-        return self.name("features", batch)
-
-    def labels(self, batch: int) -> str:
-        """STRING: the batch's label rows, raw."""
-        return self.name("labels", batch)
-
-    def staged(self, name: str) -> str:
-        """STRING that expires soon: a batch's output, until it is committed."""
-        return self.name("staged", name)
 
     def model(self, token: str) -> str:
         """STRING: the model written under a lease's token."""
@@ -132,7 +121,7 @@ class JobKeys:
     def fixed(self) -> list[str]:
         """Return the keys of the job that are not numbered by batch or token."""
         of_wave = (self.done, self.running, self.attempts, self.errors)
-        staged = [key(wave) for wave in Wave for key in of_wave]
-        noted = [self.manifest, self.failures, self.shapes, self.thumbnails]
+        waves = [key(wave) for wave in Wave for key in of_wave]
+        noted = [self.manifest, self.failures, self.shapes, self.labels]
         noted += [self.hashes, self.known]
-        return [self.job, *noted, self.lease, *staged]
+        return [self.job, *noted, self.lease, *waves]

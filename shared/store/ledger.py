@@ -18,6 +18,7 @@ from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.batches import LEASES_DIFFER_SECONDS, BatchLedger
 from shoal.shared.store.keys import ACTIVE, JobKeys
+from shoal.shared.store.shards import Kind, key_prefix
 from shoal.shared.store.status import make_status
 from shoal.shared.wire import decode
 
@@ -101,6 +102,11 @@ class Ledger:
         """Return the job's state, or None if there is no such job."""
         state = self.client.hget(self.keys.job, "state")
         return State(state.decode()) if state else None
+
+    def place(self) -> tuple[str, str]:
+        """Return the id of the place where the job's shards are kept, "" for Redis, and its URL."""
+        place, url = self.client.hmget(self.keys.job, ["place", "place_url"])
+        return (place or b"").decode(), (url or b"Redis").decode()
 
     @cached_property
     def _registered(self) -> _Registered:
@@ -215,7 +221,9 @@ class Ledger:
             raise self._unknown()
         return State(reply.decode())
 
-    def retry(self, *, failed_only: bool = False) -> list[int]:
+    def retry(
+        self, *, failed_only: bool = False, lost: Mapping[int, str] | None = None
+    ) -> list[int]:
         """Resume a job that has ended; return the batches to load, none if all are loaded.
 
         What was loaded is kept unless its features have expired. Model, labels and plots are made
@@ -223,6 +231,7 @@ class Ledger:
 
         Args:
             failed_only: Whether to retry the images that failed, of a finished job too.
+            lost: Names of the shards of features that are lost, by batch.
 
         Raises:
             UnknownJobError: No job has this id, or it has expired.
@@ -230,8 +239,9 @@ class Ledger:
             StoreUnavailableError: Redis refuses for now.
         """
         fields = self.fields()
-        arguments = (self.job_id, int(failed_only), fields["batches"])
-        reply = scripts.run(self.client, "retry", self._retry_keys(fields), *arguments)
+        arguments = (self.job_id, int(failed_only), fields["batches"], key_prefix(self.keys))
+        pairs: Iterable[str | int] = (x for pair in (lost or {}).items() for x in pair)
+        reply = scripts.run(self.client, "retry", self._retry_keys(fields), *arguments, *pairs)
         if isinstance(reply, list):
             return reply
         raise self._nothing_to_retry(reply.decode())
@@ -241,10 +251,9 @@ class Ledger:
         of_wave = [job.done, job.running, job.attempts, job.errors]
         return [
             *(job.job, ACTIVE, job.manifest, job.lease),
-            *(job.shapes, job.failures, job.statistics, job.hashes, job.thumbnails),
+            *(job.shapes, job.failures, job.hashes, *map(job.shards, Kind), job.labels),
             *(key(wave) for wave in Wave for key in of_wave),
             job.known,
-            *(key(b) for b in range(int(fields["batches"])) for key in (job.features, job.labels)),
             *job.of_tokens(fields),
         ]
 

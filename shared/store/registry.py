@@ -35,6 +35,8 @@ class Origin:
         series: The same for the same folder and options, whatever images it has.
         previous: Id of the job before, by which clusters are numbered; "" if there is none.
         agreed: What the workers of the job before had agreed on, if this one uses its model.
+        place: Id of the place where the job keeps its shards; "" is its Redis.
+        place_url: Where that is, for messages.
     """
 
     fingerprint: str = ""
@@ -43,6 +45,8 @@ class Origin:
     series: str = ""
     previous: str = ""
     agreed: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
+    place_url: str = ""
 
 
 class Registry:
@@ -90,6 +94,7 @@ class Registry:
             "series": origin.series,
             "previous": origin.previous,
             **origin.agreed,
+            **({"place": origin.place, "place_url": origin.place_url} if origin.place else {}),
             **(asdict(lifetimes) if lifetimes else {}),
         }
         self._write_manifest(job, batches)

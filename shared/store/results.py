@@ -1,15 +1,19 @@
 """What the stages of one job store: features, labels, model, summary, plots."""
 
+import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from shoal.shared.encoding import unpack_paths
-from shoal.shared.errors import NotFinishedError, show_call
+from shoal.shared.errors import NotFinishedError, ShardLostError, show_call
 from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Rows, Summary
 from shoal.shared.redis.connection import RedisClient
+from shoal.shared.shards import RedisShards, Shards
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.rows import FailedImage, Loaded, Shape
+from shoal.shared.store.shards import Content, JobShards, Kind
 from shoal.shared.store.tables import (
     BatchPaths,
     list_assignments,
@@ -22,8 +26,10 @@ from shoal.shared.wire import decode, encode
 BATCHES_PER_TRIP = 256
 # Statistics read in one round trip; those of large images take megabytes each.
 CHUNK_BYTES = 2**25
-# Sheets of thumbnails read in one round trip, of some 300 KB each.
-SHEETS = 32
+# Statistics read at once.
+READERS = 8
+
+logger = logging.getLogger(__name__)
 
 
 class Results:
@@ -32,10 +38,18 @@ class Results:
     Methods that read what a later stage writes raise NotFinishedError before it has.
     """
 
-    def __init__(self, client: RedisClient, job_id: str) -> None:
+    def __init__(self, client: RedisClient, job_id: str, place: Shards | None = None) -> None:
+        """Set up without asking Redis.
+
+        Args:
+            client: Of the Redis of the job.
+            job_id: Id of the job.
+            place: Where its shards are kept; None is that Redis.
+        """
         self.client = client
         self.job_id = job_id
         self.keys = JobKeys(job_id)
+        self.shards = JobShards(client, job_id, place or RedisShards(client))
 
     def paths(self, batch: int) -> list[str]:
         """Return the paths of a batch, in manifest order, relative to the source."""
@@ -49,40 +63,43 @@ class Results:
     def batch_hashes(self) -> list[str]:
         """Keys of the hashes that ``batch`` needs: the manifest, and what was loaded before."""
         keys = self.keys
-        return [keys.manifest, keys.shapes, keys.failures, keys.hashes, keys.thumbnails]
+        loaded = [keys.shapes, keys.failures, keys.hashes]
+        return [keys.manifest, *loaded, *map(keys.shards, (Kind.FEATURES, Kind.THUMBNAILS))]
 
-    def batch(
-        self, batch: int, values: Mapping[str, bytes | None]
-    ) -> tuple[list[str], Loaded | None]:
+    def batch(self, values: Mapping[str, bytes | None]) -> tuple[list[str], Loaded | None]:
         """Return a batch's paths, and what was loaded of it before a retry, if anything was.
 
         Args:
-            batch: Number of the batch.
             values: Of the batch in ``batch_hashes``, by key.
         """
-        manifest, shape, failures, hashes, sheet = (values[key] for key in self.batch_hashes)
+        manifest, shape, failures, hashes, *names = (values[key] for key in self.batch_hashes)
         paths = unpack_paths(self._present(manifest))
-        features = self.client.get(self.keys.features(batch)) if shape else None
+        features, sheet = map(self._read_if_there, names)
         if shape is None or features is None or hashes is None:
             return paths, None
-        failed = decode(failures or b"[]", list[FailedImage])
-        return paths, Loaded(decode(shape, Shape), features, hashes, failed, sheet or b"")
+        form, failed = decode(shape, Shape), decode(failures or b"[]", list[FailedImage])
+        rows = memoryview(features)[: form.statistics_range[0]]
+        return paths, Loaded(form, rows, hashes, failed, bytes(sheet or b""))
+
+    def _read_if_there(self, name: bytes | None) -> Content | None:
+        """Read a shard; None if there is none, or if it is lost."""
+        try:
+            return self.shards.read(name.decode()) if name else None
+        except ShardLostError as error:
+            logger.warning("%s", error, extra={"job": self.job_id})
+            return None
 
     def loading_values(
         self,
         shape: Shape,
         failures: Sequence[FailedImage],
-        statistics: bytes,
         hashes: bytes,
-        thumbnails: bytes = b"",
     ) -> dict[str, bytes]:
         """Return what is stored of a loaded batch in hashes by batch, by key."""
         return {
             self.keys.shapes: encode(shape),
             self.keys.failures: encode(failures),
-            self.keys.statistics: statistics,
             self.keys.hashes: hashes,
-            self.keys.thumbnails: thumbnails,
         }
 
     def shapes(self) -> list[Shape]:
@@ -95,22 +112,36 @@ class Results:
         return decode(self._present(raw), Shape)
 
     def statistics(self) -> Iterator[bytes]:
-        """Yield the statistics of each batch's features, by batch."""
-        largest = max((shape.columns for shape in self.shapes()), default=1)
+        """Yield the statistics of each batch's features, by batch.
+
+        Raises:
+            ShardLostError: Features are missing.
+        """
+        shapes, names = self.shapes(), self.shards.names(Kind.FEATURES)
+        largest = max((shape.columns for shape in shapes), default=1)
         # Two sums of float64 a feature.
-        chunk = CHUNK_BYTES // (largest * 16)
-        yield from self._by_batch(self.keys.statistics, min(max(chunk, 1), BATCHES_PER_TRIP))
+        chunk = min(max(CHUNK_BYTES // (largest * 16), 1), BATCHES_PER_TRIP)
+
+        def read(batch: int) -> bytes:
+            name = self._shard_of(batch, names.get(batch))
+            (part,) = self.shards.read_ranges(name, [shapes[batch].statistics_range])
+            return part
+
+        # Many at once: an object store takes milliseconds for each, nearly all of it waiting.
+        with ThreadPoolExecutor(READERS) as pool:
+            for batches in self._chunks(chunk):
+                yield from list(pool.map(read, batches))
 
     def hashes(self) -> Iterator[bytes]:
         """Yield the hashes of each batch's images, by batch."""
         yield from self._by_batch(self.keys.hashes)
 
     def thumbnails(self) -> Iterator[bytes]:
-        """Yield the sheet of each batch, by batch; empty where there is none."""
-        for batches in self._chunks(SHEETS):
-            names = list(map(str, batches))
-            sheets: list[bytes | None] = self.client.hmget(self.keys.thumbnails, names)
-            yield from (sheet or b"" for sheet in sheets)
+        """Yield the sheet of each batch, by batch; empty where there is none, or not any more."""
+        key = self.keys.shards(Kind.THUMBNAILS)
+        for batches in self._chunks():
+            for name in self.client.hmget(key, list(map(str, batches))):
+                yield bytes(self._read_if_there(name) or b"")
 
     def _by_batch(self, key: str, chunk: int = BATCHES_PER_TRIP) -> Iterator[bytes]:
         for batches in self._chunks(chunk):
@@ -119,17 +150,42 @@ class Results:
     def _chunks(self, chunk: int = BATCHES_PER_TRIP) -> Iterator[Sequence[int]]:
         return _split(range(self.n_batches()), chunk)
 
-    def features(self, batch: int) -> bytes:
-        """Return the features of a batch."""
-        return self._present(self.client.get(self.keys.features(batch)))
+    def features(self, batch: int, shape: Shape | None = None) -> memoryview:
+        """Return the raw rows of features of a batch, mapped where they are in a file.
 
-    def feature_rows(self, batch: int, rows: Iterable[int], row_bytes: int) -> bytes:
-        """Return single rows of a batch's features."""
-        key = self.keys.features(batch)
-        with self.client.pipeline(transaction=False) as pipe:
-            for row in rows:
-                pipe.getrange(key, row * row_bytes, (row + 1) * row_bytes - 1)
-            return b"".join(pipe.execute())
+        Args:
+            batch: Number of the batch.
+            shape: Of its features; None reads it.
+
+        Raises:
+            ShardLostError: They are missing or damaged.
+        """
+        shape = shape or self.shape(batch)
+        name = self._shard_of(batch, self.shards.name(Kind.FEATURES, batch))
+        return memoryview(self.shards.read(name))[: shape.statistics_range[0]]
+
+    def _shard_of(self, batch: int, name: str | None) -> str:
+        if name is None:
+            raise NotFinishedError(
+                f"The features of batch {batch} of job {self.job_id} are not there, yet or any more"
+                f" ({show_call(self.job_id, 'status')} says how it stands)."
+            )
+        return name
+
+    def coordinates(self) -> Iterator[Content]:
+        """Yield the principal components of each batch's images, by batch: raw rows of float32.
+
+        A batch without a loaded image has no bytes.
+
+        Raises:
+            NotFinishedError: The images are not labelled.
+            ShardLostError: They are missing or damaged.
+        """
+        names = self.shards.names(Kind.COORDINATES)
+        if not names:
+            self._present(None)
+        for batch in range(self.n_batches()):
+            yield self.shards.read(names[batch]) if batch in names else b""
 
     def failed_images(self, batch: int) -> list[FailedImage]:
         """Return the images of a batch that could not be used; none before it is loaded."""
@@ -157,8 +213,7 @@ class Results:
 
     def labels(self) -> Iterator[bytes]:
         """Yield the label rows of each batch, by batch."""
-        for batches in self._chunks():
-            yield from map(self._present, self.client.mget(map(self.keys.labels, batches)))
+        yield from self._by_batch(self.keys.labels)
 
     def assignments(self) -> Rows[Assignment]:
         """List each image and its cluster, in manifest order."""

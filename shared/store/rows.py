@@ -18,13 +18,25 @@ DUPLICATE_ROW = struct.Struct("<6IB")
 class Shape:
     """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major.
 
-    ``widths`` are the columns of each extractor, side by side.
+    ``widths`` are the columns of each extractor, side by side. ``statistics_bytes`` of statistics
+    follow the rows.
     """
 
     rows: int
     columns: int
     dtype: str
     widths: tuple[int, ...] = ()
+    statistics_bytes: int = 0
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return self.columns * int(self.dtype[2:])  # as "<f4"
+
+    @property
+    def statistics_range(self) -> tuple[int, int]:
+        """Where the statistics stand after the rows: their start and length in bytes."""
+        return self.rows * self.row_bytes, self.statistics_bytes
 
 
 @dataclass(frozen=True)
@@ -38,13 +50,13 @@ class FailedImage:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A batch that was loaded: its raw features, their shape and hashes, and its failures.
+    """A batch that was loaded: its raw rows, their shape and hashes, and its failures.
 
     ``thumbnails`` is a JPEG sheet of the images shown, in row order; empty where there is none.
     """
 
     shape: Shape
-    features: bytes
+    features: memoryview
     hashes: bytes
     failures: list[FailedImage]
     thumbnails: bytes = b""

@@ -194,11 +194,11 @@ def test_cancelling_ends_the_job_and_lets_it_expire(redis, python_client, folder
 def test_cancelling_a_job_that_has_ended_changes_nothing(redis, python_client, folder):
     job = python_client.submit(folder, clusters=2)
     job.cancel()
-    redis.set(job.ledger.keys.features(0), b"features", px=50_000)
+    redis.set(job.ledger.keys.hashes, b"hashes", px=50_000)
     before = redis.hgetall(job.ledger.keys.job)
     assert job.cancel() is State.CANCELLED
     assert redis.hgetall(job.ledger.keys.job) == before
-    assert redis.pttl(job.ledger.keys.features(0)) <= 50_000
+    assert redis.pttl(job.ledger.keys.hashes) <= 50_000
 
 
 def test_a_damaged_job_can_be_cancelled(redis, python_client, folder):

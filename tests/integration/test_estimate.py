@@ -11,13 +11,13 @@ import pytest
 from quick import QuickClient
 
 from shoal import Client
-from shoal.producer.submission.estimate import _batch_values, estimate_fit
+from shoal.producer.submission.estimate import _batch_shards, _batch_values, estimate_fit
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.errors import UsageError
 from shoal.shared.recipe.fit import FitSize
 from shoal.shared.server.embedded import find_disk
 from shoal.shared.settings import Settings
-from shoal.shared.store import Ledger, Results
+from shoal.shared.store import Kind, Ledger
 from shoal.worker.model.components import ScaledRows
 from shoal.worker.model.model import Model
 from shoal.worker.runtime.context import WorkerContext
@@ -74,18 +74,22 @@ def test_the_fit_has_the_size_that_was_estimated(
 
 @pytest.mark.parametrize("features", ["pixels", "hog", "pixels+color"])
 def test_a_batch_has_the_bytes_that_were_estimated(
-    submit: Callable[..., Ledger], run: Callable[[Ledger], Ledger], digits: Path, features: str
+    submit: Callable[..., Ledger],
+    run: Callable[[Ledger], Ledger],
+    context: WorkerContext,
+    digits: Path,
+    features: str,
 ) -> None:
     ledger = run(submit(digits, 100, features=features))
-    results = Results(ledger.client, ledger.job_id)
-    for values in zip(
-        map(results.features, range(results.n_batches())),
-        results.statistics(),
-        results.hashes(),
-        results.labels(),
-        strict=True,
+    results = context.results(ledger.job_id)
+    n_components = results.summary().n_components
+    for batch, (hashes, labels, coordinates) in enumerate(
+        zip(results.hashes(), results.labels(), results.coordinates(), strict=True)
     ):
-        assert [len(value) for value in values] == _batch_values(ledger.request, 100)
+        assert [len(hashes), len(labels)] == _batch_values(100)
+        shard = results.shards.read(results.shards.names(Kind.FEATURES)[batch])
+        expected = _batch_shards(ledger.request, 100, n_components)
+        assert [len(shard), len(coordinates)] == expected
 
 
 @pytest.fixture

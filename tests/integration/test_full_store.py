@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from polling import wait_until
 from quick import make_quick_request
-from redis.client import Pipeline
+from shards import commit_features
 
 from shoal.producer.job import Job
 from shoal.shared.errors import StoreFullError, WaitTimeoutError
@@ -13,7 +13,7 @@ from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import QUICK_RETRIES, connect
 from shoal.shared.settings import Settings
-from shoal.shared.store import Commit, Ledger, Lifetimes, Registry
+from shoal.shared.store import Commit, Kind, Ledger, Lifetimes, Registry
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
@@ -90,25 +90,22 @@ def test_a_batch_that_finds_redis_full_at_its_end_keeps_its_attempt(
 
 
 @pytest.mark.parametrize("forgets", [False, True])
-def test_an_output_for_whose_commit_there_is_no_room_does_not_stay(
-    context, job, set_full, monkeypatch, forgets
-):
-    ledger, evalsha = job.ledger, Pipeline.evalsha
+def test_a_shard_for_whose_commit_there_is_no_room_does_not_stay(context, job, set_full, forgets):
+    ledger, shards = job.ledger, job.results.shards
+    before = list(shards.place.names(f"jobs/{job.id}"))
     ledger.batches.start(Wave.LOADING, 1, redelivered=False)
 
-    def fill_before(pipe, *arguments):
-        pipe.config_set("maxmemory", 1)
+    def send(names):
+        set_full(True)
         if forgets:
-            pipe.execute_command("SCRIPT FLUSH")
-        return evalsha(pipe, *arguments)
+            context.client.script_flush()
+        return ledger.batches.commit_loading(1, names, (10, 0), {})
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Pipeline, "evalsha", fill_before)
-        with pytest.raises(StoreFullError):
-            ledger.batches.commit_loading(1, b"features", (10, 0), {})
-    assert not context.client.keys(ledger.keys.staged("*"))
+    with pytest.raises(StoreFullError):
+        shards.commit(1, "token", {Kind.FEATURES: [b"features"]}, send)
+    assert list(shards.place.names(f"jobs/{job.id}")) == before
     set_full(False)
-    assert ledger.batches.commit_loading(1, b"features", (10, 0), {}) is Commit.COMMITTED
+    assert commit_features(shards, ledger, 1, counts=(10, 0)) is Commit.COMMITTED
 
 
 def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(
@@ -131,7 +128,7 @@ def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(
 def test_cancelling_frees_the_features_of_a_full_redis(context, job, set_full):
     set_full(True)
     assert job.cancel() is State.CANCELLED
-    assert not context.client.exists(job.ledger.keys.features(0))
+    assert list(job.results.shards.place.names(f"jobs/{job.id}/features")) == []
     assert 0 < context.client.ttl(job.ledger.keys.job) <= 1000
     set_full(False)
     context.sweeper.sweep()
@@ -141,7 +138,7 @@ def test_cancelling_frees_the_features_of_a_full_redis(context, job, set_full):
 
 def test_cancelling_keeps_what_was_loaded_while_there_is_memory(context, job):
     job.cancel()
-    assert context.client.exists(job.ledger.keys.features(0))
+    assert list(job.results.shards.place.names(f"jobs/{job.id}/features"))
 
 
 def test_a_job_that_redis_has_no_memory_for_is_refused_with_the_remedy(context, set_full):
@@ -149,18 +146,6 @@ def test_a_job_that_redis_has_no_memory_for_is_refused_with_the_remedy(context, 
     with pytest.raises(StoreFullError, match="SHOAL_FEATURES_SECONDS"):
         Registry(context.client).register("new", JobRequest(source="/"), [["a.png"]])
     assert list(Registry(context.client).jobs()) == []
-
-
-def test_statistics_are_read_a_limited_number_of_bytes_at_a_time(context, job, monkeypatch):
-    for batch in (1, 2):
-        load_batch(context, job.id, batch, False)
-    results = context.results(job.id)
-    together = list(results.statistics())
-    monkeypatch.setattr("shoal.shared.store.results.CHUNK_BYTES", 1)
-    calls = context.client.info("commandstats")["cmdstat_hmget"]["calls"]
-    assert list(results.statistics()) == together
-    # One for the shapes, and one for each batch.
-    assert context.client.info("commandstats")["cmdstat_hmget"]["calls"] == calls + 4
 
 
 @pytest.fixture

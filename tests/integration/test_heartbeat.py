@@ -32,7 +32,7 @@ def brief(register):
     """A ledger of a loaded job whose leases are short."""
     ledger = register(1)
     ledger.batches.start(LOADING, 0, redelivered=False)
-    ledger.batches.commit_loading(0, b"", (1, 0), {})
+    ledger.batches.commit_loading(0, {}, (1, 0), {})
     return Ledger(ledger.client, ledger.job_id, 0.3)
 
 

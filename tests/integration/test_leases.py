@@ -15,7 +15,7 @@ def commit_all(ledger, wave=LOADING, n_batches=2):
     for batch in range(n_batches):
         ledger.batches.start(wave, batch, redelivered=False)
         if wave is LOADING:
-            ledger.batches.commit_loading(batch, b"", (1, 0), {})
+            ledger.batches.commit_loading(batch, {}, (1, 0), {})
         else:
             ledger.batches.commit_labelling(batch, b"")
 

@@ -112,11 +112,11 @@ def share_alike(before: Job, after: Job) -> float:
 def renumber_by_hand(client: RedisClient, job: Job) -> None:
     """Let a job have found the same clusters, numbered backwards."""
     for batch in range(job.results.n_batches()):
-        key = job.results.keys.labels(batch)
-        raw = bytearray(client.get(key) or b"")
+        key = job.results.keys.labels
+        raw = bytearray(client.hget(key, str(batch)) or b"")
         for start in range(0, len(raw), 16):
             raw[start] = 3 - raw[start]
-        client.set(key, bytes(raw))
+        client.hset(key, str(batch), bytes(raw))
 
 
 def test_a_first_job_is_numbered_by_size_and_has_no_job_before(cluster):

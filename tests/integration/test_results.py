@@ -2,14 +2,16 @@
 
 import csv
 import json
-import re
+import secrets
+import struct
 
 import pytest
+from shards import commit_features
 
 from shoal.producer.export.files import new_file
 from shoal.producer.export.tables import write_json, write_rows
 from shoal.shared.encoding import escape_name
-from shoal.shared.errors import NotFinishedError
+from shoal.shared.errors import NotFinishedError, ShardLostError
 from shoal.shared.findings import (
     Assignment,
     ClusterSummary,
@@ -20,13 +22,15 @@ from shoal.shared.findings import (
     Summary,
 )
 from shoal.shared.jobs import State, Wave
-from shoal.shared.store import Expiry, Lifetimes, Registry, Results
+from shoal.shared.shards import FileShards, find_id
+from shoal.shared.store import Expiry, Kind, Lifetimes, Registry, Results
 from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage, Shape
 
-pytestmark = pytest.mark.each_server
+pytestmark = [pytest.mark.each_server, pytest.mark.each_place]
 
 LIFETIMES = Lifetimes(features_seconds=100, results_seconds=1000)
 NAMES = [["a\nb.png", "caf\udce9.png", "c\rd.png"], ["日本/🐟.png", "e,\"f'.png", " .png"]]
+STATISTICS_BYTES = 40
 PICTURES = {"caf\udce9.png": b"\xff\xd8"}
 SUMMARY = Summary(
     clusters=[ClusterSummary(label=0, size=4, representatives=["caf\udce9.png"])],
@@ -41,8 +45,8 @@ SUMMARY = Summary(
 
 
 @pytest.fixture
-def results(redis, register):
-    return Results(redis, register(NAMES).job_id)
+def results(redis, register, place):
+    return Results(redis, register(NAMES).job_id, place)
 
 
 @pytest.fixture
@@ -59,14 +63,23 @@ def load(ledger, results, batch, failed_positions=()):
     kept = [position for position in range(3) if position not in failed_positions]
     rows = b"".join(bytes([10 * batch + position, 255]) for position in kept)
     failures = [FailedImage(p, FailureReason.DAMAGED, f"broken\r{p}") for p in failed_positions]
-    notes = results.loading_values(Shape(len(kept), 2, "|u1"), failures, bytes([batch]), b"")
+    notes = results.loading_values(Shape(len(kept), 2, "|u1", (), STATISTICS_BYTES), failures, b"")
     ledger.batches.start(Wave.LOADING, batch, redelivered=False)
-    ledger.batches.commit_loading(batch, rows, (len(kept), len(failures)), notes)
+    features = rows + bytes([batch] * STATISTICS_BYTES)
+    counts = (len(kept), len(failures))
+    commit_features(results.shards, ledger, batch, features, counts, notes)
 
 
-def label(ledger, batch, rows):
+def label(ledger, results, batch, rows):
     ledger.batches.start(Wave.LABELLING, batch, redelivered=False)
-    ledger.batches.commit_labelling(batch, b"".join(LABEL_ROW.pack(*row) for row in rows))
+    labels = b"".join(LABEL_ROW.pack(*row) for row in rows)
+    coordinates = b"".join(struct.pack("<2f", *row[2:]) for row in rows)
+    results.shards.commit(
+        batch,
+        secrets.token_hex(8),
+        {Kind.COORDINATES: [coordinates]},
+        lambda names: ledger.batches.commit_labelling(batch, labels, shards=names),
+    )
 
 
 def begin_labelling(ledger, results):
@@ -80,8 +93,8 @@ def finished(ledger, results):
     load(ledger, results, 1, failed_positions=[0])
     load(ledger, results, 0, failed_positions=[1])
     begin_labelling(ledger, results)
-    label(ledger, 1, [(1, 1.5, 0.25, -2.0), (0, 0.5, 0.0, 0.0)])
-    label(ledger, 0, [(0, 2.5, 1.0, 1.0), (7, 0.0, -0.5, 3.0)])
+    label(ledger, results, 1, [(1, 1.5, 0.25, -2.0), (0, 0.5, 0.0, 0.0)])
+    label(ledger, results, 0, [(0, 2.5, 1.0, 1.0), (7, 0.0, -0.5, 3.0)])
     lease = ledger.acquire_lease(Wave.LABELLING)
     results.put_findings(lease.token, SUMMARY, {"scatter": b"\x89PNG"}, PICTURES, COPIES)
     assert ledger.advance(lease, State.FINISHED, {"findings_token": lease.token})
@@ -137,26 +150,57 @@ def test_names_of_any_bytes_survive_csv_and_json(finished, tmp_path, rows, model
     assert [row["path"] for row in json.loads((tmp_path / "rows.json").read_text())] == paths
 
 
-def test_single_rows_are_those_of_the_features(ledger, results):
+def test_features_are_the_rows_alone(ledger, results):
     load(ledger, results, 0)
     assert results.features(0) == bytes([0, 255, 1, 255, 2, 255])
-    assert results.feature_rows(0, [2, 0], row_bytes=2) == bytes([2, 255, 0, 255])
-    assert results.feature_rows(0, [], row_bytes=2) == b""
-    assert results.shape(0) == Shape(3, 2, "|u1")
+    assert results.shape(0) == Shape(3, 2, "|u1", (), STATISTICS_BYTES)
+
+
+def test_coordinates_come_back_by_batch_and_live_as_long_as_the_labels(finished, redis):
+    parts = [struct.unpack("<4f", part) for part in finished.coordinates()]
+    assert parts == [(1.0, 1.0, -0.5, 3.0), (0.25, -2.0, 0.0, 0.0)]
+    Expiry(redis, finished.job_id).begin(LIFETIMES)
+    Expiry(redis, finished.job_id).drop_features()
+    assert [struct.unpack("<4f", part) for part in finished.coordinates()] == parts
+    with pytest.raises(NotFinishedError, match="not there, yet or any more"):
+        finished.features(0)
+    with pytest.raises(NotFinishedError):
+        list(finished.statistics())
+
+
+def test_shards_of_another_place_are_named_with_the_setting(finished, redis, place, tmp_path):
+    elsewhere = FileShards(tmp_path / "elsewhere")
+    find_id(elsewhere)
+    with pytest.raises(ShardLostError, match=f"{place.url}.*set SHOAL_SHARDS_URL"):
+        list(Results(redis, finished.job_id, elsewhere).coordinates())
+
+
+def test_a_lost_sheet_of_thumbnails_counts_as_none(ledger, results):
+    names = {}
+
+    def send(written):
+        names.update(written)
+        return ledger.batches.commit_loading(0, written, (1, 0), {})
+
+    ledger.batches.start(Wave.LOADING, 0, redelivered=False)
+    results.shards.commit(0, "token", {Kind.THUMBNAILS: [b"sheet"]}, send)
+    assert list(results.thumbnails()) == [b"sheet", b""]
+    results.shards.place.delete([f"jobs/{results.job_id}/{names[Kind.THUMBNAILS]}"])
+    assert list(results.thumbnails()) == [b"", b""]
 
 
 def test_shapes_and_statistics_are_ordered_by_batch(ledger, results):
     load(ledger, results, 1, failed_positions=[0, 1])
     load(ledger, results, 0)
     assert [shape.rows for shape in results.shapes()] == [3, 1]
-    assert list(results.statistics()) == [b"\0", b"\1"]
+    assert list(results.statistics()) == [b"\0" * STATISTICS_BYTES, b"\1" * STATISTICS_BYTES]
 
 
 def test_labels_of_more_batches_than_one_round_trip_keep_their_order(redis, register):
     ledger = register(600)
     results = Results(redis, ledger.job_id)
     for batch in range(600):
-        redis.set(ledger.keys.labels(batch), LABEL_ROW.pack(batch, 0, 0, 0))
+        redis.hset(ledger.keys.labels, batch, LABEL_ROW.pack(batch, 0, 0, 0))
     assert [row.label for row in results.assignments()] == list(range(600))
 
 
@@ -200,8 +244,9 @@ def lives(redis, job_id):
 def test_every_key_of_an_ended_job_expires(redis, finished, ledger):
     Expiry(redis, finished.job_id).begin(LIFETIMES)
     found = lives(redis, finished.job_id)
-    brief = {name for name in found if re.search("features|statistics", name)}
-    assert brief == {"}:features:0", "}:features:1", "}:statistics"}
+    brief = {name for name in found if "features" in name}
+    assert "}:shards:features" in brief
+    assert len(brief) == 1 + 2 * (finished.shards.place.url == "Redis")
     assert all(0 < seconds <= 100 for name, seconds in found.items() if name in brief)
     assert all(900 < seconds <= 1000 for name, seconds in found.items() if name not in brief)
     fitting, finishing = (ledger.fields()[token] for token in ("model_token", "findings_token"))
@@ -210,7 +255,8 @@ def test_every_key_of_an_ended_job_expires(redis, finished, ledger):
         f"}}:summary:{finishing}",
         f"}}:plots:{finishing}",
         f"}}:duplicates:{finishing}",
-        "}:labels:1",
+        "}:labels",
+        "}:shards:coordinates",
         "}:job",
     } <= set(found)
 

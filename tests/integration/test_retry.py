@@ -10,7 +10,7 @@ from shoal.producer.job import Job
 from shoal.shared.errors import UnknownJobError, UsageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import State, Wave
-from shoal.shared.store import Commit, Expiry, Lifetimes
+from shoal.shared.store import Commit, Expiry, Kind, Lifetimes
 from shoal.shared.store.keys import ACTIVE
 from shoal.worker.extractors import find_extractors
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
@@ -131,7 +131,7 @@ def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(redis, job, wor
     Expiry(redis, job.id).drop_features()
     registry.retire(job.id)
     assert lives(redis, job) == {-1}
-    assert redis.exists(job.ledger.keys.features(0))
+    assert job.results.shards.find_lost(Kind.FEATURES) == {}
     assert redis.hexists(job.ledger.keys.hashes, 0)
     assert registry.active_jobs() == [job.id]
 
@@ -151,8 +151,9 @@ def test_labels_of_the_model_before_a_retry_are_refused(job, work):
 def test_batches_whose_features_have_gone_are_loaded_anew(redis, job, work, fresh):
     work(job, State.LABELLING)
     job.cancel()
-    redis.delete(job.ledger.keys.features(1), job.ledger.keys.features(4))
-    redis.hdel(job.ledger.keys.statistics, "2")
+    names = job.results.shards.names(Kind.FEATURES)
+    job.results.shards.place.delete([f"jobs/{job.id}/{names[batch]}" for batch in (1, 4)])
+    redis.hdel(job.ledger.keys.hashes, "2")
     images = job.retry().images
     assert (images.loaded, images.failed) == (19, 1)
     assert job.ledger.batches.missing(Wave.LOADING) == [1, 2, 4]

@@ -15,13 +15,12 @@ from shoal.shared.errors import ConnectionLostError, StoreFullError, UnreadableI
 from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import State, Wave
 from shoal.shared.settings import Settings
-from shoal.shared.store import Commit
+from shoal.shared.store import Commit, Kind
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.images.loading import load_image, load_with_digest
 from shoal.worker.model.model import Model
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime import heartbeat
-from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 from shoal.worker.stages import labelling
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
@@ -130,7 +129,8 @@ def test_features_are_the_pixels_of_the_images_that_could_be_read(context, mixed
     paths = results.loaded_paths(0)
     expected = [load_image(mixed / path, 8, context.limits).ravel() for path in paths]
     assert (features_of(results, 0) == expected).all()
-    raw = results.client.hget(results.keys.statistics, "0")
+    name = results.shards.name(Kind.FEATURES, 0)
+    (raw,) = results.shards.read_ranges(name, [results.shape(0).statistics_range])
     assert (FeatureStatistics.from_bytes(raw).total == np.sum(expected, axis=0)).all()
 
 
@@ -287,8 +287,8 @@ def test_an_isolated_batch_has_the_same_features(context, submit, mixed):
     assert first.failed_images(0) == second.failed_images(0)
 
 
-def test_images_outside_the_roots_are_failures(app, redis, submit, mixed, tmp_path):
-    confined = WorkerContext(app, Settings(image_roots=(tmp_path,), cache_bytes=0), redis)
+def test_images_outside_the_roots_are_failures(context, submit, mixed, tmp_path):
+    confined = replace(context, settings=Settings(image_roots=(tmp_path,), cache_bytes=0))
     ledger = submit(mixed, batch_size=43, **SMALL)
     load_batch(confined, ledger.job_id, 0, False)
     reasons = {failure.reason for failure in confined.results(ledger.job_id).failures()}
@@ -329,9 +329,9 @@ def test_a_fit_while_another_holds_the_lease_steps_aside(context, mixed_job, loa
     assert mixed_job.renew_lease(lease)
 
 
-def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(app, redis, submit, digits, load):
+def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(context, submit, digits, load):
     ledger = submit(digits, batch_size=100, **SMALL)
-    thrifty = WorkerContext(app, Settings(fit_memory=5 * 192 * 50, cache_bytes=0), redis)
+    thrifty = replace(context, settings=Settings(fit_memory=5 * 192 * 50, cache_bytes=0))
     load(ledger)
     fit_job(thrifty, ledger.job_id)
     results = thrifty.results(ledger.job_id)

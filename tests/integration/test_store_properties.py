@@ -21,9 +21,10 @@ from hypothesis.stateful import (
 
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import State, Wave
-from shoal.shared.store import Commit, Expiry, Lease, Ledger, Lifetimes
+from shoal.shared.shards import Shards
+from shoal.shared.store import Commit, Expiry, JobShards, Kind, Lease, Ledger, Lifetimes
 
-pytestmark = pytest.mark.each_server
+pytestmark = [pytest.mark.each_server, pytest.mark.each_place]
 
 LOADING, LABELLING = Wave.LOADING, Wave.LABELLING
 IN_STAGE = {State.QUEUED: LOADING, State.LOADING: LOADING, State.LABELLING: LABELLING}
@@ -37,6 +38,7 @@ class JobMachine(RuleBasedStateMachine):
     """One job, and the processes that begin, lose and commit its batches and hold its lease."""
 
     register: ClassVar[Callable[..., Ledger]]
+    place: ClassVar[Shards]
     begun = Bundle("begun")  # also what was lost since
     leases = Bundle("leases")  # also those lost since
 
@@ -44,6 +46,10 @@ class JobMachine(RuleBasedStateMachine):
     def register_job(self, sizes: list[int]) -> None:
         self.sizes = sizes
         self.ledger = type(self).register([["a.png"] * size for size in sizes])
+        self.shards = JobShards(self.ledger.client, self.ledger.job_id, type(self).place)
+        self.n_commits = 0
+        self.names: dict[tuple[Wave, int], str] = {}  # of the shards that count
+        self.sent: list[tuple[Wave, int, str, Callable[[], Commit]]] = []
         self.state = State.QUEUED
         self.done: dict[Wave, set[int]] = {wave: set() for wave in Wave}
         self.features: set[int] = set()
@@ -55,6 +61,7 @@ class JobMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         client: Any = self.ledger.client
         client.delete(*client.keys(f"*{self.ledger.job_id}*"))
+        type(self).place.delete(list(type(self).place.names(f"jobs/{self.ledger.job_id}")))
 
     def batch(self, number: int) -> int:
         return number % len(self.sizes)
@@ -101,12 +108,23 @@ class JobMachine(RuleBasedStateMachine):
         if self.state is State(wave) and (wave is LOADING or model == self.model):
             is_late = batch in self.done[wave]
             expected = {Commit.DUPLICATE} if is_late else {Commit.COMMITTED, Commit.LAST}
-        assert self.send_commit(work, failed) in expected
+        commit, name = self.send_commit(work, failed)
+        assert commit in expected
         if Commit.COMMITTED in expected:
             self.done[wave].add(batch)
+            self.names[wave, batch] = name
             if wave is LOADING:
                 self.failed[batch] = failed
                 self.features.add(batch)
+
+    @precondition(lambda self: self.sent)
+    @rule(number=st.integers(0, 9))
+    def lose_the_reply_to_a_commit(self, number: int) -> None:
+        wave, batch, name, send_again = self.sent[-1 - number % len(self.sent)]
+        there = self.done[LABELLING] if wave is LABELLING else self.done[LOADING] & self.features
+        counts = batch in there and self.names.get((wave, batch)) == name
+        counted = {Commit.COMMITTED, Commit.LAST}
+        assert send_again() in (counted if counts else {Commit.DUPLICATE, Commit.STALE})
 
     @rule(callback_too=st.booleans())
     def complete_the_stage(self, callback_too: bool) -> None:
@@ -118,19 +136,31 @@ class JobMachine(RuleBasedStateMachine):
             if callback_too:
                 self.advance(self.acquire(wave), True)
 
-    def send_commit(self, work: Work, failed: int) -> Commit:
+    def send_commit(self, work: Work, failed: int) -> tuple[Commit, str]:
         wave, batch, model = work
-        if wave is LABELLING:
-            return self.ledger.batches.commit_labelling(batch, b"rows", model)
         keys, loaded = self.ledger.keys, self.sizes[batch] - failed
         positions = [{"position": position} for position in range(failed)]
         notes = {
             keys.shapes: b'{"rows":%d}' % loaded,
             keys.failures: json.dumps(positions, separators=(",", ":")).encode(),
-            keys.statistics: b"sums",
             keys.hashes: b"hashes",
         }
-        return self.ledger.batches.commit_loading(batch, b"features", (loaded, failed), notes)
+        kind = Kind.FEATURES if wave is LOADING else Kind.COORDINATES
+
+        def send(names: dict[Kind, str]) -> Commit:
+            def send() -> Commit:
+                if wave is LABELLING:
+                    return batches.commit_labelling(batch, b"rows", model, shards=names)
+                return batches.commit_loading(batch, names, (loaded, failed), notes)
+
+            self.sent.append((wave, batch, names[kind], send))
+            return send()
+
+        batches = self.ledger.batches
+        self.n_commits += 1
+        token = f"{self.n_commits:016}"
+        commit = self.shards.commit(batch, token, {kind: [b"large"]}, send)
+        return commit, self.sent[-1][2]
 
     @rule(target=leases, wave=st.sampled_from(Wave))
     def acquire(self, wave: Wave) -> Any:
@@ -192,7 +222,9 @@ class JobMachine(RuleBasedStateMachine):
         if failed_only:
             kept = {batch for batch in kept if not self.failed[batch]}
         missing = set(range(len(self.sizes))) - kept
-        assert set(self.ledger.retry(failed_only=failed_only)) == missing
+        lost = self.shards.find_lost(Kind.FEATURES)
+        assert lost == {}
+        assert set(self.ledger.retry(failed_only=failed_only, lost=lost)) == missing
         assert set(self.ledger.batches.missing(LOADING)) == missing  # none runs any more
         self.done = {LOADING: kept, LABELLING: set()}
         self.state = State.QUEUED if missing else State.LOADING
@@ -241,21 +273,25 @@ class JobMachine(RuleBasedStateMachine):
 
     @invariant()
     def outputs_are_those_of_the_batches_done(self) -> None:
-        keys = self.ledger.keys
-        client: Any = self.ledger.client
-        expected = {keys.features: self.features, keys.labels: self.done[LABELLING]}
-        for key, batches in expected.items():
-            assert {
-                batch for batch in range(len(self.sizes)) if client.exists(key(batch))
-            } == batches
+        client, keys = self.ledger.client, self.ledger.keys
+        assert set(map(int, client.hgetall(keys.labels))) == self.done[LABELLING]
+        of_kind = {Kind.FEATURES: self.features, Kind.COORDINATES: self.done[LABELLING]}
+        for kind, batches in of_kind.items():
+            names = self.shards.names(kind)
+            assert set(names) == batches
+            found = set(type(self).place.names(f"jobs/{self.ledger.job_id}/{kind}"))
+            counted = {f"jobs/{self.ledger.job_id}/{name}" for name in names.values()}
+            assert counted <= found
+            # Files that a retry has replaced are deleted later.
+            assert counted == found or type(self).place.maps_files
 
 
 @pytest.mark.parametrize("n_jobs", [100, pytest.param(1000, marks=pytest.mark.soak)])
 @pytest.mark.timeout(1800)
 def test_a_job_counts_each_batch_once_and_only_moves_forward(
-    register: Callable[..., Ledger], n_jobs: int
+    register: Callable[..., Ledger], place: Shards, n_jobs: int
 ) -> None:
-    machine = type("Machine", (JobMachine,), {"register": staticmethod(register)})
+    machine = type("Machine", (JobMachine,), {"register": staticmethod(register), "place": place})
     run_state_machine_as_test(
         machine, settings=settings(max_examples=n_jobs, stateful_step_count=30, deadline=None)
     )

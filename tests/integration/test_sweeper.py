@@ -8,7 +8,7 @@ from polling import wait_until
 from shoal.shared import sweeper as sweeping
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.settings import Settings
-from shoal.shared.store import Ledger, Lifetimes
+from shoal.shared.store import Kind, Ledger, Lifetimes
 from shoal.shared.store.keys import ACTIVE
 from shoal.shared.sweeper import Sweeper
 
@@ -44,7 +44,7 @@ def finish(ledger, *batches, wave=LOADING):
     for batch in batches:
         start(ledger, batch, wave=wave)
         if wave is LOADING:
-            ledger.batches.commit_loading(batch, b"", (1, 0), {})
+            ledger.batches.commit_loading(batch, {}, (1, 0), {})
         else:
             ledger.batches.commit_labelling(batch, b"")
 
@@ -288,9 +288,10 @@ def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(redis, registry
     registry.register("kept", JobRequest(source="/"), [["a.png"]], lifetimes)
     ledger = Ledger(redis, "kept", 15)
     finish(ledger, 0)
+    redis.hset(ledger.keys.shards(Kind.FEATURES), "0", "name")
     ledger.cancel()
     context.sweeper.sweep_job("kept")
-    assert 0 < redis.ttl(ledger.keys.features(0)) <= 50
+    assert 0 < redis.ttl(ledger.keys.shards(Kind.FEATURES)) <= 50
     assert 50 < redis.ttl(ledger.keys.job) <= 500
     assert ledger.status().expires_at == pytest.approx(registry.now() + 500, abs=5)
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from shoal.shared.images.thumbnails import sample_positions
-from shoal.shared.store import Commit
+from shoal.shared.store import Commit, Kind
 from shoal.worker.images.loading import load_image
 from shoal.worker.images.thumbnails import cut_sheet, make_tiles
 from shoal.worker.stages.loading.loading import load_batch
@@ -58,7 +58,7 @@ def test_a_batch_loaded_before_there_were_thumbnails_still_goes_on(context, subm
     ledger = submit(mixed, batch_size=22, **SMALL)
     load(ledger)
     ledger.cancel()
-    ledger.client.delete(ledger.keys.thumbnails)
+    ledger.client.delete(ledger.keys.shards(Kind.THUMBNAILS))
     ledger.retry(failed_only=True)
     assert load_batch(context, ledger.job_id, 0, False) is Commit.COMMITTED
     assert list(context.results(ledger.job_id).thumbnails()) == [b"", b""]

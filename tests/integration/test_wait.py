@@ -29,7 +29,7 @@ def end(job, state, **fields):
     """Make a job end, as a callback does."""
     for batch in range(2):
         job.ledger.batches.start(Wave.LOADING, batch, redelivered=False)
-        job.ledger.batches.commit_loading(batch, b"", (1, 0), {})
+        job.ledger.batches.commit_loading(batch, {}, (1, 0), {})
     assert job.ledger.advance(job.ledger.acquire_lease(Wave.LOADING), state, fields)
 
 

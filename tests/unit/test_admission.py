@@ -153,3 +153,39 @@ def test_buffers_that_do_not_count_are_not_counted():
 def test_bytes_are_shown_in_a_fitting_unit():
     shown = [show_bytes(n) for n in (1, 2**20, 1_600_000, 2**30)]
     assert shown == ["1 KB", "1.0 MB", "1.5 MB", "1.0 GB"]
+
+
+SHARDED = Estimate(redis_bytes=GIGABYTE, fit_bytes=GIGABYTE, shards_bytes=3 * GIGABYTE)
+
+
+def test_shards_on_the_disk_of_the_server_count_with_its_data():
+    memory = {"used_memory": 0, "total_system_memory": 2**35}
+    both = Disk(Path("/home/me/shoal/data"), 5 * GIGABYTE, 1)
+    shards = Disk(Path("/home/me/shoal/shards"), 5 * GIGABYTE, 1)
+    assert admit(SHARDED, memory, both, shards).message == (
+        "The job needs about 1.0 GB in the embedded server, 3.0 GB in shards and 1.0 GB for the"
+        " fit; this machine's memory has 32.0 GB left; the disk of /home/me/shoal/data has 5.0 GB"
+        " left."
+    )
+    with pytest.raises(UsageError, match=r"the disk of /home/me/shoal/data has 3.9 GB left"):
+        admit(SHARDED, memory, Disk(both.directory, int(3.9 * GIGABYTE), 1), shards)
+
+
+def test_shards_on_a_disk_of_their_own_are_held_against_that():
+    memory = {"used_memory": 0, "maxmemory": 2**35}
+    with pytest.raises(UsageError, match=r"the disk of /mnt has 2.0 GB left: .*SHOAL_SHARDS_URL"):
+        admit(SHARDED, memory, None, Disk(Path("/mnt"), 2 * GIGABYTE, 2))
+    assert admit(SHARDED, memory, None, Disk(Path("/mnt"), 7 * GIGABYTE, 2)).is_near is False
+    assert admit(SHARDED, memory, None, None).message.endswith("Redis has 32.0 GB left.")
+
+
+def test_features_in_shards_take_no_memory_of_redis():
+    batches = [[f"{b}/{n:06}.jpg" for n in range(512)] for b in range(100)]
+    request = make_quick_request()
+    beside, within = (
+        estimate_memory(request, batches, GIGABYTE, {}, shards_in_redis=in_redis)
+        for in_redis in (False, True)
+    )
+    assert beside.shards_bytes > 100 * 512 * 3072
+    assert beside.redis_bytes < within.redis_bytes / 5
+    assert within.shards_bytes == 0

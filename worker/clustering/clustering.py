@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any, Literal
-
-from numpy.typing import NDArray
+from typing import Literal
 
 from shoal.shared.jobs import AUTO, Algorithm, Level
 from shoal.worker import Checkpoint
@@ -14,6 +12,7 @@ from shoal.worker.clustering.density import fit_hdbscan
 from shoal.worker.clustering.distinct import count_distinct
 from shoal.worker.clustering.kmeans import Float64, fit_kmeans
 from shoal.worker.clustering.minibatch import fit_minibatch
+from shoal.worker.clustering.rows import Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class Clustering:
     n_init: int = 1
     checkpoint: Checkpoint = lambda: None
 
-    def fit(self, coordinates: Float64, rows: NDArray[Any]) -> Clusters:
+    def fit(self, coordinates: Float64, rows: Rows) -> Clusters:
         """Fit clusters to rows; the same arguments give the same bits.
 
         There are at most as many clusters as distinct rows: one, if all rows are the same.

@@ -1,10 +1,10 @@
 """Distinct rows: how many there are, beyond the rounding in which copies of one image differ."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
+
+from shoal.worker.clustering.rows import Rows
 
 # Of the standard deviation: copies differ in the last bits of float32.
 ROUNDING = 1e-5
@@ -12,7 +12,7 @@ ROUNDING = 1e-5
 Float64 = NDArray[np.float64]
 
 
-def count_distinct(rows: NDArray[Any], most: int) -> int:
+def count_distinct(rows: Rows, most: int) -> int:
     """Count the distinct rows of features, up to ``most``.
 
     Args:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from shoal.shared.cores import count_cores
 from shoal.shared.recipe.features import are_standardized, list_weights
+from shoal.worker.clustering.rows import Rows
 from shoal.worker.model.components import START_ROWS, Float64, ScaledRows
 from shoal.worker.model.statistics import FeatureStatistics
 
@@ -26,7 +27,7 @@ ROUNDING = {"float32": 1e-10}
 
 
 def choose_scale(
-    rows: NDArray[Any], statistics: FeatureStatistics, features: str, widths: Sequence[int]
+    rows: Rows, statistics: FeatureStatistics, features: str, widths: Sequence[int]
 ) -> Float64:
     """Choose what each feature is divided by before the PCA.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from shoal.shared.recipe.fit import EXACT_FEATURES, count_axes
 from shoal.worker import Checkpoint
+from shoal.worker.clustering.rows import Rows
 from shoal.worker.model.model import centred_blocks
 
 Float32 = NDArray[np.float32]
@@ -37,7 +38,7 @@ class ScaledRows:
         checkpoint: Called after each chunk of rows; may raise to stop.
     """
 
-    rows: NDArray[Any]
+    rows: Rows
     mean: Float64
     scale: Float64
     pool: Executor
@@ -90,8 +91,8 @@ class ScaledRows:
     def _chunks(self, work: Callable[[NDArray[Any]], Any]) -> Iterator[Any]:
         """Yield the result of ``work`` for each chunk, in order, computed on all cores."""
         starts = range(0, len(self.rows), CHUNK_ROWS)
-        chunks = (self.rows[start : start + CHUNK_ROWS] for start in starts)
-        for result in self.pool.map(work, chunks):
+        # Taken by the thread that needs them: all at once, parts of files would be copied.
+        for result in self.pool.map(lambda s: work(self.rows[s : s + CHUNK_ROWS]), starts):
             yield result
             self.checkpoint()
 

@@ -1,21 +1,20 @@
 """Fitting a model: scale, principal components, clusters."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from shoal.shared.cores import count_cores
 from shoal.shared.findings import ClusterChoice
 from shoal.worker.clustering.clustering import Clustering
+from shoal.worker.clustering.rows import Rows
 from shoal.worker.model.components import Float64, ScaledRows, fit_components
 from shoal.worker.model.model import Model
 
 
 def fit_model(
-    rows: NDArray[Any], mean: Float64, scale: Float64, clustering: Clustering, n_components: int
+    rows: Rows, mean: Float64, scale: Float64, clustering: Clustering, n_components: int
 ) -> tuple[Model, ClusterChoice | None]:
     """Fit StandardScaler, PCA and a clustering, as scikit-learn would, on all of ``rows``.
 

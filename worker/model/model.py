@@ -24,11 +24,13 @@ class Labels:
             centroid; float32 of shape (n_samples,).
         coordinates: First two components, float32 of shape (n_samples, 2); if the model has only
             one, the second column is 0.
+        projected: All components, float32 of shape (n_samples, n_components).
     """
 
     labels: NDArray[np.int32]
     distances: NDArray[np.float32]
     coordinates: NDArray[np.float32]
+    projected: NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ class Model:
         distances = np.linalg.norm(projected - self.centroids[own], axis=1)
         coordinates = np.zeros((len(projected), 2), np.float32)
         coordinates[:, : projected.shape[1]] = projected[:, :2]
-        return Labels(labels, distances.astype(np.float32), coordinates)
+        return Labels(labels, distances.astype(np.float32), coordinates, projected)
 
     def _references(self) -> References:
         return References(self.reference_coordinates, self.reference_labels, self.reference_radii)

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.findings import NOISE
 from shoal.worker import Checkpoint
+from shoal.worker.clustering.rows import Rows
 from shoal.worker.model.model import Model
 
 LABELLED_ROWS = 8192
 
 
 def number_by_size(
-    model: Model, images: Iterable[NDArray[Any]], checkpoint: Checkpoint = lambda: None
+    model: Model, images: Iterable[Rows], checkpoint: Checkpoint = lambda: None
 ) -> Model:
     """Number the clusters of a model by how many images they have, largest first.
 

@@ -9,7 +9,9 @@ from celery import Celery
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import RedisClient
+from shoal.shared.server.places import check_place
 from shoal.shared.settings import Settings
+from shoal.shared.shards import Shards
 from shoal.shared.store import Ledger, Registry, Results
 from shoal.shared.sweeper import Sweeper
 from shoal.worker.runtime.shutdown_signal import ShutdownSignal
@@ -17,11 +19,20 @@ from shoal.worker.runtime.shutdown_signal import ShutdownSignal
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """Access to one Redis. Its clients survive a fork: each child process reconnects."""
+    """Access to one Redis. Its clients survive a fork: each child process reconnects.
+
+    Attributes:
+        app: The Celery application.
+        settings: As the worker's process has read them.
+        client: Of the Redis.
+        place: Where shards are kept; None is that Redis.
+        shutdown_signal: Whether the worker is to stop.
+    """
 
     app: Celery
     settings: Settings
     client: RedisClient
+    place: Shards | None = None
     shutdown_signal: ShutdownSignal = field(default_factory=ShutdownSignal)
 
     def ledger(self, job_id: str) -> Ledger:
@@ -39,7 +50,20 @@ class WorkerContext:
 
     @cached_property
     def _results(self) -> Callable[[str], Results]:
-        return lru_cache(maxsize=64)(lambda job_id: Results(self.client, job_id))
+        return lru_cache(maxsize=64)(lambda job_id: Results(self.client, job_id, self.place))
+
+    def check_place(self, job_id: str) -> None:
+        """Check that a job's shards are kept where this worker keeps them.
+
+        Raises:
+            UsageError: They are not: a directory that is not mounted, or another setting.
+            StoreUnavailableError: Redis or the place refuses for now.
+        """
+        self._check_place(job_id)
+
+    @cached_property
+    def _check_place(self) -> Callable[[str], None]:
+        return lru_cache(maxsize=64)(lambda job_id: check_place(self.client, job_id, self.place))
 
     @cached_property
     def messages(self) -> Messages:
@@ -49,7 +73,8 @@ class WorkerContext:
     @cached_property
     def sweeper(self) -> Sweeper:
         """Sends lost work of the active jobs again."""
-        return Sweeper(Registry(self.client), self.settings, lambda: self.messages)
+        registry = Registry(self.client)
+        return Sweeper(registry, self.settings, lambda: self.messages, self.place)
 
     @cached_property
     def limits(self) -> ImageLimits:

@@ -11,6 +11,7 @@ from redis import RedisError
 from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect, describe_faults
+from shoal.shared.server.places import find_place
 from shoal.shared.settings import read_settings
 from shoal.shared.store import Registry
 from shoal.shared.sweeper import Sweeper
@@ -27,8 +28,12 @@ class SweeperStep(bootsteps.StartStopStep):
         super().__init__(worker, **options)
         settings = read_settings()
         # No retries: the timer calls again, and the main process has messages to receive.
-        self.registry = Registry(connect(worker.app.redis_url, retries=0))
-        self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app))
+        client = connect(worker.app.redis_url, retries=0)
+        self.registry = Registry(client)
+        place = find_place(settings, client, is_embedded=not settings.redis_url)
+        # A client of objects does not survive the forks that follow: others sweep those.
+        swept = place if place.maps_files else None
+        self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app), swept)
         self.seconds = settings.sweep_seconds
         self.lost_seconds = max(settings.lease_seconds, 3 * self.seconds)
         self.entry: Any = None

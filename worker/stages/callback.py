@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from redis import RedisError
 
-from shoal.shared.errors import JobFailedError, ShoalError, StoreUnavailableError, TooLargeError
+from shoal.shared.errors import (
+    JobFailedError,
+    ShardLostError,
+    ShoalError,
+    StoreUnavailableError,
+    TooLargeError,
+    UsageError,
+    show_call,
+)
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
 from shoal.worker.runtime.context import WorkerContext
@@ -74,6 +82,7 @@ def hold_lease(context: WorkerContext, job_id: str, wave: Wave) -> Iterator[Held
             yield None
         else:
             try:
+                context.check_place(job_id)
                 yield HeldLease(ledger, lease, heartbeat)
             except Exception as raised:
                 error = _explain(raised, ledger, lease)
@@ -101,6 +110,11 @@ def _explain(raised: Exception, ledger: Ledger, lease: Lease) -> str | None:
             return None
         case JobFailedError() | TooLargeError():
             return str(raised)
+        case ShardLostError() | UsageError():
+            detail = str(raised).rstrip(".")
+            return (
+                f"{detail[:1].upper()}{detail[1:]} ({show_call(ledger.job_id, 'retry')} goes on)."
+            )
         case MemoryError():
             return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."
     if isinstance(raised, StoreUnavailableError):

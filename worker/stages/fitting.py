@@ -15,6 +15,7 @@ from shoal.shared.recipe.fit import count_starts, follows_tutorial, least_images
 from shoal.shared.store import Results
 from shoal.shared.wire import encode
 from shoal.worker import Checkpoint
+from shoal.worker.clustering.rows import Rows
 from shoal.worker.clustering.sampling import choose_rows
 from shoal.worker.model.model import Model
 from shoal.worker.model.numbering import number_by_size
@@ -117,20 +118,20 @@ class _Fit:
         """
         least = max(LEAST_DISTINCT, self.request.components or 0)
         if len(chosen) - len(copies) < least:
-            return self._fit_rows(self.features.read(chosen), self.statistics)
-        rows = self.features.read(np.delete(chosen, copies))
+            return self._fit_rows(self.features.open(chosen), self.statistics)
+        rows = self.features.open(np.delete(chosen, copies))
         if not len(copies):
             return self._fit_rows(rows, self.statistics)
         try:
             model, choice = self._fit_rows(rows, add_up(rows))
         except JobFailedError:
             # Where HDBSCAN finds no cluster among different images, groups of copies are clusters.
-            return self._fit_rows(self.features.read(chosen), self.statistics)
-        parts = (rows, self.features.read(chosen[copies]))
+            return self._fit_rows(self.features.open(chosen), self.statistics)
+        parts = (rows, self.features.open(chosen[copies]))
         return number_by_size(model, parts, self.clustering.checkpoint), choice
 
     def _fit_rows(
-        self, rows: NDArray[np.generic], statistics: FeatureStatistics
+        self, rows: Rows, statistics: FeatureStatistics
     ) -> tuple[Model, ClusterChoice | None]:
         from shoal.worker.model.blocks import choose_scale
         from shoal.worker.model.fitting import fit_model
@@ -162,7 +163,7 @@ def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None
         )
 
 
-def add_up(rows: NDArray[np.generic]) -> FeatureStatistics:
+def add_up(rows: Rows) -> FeatureStatistics:
     """Add up the statistics of rows, a few at a time.
 
     Args:

@@ -1,15 +1,18 @@
 """Labelling: the images of one batch are scaled, projected and assigned to clusters."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 
+from shoal.shared.errors import ShardLostError, UsageError, show_call
 from shoal.shared.jobs import Wave
 from shoal.shared.redis.connection import RedisClient
-from shoal.shared.store import Commit, Results
+from shoal.shared.store import Commit, Kind, Ledger, Results
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.model.model import Labels, Model
 from shoal.worker.runtime.context import WorkerContext
+from shoal.worker.runtime.heartbeat import BatchHeartbeat
 from shoal.worker.stages.attempts import (
     MOST_BATCH_ATTEMPTS,
     describe_hopeless,
@@ -35,25 +38,51 @@ def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bo
         return fail_hopeless(context, ledger, Wave.LABELLING, detail)
     if attempt.number > 1:
         log_lost(ledger, Wave.LABELLING, batch, attempt.number)
-    with keep_batch(context, ledger, Wave.LABELLING, batch) as heartbeat:
-        results = context.results(job_id)
-        token = results.model_token()
-        labels = label_features(results, batch, token)
-        seconds = heartbeat.seconds
-        commit = ledger.batches.commit_labelling(batch, labels, token, seconds)
+    try:
+        with keep_batch(context, ledger, Wave.LABELLING, batch) as heartbeat:
+            context.check_place(job_id)
+            commit, seconds = _label(context, ledger, batch, attempt.token, heartbeat)
+    except (ShardLostError, UsageError) as error:
+        # Another attempt would end the same way; a retry loads what is lost.
+        detail = f"{str(error).rstrip('.')} ({show_call(job_id, 'retry')} goes on)"
+        return fail_hopeless(context, ledger, Wave.LABELLING, detail)
     outcome = {"attempt": attempt.number, "commit": commit, "seconds": seconds}
     log_batch(ledger, Wave.LABELLING, batch, **outcome)
     return commit
 
 
-def label_features(results: Results, batch: int, token: str) -> bytes:
-    """Label the rows of a batch with the model that was written under ``token``."""
+def _label(
+    context: WorkerContext, ledger: Ledger, batch: int, token: str, heartbeat: BatchHeartbeat
+) -> tuple[Commit, float]:
+    """Label a batch and commit its rows; ``token`` is of the attempt."""
+    results = context.results(ledger.job_id)
+    model_token = results.model_token()
+    rows, coordinates = label_features(results, batch, model_token)
+    seconds = heartbeat.seconds
+
+    def send(shards: Mapping[Kind, str]) -> Commit:
+        return ledger.batches.commit_labelling(batch, rows, model_token, seconds, shards)
+
+    contents = {Kind.COORDINATES: [coordinates]} if coordinates else {}
+    return results.shards.commit(batch, token, contents, send), seconds
+
+
+def label_features(results: Results, batch: int, token: str) -> tuple[bytes, bytes]:
+    """Label the rows of a batch with the model that was written under ``token``.
+
+    Returns:
+        Its label rows; and the coordinates of its images, float32 of shape (n_rows, n_components).
+
+    Raises:
+        ShardLostError: Its features are missing or damaged.
+    """
     shape = results.shape(batch)
     if not shape.rows:
-        return b""
-    features = np.frombuffer(results.features(batch), shape.dtype)
+        return b"", b""
+    features = np.frombuffer(results.features(batch, shape), shape.dtype)
     model = _read_model(results.client, results.job_id, token)
-    return _pack_labels(model.label(features.reshape(shape.rows, shape.columns)))
+    labels = model.label(features.reshape(shape.rows, shape.columns))
+    return _pack_labels(labels), labels.projected.astype("<f4", copy=False).tobytes()
 
 
 @lru_cache(maxsize=4)

@@ -1,39 +1,58 @@
--- Store a batch's output, its number and its counts in one step.
--- KEYS: job, done, running, output, staged output, hashes…
+-- Count a batch with its output in one step: values of hashes, some of which name its shards.
+-- KEYS: job, done, running, hashes…
 -- ARGV: wave, batch, loaded, failed, known, token of the model or nothing, seconds that it took
--- or nothing, values of the hashes…
-local function refuse(why)
-  redis.call('UNLINK', KEYS[5])
-  return why
+-- or nothing, what the key of a shard in Redis begins with, how many of the hashes name shards (the
+-- first ones), values of the hashes…
+local wave, batch, prefix, n_shards = ARGV[1], ARGV[2], ARGV[8], tonumber(ARGV[9])
+local job, done, running = KEYS[1], KEYS[2], KEYS[3]
+local FIRST = 3 -- the first hash comes after it
+local function value_of(i) return ARGV[9 + i] end
+local function tell()
+  local total = tonumber(redis.call('HGET', job, 'batches'))
+  local is_complete = tonumber(redis.call('HGET', job, wave .. '_done')) == total
+    and redis.call('HGET', job, 'state') == wave
+  if is_complete and redis.call('HEXISTS', job, 'chord_broken') == 1 then return 'last' end
+  return 'committed'
 end
-if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return refuse('stale') end
+
+local is_done = redis.call('SISMEMBER', done, batch) == 1
+-- The reply to this very commit was lost: no other attempt has these names.
+if is_done and n_shards > 0 and redis.call('HGET', KEYS[FIRST + 1], batch) == value_of(1) then
+  return tell()
+end
+if redis.call('HGET', job, 'state') ~= wave then return 'stale' end
 -- A job that was retried has another model.
-if ARGV[6] ~= '' and ARGV[6] ~= redis.call('HGET', KEYS[1], 'model_token') then
-  return refuse('stale')
+if ARGV[6] ~= '' and ARGV[6] ~= redis.call('HGET', job, 'model_token') then return 'stale' end
+if is_done then return 'duplicate' end
+-- Shards can be gone: Redis lost them when it was killed, or much time went by.
+local in_redis = (redis.call('HGET', job, 'place') or '') == ''
+for i = 1, n_shards do
+  if in_redis and redis.call('EXISTS', prefix .. value_of(i)) == 0 then return 'stale' end
 end
-if redis.call('SISMEMBER', KEYS[2], ARGV[2]) == 1 then return refuse('duplicate') end
--- It can be gone: Redis lost it when it was killed between the two, or much time went by.
-if redis.call('EXISTS', KEYS[5]) == 0 then return 'stale' end
-redis.call('SADD', KEYS[2], ARGV[2])
-redis.call('RENAME', KEYS[5], KEYS[4])
-redis.call('PERSIST', KEYS[4])
-for i = 6, #KEYS do
-  redis.call('HSET', KEYS[i], ARGV[2], ARGV[i + 2])
+
+redis.call('SADD', done, batch)
+for i = 1, n_shards do
+  if in_redis then
+    redis.call('PERSIST', prefix .. value_of(i))
+    -- What was loaded before a retry is part of this.
+    local before = redis.call('HGET', KEYS[FIRST + i], batch)
+    if before and before ~= value_of(i) then redis.call('UNLINK', prefix .. before) end
+  end
 end
-redis.call('HINCRBY', KEYS[1], 'loaded', ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'failed', ARGV[4])
-if ARGV[5] ~= '0' then redis.call('HINCRBY', KEYS[1], 'known', ARGV[5]) end
-redis.call('ZREM', KEYS[3], ARGV[2])
+for i = 1, #KEYS - FIRST do redis.call('HSET', KEYS[FIRST + i], batch, value_of(i)) end
+redis.call('HINCRBY', job, 'loaded', ARGV[3])
+redis.call('HINCRBY', job, 'failed', ARGV[4])
+if ARGV[5] ~= '0' then redis.call('HINCRBY', job, 'known', ARGV[5]) end
+redis.call('ZREM', running, batch)
 if ARGV[7] ~= '' then
-  redis.call('HINCRBYFLOAT', KEYS[1], ARGV[1] .. '_seconds', ARGV[7])
-  redis.call('HINCRBY', KEYS[1], ARGV[1] .. '_timed', 1)
+  redis.call('HINCRBYFLOAT', job, wave .. '_seconds', ARGV[7])
+  redis.call('HINCRBY', job, wave .. '_timed', 1)
 end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
-redis.call('HSET', KEYS[1], 'active_at', now)
-local done = redis.call('HINCRBY', KEYS[1], ARGV[1] .. '_done', 1)
-if done == tonumber(redis.call('HGET', KEYS[1], 'batches')) then
-  redis.call('HSET', KEYS[1], ARGV[1] .. '_ended_at', now)
-  if redis.call('HEXISTS', KEYS[1], 'chord_broken') == 1 then return 'last' end
+redis.call('HSET', job, 'active_at', now)
+local n_done = redis.call('HINCRBY', job, wave .. '_done', 1)
+if n_done == tonumber(redis.call('HGET', job, 'batches')) then
+  redis.call('HSET', job, wave .. '_ended_at', now)
 end
-return 'committed'
+return tell()

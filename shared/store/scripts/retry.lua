@@ -3,13 +3,15 @@
 -- One step, however many batches there are (34 ms for 2,048): a job that lives again must not
 -- keep a single key that expires, and features must not go while they are counted.
 -- KEYS: job, active, manifest, lease,
---   shapes, failures, statistics, hashes, thumbnails, and of loading: done, running, attempts,
---   errors; of labelling: done, running, attempts, errors; known;
---   features and labels of each batch, and what was written under each lease's token
--- ARGV: job id, 1 to try the images again that failed, batches
-local job, shapes, failures, statistics, hashes = KEYS[1], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local thumbnails, done = KEYS[9], KEYS[10]
-local batches, only_failed = tonumber(ARGV[3]), ARGV[2] == '1'
+--   shapes, failures, hashes, names of shards of features, thumbnails, coordinates; labels;
+--   of loading: done, running, attempts, errors; of labelling: done, running, attempts, errors;
+--   known; and what was written under each lease's token
+-- ARGV: job id, 1 to try the images again that failed, batches, what the key of a shard in Redis
+--   begins with; batches whose shard of features is lost, each with its name…
+local job, shapes, failures, hashes = KEYS[1], KEYS[5], KEYS[6], KEYS[7]
+local features, thumbnails, coordinates = KEYS[8], KEYS[9], KEYS[10]
+local done, FIRST_WRITTEN = KEYS[12], 21
+local batches, only_failed, prefix = tonumber(ARGV[3]), ARGV[2] == '1', ARGV[4]
 local state = redis.call('HGET', job, 'state')
 if not state or redis.call('HLEN', KEYS[3]) ~= batches then return 'gone' end
 local ended = state == 'finished' or state == 'failed' or state == 'cancelled'
@@ -23,40 +25,52 @@ local function any_failed()
 end
 if only_failed and not any_failed() then return 'nothing' end
 
-local FIRST = 18
+local in_redis = (redis.call('HGET', job, 'place') or '') == ''
+local function unlink(key, batch)
+  local name = in_redis and redis.call('HGET', key, batch)
+  if name then redis.call('UNLINK', prefix .. name) end
+end
+local lost = {}
+for i = 5, #ARGV, 2 do lost[ARGV[i]] = ARGV[i + 1] end
+
 local loaded, failed, missing = 0, 0, {}
 for batch = 0, batches - 1 do
-  local features, labels = KEYS[FIRST + 2 * batch + 1], KEYS[FIRST + 2 * batch + 2]
   local shape = redis.call('HGET', shapes, batch)
-  local lost = redis.call('HGET', failures, batch) or '[]'
+  local name = redis.call('HGET', features, batch)
+  local failures_of = redis.call('HGET', failures, batch) or '[]'
   local is_done = redis.call('SISMEMBER', done, batch) == 1
-  if not shape or redis.call('EXISTS', features) == 0
-      or redis.call('HEXISTS', statistics, batch) == 0
+  if not shape or not name or lost[tostring(batch)] == name
+      or (in_redis and redis.call('EXISTS', prefix .. name) == 0)
       or redis.call('HEXISTS', hashes, batch) == 0 then
     -- Its features are gone: all of its images are loaded anew.
-    for _, key in ipairs({shapes, failures, statistics, hashes, thumbnails}) do
+    for _, key in ipairs({features, thumbnails}) do unlink(key, batch) end
+    for _, key in ipairs({shapes, failures, hashes, features, thumbnails}) do
       redis.call('HDEL', key, batch)
     end
-    redis.call('UNLINK', features)
     is_done = false
-  elseif only_failed and lost ~= '[]' then
+  elseif only_failed and failures_of ~= '[]' then
     is_done = false
   end
   if is_done then
-    local _, count = string.gsub(lost, '"position":', '')
+    local _, count = string.gsub(failures_of, '"position":', '')
     failed = failed + count
     loaded = loaded + tonumber(string.match(shape, '"rows":(%d+)') or 0)
   else
     redis.call('SREM', done, batch)
     missing[#missing + 1] = batch
   end
-  redis.call('PERSIST', features)
-  redis.call('UNLINK', labels)
+  unlink(coordinates, batch)
+  if in_redis then
+    for _, key in ipairs({features, thumbnails}) do
+      local kept = redis.call('HGET', key, batch)
+      if kept then redis.call('PERSIST', prefix .. kept) end
+    end
+  end
 end
 
-for _, i in ipairs({1, 3, 5, 6, 7, 8, 9, 10, 18}) do redis.call('PERSIST', KEYS[i]) end
-for _, i in ipairs({4, 11, 12, 13, 14, 15, 16, 17}) do redis.call('DEL', KEYS[i]) end
-for i = FIRST + 2 * batches + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
+for _, i in ipairs({1, 3, 5, 6, 7, 8, 9, 12, 20}) do redis.call('PERSIST', KEYS[i]) end
+for _, i in ipairs({4, 10, 11, 13, 14, 15, 16, 17, 18, 19}) do redis.call('DEL', KEYS[i]) end
+for i = FIRST_WRITTEN, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
 redis.call('HDEL', job, 'error', 'known', 'started_at', 'finished_at', 'expires_at', 'loading_ended_at',

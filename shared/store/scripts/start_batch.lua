@@ -1,4 +1,5 @@
--- Begin a batch: returns the number of the attempt and what hashes say of it, or why not to.
+-- Begin a batch: returns the number of the attempt, the time in seconds and what hashes say of the
+-- batch, or why not to.
 -- KEYS: job, done, running, attempts, hashes…
 -- ARGV: wave, batch, lease seconds, redelivered, seconds to prove that its holder lives,
 --   attempts without a pause
@@ -28,8 +29,8 @@ if is_paused or (deadline > now and (ARGV[4] == '0' or silent < tonumber(ARGV[5]
 end
 redis.call('ZADD', KEYS[3], now + ARGV[3], ARGV[2])
 redis.call('HSET', KEYS[1], 'active_at', now)
-local started = {redis.call('HINCRBY', KEYS[4], ARGV[2], 1)}
+local started = {redis.call('HINCRBY', KEYS[4], ARGV[2], 1), tonumber(time[1])}
 for i = 5, #KEYS do
-  started[i - 3] = redis.call('HGET', KEYS[i], ARGV[2])
+  started[i - 2] = redis.call('HGET', KEYS[i], ARGV[2])
 end
 return started

@@ -3,15 +3,19 @@
 import logging
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from socket import gethostname
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError, show_call
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import is_bare
 from shoal.shared.jobs import Wave
-from shoal.shared.store import Commit, Ledger
+from shoal.shared.store import Commit, Kind, Ledger
+from shoal.shared.store.batches import Attempt
 from shoal.shared.store.rows import FailedImage, Shape
 from shoal.worker import Checkpoint
 from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
@@ -47,11 +51,12 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     if attempt is None:
         return Commit.STALE
     if attempt.number > MOST_BATCH_ATTEMPTS:
-        return _give_up(context, ledger, batch, attempt.values)
+        return _give_up(context, ledger, batch, attempt)
     if attempt.number > 1:
         log_lost(ledger, Wave.LOADING, batch, attempt.number)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
+            context.check_place(job_id)
             part = Remainder.read(results, batch, attempt.values)
             recall = open_recall(context, ledger, attempt.number, is_retry=part.is_retry)
             images = read_images(context, ledger, part.paths, attempt.number, heartbeat, recall)
@@ -59,7 +64,8 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
                 _check_source(ledger, images.failures)
             rows, failures = _extract(context, ledger, part, images, heartbeat.checkpoint)
             seconds = heartbeat.seconds
-            commit = _commit(context, ledger, part, rows, failures, seconds)
+            loaded = LoadedBatch(part, rows, failures, attempt.token, seconds)
+            commit = _commit(context, ledger, loaded)
     except UsageError as error:
         # Another attempt on this worker would end the same way.
         return fail_hopeless(context, ledger, Wave.LOADING, str(error))
@@ -96,20 +102,20 @@ def _extract(
         return ExtractedRows(NO_ROWS, make_tiles(images.pixels[:0])), failures
 
 
-def _give_up(
-    context: WorkerContext, ledger: Ledger, batch: int, values: Mapping[str, bytes | None]
-) -> Commit:
+def _give_up(context: WorkerContext, ledger: Ledger, batch: int, attempt: Attempt) -> Commit:
     """Commit a batch that keeps failing: each of its images becomes a failure with the cause."""
     detail = describe_hopeless(ledger, Wave.LOADING, batch)
     raised = ledger.batches.last_error(Wave.LOADING, batch)
     # Only the death of its own decoder proves anything against an image.
     reason = FailureReason.DAMAGED if raised else FailureReason.LOST_WORKER
     try:
-        part = Remainder.read(context.results(ledger.job_id), batch, values)
+        context.check_place(ledger.job_id)
+        part = Remainder.read(context.results(ledger.job_id), batch, attempt.values)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
         nothing = LoadedImages(*make_room(ledger.request, 0), failures)
         rows = extract_rows(context, ledger, nothing, lambda: None)
-        commit = _commit(context, ledger, part, rows, failures)
+        loaded = LoadedBatch(part, rows, failures, attempt.token)
+        commit = _commit(context, ledger, loaded)
     except (zlib.error, NotFinishedError, LookupError, ValueError, UsageError, DamagedJobError):
         # The manifest is damaged, the request is of another version, or this worker lacks what
         # the job asks for.
@@ -118,25 +124,47 @@ def _give_up(
     return commit
 
 
-def _commit(
-    context: WorkerContext,
-    ledger: Ledger,
-    part: Remainder,
-    extracted: ExtractedRows,
-    failures: list[FailedImage],
-    seconds: float | None = None,
-) -> Commit:
+@dataclass(frozen=True)
+class LoadedBatch:
+    """What an attempt has loaded of a batch: rows and failures of its ``part``.
+
+    ``token`` names what the attempt writes; ``seconds`` is how long it took, if that counts.
+    """
+
+    part: Remainder
+    extracted: ExtractedRows
+    failures: list[FailedImage]
+    token: str
+    seconds: float | None = None
+
+
+def _commit(context: WorkerContext, ledger: Ledger, loaded: LoadedBatch) -> Commit:
     """Commit the rows of a batch together with those loaded before a retry."""
-    sheet = part.make_sheet(extracted.tiles, failures, ledger.total)
-    rows, failures = part.merge_rows(extracted.rows, failures), part.place_failures(failures)
-    features = rows.features
-    shape = Shape(len(features), features.shape[1], features.dtype.str, rows.widths)
+    part, extracted = loaded.part, loaded.extracted
+    sheet = part.make_sheet(extracted.tiles, loaded.failures, ledger.total)
+    rows = part.merge_rows(extracted.rows, loaded.failures)
+    failures = part.place_failures(loaded.failures)
+    features = np.ascontiguousarray(rows.features)
     statistics = FeatureStatistics.of(features).to_bytes()
-    values = context.results(ledger.job_id).loading_values(
-        shape, failures, statistics, rows.hashes.tobytes(), sheet
-    )
+    n_rows, n_columns = features.shape
+    shape = Shape(n_rows, n_columns, features.dtype.str, rows.widths, len(statistics))
+    results = context.results(ledger.job_id)
+    values = results.loading_values(shape, failures, rows.hashes.tobytes())
     counts = (len(features), len(failures), extracted.n_known)
-    return ledger.batches.commit_loading(part.batch, features.tobytes(), counts, values, seconds)
+
+    def send(shards: Mapping[Kind, str]) -> Commit:
+        return ledger.batches.commit_loading(part.batch, shards, counts, values, loaded.seconds)
+
+    contents: dict[Kind, Sequence[bytes | memoryview]]
+    contents = {Kind.FEATURES: [as_bytes(features), statistics]}
+    if sheet:
+        contents[Kind.THUMBNAILS] = [sheet]
+    return results.shards.commit(part.batch, loaded.token, contents, send)
+
+
+def as_bytes(features: NDArray[Any]) -> memoryview:
+    """Return the bytes of an array whose rows follow each other, without copying them."""
+    return features.reshape(-1).view(np.uint8).data
 
 
 def extract_rows(

@@ -89,7 +89,7 @@ class Remainder:
             NotFinishedError: The manifest has no such batch.
             zlib.error: Its manifest is damaged.
         """
-        paths, loaded = results.batch(batch, values)
+        paths, loaded = results.batch(values)
         if loaded is None or not loaded.shape.rows:
             return cls(batch, paths, list(range(len(paths))), None, is_retry=loaded is not None)
         features = np.frombuffer(loaded.features, loaded.shape.dtype)

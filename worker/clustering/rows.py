@@ -1,0 +1,64 @@
+"""Rows of features that lie in many parts, such as files, and are read a few at a time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+# Rows read at once by whoever goes through all of them.
+ITERATED_ROWS = 1024
+
+
+class PartedRows:
+    """Rows in parts, of which slices can be taken as of one array; nothing else is kept.
+
+    Attributes:
+        shape: (n_rows, n_columns) of all parts together.
+        dtype: Of the rows.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        read: Callable[[int, slice], NDArray[Any]],
+        n_columns: int,
+        dtype: DTypeLike,
+    ) -> None:
+        """Set up without reading anything.
+
+        Args:
+            sizes: Rows of each part.
+            read: Reads a slice of the rows of a part, given by its number; from several threads.
+            n_columns: Of each row.
+            dtype: Of the rows.
+        """
+        self._ends = np.cumsum([0, *sizes])
+        self._read = read
+        self.shape = (int(self._ends[-1]), n_columns)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[NDArray[Any]]:
+        for start in range(0, len(self), ITERATED_ROWS):
+            yield from self[start : start + ITERATED_ROWS]
+
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
+        """Return rows, as they are stored where one part has all of them, else a copy."""
+        start, stop, step = rows.indices(len(self))
+        parts = list(self._take(start, stop, step))
+        if not parts:
+            return np.empty((0, self.shape[1]), self.dtype)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _take(self, start: int, stop: int, step: int) -> Iterator[NDArray[Any]]:
+        while start < stop:
+            part = int(np.searchsorted(self._ends, start, side="right")) - 1
+            first, end = int(self._ends[part]), min(stop, int(self._ends[part + 1]))
+            yield self._read(part, slice(start - first, end - first, step))
+            start += -(-(end - start) // step) * step
+
+
+Rows: TypeAlias = NDArray[Any] | PartedRows
