@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.photographs import make_photographs
@@ -13,7 +14,8 @@ from shoal.shared.jobs import Previous, State, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import Expiry, Lifetimes
 from shoal.worker.model.model import Model
-from shoal.worker.stages import fitting
+from shoal.worker.stages import fitting, previous
+from shoal.worker.stages.feature_rows import FeatureRows
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -153,6 +155,36 @@ def test_the_numbers_are_those_of_the_job_before_not_of_size(redis, cluster, reg
     assert sizes == sorted(sizes), "numbered backwards: the smallest first"
     assert register_job().id == after.id, "the job is found again"
     assert cluster(force=True).status().previous.job_id == after.id
+
+
+def test_a_sample_of_large_features_is_matched_in_parts(redis, cluster, monkeypatch):
+    before = cluster()
+    renumber_by_hand(redis, before)
+    form = before.results.shapes()[0]
+    row_bytes = form.columns * np.dtype(form.dtype).itemsize
+    monkeypatch.setattr(previous, "LEAST_MATCHED", 40)
+    monkeypatch.setattr(previous, "MATCHED_BYTES", row_bytes)
+    monkeypatch.setattr(previous, "PART_BYTES", 7 * row_bytes)
+    read, n_rows = FeatureRows.read, list[int]()
+
+    def count(rows, chosen):
+        n_rows.append(len(chosen))
+        return read(rows, chosen)
+
+    monkeypatch.setattr(FeatureRows, "read", count)
+    after = cluster(force=True)
+    assert share_alike(before, after) == 1.0
+    assert n_rows[-6:] == [7, 7, 7, 7, 7, 5]
+
+
+def test_what_is_in_no_cluster_matches_none(cluster, grow):
+    options = {"algorithm": "hdbscan", "clusters": "auto"}
+    before = cluster(**options)
+    assert before.summary().noise
+    grow()
+    after = cluster(**options)
+    assert share_alike(before, after) > 0.8
+    assert after.status().previous.n_matched == len(before.summary().clusters)
 
 
 def test_renumber_gives_the_labels_of_a_first_job(redis, cluster, register_job):

@@ -40,6 +40,11 @@ class FeatureRows:
         """A batch that has rows: columns, dtype and widths are those of all."""
         return next(shape for shape in self.shapes if shape.rows)
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of the features of one image."""
+        return self.form.columns * np.dtype(self.form.dtype).itemsize
+
     def split(self, chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Split ``chosen`` rows, in ascending order, into the positions in each batch."""
         return split_rows(chosen, [shape.rows for shape in self.shapes])

@@ -32,6 +32,9 @@ from shoal.worker.stages.labelling import LABEL_DTYPE
 
 # Clusters are matched by at most so many images: 400 KB, and a second of labelling.
 MATCHED_IMAGES = 2**15
+# By fewer, if their features are large: 512 × 512 pixels take 0.8 MB. They are read in parts.
+MATCHED_BYTES, PART_BYTES = 2**28, 2**26
+LEAST_MATCHED = 1024
 
 logger = logging.getLogger(__name__)
 
@@ -207,16 +210,20 @@ def number_as_before(
     _, here, there = np.intersect1d(
         distinct, known.contents, assume_unique=True, return_indices=True
     )
-    order = np.argsort(firsts[here])  # rows are read in the order in which they are stored
     features = FeatureRows(results, results.shapes(), checkpoint)
-    labels = _label_rows(model, features, firsts[here][order])
-    matching = match_clusters(labels, known.labels[there[order]], n_clusters)
+    most = max(LEAST_MATCHED, MATCHED_BYTES // features.row_bytes)
+    chosen = choose_rows(len(here), most, 0)
+    rows, labels_before = firsts[here[chosen]], known.labels[there[chosen]]
+    order = np.argsort(rows)  # they are read in the order in which they are stored
+    labels = _label_rows(model, features, rows[order])
+    matching = match_clusters(labels, labels_before[order], n_clusters)
     return renumber(model, matching.numbers), matching.n_matched
 
 
 def _label_rows(model: Model, features: FeatureRows, rows: NDArray[np.int64]) -> NDArray[np.int32]:
     parts = [np.empty(0, np.int32)]
-    for start in range(0, len(rows), LABELLED_ROWS):
-        read = features.read(rows[start : start + LABELLED_ROWS])
+    n_rows = max(1, min(LABELLED_ROWS, PART_BYTES // features.row_bytes))
+    for start in range(0, len(rows), n_rows):
+        read = features.read(rows[start : start + n_rows])
         parts.append(model.label(read).labels)
     return np.concatenate(parts)
