@@ -105,6 +105,21 @@ def make_command_table() -> str:
     return "\n".join(["| | takes |", "|---|---|", *lines, ""])
 
 
+def make_cold_table() -> str:
+    """Make the table of small jobs."""
+    cold = read("cold")
+    images, times = f"{cold['images']:,} photographs", cold["times_the_imports"]
+    rows = {
+        f"`shoal run --recipe tutorial`, {images}": f"{times['tutorial']:.2f} × the imports",
+        f"`shoal run`, {images}": f"{times['default']:.2f} × the imports",
+        f"`shoal submit` and `shoal wait`, {cold['images_of_commands']:,} photographs": (
+            f"{percent(cold['share_of_the_pool'])} of the pool's rate"
+        ),
+    }
+    lines = [f"| {what} | {figure} |" for what, figure in rows.items()]
+    return "\n".join(["| | takes, or reaches |", "|---|---|", *lines, ""])
+
+
 def make_report_table() -> str:
     """Make the table of reports: their size, and how fast a browser shows them."""
     lines = ["| images | size | opens in | frames a second while it is dragged |", "|---" * 4 + "|"]
@@ -141,6 +156,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "commands": make_command_table,
     "peers": lambda: make_speed_table(read("peers")),
     "what peers give": lambda: make_yield_table(read("peers")),
+    "cold": make_cold_table,
     "report": make_report_table,
     "faults": make_fault_table,
     "second process": lambda: make_second_table(read("second_process")),

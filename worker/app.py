@@ -32,7 +32,7 @@ from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.server.places import find_place
 from shoal.shared.settings import read_settings
 from shoal.shared.streams import take_any_name
-from shoal.shared.tasks import CALLBACKS, REFUSAL
+from shoal.shared.tasks import BATCHES, CALLBACKS, REFUSAL
 from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.deferral import import_modules
@@ -95,7 +95,8 @@ def prepare(instance: Any, **_: object) -> None:
         if not uses_utf8():
             _refuse(NOT_UTF8)
         os.environ.update(UTF8_MODE)  # for decoders, which are new processes
-        if CALLBACKS in instance.app.amqp.queues.consume_from:
+        queues = instance.app.amqp.queues.consume_from
+        if CALLBACKS in queues:
             import_modules(CALLBACK_MODULES, DEFERRED)
             _import_plots()
         if not settings.redis_url:  # whoever has started this process starts the server meanwhile
@@ -103,7 +104,7 @@ def prepare(instance: Any, **_: object) -> None:
         _refuse_faults()
         if settings.shards_url:
             check_place(settings.shards_url)
-        if settings.embedding_model:
+        if settings.embedding_model and BATCHES in queues:  # the others load no images
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
             )

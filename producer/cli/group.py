@@ -117,4 +117,7 @@ def _exit_with(error: Exception, code: int) -> NoReturn:
 
 def _end(line: str, code: int) -> NoReturn:
     print_note(in_commands(line))
+    # `python -m shoal` would end by SIGINT, whatever the code, if an interrupt came while a text
+    # was run, as it is when a data class is made. Running another makes Python forget that.
+    exec("")  # noqa: S102  nothing
     raise SystemExit(code)

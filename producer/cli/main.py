@@ -45,13 +45,9 @@ def run(
 ) -> None:
     """Cluster the images in the folder SOURCE, in one command."""
     from shoal.producer.cli.start import starting_workers
-    from shoal.producer.signals import uninterrupted
 
     with starting_workers(source, concurrency) as started:
-        # An interrupt of the text that a data class makes of itself would end Python by SIGINT,
-        # whatever handles it.
-        with uninterrupted():
-            from shoal.producer.cli.run import Means, run_folder
+        from shoal.producer.cli.run import Means, run_folder
 
         means = Means(concurrency, started)
         run_folder(source, options, out=out, means=means, as_json=as_json)

@@ -1,5 +1,6 @@
 """``shoal run``: submit a folder, show the progress and write the results in one command."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,9 @@ def run_folder(
     if out:
         prepare_directory(out, folder.source, force=options["force"])
     with Client(start_workers=False).check_connection() as client:
-        job, status = _submit_and_watch(client, folder, options, means, as_json)
+        job, status = _submit_and_watch(
+            client, folder, options, means, as_json=as_json, will_write=bool(out)
+        )
         if out:
             write_directory(job, out, force=options["force"])
         print_outcome(job, status, out, as_json)
@@ -84,7 +87,13 @@ def run_folder(
 
 
 def _submit_and_watch(
-    client: Client, folder: Folder, options: dict[str, Any], means: Means, as_json: bool
+    client: Client,
+    folder: Folder,
+    options: dict[str, Any],
+    means: Means,
+    *,
+    as_json: bool,
+    will_write: bool,
 ) -> tuple[Job, Status]:
     """Submit a folder and show the job's progress; cancel the job on Ctrl-C.
 
@@ -104,7 +113,8 @@ def _submit_and_watch(
             if not job.is_found and (line := duration.describe()):
                 print_message(line)
             means.provide(client)
-        with print_status_on_error(job, as_json), preparing_report():
+        preparing = preparing_report() if will_write else nullcontext()
+        with print_status_on_error(job, as_json), preparing:
             return job, watch_job(client, job)
     except KeyboardInterrupt:
         if job is None:

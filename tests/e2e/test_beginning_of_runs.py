@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from polling import wait_until
-from shoal_command import PYTHON, Shoal
+from shoal_command import PYTHON, FinishedRun, Shoal
+from worker_process import Worker
 
 from shoal.shared.tasks import BATCHES, CALLBACKS
 
@@ -70,17 +71,34 @@ def test_a_job_that_is_found_needs_no_workers(embedded: Shoal, photographs: Path
     wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
 
 
-# What takes long to import stands for all that is imported before a command begins.
-SLOW_IMPORT = "import os, signal, threading; os.kill(os.getpid(), signal.SIGINT)"
+def test_a_run_gives_the_bytes_that_any_worker_gives(
+    embedded_run: FinishedRun, shoal: Shoal, workers: list[Worker], tmp_path: Path
+) -> None:
+    shoal.output("run", embedded_run.source, "--out", tmp_path / "out")
+    for name in ("labels.csv", "failures.csv", "duplicates.csv", "plots/scatter.png"):
+        written = (tmp_path / "out" / name).read_bytes()
+        assert written == (embedded_run.out / name).read_bytes()
 
 
-def test_an_interrupt_before_the_command_begins_is_no_traceback(tmp_path: Path) -> None:
-    (tmp_path / "click.py").write_text(SLOW_IMPORT)
+# Stands for what is being imported when the interrupt comes. Data classes run a text, too.
+INTERRUPTED_IMPORT = """
+exec("import os, signal; os.kill(os.getpid(), signal.SIGINT)\\nfor _ in range(10**6): pass")
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "told"),
+    [("click", -signal.SIGINT, ""), ("redis", INTERRUPTED, "Interrupted.\n")],
+)
+def test_an_interrupt_of_an_import_is_no_traceback(
+    tmp_path: Path, module: str, code: int, told: str
+) -> None:
+    (tmp_path / f"{module}.py").write_text(INTERRUPTED_IMPORT)
     done = subprocess.run(
-        [PYTHON, "-m", "shoal", "--help"],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        [PYTHON, "-m", "shoal", "jobs"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path), "SHOAL_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
         timeout=END_SECONDS,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", told)

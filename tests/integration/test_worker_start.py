@@ -189,3 +189,16 @@ def test_a_worker_that_was_lost_is_logged_once_by_those_that_live(redis, step, c
     (record,) = caplog.records
     assert (record.msg, record.lost_worker) == ("worker lost", "lost@host")
     assert set(step.registry.workers(within_seconds=20)) == {"one@host", "other@host"}
+
+
+@pytest.mark.parametrize(("queue", "refuses"), [(CALLBACKS, False), (BATCHES, True)])
+def test_only_who_loads_images_checks_the_model_of_the_user(server_url, tmp_path, queue, refuses):
+    missing = str(tmp_path / "missing.onnx")
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARE, queue],
+        env={**os.environ, "SHOAL_REDIS_URL": server_url, "SHOAL_EMBEDDING_MODEL": missing},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (missing in done.stderr) == refuses == bool(done.returncode)
