@@ -3,7 +3,7 @@
 import os
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate
@@ -94,7 +94,7 @@ class Catalogue:
         batch = bisect_right(self._ends, row)
         within = row - (self._ends[batch - 1] if batch else 0)
         position = self._positions(batch)[within]
-        label, distance, pc1, pc2 = LABEL_ROW.unpack_from(self._labels, row * LABEL_ROW.size)
+        label, distance, pc1, pc2 = LABEL_ROW.unpack_from(self._table[0], row * LABEL_ROW.size)
         return Member(
             number=self.starts[batch] + position,
             path=self._paths(batch)[position],
@@ -105,16 +105,17 @@ class Catalogue:
         )
 
     @cached_property
-    def _by_batch(self) -> list[bytes]:
-        return list(self.results.labels())
+    def _table(self) -> tuple[bytes, list[int]]:
+        """The rows of labels, and the number of the row after each batch."""
+        rows, ends = bytearray(), []
+        for raw in self.results.labels():
+            rows += raw
+            ends.append(len(rows) // LABEL_ROW.size)
+        return bytes(rows), ends
 
-    @cached_property
-    def _labels(self) -> bytes:
-        return b"".join(self._by_batch)
-
-    @cached_property
+    @property
     def _ends(self) -> list[int]:
-        return list(accumulate(len(raw) // LABEL_ROW.size for raw in self._by_batch))
+        return self._table[1]
 
     @property
     def _n_rows(self) -> int:
@@ -122,17 +123,20 @@ class Catalogue:
 
     @cached_property
     def _by_distance(self) -> dict[int, Sequence[int]]:
-        table = list(self._label_rows())
-        order = sorted(range(len(table)), key=table.__getitem__)
-        found: dict[int, array[int]] = {}
-        for row in order:
-            found.setdefault(table[row][0], array("L")).append(row)
-        return dict(found)
-
-    def _label_rows(self) -> Iterator[tuple[int, float]]:
-        for label, distance, *_ in LABEL_ROW.iter_unpack(self._labels):
-            yield label, distance
+        # In arrays: as objects, the numbers of an image take ten times the memory.
+        found: dict[int, tuple[array[int], array[float]]] = {}
+        for row, (label, distance, *_) in enumerate(LABEL_ROW.iter_unpack(self._table[0])):
+            rows, distances = found.setdefault(label, (array("L"), array("f")))
+            rows.append(row)
+            distances.append(distance)
+        return {label: _sort_by(*members) for label, members in found.items()}
 
     def _loaded_positions(self, batch: int) -> Sequence[int]:
         failed = {image.position for image in self.results.failed_images(batch)}
         return [i for i in range(len(self._paths(batch))) if i not in failed]
+
+
+def _sort_by(rows: "array[int]", distances: "array[float]") -> Sequence[int]:
+    """Sort rows by their distances, those of equal ones by their numbers."""
+    order = sorted(range(len(rows)), key=distances.__getitem__)
+    return array("L", map(rows.__getitem__, order))

@@ -184,7 +184,9 @@ def score_job(job: Job, known: str) -> Evaluation:
     Raises:
         UsageError: No image has a known label.
     """
-    clusters = {image.path: image.label for image in job.labels()}
+    clusters: dict[str, int] = {}
+    for paths, labels, *_ in job.labels().parts:
+        clusters.update(zip(paths, labels, strict=True))
     if known.lower() == FOLDERS:
         truth = truth_from_folders(clusters)
     else:
