@@ -152,6 +152,7 @@ def _fit_within_basis(scaled: ScaledRows, basis: Float32, n_components: int) -> 
     projected, sum_of_squares = scaled.project(basis)
     freedom = max(len(projected) - 1, 1)
     precise = projected.astype(np.float64)
+    del projected  # which would make the peak a third higher
     variances, rotation = np.linalg.eigh(precise.T @ precise / freedom)
     rotation = rotation[:, : -n_components - 1 : -1]
     components = (basis @ rotation).T
