@@ -9,7 +9,6 @@ from pathlib import Path
 LOOK_SECONDS = 0.2
 # What stands in the command of a process, by its role; the first that fits counts.
 ROLES = {
-    "redis": ("valkey-server", "redis-server"),
     "fit": ("shoal.callbacks",),
     "worker": ("shoal.batches",),
     "producer": ("shoal run", "made_up producer"),
@@ -17,19 +16,22 @@ ROLES = {
 
 
 @contextmanager
-def watched(ancestor: int | None = None) -> Iterator[dict[str, int]]:
-    """Yield the peak of each role's largest process so far, in bytes; of descendants only.
+def watched(redis: int) -> Iterator[dict[str, int]]:
+    """Yield the peak of each role's largest process so far, in bytes.
+
+    They are processes that this one or a descendant has started, and that with the id ``redis``.
 
     It is anonymous memory, ``RssAnon`` of Linux: without the pages of mapped files, such as shards
     and libraries, which the system drops where it needs them. What a process shares with those
     that it was forked from counts for each of them.
     """
-    peaks, ended = dict.fromkeys(ROLES, 0), threading.Event()
+    peaks, ended = dict.fromkeys([*ROLES, "redis"], 0), threading.Event()
 
     def look() -> None:
         while not ended.wait(LOOK_SECONDS):
-            for role, taken in _read_roles(ancestor or os.getpid()):
+            for role, taken in _read_roles():
                 peaks[role] = max(peaks[role], taken)
+            peaks["redis"] = max(peaks["redis"], _read_status(redis)["RssAnon"] * 1024)
 
     thread = threading.Thread(target=look)
     thread.start()
@@ -40,14 +42,13 @@ def watched(ancestor: int | None = None) -> Iterator[dict[str, int]]:
         thread.join()
 
 
-def _read_roles(ancestor: int) -> Iterator[tuple[str, int]]:
+def _read_roles() -> Iterator[tuple[str, int]]:
     parents = dict(_read_parents())
     for pid in parents:
         with suppress(OSError, KeyError, StopIteration):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).replace("\0", " ")
             role = next(r for r, words in ROLES.items() if any(word in command for word in words))
-            # The server outlives the command that started it.
-            if role == "redis" or _descends(pid, ancestor, parents):
+            if _descends(pid, parents):
                 yield role, _read_status(pid)["RssAnon"] * 1024
 
 
@@ -64,7 +65,7 @@ def _read_status(pid: int) -> dict[str, int]:
     return {name: int(value.split()[0]) for name, value in pairs if name in {"PPid", "RssAnon"}}
 
 
-def _descends(pid: int, ancestor: int, parents: Mapping[int, int]) -> bool:
-    while pid and pid != ancestor:
+def _descends(pid: int, parents: Mapping[int, int]) -> bool:
+    while pid and pid != os.getpid():
         pid = parents.get(pid, 0)
-    return pid == ancestor
+    return bool(pid)

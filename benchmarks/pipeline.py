@@ -67,7 +67,7 @@ def time_job(client: Client, directory: Path, **options: object) -> dict[str, fl
 @contextmanager
 def started_workers(home: Path, processes: int = PROCESSES) -> Iterator[Client]:
     """Yield a client of an embedded server with workers that have done a job already."""
-    with Client(settings=Settings(home=home)) as client:
+    with Client(settings=Settings(home=home, cache_bytes=0)) as client:
         client.workers.start(processes)
         client.submit(make_photographs(home / "warm", 200), **QUICK).wait()
         yield client

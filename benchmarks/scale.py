@@ -58,10 +58,15 @@ def time_decoding(folder: Path) -> float:
         return time_pool(pool, paths)
 
 
+def _make_environment(home: Path) -> dict[str, str]:
+    # Links to one photograph have the same content, of which the cache would know the rows.
+    return {**os.environ, "SHOAL_HOME": str(home), "SHOAL_CACHE_BYTES": "0"}
+
+
 @contextmanager
 def running(commands: Sequence[Sequence[str]], home: Path) -> Iterator[None]:
     """Keep processes running beside the job; with Python's ``-m`` before each."""
-    environment = {**os.environ, "SHOAL_HOME": str(home)}
+    environment = _make_environment(home)
     with (home / "made-up.log").open("ab") as log:
         processes = [
             subprocess.Popen(
@@ -80,9 +85,9 @@ def running(commands: Sequence[Sequence[str]], home: Path) -> Iterator[None]:
 def measure(home: Path, command: Sequence[str], out: Path) -> dict[str, Any]:
     """Run a command that clusters images into ``out``, and measure its job."""
     with Client(settings=Settings(home=home), start_workers=False) as client:
-        environment = {**os.environ, "SHOAL_HOME": str(home)}
+        environment = _make_environment(home)
         before = client.redis.info("all")
-        with watched() as peaks:
+        with watched(int(before["process_id"])) as peaks:
             began = time.time()
             subprocess.run(
                 [sys.executable, "-m", *command],

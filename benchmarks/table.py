@@ -149,8 +149,29 @@ def make_fault_table() -> str:
     return "\n".join(["| | |", "|---|---|", *lines, ""])
 
 
+def make_scale_table() -> str:
+    """Make the table of jobs of any size: shares of the pool, seconds of stages, memory."""
+    stages = ("submit", "loading", "fitting", "labelling", "finishing", "writing")
+    roles = ("producer", "worker", "fit", "redis")
+    names = ["images", "loading", "until the end", *(f"{stage}, s" for stage in stages)]
+    names += [f"{role}, MB" for role in roles] + ["bytes an image in Redis", "on disk"]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    rows = read("scale")
+    for row in rows:
+        shares = [row.get(f"{name}_share") for name in ("loading", "finished")]
+        cells = [f"{row['images']:,}" + (", made up" if row["kind"] == "made up" else "")]
+        cells += [percent(share) if share else "" for share in shares]
+        cells += [f"{row[f'{stage}_seconds']:.1f}" for stage in stages]
+        cells += [f"{row[f'{role}_megabytes']:,}" for role in roles]
+        cells += [f"{row[f'{place}_bytes_an_image']:,.0f}" for place in ("redis", "disk")]
+        lines.append(f"| {' | '.join(cells)} |")
+    words = "The time of each stage and the memory of each process, by the number of images"
+    return "\n".join([*lines, *([f"\n![{words}](../scale.png)"] if rows else []), ""])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "pipeline": make_pipeline_table,
+    "scale": make_scale_table,
     "extractors": make_extractor_table,
     "quality": make_quality_table,
     "commands": make_command_table,

@@ -1,6 +1,8 @@
 import csv
 import json
+import tracemalloc
 from io import BytesIO, StringIO
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from shoal.producer.export.models import export_json
 from shoal.producer.export.tables import write_json, write_parquet, write_rows
 from shoal.shared.encoding import escape_name
-from shoal.shared.findings import Assignment, Duplicate, Failure, FailureReason, Rows
+from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, FailureReason, Rows
 
 FORMULAS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 # Names of ordinary files, among which few are strange: then whole columns are made text at once.
@@ -114,3 +116,18 @@ def test_rows_are_read_once_as_objects_or_as_columns() -> None:
     assert list(as_columns(rows, Failure)) == rows
     (part,) = as_columns(rows, Failure).parts
     assert part[0] == ["a", "b"]
+
+
+@pytest.mark.parametrize("write", [write_rows, write_json])
+def test_a_table_of_any_length_is_written_in_little_memory(write) -> None:
+    numbers = [0.125 * i for i in range(1000)]
+    columns: Columns = [[f"{i}.jpg" for i in range(1000)], *[numbers] * 4]
+    with TemporaryFile() as file:
+        tracemalloc.start()
+        try:
+            write(Rows(Assignment, (columns for _ in range(100))), Assignment, file)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert file.tell() > 2_000_000
+    assert peak < 2_000_000
