@@ -66,8 +66,13 @@ def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
     place = place or RedisShards(client)
     noted, where = Ledger(client, job_id, 0).place()
     if noted != identify(place):
+        remedy = (
+            "mount that directory there, or set SHOAL_SHARDS_URL to the same on all machines"
+            if noted
+            else "unset SHOAL_SHARDS_URL there, or, if it is a job of an earlier version of Shoal,"
+            " submit its folder again"
+        )
         raise UsageError(
             f"the job keeps its shards in {where}, and {gethostname()} has {place.url}, which is"
-            " not the same place: mount that directory there, or set SHOAL_SHARDS_URL to the same"
-            " on all machines"
+            f" not the same place: {remedy}"
         )

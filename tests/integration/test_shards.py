@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shoal.shared.errors import SettingsError, ShardLostError, ShardsUnavailableError
-from shoal.shared.server.places import find_place
+from shoal.shared.errors import SettingsError, ShardLostError, ShardsUnavailableError, UsageError
+from shoal.shared.server.places import check_place, find_place
 from shoal.shared.settings import Settings
 from shoal.shared.shards import FileShards, RedisShards, Shards, find_id
 from shoal.shared.shards.place import ID_NAME
+from shoal.shared.store.keys import JobKeys
 
 pytestmark = pytest.mark.each_place
 
@@ -224,3 +225,18 @@ def test_the_setting_counts_before_the_embedded_server(tmp_path: Path, redis: An
 def test_other_urls_are_refused(redis: Any, url: str) -> None:
     with pytest.raises(SettingsError, match="SHOAL_SHARDS_URL"):
         find_place(Settings(shards_url=url), redis, is_embedded=False)
+
+
+def test_a_job_that_has_its_shards_elsewhere_is_refused_with_the_remedy(
+    tmp_path: Path, redis: Any
+) -> None:
+    here, there = FileShards(tmp_path / "here"), FileShards(tmp_path / "there")
+    job = JobKeys("5f0e").job
+    with pytest.raises(UsageError, match=r"in Redis, .* an earlier version of Shoal, submit"):
+        check_place(redis, "5f0e", here)
+    check_place(redis, "5f0e", None)
+    redis.hset(job, mapping={"place": find_id(there), "place_url": there.url})
+    for other in (here, None):
+        with pytest.raises(UsageError, match=rf"in {there.url}, .*: mount that directory there"):
+            check_place(redis, "5f0e", other)
+    check_place(redis, "5f0e", there)
