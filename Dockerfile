@@ -19,9 +19,11 @@ RUN uv sync --locked --no-dev --extra web --no-editable
 
 FROM python:3.12-slim
 RUN groupadd --gid 10001 shoal \
-    && useradd --uid 10001 --gid shoal --no-create-home --home-dir /tmp shoal
+    && useradd --uid 10001 --gid shoal --no-create-home --home-dir /tmp shoal \
+    # A new volume takes its owner from the directory where it is mounted first.
+    && install --directory --owner=shoal --group=shoal --mode=700 /shards
 COPY --from=build /opt/shoal /opt/shoal
-# /tmp is all that the container may write to.
+# /tmp and /shards are all that the container may write to.
 ENV PATH=/opt/shoal/bin:$PATH \
     HOME=/tmp \
     MPLCONFIGDIR=/tmp/matplotlib

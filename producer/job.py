@@ -1,9 +1,11 @@
 """One job: its status, what it found, and how to wait for it, cancel or retry it."""
 
+import logging
 import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from redis import ResponseError
 
@@ -22,6 +24,12 @@ from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows
 from shoal.shared.jobs import State, Status, Wave
 from shoal.shared.store import Expiry, Kind, Ledger, Results
 from shoal.shared.sweeper import Sweeper
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 # Time between two looks at a job: of one that has just begun shorter, as it may end soon.
 POLL_SECONDS = 0.2
@@ -171,8 +179,17 @@ class Job:
             UsageError: The job has not ended, or nothing is left to do.
             StoreUnavailableError: Redis refuses for now.
         """
-        lost = self.results.shards.find_lost(Kind.FEATURES)
+        before, shards = self.status(), self.results.shards
+        have_expired = before.images.loaded > 0 and not shards.names(Kind.FEATURES)
+        lost = shards.find_lost(Kind.FEATURES)
         missing = self.ledger.retry(failed_only=failed_only, lost=lost)
+        if have_expired:
+            logger.warning("The features of this job have expired: all images are loaded again.")
+        elif lost:
+            n_batches = self.results.n_batches()
+            logger.warning(
+                "%d of %d batches are lost: they are loaded again.", len(lost), n_batches
+            )
         # What is not sent now, the sweeper sends.
         with suppress(StoreUnavailableError):
             messages = self.sweeper.connect_messages()
@@ -241,6 +258,24 @@ class Job:
         if name not in plots:
             raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
         return plots[name]
+
+    def coordinates(self) -> "NDArray[np.float32]":
+        """Return the principal components of each loaded image, as long as there are results.
+
+        Returns:
+            Shape (n_images, n_components), in the order of ``labels``; the first two are its
+            ``pc1`` and ``pc2``. 200 bytes an image, with 50 components.
+
+        Raises:
+            ShardLostError: They are missing or damaged where shards are kept.
+        """
+        # numpy is slow to import, and most commands only read.
+        import numpy as np
+
+        self._check_finished()
+        parts = [np.frombuffer(part, "<f4") for part in self.results.coordinates()]
+        n_components = self.summary().n_components
+        return np.concatenate(parts).reshape(-1, n_components).astype(np.float32, copy=False)
 
     def catalogue(self) -> Catalogue:
         """Return the job's images for look-up by number, by path and by cluster."""

@@ -185,7 +185,11 @@ class Results:
         if not names:
             self._present(None)
         for batch in range(self.n_batches()):
-            yield self.shards.read(names[batch]) if batch in names else b""
+            try:
+                yield self.shards.read(names[batch]) if batch in names else b""
+            except ShardLostError as error:
+                remedy = "Submit its folder again with `force=True`."
+                raise ShardLostError(f"{error} {remedy}") from error
 
     def failed_images(self, batch: int) -> list[FailedImage]:
         """Return the images of a batch that could not be used; none before it is loaded."""

@@ -17,6 +17,7 @@ from shoal.shared.tasks import BATCHES, CALLBACKS
 # Of the jobs that are struck: 20 batches of the small images.
 OPTIONS = ("--batch-size", 6, "--image-size", 16)
 LEASE_SECONDS = 3
+QUICK: dict[str, object] = {"SHOAL_LEASE_SECONDS": LEASE_SECONDS, "SHOAL_SWEEP_SECONDS": 1}
 # After a job, what lost workers had not acknowledged comes back, and leaves again.
 QUIET_SECONDS = 30
 # Of each worker's log, in the message of a test that fails.
@@ -36,8 +37,7 @@ class Site:
         self.faults = directory / "faults"
         self.faults.mkdir()
         self.server = start_redis(directory)
-        quick = {"SHOAL_LEASE_SECONDS": LEASE_SECONDS, "SHOAL_SWEEP_SECONDS": 1}
-        settings = (settings or quick) | {"SHOAL_REDIS_URL": self.server.url}
+        settings = (settings or QUICK) | {"SHOAL_REDIS_URL": self.server.url}
         self.shoal = Shoal(directory / "client", **settings)
         self.workers: list[Worker] = []
         self.n_started = 0

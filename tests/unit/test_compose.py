@@ -10,6 +10,8 @@ import yaml
 from click.testing import CliRunner
 
 from shoal.producer.cli.main import main
+from shoal.shared.redis.connection import connect
+from shoal.shared.server.places import find_place
 from shoal.shared.server.valkey import SERVER_CONFIGURATION
 from shoal.shared.settings import Settings
 
@@ -97,9 +99,21 @@ def test_nothing_starts_before_redis_answers(name: str) -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_images_are_mounted_read_only_and_are_all_that_is_read(name: str) -> None:
-    [volume] = SERVICES[name]["volumes"]
+    volume, _ = SERVICES[name]["volumes"]
     assert re.fullmatch(r"\$\{IMAGES:\?.*\}:/images:ro", volume)
     assert SERVICES[name]["environment"]["SHOAL_IMAGE_ROOTS"] == "/images"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_shards_are_in_one_volume_that_the_user_of_the_image_may_write(name: str) -> None:
+    _, volume = SERVICES[name]["volumes"]
+    source, directory = volume.split(":")
+    assert source in COMPOSE["volumes"]
+    settings = Settings(shards_url=SERVICES[name]["environment"]["SHOAL_SHARDS_URL"])
+    place = find_place(settings, connect("redis://localhost"), is_embedded=False)
+    assert str(place.path("x")) == f"{directory}/x"
+    made = r"install --directory --owner=shoal --group=shoal --mode=700 (\S+)"
+    assert re.findall(made, (ROOT / "Dockerfile").read_text()) == [directory]
 
 
 @pytest.mark.parametrize("name", OURS)

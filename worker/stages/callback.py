@@ -111,10 +111,8 @@ def _explain(raised: Exception, ledger: Ledger, lease: Lease) -> str | None:
         case JobFailedError() | TooLargeError():
             return str(raised)
         case ShardLostError() | UsageError():
-            detail = str(raised).rstrip(".")
-            return (
-                f"{detail[:1].upper()}{detail[1:]} ({show_call(ledger.job_id, 'retry')} goes on)."
-            )
+            detail, call = str(raised).rstrip("."), show_call(ledger.job_id, "retry")
+            return f"{detail[:1].upper()}{detail[1:]} ({call} continues the job)."
         case MemoryError():
             return "The worker has too little memory for the fit: lower SHOAL_FIT_MEMORY."
     if isinstance(raised, StoreUnavailableError):

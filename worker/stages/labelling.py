@@ -44,7 +44,7 @@ def label_batch(context: WorkerContext, job_id: str, batch: int, redelivered: bo
             commit, seconds = _label(context, ledger, batch, attempt.token, heartbeat)
     except (ShardLostError, UsageError) as error:
         # Another attempt would end the same way; a retry loads what is lost.
-        detail = f"{str(error).rstrip('.')} ({show_call(job_id, 'retry')} goes on)"
+        detail = f"{str(error).rstrip('.')} ({show_call(job_id, 'retry')} continues the job)"
         return fail_hopeless(context, ledger, Wave.LABELLING, detail)
     outcome = {"attempt": attempt.number, "commit": commit, "seconds": seconds}
     log_batch(ledger, Wave.LABELLING, batch, **outcome)

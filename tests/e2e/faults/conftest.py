@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fault_site import OPTIONS, Site
+from fault_site import OPTIONS, QUICK, Site
 from PIL import Image
 
 
@@ -50,9 +50,13 @@ def slow_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_images(tmp_path_factory.mktemp("slow-images"), 800, 10, 60)
 
 
-@pytest.fixture(scope="session")
-def lasting_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site"))
+@pytest.fixture(scope="session", params=["redis", pytest.param("files", marks=pytest.mark.soak)])
+def lasting_site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """A site with its shards in Redis; in a soak, also one that has them in files."""
+    url = tmp_path_factory.mktemp("place").as_uri() if request.param == "files" else ""
+    site = Site(tmp_path_factory.mktemp("site"), **QUICK, SHOAL_SHARDS_URL=url)
     yield site
     site.close()
 
