@@ -89,7 +89,7 @@ def run(context: WorkerContext) -> Callable[..., Ledger]:
 
 
 @pytest.fixture
-def python_client(redis: Any, server_url: str) -> Iterator[Client]:
-    """The Python client of the server."""
-    with QuickClient(server_url, settings=Settings()) as python_client:
+def python_client(redis: Any, server_url: str, shards_url: str | None) -> Iterator[Client]:
+    """The Python client of the server and of the place."""
+    with QuickClient(server_url, settings=Settings(shards_url=shards_url)) as python_client:
         yield python_client
