@@ -273,9 +273,14 @@ class Job:
         import numpy as np
 
         self._check_finished()
-        parts = [np.frombuffer(part, "<f4") for part in self.results.coordinates()]
         n_components = self.summary().n_components
-        return np.concatenate(parts).reshape(-1, n_components).astype(np.float32, copy=False)
+        rows = np.empty((self.status().images.loaded, n_components), np.float32)
+        filled = 0
+        for part in self.results.coordinates():
+            found = np.frombuffer(part, "<f4").reshape(-1, n_components)
+            rows[filled : filled + len(found)] = found
+            filled += len(found)
+        return rows
 
     def catalogue(self) -> Catalogue:
         """Return the job's images for look-up by number, by path and by cluster."""

@@ -48,16 +48,24 @@ class PartedRows:
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return rows, as they are stored where one part has all of them, else a copy."""
         start, stop, step = rows.indices(len(self))
-        parts = list(self._take(start, stop, step))
-        if not parts:
-            return np.empty((0, self.shape[1]), self.dtype)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        pieces = list(self._split(start, stop, step))
+        if len(pieces) == 1:
+            return self._read(*pieces[0])
+        # One part after the other: each may keep a file open as long as its rows are used.
+        taken = np.empty((len(range(start, stop, step)), self.shape[1]), self.dtype)
+        filled = 0
+        for part, wanted in pieces:
+            found = self._read(part, wanted)
+            taken[filled : filled + len(found)] = found
+            filled += len(found)
+        return taken
 
-    def _take(self, start: int, stop: int, step: int) -> Iterator[NDArray[Any]]:
+    def _split(self, start: int, stop: int, step: int) -> Iterator[tuple[int, slice]]:
+        """Split a slice of all rows into slices of parts, without those that have none of them."""
         while start < stop:
             part = int(np.searchsorted(self._ends, start, side="right")) - 1
             first, end = int(self._ends[part]), min(stop, int(self._ends[part + 1]))
-            yield self._read(part, slice(start - first, end - first, step))
+            yield part, slice(start - first, end - first, step)
             start += -(-(end - start) // step) * step
 
 
