@@ -124,6 +124,8 @@ class JobMachine(RuleBasedStateMachine):
         there = self.done[LABELLING] if wave is LABELLING else self.done[LOADING] & self.features
         counts = batch in there and self.names.get((wave, batch)) == name
         counted = {Commit.COMMITTED, Commit.LAST}
+        if self.state is State(wave) and batch not in self.done[wave]:
+            return  # since then, a retry wants the batch again: a commit may count
         assert send_again() in (counted if counts else {Commit.DUPLICATE, Commit.STALE})
 
     @rule(callback_too=st.booleans())
@@ -282,8 +284,8 @@ class JobMachine(RuleBasedStateMachine):
             found = set(type(self).place.names(f"jobs/{self.ledger.job_id}/{kind}"))
             counted = {f"jobs/{self.ledger.job_id}/{name}" for name in names.values()}
             assert counted <= found
-            # Files that a retry has replaced are deleted later.
-            assert counted == found or type(self).place.maps_files
+            # Files and objects that a retry has replaced are deleted later.
+            assert counted == found or type(self).place.url != "Redis"
 
 
 @pytest.mark.parametrize("n_jobs", [100, pytest.param(1000, marks=pytest.mark.soak)])
