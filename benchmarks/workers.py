@@ -27,11 +27,14 @@ from benchmarks.waiting_worker import make_source
 from benchmarks.worker_curve import draw_curve
 from benchmarks.worker_group import LOOK_SECONDS, WorkerGroup
 from shoal.producer.submission.batches import split_batches
-from shoal.shared.jobs import JobRequest, Wave
+from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect
+from shoal.shared.shards.place import find_id
+from shoal.shared.shards.urls import open_place
 from shoal.shared.store import Ledger, Registry
+from shoal.shared.store.registry import Origin
 
 PROCESSES = (1, 4, 16, 32, 64, 128)
 # Rounds of batches; not a whole number, so that some processes would wait for the others at the
@@ -50,7 +53,17 @@ class Kind:
 KINDS = {"camera": Kind(0.035, 32), "small": Kind(0.010, 64)}
 
 
-def run_job(registry: Registry, url: str, kind: Kind, n_images: int) -> tuple[float, int]:
+@dataclass(frozen=True)
+class Setup:
+    """A Redis with its workers, and where their jobs keep what they load."""
+
+    registry: Registry
+    group: WorkerGroup
+    url: str
+    origin: Origin
+
+
+def run_job(setup: Setup, kind: Kind, n_images: int) -> tuple[float, int]:
     """Run the loading of a job; return the seconds that it took, and its number of batches."""
     job_id = f"waiting-{secrets.token_hex(4)}"
     paths = [f"{number:09}.jpg" for number in range(n_images)]
@@ -58,14 +71,15 @@ def run_job(registry: Registry, url: str, kind: Kind, n_images: int) -> tuple[fl
     request = JobRequest(
         source=make_source(kind.image_seconds), image_size=32, features="pixels", clusters=5
     )
-    registry.register(job_id, request, batches)
-    Messages(make_app(url)).send_wave(job_id, Wave.LOADING, len(batches))
-    ledger = Ledger(registry.client, job_id, lease_seconds=30)
+    setup.registry.register(job_id, request, batches, origin=setup.origin)
+    Messages(make_app(setup.url)).send_wave(job_id, Wave.LOADING, len(batches))
+    ledger = Ledger(setup.registry.client, job_id, lease_seconds=30)
     # Nobody takes the callback: these workers have the queue of batches only.
     while not (ended_at := (fields := ledger.fields()).get("loading_ended_at")):
+        assert not State(fields["state"]).is_final, fields
         time.sleep(LOOK_SECONDS)
     ledger.cancel()
-    forget_all(url)
+    forget_all(setup.url)
     return float(ended_at) - float(fields["started_at"]), len(batches)
 
 
@@ -85,44 +99,45 @@ def read_usage(registry: Registry) -> dict[str, float]:
     }
 
 
-def measure(workers: WorkerGroup, registry: Registry, url: str, kind: Kind) -> dict[str, float]:
+def measure(setup: Setup, kind: Kind) -> dict[str, float]:
     """Run a job of some rounds; return its share of the ideal, and what a batch of it took."""
-    n_images = int(workers.count * kind.batch_size * ROUNDS)
-    before, cpu_before = read_usage(registry), workers.cpu_seconds()
-    seconds, n_batches = run_job(registry, url, kind, n_images)
-    used = {name: value - before[name] for name, value in read_usage(registry).items()}
-    used["worker_milliseconds"] = (workers.cpu_seconds() - cpu_before) * 1000
+    group = setup.group
+    n_images = int(group.count * kind.batch_size * ROUNDS)
+    before, cpu_before = read_usage(setup.registry), group.cpu_seconds()
+    seconds, n_batches = run_job(setup, kind, n_images)
+    used = {name: value - before[name] for name, value in read_usage(setup.registry).items()}
+    used["worker_milliseconds"] = (group.cpu_seconds() - cpu_before) * 1000
     a_batch = {f"{name}_a_batch": round(value / n_batches, 2) for name, value in used.items()}
-    share = n_images * kind.image_seconds / workers.count / seconds
+    share = n_images * kind.image_seconds / group.count / seconds
     return {"images": n_images, "batches": n_batches, "share": round(share, 4), **a_batch}
 
 
 @contextmanager
-def open_place(place: str, directory: Path) -> Iterator[tuple[Registry, WorkerGroup, str]]:
+def open_setup(place: str, directory: Path) -> Iterator[Setup]:
     """Yield a Redis and workers whose features lie in ``place``: "redis" or "files"."""
     with ExitStack() as stack:
         url = stack.enter_context(running_redis(directory))
-        shards = directory / "shards"
-        shards.mkdir()
-        environment = {"SHOAL_REDIS_URL": url, "SHOAL_HOME": str(directory)}
+        environment, origin = {"SHOAL_REDIS_URL": url, "SHOAL_HOME": str(directory)}, Origin()
         environment["SHOAL_CACHE_BYTES"] = "0"  # what is only waited for is not to be known
         if place == "files":
+            shards = directory / "shards"
+            shards.mkdir()
             environment["SHOAL_SHARDS_URL"] = shards.as_uri()
-        workers = WorkerGroup(directory, environment)
-        stack.callback(workers.stop)
-        yield Registry(stack.enter_context(connect(url))), workers, url
+            origin = Origin(place=find_id(open_place(shards.as_uri())), place_url=shards.as_uri())
+        group = WorkerGroup(directory, environment)
+        stack.callback(group.stop)
+        yield Setup(Registry(stack.enter_context(connect(url))), group, url, origin)
 
 
 def measure_place(place: str, counts: list[int], repeats: int) -> Iterator[dict[str, Any]]:
     """Yield the figures of each kind of photographs at each number of processes."""
-    with tempfile.TemporaryDirectory() as home, open_place(place, Path(home)) as opened:
-        registry, workers, url = opened
+    with tempfile.TemporaryDirectory() as home, open_setup(place, Path(home)) as setup:
         for count in counts:
-            workers.grow(count, registry)
+            setup.group.grow(count, setup.registry)
             # So that each process has done something before.
-            run_job(registry, url, Kind(0.05, 4), count * 16)
+            run_job(setup, Kind(0.05, 4), count * 16)
             for name, kind in KINDS.items():
-                rows = [measure(workers, registry, url, kind) for _ in range(repeats)]
+                rows = [measure(setup, kind) for _ in range(repeats)]
                 figures = {key: round(median(row[key] for row in rows), 4) for key in rows[0]}
                 yield {"place": place, "kind": name, "processes": count, **figures}
 
