@@ -17,7 +17,8 @@ def test_one_job_can_be_followed_through_the_logs_by_its_id(
     expected = [
         *(f"batch {of_job}=labelling batch={batch} attempt=1 commit=committed" for batch in (0, 1)),
         *(
-            f"batch {of_job}=loading batch={batch} attempt=1 loaded=60 failed=0 commit=committed"
+            f"batch {of_job}=loading batch={batch} attempt=1 loaded=60 failed=0 known=0"
+            " commit=committed"
             for batch in (0, 1)
         ),
         *(f"callback {of_job}={state} attempt=1" for state in ("finishing", "fitting")),
