@@ -38,7 +38,7 @@ def test_bad_images_are_listed_each_with_its_cause(embedded: Shoal, folder: Path
     assert done.returncode == 0, done.stderr
     assert "5 images failed: see `shoal failures " in done.stdout
     [job] = embedded.json("jobs")
-    assert job["images"] == {"total": N_GOOD + 5, "loaded": N_GOOD, "failed": 5}
+    assert job["images"] == {"total": N_GOOD + 5, "loaded": N_GOOD, "failed": 5, "known": 0}
     failures = embedded.json("failures", job["job_id"])
     assert {failure["path"]: failure["reason"] for failure in failures} == REASONS
     assert all(failure["detail"] for failure in failures)

@@ -93,7 +93,7 @@ def test_a_job_without_one_readable_image_fails(embedded: Shoal, tmp_path: Path)
     assert "No image could be read" in error
     [job] = embedded.json("jobs")
     assert job["state"] == "failed"
-    assert job["images"] == {"total": 10, "loaded": 0, "failed": 10}
+    assert job["images"] == {"total": 10, "loaded": 0, "failed": 10, "known": 0}
     assert fail(embedded, "wait", job["job_id"])[0] == 1
     assert fail(embedded, "result", job["job_id"])[0] == 1
     reasons = [failure["reason"] for failure in embedded.json("failures", job["job_id"])]

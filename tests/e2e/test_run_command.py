@@ -81,7 +81,7 @@ def test_job_file_tells_status_and_summary(embedded_run: FinishedRun) -> None:
     job = json.loads((embedded_run.out / "job.json").read_text())
     assert job["status"]["job_id"] == embedded_run.job_id
     assert job["status"]["state"] == "finished"
-    assert job["status"]["images"] == {"total": 120, "loaded": 120, "failed": 0}
+    assert job["status"]["images"] == {"total": 120, "loaded": 120, "failed": 0, "known": 0}
     assert sum(cluster["size"] for cluster in job["summary"]["clusters"]) == 120
 
 

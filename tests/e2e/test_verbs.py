@@ -91,7 +91,12 @@ def test_retry_of_failed_images_ends_in_the_labels_of_a_fresh_run(
     assert shoal.json("wait", job)["images"]["failed"] == 1
     image.write_bytes(content)
     shoal.output("retry", job, "--failed-only")
-    assert shoal.json("wait", job)["images"] == {"total": 120, "loaded": 120, "failed": 0}
+    assert shoal.json("wait", job)["images"] == {
+        "total": 120,
+        "loaded": 120,
+        "failed": 0,
+        "known": 0,
+    }
     fresh = shoal.submit(folder)
     shoal.output("wait", fresh)
     assert shoal.output("result", job) == shoal.output("result", fresh)

@@ -16,6 +16,7 @@ from shoal.shared.tasks import BATCHES, CALLBACKS
 
 STATUS_FIELDS = {
     "job_id",
+    "previous",
     "state",
     "images",
     "left_out",
@@ -44,7 +45,7 @@ def test_wait_and_status_print_the_status_of_the_design(shoal: Shoal, job: str) 
     assert set(status) == STATUS_FIELDS
     assert status["job_id"] == job
     assert status["state"] == "finished"
-    assert status["images"] == {"total": 120, "loaded": 120, "failed": 0}
+    assert status["images"] == {"total": 120, "loaded": 120, "failed": 0, "known": 0}
     assert status["progress"] == 1
     assert status["eta_seconds"] is None
     assert status["error"] is None

@@ -114,7 +114,7 @@ def test_a_status_as_json_has_every_field(capsys):
     print_status(LOADING, as_json=True)
     printed = json.loads(capsys.readouterr().out)
     assert list(printed) == list(Status.__dataclass_fields__)
-    assert printed["images"] == {"total": 12_000, "loaded": 5_990, "failed": 10}
+    assert printed["images"] == {"total": 12_000, "loaded": 5_990, "failed": 10, "known": 0}
 
 
 def test_jobs_are_a_line_each_or_a_json_array(capsys):
