@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from places import Place
 from polling import wait_until
 from servers import start_redis
 from shoal_command import PYTHON, Shoal
@@ -29,15 +30,18 @@ UNACKED = f"{CELERY}unacked"
 class Site:
     """A Redis with an append-only file, workers that come and go, and the command.
 
-    ``settings`` are those of the command and of the workers.
+    ``place`` keeps their shards, Redis without one; ``settings`` are those of the command and of
+    the workers.
     """
 
-    def __init__(self, directory: Path, **settings: object) -> None:
+    def __init__(self, directory: Path, *, place: Place | None = None, **settings: object) -> None:
         self.directory = directory
+        self.place = place
         self.faults = directory / "faults"
         self.faults.mkdir()
         self.server = start_redis(directory)
         settings = (settings or QUICK) | {"SHOAL_REDIS_URL": self.server.url}
+        settings |= place.variables if place else {}
         self.shoal = Shoal(directory / "client", **settings)
         self.workers: list[Worker] = []
         self.n_started = 0
@@ -47,6 +51,8 @@ class Site:
         for worker in self.workers:
             worker.lose()
         self.server.stop()
+        if self.place:
+            self.place.close()
 
     def make_worker(self, redis_url: str | None = None) -> Worker:
         """Return a worker that is starting, and may reach Redis in a way of its own."""

@@ -5,13 +5,34 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fault_site import OPTIONS, QUICK, Site
+from buckets import BucketServer
+from fault_site import OPTIONS, Site
 from PIL import Image
+from places import BucketPlace, DirectoryPlace, Place
+from shards import PLACES
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seeds", type=int, help="Random mixtures of faults to go through.")
     parser.addoption("--accounts", type=Path, help="A line of JSON for each of them is added here.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let faults strike sites of each kind of place, or those that the module names."""
+    if "lasting_site" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "KINDS_OF_PLACES", PLACES)
+        metafunc.parametrize("lasting_site", kinds, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Do what every run tries in Redis elsewhere in the slow one, and the rest in a soak."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        if not parameters or parameters.params.get("lasting_site", PLACES[0]) == PLACES[0]:
+            continue
+        rare = [mark for mark in item.own_markers if mark.name in {"slow", "soak"}]
+        item.own_markers = [mark for mark in item.own_markers if mark not in rare]
+        item.add_marker("soak" if rare else "slow")
 
 
 @pytest.fixture
@@ -50,13 +71,18 @@ def slow_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_images(tmp_path_factory.mktemp("slow-images"), 800, 10, 60)
 
 
-@pytest.fixture(scope="session", params=["redis", pytest.param("files", marks=pytest.mark.soak)])
+@pytest.fixture(scope="session")
 def lasting_site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """A site with its shards in Redis; in a soak, also one that has them in files."""
-    url = tmp_path_factory.mktemp("place").as_uri() if request.param == "files" else ""
-    site = Site(tmp_path_factory.mktemp("site"), **QUICK, SHOAL_SHARDS_URL=url)
+    directory = tmp_path_factory.mktemp("site")
+    place: Place | None = None
+    if request.param == "files":
+        place = DirectoryPlace(directory / "shards")
+    elif request.param == "objects":
+        server: BucketServer = request.getfixturevalue("bucket_server")
+        place = BucketPlace(server)
+    site = Site(directory, place=place)
     yield site
     site.close()
 

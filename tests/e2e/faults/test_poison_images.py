@@ -16,7 +16,7 @@ def poison_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A site whose images may take 4 seconds and 256 megabytes."""
     limits = {"SHOAL_IMAGE_SECONDS": 4, "SHOAL_IMAGE_MEMORY": "256M"}
     quick = {"SHOAL_LEASE_SECONDS": 3, "SHOAL_SWEEP_SECONDS": 1}
-    site = Site(tmp_path_factory.mktemp("poison"), **quick, **limits)
+    site = Site(tmp_path_factory.mktemp("poison"), place=None, **quick, **limits)
     site.staff(1)
     yield site
     site.close()
