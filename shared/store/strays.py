@@ -34,15 +34,19 @@ class Strays:
         if not is_in_redis(self.place):
             self.place.create(f"{OWNERS}/{self._owner()}", b"")
 
-    def delete_due(self, now: float) -> None:
-        """Delete what has expired of the jobs of which something has, by now.
+    def delete_due(self, now: float) -> bool:
+        """Delete what has expired of some of the jobs of which something has, by now.
 
         Args:
             now: Time of the server's clock, in seconds since 1970.
+
+        Returns:
+            Whether there were any.
         """
         due = [raw.decode() for raw in self.client.zrangebyscore(keys.SHARDS, 0, now)]
         for job_id in due[:MOST_JOBS]:
             self._delete_of_job(job_id, now)
+        return bool(due)
 
     def _delete_of_job(self, job_id: str, now: float) -> None:
         job = JobKeys(job_id)

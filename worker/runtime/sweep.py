@@ -15,6 +15,7 @@ from shoal.shared.server.places import find_place
 from shoal.shared.settings import read_settings
 from shoal.shared.store import Registry
 from shoal.shared.sweeper import Sweeper
+from shoal.worker.runtime.bucket_sweep import BucketSweep
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +32,11 @@ class SweeperStep(bootsteps.StartStopStep):
         client = connect(worker.app.redis_url, retries=0)
         self.registry = Registry(client)
         place = find_place(settings, client, is_embedded=not settings.redis_url)
-        # A client of objects does not survive the forks that follow: others sweep those.
+        # A client of objects does not survive the forks that follow: another process sweeps those.
         swept = place if place.maps_files else None
+        self.bucket_sweep = (
+            BucketSweep(self.registry) if settings.shards_url and not swept else None
+        )
         self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app), swept)
         self.seconds = settings.sweep_seconds
         self.lost_seconds = max(settings.lease_seconds, 3 * self.seconds)
@@ -61,6 +65,8 @@ class SweeperStep(bootsteps.StartStopStep):
             for name in self.registry.take_lost_workers(self.lost_seconds):
                 logger.warning("worker lost", extra={"lost_worker": name})
             self.sweeper.sweep()
+            if self.bucket_sweep:
+                self.bucket_sweep.start_if_due()
         except (RedisError, StoreUnavailableError) as error:
             logger.warning("could not sweep", extra={"error": error})
         except Exception:

@@ -16,7 +16,7 @@ POINTS = [
     "loading-paced",
     *(
         pytest.param(point, marks=pytest.mark.soak)
-        for point in ("callback-claimed", "labelling-half-sent", "finishing-before-output")
+        for point in ("callback-claimed", "labelling-half-sent", "labelling-before-commit")
     ),
 ]
 # Beside the undisturbed run, which the first test waits for.
