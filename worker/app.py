@@ -38,7 +38,7 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.deferral import import_modules
 from shoal.worker.runtime.hangup import HangupStep
 from shoal.worker.runtime.log import LogLine
-from shoal.worker.runtime.place_check import check_place
+from shoal.worker.runtime.place_trial import try_place
 from shoal.worker.runtime.sweep import SweeperStep
 from shoal.worker.tasks import add_tasks
 
@@ -103,7 +103,7 @@ def prepare(instance: Any, **_: object) -> None:
             held.enter_context(hold_server(settings))
         _refuse_faults()
         if settings.shards_url:
-            check_place(settings.shards_url)
+            try_place(settings.shards_url)
         if settings.embedding_model and BATCHES in queues:  # the others load no images
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model

@@ -2,12 +2,13 @@
 
 from socket import gethostname
 
-from shoal.shared.errors import UsageError
+from shoal.shared.errors import ShardLostError, UsageError
 from shoal.shared.redis.commands import RedisClient
 from shoal.shared.server.embedded import home_of
 from shoal.shared.server.locks import make_private
 from shoal.shared.settings import Settings
 from shoal.shared.shards import FileShards, RedisShards, Shards, find_id
+from shoal.shared.shards.place import read_id
 from shoal.shared.shards.urls import open_place
 from shoal.shared.store import Ledger
 
@@ -59,13 +60,15 @@ def identify(place: Shards) -> str:
 def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
     """Check that the shards of a job are kept in ``place``; None is its Redis.
 
+    Nothing is written: a directory that is not mounted here must not become a place of its own.
+
     Raises:
         UsageError: They are kept elsewhere; the message says where.
-        StoreUnavailableError: Redis or the place refuses for now.
+        StoreUnavailableError: Redis or the place refuses for now, or the directory has no shards.
     """
     place = place or RedisShards(client)
     noted, where = Ledger(client, job_id, 0).place()
-    if noted != identify(place):
+    if noted != _read_id(place):
         remedy = (
             "mount that directory there, or set SHOAL_SHARDS_URL to the same on all machines"
             if noted
@@ -76,3 +79,13 @@ def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
             f"the job keeps its shards in {where}, and {gethostname()} has {place.url}, which is"
             f" not the same place: {remedy}"
         )
+
+
+def _read_id(place: Shards) -> str | None:
+    """Return the id of a place as a job notes it; None if it has none."""
+    if isinstance(place, RedisShards):
+        return ""
+    try:
+        return read_id(place)
+    except ShardLostError:
+        return None

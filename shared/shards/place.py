@@ -74,6 +74,16 @@ class Shards(Protocol):
 def find_id(place: Shards) -> str:
     """Return the id of a place, which gets one when it is first used."""
     place.create(ID_NAME, secrets.token_hex(8).encode())
+    return read_id(place)
+
+
+def read_id(place: Shards) -> str:
+    """Return the id of a place.
+
+    Raises:
+        ShardLostError: It has none yet.
+        StoreUnavailableError: It refuses for now; a directory without an id does.
+    """
     return place.read(ID_NAME).decode(errors="replace")
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,6 +18,7 @@ from shoal.shared.server.places import check_place, find_place
 from shoal.shared.settings import Settings
 from shoal.shared.shards import FileShards, RedisShards, Shards, find_id
 from shoal.shared.shards.place import ID_NAME
+from shoal.shared.store import Ledger
 from shoal.shared.store.keys import JobKeys
 
 pytestmark = pytest.mark.each_place
@@ -119,6 +121,27 @@ def test_other_names_are_refused(place: Shards, name: str) -> None:
 def test_a_place_keeps_its_id(place: Shards) -> None:
     assert len(find_id(place)) == 16
     assert find_id(place) == find_id(place)
+
+
+def test_the_place_of_a_job_is_told_from_others(
+    register: Callable[..., Ledger], place: Shards, redis: Any, tmp_path: Path
+) -> None:
+    job_id = register().job_id
+    check_place(redis, job_id, place)
+    other = FileShards(tmp_path / "other")
+    find_id(other)
+    with pytest.raises(UsageError, match="not the same place") as caught:
+        check_place(redis, job_id, other)
+    assert place.url in str(caught.value)
+
+
+def test_a_directory_that_is_not_mounted_is_waited_for_and_gets_no_id(
+    register: Callable[..., Ledger], redis: Any, tmp_path: Path
+) -> None:
+    not_mounted = FileShards(tmp_path)
+    with pytest.raises(ShardsUnavailableError, match="mount it"):
+        check_place(redis, register().job_id, not_mounted)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_files_may_be_mapped(place: Shards) -> None:

@@ -13,7 +13,7 @@ from shoal.shared.shards.urls import open_place
 CHECK_SECONDS = 90.0
 
 
-def check_place(url: str) -> None:
+def try_place(url: str) -> None:
     """Try all that a worker does in the place at ``url``.
 
     Raises:
@@ -22,10 +22,10 @@ def check_place(url: str) -> None:
     """
     place = open_place(url)
     if place.maps_files:
-        _try(place)
+        _use(place)
         return
     # A process that has used a bucket must not fork, as this one is about to.
-    command = [sys.executable, "-P", "-m", "shoal.worker.runtime.place_check", url]
+    command = [sys.executable, "-P", "-m", "shoal.worker.runtime.place_trial", url]
     try:
         tried = subprocess.run(
             command, stdout=subprocess.PIPE, text=True, timeout=CHECK_SECONDS, check=False
@@ -36,7 +36,7 @@ def check_place(url: str) -> None:
         raise ShardsUnavailableError(tried.stdout.strip() or f"{place.url} cannot be used.")
 
 
-def _try(place: Shards) -> None:
+def _use(place: Shards) -> None:
     """Write, list, read and delete a shard.
 
     Raises:
@@ -58,7 +58,7 @@ def _try(place: Shards) -> None:
 def main() -> int:
     """Try the place of the URL that is given; print why it cannot be used."""
     try:
-        _try(open_place(sys.argv[1]))
+        _use(open_place(sys.argv[1]))
     except ShoalError as error:
         print(error)
         return 1
