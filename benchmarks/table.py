@@ -20,6 +20,7 @@ KINDS = {
     "worker": "a whole worker killed",
     "redis": "Redis killed and started again",
     "cut": "a connection cut",
+    "place": "the directory or bucket of shards taken away",
 }
 
 PAGE = Path(__file__).parent.parent / "docs" / "explanation" / "figures.md"
@@ -134,10 +135,13 @@ def make_report_table() -> str:
 def make_fault_table() -> str:
     """Make the table of what the last run of the fault benchmark injected, and what came of it."""
     faults = read("faults")
+    struck = faults["faults"]
     rows = {
         "jobs, of 300 batches each": str(faults["jobs"]),
         "faults injected": f"{sum(faults['faults'].values())}",
-        **{f"… {words}": str(faults["faults"].get(kind, 0)) for kind, words in KINDS.items()},
+        **{
+            f"… {words}": str(count) for kind, words in KINDS.items() if (count := struck.get(kind))
+        },
         "images accounted for, once each": (
             f"{faults['images_accounted_for']:,} of {faults['images']:,}"
         ),

@@ -20,6 +20,8 @@ FAULTS = 12
 PACE_SECONDS = 0.06
 # How often each kind of fault is drawn.
 WEIGHTS = {"child": 5, "point": 3, "redis": 3, "cut": 2, "worker": 1}
+# And of these where shards are kept elsewhere than in Redis.
+WEIGHTS_OF_PLACES = {"place": 3}
 # A child is killed there, by itself, when it comes by.
 POINTS = (
     "loading-before-commit",
@@ -41,8 +43,8 @@ class Fault:
 
     Attributes:
         at_seconds: When it strikes, from the beginning of the job.
-        kind: A key of ``WEIGHTS``.
-        lasts_seconds: How long Redis is away, or half as long as a connection is cut.
+        kind: A key of ``WEIGHTS`` or ``WEIGHTS_OF_PLACES``.
+        lasts_seconds: How long Redis or a place is away, or half as long as a connection is cut.
         choice: Which worker or point is struck, from 0 to 1.
     """
 
@@ -52,11 +54,12 @@ class Fault:
     choice: float
 
 
-def draw_faults(seed: int) -> list[Fault]:
+def draw_faults(seed: int, *, has_place: bool = False) -> list[Fault]:
     """Return the faults of a seed, in order: about one a second."""
     dice = random.Random(seed)
+    weights = WEIGHTS | (WEIGHTS_OF_PLACES if has_place else {})
     times = sorted(dice.uniform(0.2, SECONDS) for _ in range(FAULTS))
-    kinds = dice.choices(list(WEIGHTS), list(WEIGHTS.values()), k=FAULTS)
+    kinds = dice.choices(list(weights), list(weights.values()), k=FAULTS)
     return [
         Fault(round(at, 2), kind, round(dice.uniform(0.2, 2), 2), round(dice.random(), 3))
         for at, kind in zip(times, kinds, strict=True)
@@ -77,6 +80,7 @@ class Chaos:
             "redis": self.restart_redis,
             "cut": self.cut_connection,
             "worker": self.replace_worker,
+            "place": self.take_place,
         }
 
     def staff(self) -> None:
@@ -132,6 +136,13 @@ class Chaos:
         self.site.server.kill()
         time.sleep(fault.lasts_seconds)
         self.site.server.start()
+
+    def take_place(self, fault: Fault) -> None:
+        """Take the place of shards away, and give it back after a while."""
+        assert self.site.place is not None
+        self.site.place.take_away()
+        time.sleep(fault.lasts_seconds)
+        self.site.place.give_back()
 
     def cut_connection(self, fault: Fault) -> None:
         """Cut one worker off, while other faults may strike, and mend that after a while."""

@@ -50,7 +50,7 @@ def test_job_survives_a_fault_a_second(
     site: Site, chaos: Chaos, many_images: Path, undisturbed: str, seed: int, accounts: Path | None
 ) -> None:
     chaos.staff()
-    faults = draw_faults(seed)
+    faults = draw_faults(seed, has_place=site.place is not None)
     print(f"seed {seed}:", *faults, sep="\n")
     started = time.monotonic()
     job = site.submit(many_images, *OPTIONS)
