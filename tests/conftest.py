@@ -79,6 +79,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(fixture, [first, *rest], indirect=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave other places on other servers to a soak: each is tried with the first of the other."""
+    for item in items:
+        kinds = item.callspec.params if hasattr(item, "callspec") else {}
+        server, place = kinds.get("server_kind", KINDS[0]), kinds.get("place_kind", PLACES[0])
+        if server != KINDS[0] and place != PLACES[0]:
+            item.add_marker("soak")
+
+
 @pytest.fixture
 def server_kind(request: pytest.FixtureRequest) -> str:
     kind: str = request.param

@@ -68,7 +68,7 @@ def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
     """
     place = place or RedisShards(client)
     noted, where = Ledger(client, job_id, 0).place()
-    if noted != _read_id(place):
+    if not _is_noted(noted, place):
         remedy = (
             "mount that directory there, or set SHOAL_SHARDS_URL to the same on all machines"
             if noted
@@ -81,11 +81,11 @@ def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
         )
 
 
-def _read_id(place: Shards) -> str | None:
-    """Return the id of a place as a job notes it; None if it has none."""
-    if isinstance(place, RedisShards):
-        return ""
+def _is_noted(noted: str, place: Shards) -> bool:
+    """Return whether a job that has ``noted`` this id, "" for Redis, keeps its shards there."""
+    if isinstance(place, RedisShards) or not noted:
+        return isinstance(place, RedisShards) and not noted
     try:
-        return read_id(place)
-    except ShardLostError:
-        return None
+        return read_id(place) == noted
+    except ShardLostError:  # it has no id
+        return False

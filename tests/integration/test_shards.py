@@ -136,12 +136,15 @@ def test_the_place_of_a_job_is_told_from_others(
 
 
 def test_a_directory_that_is_not_mounted_is_waited_for_and_gets_no_id(
-    register: Callable[..., Ledger], redis: Any, tmp_path: Path
+    redis: Any, tmp_path: Path
 ) -> None:
-    not_mounted = FileShards(tmp_path)
+    mounted, not_mounted = FileShards(tmp_path / "mounted"), FileShards(tmp_path / "empty")
+    not_mounted.root.mkdir()
+    noted = {"place": find_id(mounted), "place_url": mounted.url}
+    redis.hset(JobKeys("5f0e").job, mapping=noted)
     with pytest.raises(ShardsUnavailableError, match="mount it"):
-        check_place(redis, register().job_id, not_mounted)
-    assert list(tmp_path.iterdir()) == []
+        check_place(redis, "5f0e", not_mounted)
+    assert list(not_mounted.root.iterdir()) == []
 
 
 def test_files_may_be_mapped(place: Shards) -> None:
@@ -259,6 +262,7 @@ def test_a_job_that_has_its_shards_elsewhere_is_refused_with_the_remedy(
         check_place(redis, "5f0e", here)
     check_place(redis, "5f0e", None)
     redis.hset(job, mapping={"place": find_id(there), "place_url": there.url})
+    find_id(here)
     for other in (here, None):
         with pytest.raises(UsageError, match=rf"in {there.url}, .*: mount that directory there"):
             check_place(redis, "5f0e", other)

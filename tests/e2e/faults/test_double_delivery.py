@@ -30,8 +30,10 @@ def messages(site: Site) -> Iterator[Messages]:
 
 
 @pytest.fixture
-def python_client(site: Site) -> Iterator[Client]:
+def python_client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """A producer in this process, which sends as unreliably as the workers do."""
+    for variable, value in site.place.variables.items() if site.place else ():
+        monkeypatch.setenv(variable, value)
     deliver_unreliably(site.faults)
     with QuickClient(site.server.url) as python_client:
         yield python_client
