@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, ScalarFormatter
+from matplotlib.ticker import MultipleLocator, PercentFormatter, ScalarFormatter
 
 from shoal.shared.palette import COLOURS
 
@@ -35,6 +35,7 @@ def draw_curve(rows: Iterable[dict[str, Any]], picture: Path = PICTURE) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sorted({row["processes"] for row in rows}))
     axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_major_locator(MultipleLocator(0.05))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_ylim(min(LEAST_SHARE, *(row["share"] for row in rows)), 1.005)
     axes.set_xlabel("processes on one Redis")
