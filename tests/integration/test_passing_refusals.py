@@ -116,7 +116,7 @@ def test_what_is_too_large_for_the_server_fails_the_job_with_its_size(own_server
     status = worker.ledger("large").status()
     assert status.state is State.FAILED
     assert status.error
-    assert "is sent 2.6 MB" in status.error
+    assert "is sent 2.3 MB" in status.error
     client.close()
 
 
