@@ -96,4 +96,4 @@ def check_name(name: str) -> str:
 
 def describe_lost(place: Shards, name: str) -> ShardLostError:
     """Say that a shard is not there."""
-    return ShardLostError(f"{name} is missing or incomplete in {place.url}.")
+    return ShardLostError(f"Shard {name} is missing or incomplete in {place.url}.")

@@ -112,17 +112,18 @@ class JobShards:
         if _digest([again := self._load(name)]) == _checksum_of(name):  # by chance of a network
             return again
         self._delete([name])
-        raise self._lost(f"{name} is damaged in {self.place.url}")
+        raise self._lost(f"Shard {self._whole(name)} is damaged in {self.place.url}")
 
     def read_ranges(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
         """Read parts of a shard, each given by its start and its length in bytes.
 
         Raises:
-            ShardLostError: It is missing, or too short.
+            ShardLostError: It is missing, or too short; one that is too short is deleted.
         """
         try:
             return self.place.read_ranges(self._whole(name), ranges)
         except ShardLostError as error:
+            self._delete([name])  # else a retry would find it there, and fail as this did
             raise self._lost(str(error)) from error
 
     def find_lost(self, kind: Kind) -> dict[int, str]:

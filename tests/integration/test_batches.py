@@ -321,6 +321,20 @@ def test_a_damaged_shard_is_told_from_a_whole_one_and_deleted(register, place):
     assert shards.find_lost(Kind.FEATURES) == {0: name}
 
 
+def test_a_shard_that_is_too_short_for_a_range_is_deleted(register, place):
+    ledger = register()
+    start(ledger)
+    commit(ledger)
+    shards = shards_of(ledger)
+    name = shards.name(Kind.FEATURES, 0)
+    whole = f"jobs/{ledger.job_id}/{name}"
+    assert shards.read_ranges(name, [(0, 4), (4, 4)]) == [b"feat", b"ures"]
+    place.write(whole, [b"feat"])
+    with pytest.raises(ShardLostError, match=f"^Shard {whole} is missing or incomplete"):
+        shards.read_ranges(name, [(0, 4), (4, 4)])
+    assert shards.find_lost(Kind.FEATURES) == {0: name}
+
+
 def test_a_commit_is_whole_on_a_redis_that_forgot_its_scripts(redis, register):
     ledger = register()
     start(ledger)

@@ -136,6 +136,26 @@ def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(redis, job, wor
     assert registry.active_jobs() == [job.id]
 
 
+@pytest.mark.parametrize("content", [b"", b"cut", None], ids=["empty", "short", "gone"])
+def test_a_retry_loads_what_its_place_has_lost(job, work, fresh, content):
+    work(job, State.FITTING)
+    job.cancel()
+    job.retry()
+    shards = job.results.shards
+    whole = f"jobs/{job.id}/{shards.name(Kind.FEATURES, 1)}"
+    shards.place.delete([whole])
+    if content is not None:
+        shards.place.write(whole, [content])
+    work(job, State.LABELLING)
+    status = job.status()
+    assert status.state is State.FAILED
+    assert status.error.startswith(f"Shard {whole} is missing or incomplete in ")
+    job.retry()
+    assert job.ledger.batches.missing(Wave.LOADING) == [1]
+    work(job)
+    assert outcome(job) == fresh()
+
+
 def test_labels_of_the_model_before_a_retry_are_refused(job, work):
     work(job, State.LABELLING)
     token = job.results.model_token()
