@@ -18,6 +18,7 @@ from celery.signals import after_task_publish
 from unreliable_broker import deliver_unreliably
 
 from shoal.shared.messaging.broker import ChordBackend
+from shoal.shared.shards import FileShards
 from shoal.shared.store import Lease, Ledger, Results
 from shoal.shared.store.batches import BatchLedger
 from shoal.shared.tasks import LABEL_BATCH
@@ -108,6 +109,11 @@ def of_state(when: str) -> PointOf:
     return lambda _, lease, *__: f"{lease.state}-{when}-advance"
 
 
+def of_shard(when: str) -> PointOf:
+    """Return what names the point at which a shard is written: its kind, such as ``index``."""
+    return lambda _, name, *__, **___: f"{name.split('/')[-2]}-{when}-write"
+
+
 def of_task(when: str) -> PointOf:
     """Return what names the point at which a task is counted in its chord."""
     return lambda _, request, *__, **___: f"{request.task.split('.')[-1]}-{when}-counting"
@@ -144,6 +150,8 @@ before(BatchLedger, "commit_loading", keep_pace)
 for wave in ("loading", "labelling"):
     before(BatchLedger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-before-commit")
     after(BatchLedger, f"commit_{wave}", lambda *_, s=wave, **__: f"{s}-after-commit")
+before(FileShards, "write", of_shard("before"))
+after(FileShards, "write", of_shard("after"))
 before(Results, "put_model", lambda *_: "fitting-before-output")
 before(Results, "put_findings", lambda *_: "finishing-before-output")
 before(Ledger, "advance", of_state("before"))
