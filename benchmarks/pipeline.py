@@ -51,7 +51,7 @@ def time_job(client: Client, directory: Path, **options: object) -> dict[str, fl
     """Return the seconds from submitting a folder to the end of each of its stages."""
     submitted = client.registry.now()
     # Every job decodes all of its images, whatever those before it have loaded.
-    job = client.submit(directory, force=True, cache=False, **(QUICK | options))
+    job = client.submit(directory, force=True, **(QUICK | {"cache": False} | options))
     registered = client.registry.now()
     job.wait()
     fields = job.ledger.fields()
@@ -65,9 +65,11 @@ def time_job(client: Client, directory: Path, **options: object) -> dict[str, fl
 
 
 @contextmanager
-def started_workers(home: Path, processes: int = PROCESSES) -> Iterator[Client]:
+def started_workers(
+    home: Path, processes: int = PROCESSES, cache_bytes: int = 0
+) -> Iterator[Client]:
     """Yield a client of an embedded server with workers that have done a job already."""
-    with Client(settings=Settings(home=home, cache_bytes=0)) as client:
+    with Client(settings=Settings(home=home, cache_bytes=cache_bytes)) as client:
         client.workers.start(processes)
         client.submit(make_photographs(home / "warm", 200), **QUICK).wait()
         yield client

@@ -50,6 +50,21 @@ def make_pipeline_table() -> str:
     return "\n".join([*lines, ""])
 
 
+def make_growing_table() -> str:
+    """Make the table of a folder that grows: what the second job costs, and the first one more."""
+    lines = [
+        "| `--features` | known | new | share of the first job's time"
+        " | more processor time in the first job |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{row['features']}` | {row['known']:,} | {row['new']:,} | {percent(row['share'])}"
+        f" | {row['overhead'] * 100:.1f} % |"
+        for row in read("growing")
+    ]
+    return "\n".join([*lines, ""])
+
+
 def make_extractor_table() -> str:
     """Make the table of extractors: speed of loading, and share of a bare process pool."""
     lines = ["| `--features` | images a second | share of the pool |", "|---|---|---|"]
@@ -176,6 +191,7 @@ def make_scale_table() -> str:
 TABLES: dict[str, Callable[[], str]] = {
     "pipeline": make_pipeline_table,
     "scale": make_scale_table,
+    "growing": make_growing_table,
     "extractors": make_extractor_table,
     "quality": make_quality_table,
     "commands": make_command_table,

@@ -19,7 +19,7 @@ from shoal.shared.shards import FileShards
 from shoal.shared.store import Ledger
 from shoal.worker.images import loading as images_loading
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.stages.cache import keys, row_cache
+from shoal.worker.stages.cache import keys, row_cache, upkeep
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -396,8 +396,12 @@ def test_a_place_that_refuses_costs_the_cache_and_no_job(
 ) -> None:
     expected = plain(folder)
 
-    def refuse(*_: Any) -> None:
-        raise ShardsUnavailableError("full")
+    write = FileShards.write
+
+    def refuse(shards: FileShards, name: str, parts: Any) -> None:
+        if name.startswith("cache/"):  # the job's own shards may be in the same place
+            raise ShardsUnavailableError("full")
+        write(shards, name, parts)
 
     with monkeypatch.context() as patch:
         patch.setattr(FileShards, "write", refuse)
@@ -425,12 +429,35 @@ def cache_files(context: WorkerContext) -> list[Path]:
     return [path for path in found if path.is_file()]
 
 
-def test_a_directory_of_shards_has_the_cache_too(
+@pytest.mark.each_place
+def test_rows_are_known_in_each_place(
+    folder: Path,
+    load_all: Run,
+    find: Any,
+    plain: Any,
+    caching: WorkerContext,
+    shards_url: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where Redis has the shards, they are files of the machine."""
+    monkeypatch.setattr(upkeep, "MOST_SMALL", 2)
+    worker = replace(caching, settings=replace(caching.settings, shards_url=shards_url))
+    load_all(folder, worker)
+    shutil.copy(folder / "131.png", folder / "new.png")
+    grown = load_all(folder, worker)
+    assert known(grown) == 43
+    assert find(grown) == plain(folder)
+    place = find_cache_place(worker.settings)
+    assert place.url == (shards_url or place.url)
+    assert len([name for name in place.names("cache") if "/index/" in name]) <= 2
+    row_cache._open_cache.cache_clear()  # another process
+    assert known(load_all(folder, worker)) == 43
+
+
+def test_machines_with_one_place_share_what_they_know(
     folder: Path, load_all: Run, caching: WorkerContext, tmp_path: Path
 ) -> None:
     shared = replace(caching.settings, shards_url=(tmp_path / "shared").as_uri())
-    place = find_cache_place(shared)
-    assert place.url == (tmp_path / "shared").as_uri()
     load_all(folder, replace(caching, settings=shared))
     other_machine = replace(caching, settings=replace(shared, home=tmp_path / "other"))
     assert known(load_all(folder, other_machine)) == 42

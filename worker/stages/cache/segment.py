@@ -196,8 +196,7 @@ def make_records(
     """Make the records of rows, each sealed for its key, shape (n,)."""
     records = np.empty(len(keys), form.record)
     records["features"], records["hashes"], records["tile"] = features, hashes, tiles
-    for place, key in enumerate(keys):
-        records["checksum"][place] = _seal(records[place], key)
+    records["checksum"] = _seal(records, keys)
     return records
 
 
@@ -207,12 +206,16 @@ def check_records(records: NDArray[np.void], keys: Sequence[bytes]) -> None:
     Raises:
         DamagedSegmentError: One is not.
     """
-    for record, key in zip(records, keys, strict=True):
-        if record["checksum"] != _seal(record, key):
-            raise DamagedSegmentError("a record has another checksum")
+    if records["checksum"].tolist() != _seal(records, keys):
+        raise DamagedSegmentError("a record has another checksum")
 
 
-def _seal(record: np.void, key: bytes) -> int:
-    """Compute a record's checksum, for this key: an index may not lead to another's record."""
-    seed = int.from_bytes(key[:8], "little")
-    return xxhash.xxh3_64_intdigest(record.tobytes()[:-CHECKSUM_BYTES], seed)
+def _seal(records: NDArray[np.void], keys: Sequence[bytes]) -> list[int]:
+    """Compute the checksums of records for their keys: none may stand for another's."""
+    sealed = records.itemsize - CHECKSUM_BYTES
+    raw = memoryview(np.ascontiguousarray(records).tobytes())
+    starts = range(0, len(raw), records.itemsize)
+    return [
+        xxhash.xxh3_64_intdigest(raw[start : start + sealed], int.from_bytes(key[:8], "little"))
+        for start, key in zip(starts, keys, strict=True)
+    ]
