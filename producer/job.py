@@ -22,6 +22,7 @@ from shoal.shared.errors import (
 )
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows, Summary
 from shoal.shared.jobs import State, Status, Wave
+from shoal.shared.server.places import check_place
 from shoal.shared.store import Expiry, Kind, Ledger, Results
 from shoal.shared.sweeper import Sweeper
 
@@ -176,10 +177,13 @@ class Job:
                 It has no result then until it has finished anew.
 
         Raises:
-            UsageError: The job has not ended, or nothing is left to do.
-            StoreUnavailableError: Redis refuses for now.
+            UsageError: The job has not ended, nothing is left to do, or this client has another
+                place for shards than the job.
+            StoreUnavailableError: Redis or the place of shards refuses for now.
         """
         before, shards = self.status(), self.results.shards
+        # What lies elsewhere would seem to be lost, and would be loaded anew.
+        check_place(self.ledger.client, self.id, shards.place)
         have_expired = before.images.loaded > 0 and not shards.names(Kind.FEATURES)
         lost = shards.find_lost(Kind.FEATURES)
         missing = self.ledger.retry(failed_only=failed_only, lost=lost)

@@ -76,8 +76,8 @@ def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
             " submit its folder again"
         )
         raise UsageError(
-            f"the job keeps its shards in {where}, and {gethostname()} has {place.url}, which is"
-            f" not the same place: {remedy}"
+            f"The job keeps its shards in {where}, and {gethostname()} has {place.url}, which is"
+            f" not the same place: {remedy}."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from shoal.producer.job import Job
-from shoal.shared.errors import ShardLostError, ShardsUnavailableError
+from shoal.shared.errors import ShardLostError, ShardsUnavailableError, UsageError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.shards import FileShards, RedisShards, Shards, find_id
 from shoal.shared.store import Commit, Expiry, Kind, Ledger
@@ -134,6 +134,19 @@ def test_a_retry_of_failed_images_says_that_features_have_expired(
     job.retry(failed_only=True)
     assert "features of this job have expired: all images are loaded again" in caplog.text
     assert job.status().images.loaded == 0
+
+
+def test_a_retry_where_the_shards_are_not_is_refused_and_loses_nothing(
+    job: Job, run: Callable[[Ledger], Ledger], context: WorkerContext, tmp_path: Path
+) -> None:
+    run(job.ledger)
+    elsewhere = FileShards(tmp_path / "elsewhere")
+    find_id(elsewhere)
+    stranger = Job(job.ledger, replace(context, place=elsewhere).sweeper)
+    with pytest.raises(UsageError, match="The job keeps its shards in"):
+        stranger.retry(failed_only=True)
+    assert job.status().state is State.FINISHED
+    assert len(list(job.labels())) == len(job.coordinates()) == 40
 
 
 def test_a_worker_with_another_place_fails_the_job_with_the_remedy(
