@@ -20,6 +20,7 @@ from shoal.shared.store.tables import (
     list_duplicates,
     list_failures,
 )
+from shoal.shared.text import show_count
 from shoal.shared.wire import decode, encode
 
 # Batches read in one round trip.
@@ -137,11 +138,22 @@ class Results:
         yield from self._by_batch(self.keys.hashes)
 
     def thumbnails(self) -> Iterator[bytes]:
-        """Yield the sheet of each batch, by batch; empty where there is none, or not any more."""
-        key = self.keys.shards(Kind.THUMBNAILS)
+        """Yield the sheet of each batch, by batch; empty where there is none, or not any more.
+
+        What is lost is logged in one line, however many they are.
+        """
+        key, lost = self.keys.shards(Kind.THUMBNAILS), list[ShardLostError]()
         for batches in self._chunks():
             for name in self.client.hmget(key, list(map(str, batches))):
-                yield bytes(self._read_if_there(name) or b"")
+                try:
+                    yield bytes(self.shards.read(name.decode())) if name else b""
+                except ShardLostError as error:
+                    lost.append(error)
+                    yield b""
+        if lost:
+            event = {"job": self.job_id}
+            what = show_count(len(lost), "sheet")
+            logger.warning("%s of thumbnails cannot be shown. %s", what, lost[0], extra=event)
 
     def _by_batch(self, key: str, chunk: int = BATCHES_PER_TRIP) -> Iterator[bytes]:
         for batches in self._chunks(chunk):

@@ -126,6 +126,18 @@ def test_damaged_coordinates_are_told_with_the_remedy(
     assert len(list(job.labels())) == 40
 
 
+def test_lost_thumbnails_are_told_in_one_line(
+    job: Job, run: Callable[[Ledger], Ledger], place: Shards, caplog: Any
+) -> None:
+    run(job.ledger)
+    place.delete([whole_name(job, Kind.THUMBNAILS, batch) for batch in (1, 3)])
+    caplog.clear()
+    sheets = list(job.results.thumbnails())
+    assert [bool(sheet) for sheet in sheets] == [True, False, True, False, True]
+    (line,) = caplog.messages
+    assert line.startswith("2 sheets of thumbnails cannot be shown. Shard jobs/")
+
+
 def test_a_retry_of_failed_images_says_that_features_have_expired(
     job: Job, run: Callable[[Ledger], Ledger], redis: Any, caplog: Any
 ) -> None:
