@@ -20,7 +20,6 @@ from shoal.shared.store.tables import (
     list_duplicates,
     list_failures,
 )
-from shoal.shared.text import show_count
 from shoal.shared.wire import decode, encode
 
 # Batches read in one round trip.
@@ -152,8 +151,7 @@ class Results:
                     yield b""
         if lost:
             event = {"job": self.job_id}
-            what = show_count(len(lost), "sheet")
-            logger.warning("%s of thumbnails cannot be shown. %s", what, lost[0], extra=event)
+            logger.warning("Batches without thumbnails: %d. %s", len(lost), lost[0], extra=event)
 
     def _by_batch(self, key: str, chunk: int = BATCHES_PER_TRIP) -> Iterator[bytes]:
         for batches in self._chunks(chunk):
@@ -228,8 +226,18 @@ class Results:
         return next(self.batch_paths([batch])).loaded()
 
     def labels(self) -> Iterator[bytes]:
-        """Yield the label rows of each batch, by batch."""
-        yield from self._by_batch(self.keys.labels)
+        """Return the label rows of each batch, by batch.
+
+        Raises:
+            NotFinishedError: There are none: told at once, before anything is written.
+        """
+        if not self.client.hlen(self.keys.labels):
+            raise NotFinishedError(
+                f"Job {self.job_id} has no labels. If it has finished"
+                f" ({show_call(self.job_id, 'status')} says how it stands), they have expired, or"
+                " it is of an earlier version of Shoal: submit its folder again."
+            )
+        return self._by_batch(self.keys.labels)
 
     def assignments(self) -> Rows[Assignment]:
         """List each image and its cluster, in manifest order."""

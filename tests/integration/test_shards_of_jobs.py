@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from shoal.producer.job import Job
-from shoal.shared.errors import ShardLostError, ShardsUnavailableError, UsageError
+from shoal.shared.errors import (
+    NotFinishedError,
+    ShardLostError,
+    ShardsUnavailableError,
+    UsageError,
+)
 from shoal.shared.jobs import State, Wave
 from shoal.shared.shards import FileShards, RedisShards, Shards, find_id
 from shoal.shared.store import Commit, Expiry, Kind, Ledger
@@ -126,6 +131,15 @@ def test_damaged_coordinates_are_told_with_the_remedy(
     assert len(list(job.labels())) == 40
 
 
+def test_a_job_without_labels_says_so_before_anything_is_written(
+    job: Job, run: Callable[[Ledger], Ledger], redis: Any
+) -> None:
+    run(job.ledger)
+    redis.delete(job.ledger.keys.labels)  # where an earlier version had none
+    with pytest.raises(NotFinishedError, match="earlier version of Shoal: submit its folder again"):
+        job.labels()
+
+
 def test_lost_thumbnails_are_told_in_one_line(
     job: Job, run: Callable[[Ledger], Ledger], place: Shards, caplog: Any
 ) -> None:
@@ -135,7 +149,7 @@ def test_lost_thumbnails_are_told_in_one_line(
     sheets = list(job.results.thumbnails())
     assert [bool(sheet) for sheet in sheets] == [True, False, True, False, True]
     (line,) = caplog.messages
-    assert line.startswith("2 sheets of thumbnails cannot be shown. Shard jobs/")
+    assert line.startswith("Batches without thumbnails: 2. Shard jobs/")
 
 
 def test_a_retry_of_failed_images_says_that_features_have_expired(
