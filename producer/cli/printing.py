@@ -58,6 +58,8 @@ def describe_options(request: JobRequest) -> str:
         value = getattr(request, name)
         if value != getattr(DEFAULTS, name):
             parts.append(f"{name.replace('_', ' ')} {value}")
+    flags = {"renumber": request.renumber, "keep model": request.keep_model}
+    parts += [name for name, is_set in flags.items() if is_set]
     return ", ".join(parts)
 
 

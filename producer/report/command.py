@@ -3,7 +3,6 @@
 import re
 from shlex import quote
 
-from shoal.shared.findings import Summary
 from shoal.shared.jobs import JobRequest
 
 # Surrogates stand for bytes that are not UTF-8.
@@ -11,12 +10,15 @@ NO_UTF8 = re.compile(r"[\udc80-\udcff]")
 NO_UTF8_OR_QUOTE = re.compile(r"[\udc80-\udcff\\']")
 
 
-def make_repeat_command(request: JobRequest, summary: Summary) -> str:
-    """Make the shell command that repeats a job, with all options that its labels depend on."""
+def make_repeat_command(request: JobRequest) -> str:
+    """Make the shell command that repeats a job, with all options that its labels depend on.
+
+    What was not given is not given again: by its options, a job finds the job before.
+    """
     options = {
         "features": request.features,
         "image-size": request.image_size,
-        "components": summary.n_components,
+        "components": request.components,
         "clusters": request.clusters,
         "algorithm": request.algorithm,
         "random-state": request.random_state,

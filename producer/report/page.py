@@ -84,14 +84,17 @@ def _make_parts(contents: Contents) -> dict[str, Any]:
         "failures": summarize_failures(contents.failures),
         "figures": make_figures(contents.plots),
         "parameters": _list_parameters(status, summary),
-        "command": make_repeat_command(status.request, summary),
+        "command": make_repeat_command(status.request),
     }
 
 
 def _explain_missing_pictures(shown: int, present: int, batches: int) -> str:
     """Say why some points have no picture; "" if all have one."""
     if not present:
-        return "This job was run by a version of Shoal that kept no thumbnails."
+        return (
+            "The thumbnails of this job cannot be read here, or a version of Shoal made it that"
+            " kept none."
+        )
     if shown < present:
         return f"To limit the file's size, {1 - shown / batches:.0%} of the points have no picture."
     return ""

@@ -1,6 +1,9 @@
 """Clusters keep their numbers when a folder grows, as a user meets it."""
 
 import json
+import re
+import shlex
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -38,6 +41,9 @@ def test_a_folder_that_grew_keeps_its_numbers_until_they_are_made_anew(
     printed, kinds, _ = run("--keep-model")
     assert kinds == {0: 0, 1: 1, 2: 2}
     assert "its model is kept: no cluster is new." in printed
+    (command,) = re.findall(r"<code>shoal (run .*?)</code>", (out / "report.html").read_text())
+    repeated = embedded.run(*shlex.split(unescape(command)))
+    assert "already has these images and options" in repeated.stderr
     assert run("--renumber")[1:] == ({0: 1, 1: 2, 2: 0}, None)
 
 

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 from base64 import b64decode, b64encode
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 from html import escape, unescape
 from html.parser import HTMLParser
 from importlib.resources import files
@@ -17,6 +17,7 @@ import pytest
 from quick import make_quick_request
 from statuses import make_status
 
+from shoal.producer.cli.main import main
 from shoal.producer.report import Contents, render_report
 from shoal.producer.report.clusters import ROWS, make_clusters
 from shoal.producer.report.colours import measure_colours
@@ -26,6 +27,8 @@ from shoal.producer.report.map import make_layers
 from shoal.producer.report.page import MOST_BYTES, make_map_parts, render
 from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
 from shoal.producer.report.sheets import choose_sheets
+from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.request import make_request
 from shoal.shared.findings import (
     ClusterChoice,
     ClusterSummary,
@@ -34,7 +37,7 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import ImageCounts, LeftOut, Level, State
+from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, Previous, State
 from shoal.shared.palette import MAX_NAMED
 from shoal.worker.images.thumbnails import make_sheet
 
@@ -134,6 +137,13 @@ def test_it_tells_images_clusters_and_failures(report):
     assert "2 images could not be used." in report
 
 
+def test_it_tells_where_the_clusters_have_their_numbers_from(report):
+    assert "their numbers from job" not in report
+    after = replace(STATUS, previous=Previous(job_id="8f3a51c0d2be", n_shared=1500))
+    told = render_report(replace(CONTENTS, status=after)).decode()
+    assert "Clusters have their numbers from job 8f3a51c0d2be, the one before." in told
+
+
 def test_it_tells_what_the_folder_has_beside_the_images(report):
     assert "Left out" not in report
     left_out = LeftOut(images={"heic": 2, "nef": 1}, links=1)
@@ -197,7 +207,7 @@ def test_every_element_that_opens_closes_and_headings_go_down_by_one(report):
 
 def test_a_job_without_thumbnails_has_a_map_and_says_so():
     report = render_report(replace(CONTENTS, sheets=[b"", b""], failures=[])).decode()
-    assert "kept no thumbnails" in report
+    assert "thumbnails of this job cannot be read here" in report
     assert "data-sheet=" not in text_of(report)
     assert "None: every image was loaded." in report
 
@@ -298,33 +308,37 @@ def test_sheets_are_kept_evenly_as_far_as_there_is_room(room, kept):
     assert [sheet.batch for sheet in choose_sheets(sheets, room)] == kept
 
 
-def test_the_command_that_repeats_it_works_in_a_shell():
-    words = shlex.split(make_repeat_command(replace(STATUS.request, batch_size=9), SUMMARY))
-    assert words[:3] == ["shoal", "run", "/my photos/<b>"]
-    assert dict(zip(words[3::2], words[4::2], strict=True)) == {
-        "--features": "pixels",
-        "--image-size": "16",
-        "--components": "12",
-        "--clusters": "2",
-        "--algorithm": "kmeans",
-        "--random-state": "7",
-        "--batch-size": "9",
-    }
-
-
-def test_the_command_that_repeats_it_asks_for_the_same_level():
-    request = replace(STATUS.request, clusters="auto", level=Level.FINER)
-    assert make_repeat_command(request, SUMMARY).split()[-1] == "--finer"
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"features": "hog+color", "image_size": 48, "batch_size": 9, "renumber": True},
+        {"components": 12, "clusters": 2, "random_state": 7, "keep_model": True},
+        {"algorithm": "hdbscan"},
+        {"level": "finer"},
+    ],
+)
+def test_the_command_that_repeats_it_asks_for_the_same_job(tmp_path, options):
+    (tmp_path / "it's <b>").mkdir()
+    paths = [f"{number}.png" for number in range(20)]
+    folder = Folder(tmp_path / "it's <b>", paths, Counter(), [])
+    request = make_request(folder, options)
+    program, command, *words = shlex.split(make_repeat_command(request))
+    assert (program, command) == ("shoal", "run")
+    given = main.commands[command].make_context(command, words).params
+    names = {field.name for field in fields(JobRequest)} - {"source"}
+    again = {name: value for name, value in given.items() if name in names}
+    assert make_request(replace(folder, source=given["source"]), again) == request
 
 
 def test_the_command_that_repeats_it_names_a_folder_of_any_bytes():
     raw = b"/o'ld \\x \xe9\xff0 \n$HOME"
     request = replace(STATUS.request, source=os.fsdecode(raw))
-    command = make_repeat_command(request, SUMMARY).replace("shoal run", "printf %s", 1)
+    command = make_repeat_command(request).replace("shoal run", "printf %s", 1)
     printed = subprocess.run(["/bin/bash", "-c", command], capture_output=True, check=True).stdout
     assert printed.startswith(raw + b"--features")
     report = render_report(replace(CONTENTS, status=replace(STATUS, request=request))).decode()
-    assert escape(make_repeat_command(request, SUMMARY)).replace("&#x27;", "&#39;") in report
+    assert escape(make_repeat_command(request)).replace("&#x27;", "&#39;") in report
 
 
 def test_the_map_alone_has_the_points_and_their_pictures_and_no_clusters():
