@@ -73,7 +73,10 @@ class Shards(Protocol):
 
 def find_id(place: Shards) -> str:
     """Return the id of a place, which gets one when it is first used."""
-    place.create(ID_NAME, secrets.token_hex(8).encode())
+    fresh = secrets.token_hex(8).encode()
+    # A machine that loses its power may leave an empty file: without an id, it would be Redis.
+    if not place.create(ID_NAME, fresh) and not read_id(place):
+        place.write(ID_NAME, [fresh])
     return read_id(place)
 
 

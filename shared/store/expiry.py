@@ -49,9 +49,9 @@ class Expiry:
         self._expire(self._features(), features_seconds)
         written = self.keys.of_tokens(fields)
         self._expire([*self._results(), *self.keys.fixed(), *written], results_seconds)
-        if fields.get("place"):
+        if place := fields.get("place"):
             first = now + min(features_seconds, results_seconds)
-            self.client.zadd(keys.SHARDS, {self.keys.job_id: first})
+            self.client.zadd(keys.SHARDS, {f"{place}/{self.keys.job_id}": first})
         self._run([], results_seconds, now + results_seconds)
 
     def drop_features(self) -> None:

@@ -10,8 +10,8 @@ from shoal.shared.tasks import PRIORITIES
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
 ACTIVE = "shoal:active"  # ZSET of the ids of active jobs, which the sweeper checks
 WORKERS = "shoal:workers"  # ZSET of worker names by their last heartbeat
-SHARDS = "shoal:shards"  # ZSET of ids of jobs with files or objects by when some may be deleted
 OWNER = "shoal:owner"  # STRING: id of this Redis, by which a place of shards knows it
+SHARDS = "shoal:shards"  # ZSET of PLACE/JOB with files or objects by when some may be deleted
 SESSIONS = "shoal:sessions"  # ZSET of the page's ended sessions by when they would have expired
 CLAIMS = "shoal:claim:"  # STRING that expires soon: something is being done now
 CELERY = "shoal:celery:"  # prefix of all that Celery keeps

@@ -3,8 +3,10 @@
 import secrets
 from collections.abc import Iterable
 
+from shoal.shared.errors import ShardLostError, ShardsUnavailableError
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.shards import Shards
+from shoal.shared.shards.place import read_id
 from shoal.shared.store import keys
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.shards import Kind, is_in_redis
@@ -43,18 +45,32 @@ class Strays:
         Returns:
             Whether there were any.
         """
-        due = [raw.decode() for raw in self.client.zrangebyscore(keys.SHARDS, 0, now)]
-        for job_id in due[:MOST_JOBS]:
-            self._delete_of_job(job_id, now)
+        found = [raw.decode() for raw in self.client.zrangebyscore(keys.SHARDS, 0, now)]
+        # Those of this place alone: in another one, or in a directory that is not mounted, nothing
+        # of them is found, and it would stay where it is.
+        place_id = self._read_id() if found else ""
+        due = [noted for noted in found if place_id and noted.startswith(f"{place_id}/")]
+        for noted in due[:MOST_JOBS]:
+            self._delete_of_job(noted, now)
         return bool(due)
 
-    def _delete_of_job(self, job_id: str, now: float) -> None:
+    def _read_id(self) -> str:
+        """Return the id of the place; "" if it has none, or cannot be told at present."""
+        if is_in_redis(self.place):
+            return ""
+        try:
+            return read_id(self.place)
+        except (ShardLostError, ShardsUnavailableError):
+            return ""
+
+    def _delete_of_job(self, noted: str, now: float) -> None:
+        job_id = noted.rpartition("/")[2]
         job = JobKeys(job_id)
         # First what there is, then what counts: what is committed in between is not among it.
         found = list(self.place.names(f"jobs/{job_id}"))
         if not self.client.hexists(job.job, "state"):
             self.place.delete(found)
-            self.client.zrem(keys.SHARDS, job_id)
+            self.client.zrem(keys.SHARDS, noted)
             return
         names = (self.client.hgetall(job.shards(kind)).values() for kind in Kind)
         counted = {f"jobs/{job_id}/{name.decode()}" for of_kind in names for name in of_kind}
@@ -64,11 +80,11 @@ class Strays:
         left = (self.client.pttl(key) for key in (job.shards(Kind.FEATURES), job.job))
         waiting = [milliseconds / 1000 + 1 for milliseconds in left if milliseconds > 0]
         if not waiting:  # it was retried, and will end again
-            self.client.zrem(keys.SHARDS, job_id)
+            self.client.zrem(keys.SHARDS, noted)
             return
         if len(old) < len(uncounted):
             waiting.append(UNCOUNTED_SECONDS)
-        self.client.zadd(keys.SHARDS, {job_id: now + min(waiting)})
+        self.client.zadd(keys.SHARDS, {noted: now + min(waiting)})
 
     def delete_unknown(self, now: float) -> None:
         """Delete the shards of jobs that are unknown, as after a Redis has lost its data.

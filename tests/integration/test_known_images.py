@@ -15,11 +15,11 @@ from shoal.shared.errors import ShardsUnavailableError
 from shoal.shared.images.files import read_file
 from shoal.shared.jobs import State, Wave
 from shoal.shared.server.places import find_cache_place
-from shoal.shared.shards import FileShards
+from shoal.shared.shards import FileShards, find_id
 from shoal.shared.store import Ledger
 from shoal.worker.images import loading as images_loading
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.stages.cache import keys, row_cache, upkeep
+from shoal.worker.stages.cache import keys, opening, row_cache, upkeep
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -364,6 +364,30 @@ def test_two_jobs_at_once_use_one_cache(
     assert known(load_all(folder)) == 42
 
 
+def test_rows_that_another_process_merges_meanwhile_stay_known(
+    folder: Path,
+    submit: Run,
+    load_all: Run,
+    caching: WorkerContext,
+    watched: Watched,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load_all(folder)
+    ledger = submit(folder, **SMALL)
+    watched.clear()
+    load_batch(caching, ledger.job_id, 0, False)
+    of_this_process = row_cache.find_cache(caching)
+    row_cache._open_cache.cache_clear()
+    with monkeypatch.context() as another_process:
+        another_process.setattr(upkeep, "MOST_SMALL", 2)
+        load_all(folder)
+    assert len(records_of(caching)) == 1
+    monkeypatch.setattr(opening, "find_cache", lambda _: of_this_process)
+    for batch in range(1, caching.results(ledger.job_id).n_batches()):
+        load_batch(caching, ledger.job_id, batch, False)
+    assert (known(ledger), watched.decoded) == (42, 0)
+
+
 def test_rows_of_a_batch_whose_process_was_lost_are_used_by_its_next_attempt(
     folder: Path,
     submit: Run,
@@ -458,6 +482,7 @@ def test_machines_with_one_place_share_what_they_know(
     folder: Path, load_all: Run, caching: WorkerContext, tmp_path: Path
 ) -> None:
     shared = replace(caching.settings, shards_url=(tmp_path / "shared").as_uri())
+    find_id(find_cache_place(shared))  # as whoever submits does
     load_all(folder, replace(caching, settings=shared))
     other_machine = replace(caching, settings=replace(shared, home=tmp_path / "other"))
     assert known(load_all(folder, other_machine)) == 42

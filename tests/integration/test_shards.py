@@ -123,6 +123,12 @@ def test_a_place_keeps_its_id(place: Shards) -> None:
     assert find_id(place) == find_id(place)
 
 
+def test_an_empty_id_as_a_power_failure_leaves_it_is_replaced(place: Shards) -> None:
+    place.write(ID_NAME, [b""])
+    assert len(find_id(place)) == 16
+    assert find_id(place) == find_id(place)
+
+
 def test_the_place_of_a_job_is_told_from_others(
     register: Callable[..., Ledger], place: Shards, redis: Any, tmp_path: Path
 ) -> None:

@@ -413,3 +413,20 @@ def test_a_place_that_cannot_be_read_is_asked_again_by_the_next_job(
         assert cache.find_lookup(FOLDER, "job", 1) is None
     assert cache.find_lookup(FOLDER, "job", 1) is None
     assert read(cache.find_lookup(FOLDER, "next job", 1), 1) == 1
+
+
+def test_processes_that_write_at_once_keep_within_the_limit_together(shards) -> None:
+    caches = [RowCache(shards, 2**20) for _ in range(8)]
+    for number in range(800):
+        cache = caches[number % len(caches)]
+        cache.write(FOLDER, learn([number]), *rows([number]), FORM.widths)
+    assert measure_cache(shards) < 1.1 * 2**20
+
+
+def test_a_shared_directory_that_is_not_mounted_any_more_gets_no_id(tmp_path: Path) -> None:
+    not_mounted = FileShards(tmp_path / "empty")
+    not_mounted.root.mkdir()
+    cache = RowCache(not_mounted, 2**20, is_own=False)
+    cache.find_lookup(FOLDER, "job", 1)
+    cache.write(FOLDER, learn([1]), *rows([1]), FORM.widths)
+    assert list(not_mounted.names("")) == []

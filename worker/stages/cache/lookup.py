@@ -117,7 +117,10 @@ class Lookup:
 
     def _delete(self, name: SegmentName, error: Exception) -> None:
         """Delete a segment whose rows are to be made again."""
-        logger.warning("rows of the cache cannot be used: %s", error, extra={"segment": str(name)})
+        # Another process may have merged or deleted it: that is nothing to warn of.
+        level = logging.INFO if isinstance(error, ShardLostError) else logging.WARNING
+        event = {"segment": str(name)}
+        logger.log(level, "rows of the cache cannot be used: %s", error, extra=event)
         with suppress(StoreUnavailableError):
             # The index first: without it, nobody looks for the records.
             self.shards.delete([name.index(self.folder)])

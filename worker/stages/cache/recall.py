@@ -164,6 +164,13 @@ class CachedRecall(Recall):
 
     def _take(self, contents: Mapping[int, bytes]) -> None:
         """Take what the cache has of contents, by position."""
+        # Another process may have merged segments: the rows are in a new one then.
+        if lost := self._take_found(contents):
+            self._cache.use(self._lookup.refresh, None)
+            self._take_found({position: contents[position] for position in lost})
+
+    def _take_found(self, contents: Mapping[int, bytes]) -> list[int]:
+        """Take what is where the indexes say; return the positions of what is not."""
         by_segment = defaultdict[int, list[tuple[int, bytes, int]]](list)
         entries = self._lookup.find_contents(list(contents.values()))
         for (position, key), entry in zip(contents.items(), entries, strict=True):
@@ -177,23 +184,27 @@ class CachedRecall(Recall):
                     self._refusals[position] = self._lookup.refusal(entry)
             else:
                 by_segment[entry.segment].append((entry.place, key, position))
+        lost = list[int]()
         for segment, found in by_segment.items():
-            self._take_records(segment, sorted(found))
+            lost += self._take_records(segment, sorted(found))
+        return lost
 
     def _mix(self, key: bytes) -> bytes:
         ranges = self._limits.find_ranges() if self._limits else ValueRanges()
         return mix_ranges(key, ranges.to_text())
 
-    def _take_records(self, segment: int, found: Sequence[tuple[int, bytes, int]]) -> None:
+    def _take_records(self, segment: int, found: Sequence[tuple[int, bytes, int]]) -> list[int]:
         form = self._lookup.form(segment)
         if self._form not in (None, form):
-            return  # rows that do not fit together are made again
+            return []  # rows that do not fit together are made again
         places, keys, positions = zip(*found, strict=True)
         read = partial(self._lookup.read_records, segment, places, keys)
         records = self._cache.use(read, None)
-        if records is not None:
-            self._form = form
-            self._records |= zip(positions, records, strict=True)
+        if records is None:
+            return list(positions)
+        self._form = form
+        self._records |= zip(positions, records, strict=True)
+        return []
 
     def learn(self, position: int) -> None:
         """Learn that an image was loaded: its row is the next of those given to ``keep``."""

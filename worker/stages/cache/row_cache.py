@@ -26,6 +26,8 @@ from shoal.worker.stages.cache.upkeep import (
 
 logger = logging.getLogger(__name__)
 
+# Other processes write, too: once this one has written this share of the limit, all is measured.
+UNMEASURED_SHARE = 1 / 128
 # Folders whose indexes a process keeps.
 MOST_LOOKUPS = 4
 
@@ -38,10 +40,20 @@ class RowCache:
     A job does without it rather than fail: no method raises an error of the place.
     """
 
-    def __init__(self, shards: Shards, most_bytes: int) -> None:
+    def __init__(self, shards: Shards, most_bytes: int, *, is_own: bool = True) -> None:
+        """Set up without reading anything.
+
+        Args:
+            shards: Where the rows are.
+            most_bytes: Of all rows there.
+            is_own: Whether the place is one of this machine, which may get its id here. Not a
+                shared one: its directory may not be mounted here any more.
+        """
         self._shards = shards
         self._most_bytes = most_bytes
+        self._is_own = is_own
         self._size_bytes = 0
+        self._unmeasured_bytes = 0
         self._job = ""
         self._is_refused = False
         self._lookups = lru_cache(MOST_LOOKUPS)(lambda folder: Lookup(shards, folder))
@@ -58,12 +70,16 @@ class RowCache:
         return None if self._is_refused else lookup
 
     def _refresh(self, lookup: Lookup) -> None:
-        find_id(self._shards)
+        if self._is_own:
+            find_id(self._shards)
         lookup.refresh()
         if merge_segments(self._shards, lookup.folder, lookup.segments):
             lookup.refresh()
-        self._size_bytes = measure_cache(self._shards)
+        self._measure()
         self._trim()
+
+    def _measure(self) -> None:
+        self._size_bytes, self._unmeasured_bytes = measure_cache(self._shards), 0
 
     def write(
         self,
@@ -96,9 +112,12 @@ class RowCache:
             return  # it would drive out all others, and soon itself
         name = write_segment(self._shards, folder, digest, index, records)
         self._size_bytes += name.size_bytes
+        self._unmeasured_bytes += name.size_bytes
         self._trim()
 
     def _trim(self) -> None:
+        if self._unmeasured_bytes > self._most_bytes * UNMEASURED_SHARE:
+            self._measure()
         if self._size_bytes > self._most_bytes:
             self._size_bytes = trim_cache(self._shards, self._most_bytes)
 
@@ -124,7 +143,8 @@ def _open_cache(_process: int, settings: Settings) -> RowCache | None:
     if not settings.cache_bytes:
         return None
     try:
-        return RowCache(find_cache_place(settings), settings.cache_bytes)
+        place, is_own = find_cache_place(settings), not settings.shards_url
+        return RowCache(place, settings.cache_bytes, is_own=is_own)
     except (ShoalError, OSError) as error:
         logger.warning("the cache cannot be used: %s", error)
         return None
