@@ -69,16 +69,24 @@ def check_place(client: RedisClient, job_id: str, place: Shards | None) -> None:
     place = place or RedisShards(client)
     noted, where = Ledger(client, job_id, 0).place()
     if not _is_noted(noted, place):
-        remedy = (
-            "mount that directory there, or set SHOAL_SHARDS_URL to the same on all machines"
-            if noted
-            else "unset SHOAL_SHARDS_URL there, or, if it is a job of an earlier version of Shoal,"
-            " submit its folder again"
+        raise UsageError(_describe_other(noted, where, place))
+
+
+def _describe_other(noted: str, where: str, place: Shards) -> str:
+    """Say that a job, which has noted the id of its place and its URL, has another place."""
+    start = f"The job keeps its shards in {where}, and {gethostname()} has"
+    if noted and where == place.url:
+        return (
+            f"{start} another directory or bucket there, which is not the same place: mount the"
+            " right one, or, if its content is gone, submit the folder of the job again."
         )
-        raise UsageError(
-            f"The job keeps its shards in {where}, and {gethostname()} has {place.url}, which is"
-            f" not the same place: {remedy}."
-        )
+    remedy = (
+        "mount that directory there, or set SHOAL_SHARDS_URL to the same on all machines"
+        if noted
+        else "unset SHOAL_SHARDS_URL there, or, if it is a job of an earlier version of Shoal,"
+        " submit its folder again"
+    )
+    return f"{start} {place.url}, which is not the same place: {remedy}."
 
 
 def _is_noted(noted: str, place: Shards) -> bool:

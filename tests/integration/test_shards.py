@@ -273,3 +273,14 @@ def test_a_job_that_has_its_shards_elsewhere_is_refused_with_the_remedy(
         with pytest.raises(UsageError, match=rf"in {there.url}, .*: mount that directory there"):
             check_place(redis, "5f0e", other)
     check_place(redis, "5f0e", there)
+
+
+def test_a_directory_whose_content_is_gone_is_told_from_one_elsewhere(
+    tmp_path: Path, redis: Any
+) -> None:
+    place = FileShards(tmp_path / "here")
+    redis.hset(JobKeys("5f0e").job, mapping={"place": find_id(place), "place_url": place.url})
+    (tmp_path / "here" / "shoal-shards-id").unlink()
+    find_id(place)  # of the next job
+    with pytest.raises(UsageError, match=r"not the same place: .* its content is gone, submit"):
+        check_place(redis, "5f0e", place)
