@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Time between two lines about the same state.
 LINE_SECONDS = 5.0
+# A job without progress for so long may be waiting for something.
+STILL_SECONDS = 3.0
 NO_WORKER = "no worker is running: start one with `shoal worker`"
 
 
@@ -79,16 +81,23 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
         WaitTimeoutError: The job has not ended in time; it goes on.
         KeyboardInterrupt: The user has stopped this; the message says what the job does.
     """
-    heard_at = time.monotonic()
+    heard_at = moved_at = time.monotonic()
+    progress = 0.0
 
     def show(status: Status | None) -> None:
-        nonlocal heard_at
+        nonlocal heard_at, moved_at, progress
         now = time.monotonic()
         if status is None:
             display.show(None, f"last heard of {now - heard_at:.0f} s ago")
-        else:
-            heard_at = now
-            display.show(status, make_worker_note(client, status))
+            return
+        heard_at = now
+        if status.progress != progress:
+            moved_at, progress = now, status.progress
+        is_still = now - moved_at > STILL_SECONDS
+        note = make_worker_note(client, status) or (
+            make_refusal_note(job, status) if is_still else ""
+        )
+        display.show(status, note)
 
     try:
         with make_display() as display:
@@ -108,3 +117,13 @@ def make_worker_note(client: "Client", status: Status) -> str:
         return "" if client.workers.are_running() else NO_WORKER
     except StoreUnavailableError:
         return ""  # the next status will show that Redis does not answer
+
+
+def make_refusal_note(job: "Job", status: Status) -> str:
+    """Return what the place of the job's shards has refused its workers of late."""
+    if status.state.is_final:
+        return ""
+    try:
+        return job.ledger.refusal()
+    except StoreUnavailableError:
+        return ""  # as above

@@ -73,6 +73,11 @@ class JobKeys:
         return self.name("known")
 
     @cached_property
+    def refusal(self) -> str:
+        """STRING: why the job waits, as a worker was told; it expires soon."""
+        return self.name("refusal")
+
+    @cached_property
     def lease(self) -> str:
         """STRING: the token of the process that is fitting or finishing."""
         return self.name("lease")

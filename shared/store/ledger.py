@@ -25,6 +25,8 @@ from shoal.shared.wire import decode
 logger = logging.getLogger(__name__)
 
 # The state in which a wave's callback is at work.
+# What is refused is tried again sooner, while anybody waits.
+REFUSAL_SECONDS = 60
 CALLBACK_STATE = {Wave.LOADING: State.FITTING, Wave.LABELLING: State.FINISHING}
 
 
@@ -166,6 +168,14 @@ class Ledger:
     def return_attempt(self, lease: Lease) -> None:
         """Do not count the attempt of ``lease``: Redis was the cause of its end."""
         scripts.run(self.client, "return_attempt", [self.keys.job], lease.token, lease.state)
+
+    def note_refusal(self, why: str) -> None:
+        """Note for a while why a worker cannot go on, for whoever waits for the job."""
+        self.client.set(self.keys.refusal, why, ex=REFUSAL_SECONDS)
+
+    def refusal(self) -> str:
+        """Return why a worker could not go on a while ago; "" if none was refused anything."""
+        return (self.client.get(self.keys.refusal) or b"").decode()
 
     def agree(self, name: str, digest: str) -> str:
         """Note what the first worker of the job uses as ``name``; return what that was."""

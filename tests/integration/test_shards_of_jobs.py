@@ -201,6 +201,8 @@ def test_a_place_that_refuses_for_a_while_is_waited_for(
     with pytest.raises(ShardsUnavailableError, match="continues by itself"):
         load_batch(context, job.id, 1, False)
     assert job.status().state is State.LOADING
+    assert "on its disk, mount it" in job.ledger.refusal()
+    assert 0 < job.ledger.client.pttl(job.ledger.keys.refusal) <= 60_000
     assert job.ledger.client.hget(job.ledger.keys.attempts(Wave.LOADING), "1") == b"0"
     shutil.rmtree(place.root, ignore_errors=True)
     shutil.move(away, place.root)

@@ -24,6 +24,7 @@ from shoal.producer.cli.printing import (
 )
 from shoal.producer.cli.progress import (
     NO_WORKER,
+    STILL_SECONDS,
     LineDisplay,
     make_display,
     make_worker_note,
@@ -205,3 +206,23 @@ def test_who_watches_hears_how_long_ago_redis_answered(capsys, monkeypatch):
     watch_job(cast(Client, client), cast(Job, SimpleNamespace(wait=wait)))
     printed = capsys.readouterr().err.splitlines()
     assert printed[-1] == f"{NO_ANSWER}; last heard of 42 s ago"
+
+
+def test_who_watches_a_job_that_stands_still_is_told_why(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    loaded = [0.4, 0.4, 0.4, 0.5]
+
+    def wait(_timeout, on_status):
+        nonlocal now
+        for share in loaded:
+            on_status(replace(LOADING, progress=share))
+            now += STILL_SECONDS / 2 + 0.1
+        return LOADING
+
+    client = SimpleNamespace(workers=SimpleNamespace(are_running=lambda: True))
+    ledger = SimpleNamespace(refusal=lambda: "on host, /shards cannot be used")
+    watch_job(cast(Client, client), cast(Job, SimpleNamespace(wait=wait, ledger=ledger)))
+    told = ["cannot be used" in line for line in capsys.readouterr().err.splitlines()]
+    assert told == [False, True, False]

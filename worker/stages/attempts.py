@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from socket import gethostname
 
 from redis import RedisError
 
-from shoal.shared.errors import ShoalError, StoreUnavailableError
+from shoal.shared.errors import ShardsUnavailableError, ShoalError, StoreUnavailableError
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
 from shoal.worker.runtime.context import WorkerContext
@@ -40,8 +41,9 @@ def keep_batch(
     except WorkLostError:
         logger.info(NOT_WANTED, extra=work)
         raise
-    except StoreUnavailableError:
+    except StoreUnavailableError as error:
         end_attempt(ledger, wave, batch, None)
+        note_refusal(ledger, error)
         raise
     except Exception as error:
         end_attempt(ledger, wave, batch, f"{type(error).__name__}: {error}")
@@ -52,6 +54,13 @@ def end_attempt(ledger: Ledger, wave: Wave, batch: int, error: str | None) -> No
     """Note why an attempt failed, if Redis can be reached."""
     with suppress(RedisError, ShoalError):
         ledger.batches.end_attempt(wave, batch, error)
+
+
+def note_refusal(ledger: Ledger, error: StoreUnavailableError) -> None:
+    """Note why a job waits, where nobody but its workers is told: by the place of its shards."""
+    if isinstance(error, ShardsUnavailableError):
+        with suppress(RedisError, ShoalError):
+            ledger.note_refusal(f"on {gethostname()}, {error}")
 
 
 def log_batch(ledger: Ledger, wave: Wave, batch: int, **outcome: object) -> None:

@@ -20,6 +20,7 @@ from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseHeartbeat, WorkLostError
+from shoal.worker.stages.attempts import note_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +119,7 @@ def _explain(raised: Exception, ledger: Ledger, lease: Lease) -> str | None:
     if isinstance(raised, StoreUnavailableError):
         with suppress(RedisError, ShoalError):
             ledger.return_attempt(lease)
+        note_refusal(ledger, raised)
     if isinstance(raised, (StoreUnavailableError, RedisError)):
         raise raised
     # A defect of ours would fail the same way every time: the job says so and ends.
