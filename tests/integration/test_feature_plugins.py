@@ -12,7 +12,7 @@ import pytest
 
 from shoal.shared.errors import UsageError
 from shoal.shared.recipe.features import choose_image_size, list_features
-from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
+from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors, plugins
 
 EXAMPLE = Path(__file__).parent / "brightness_package"
 IMAGES = np.stack([np.full((16, 16, 3), grey, np.uint8) for grey in (0, 10, 255)])
@@ -92,6 +92,20 @@ def test_what_else_decides_about_a_package_s_features_has_its_digest(
     )
     install("plugin_model", {"model": "plugin_model:extractor"})
     assert find_extractor("model").digest == "of its model"
+
+
+def test_the_code_of_a_package_within_a_namespace_is_digested(
+    install: Install, tmp_path: Path
+) -> None:
+    package = tmp_path / "shoal_namespace" / "plugin"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("def extract(images): ...\nextract.image_size = 8\n")
+    (package / "part.py").write_text("WEIGHT = 1\n")
+    install("shoal_namespace", {"spaced": "shoal_namespace.plugin:extract"})
+    before = find_extractor("spaced").code
+    (package / "part.py").write_text("WEIGHT = 2\n")
+    plugins._digest_code.cache_clear()  # another process
+    assert find_extractor("spaced").code != before
 
 
 def test_a_package_s_digest_is_read_again_for_every_batch(

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shoal.shared.errors import ShardsUnavailableError
+from shoal.shared.errors import ShardsUnavailableError, UnreadableImageError
+from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import read_file
 from shoal.shared.jobs import State, Wave
 from shoal.shared.server.places import find_cache_place
@@ -244,6 +245,21 @@ def test_limits_hold_for_known_images(folder: Path, load_all: Run, caching: Work
     ledger = load_all(folder, strict)
     assert known(ledger) == 0
     assert ledger.status().images.failed == 43
+
+
+def test_images_that_needed_more_memory_are_tried_again_where_there_is_more(
+    folder: Path, load_all: Run, caching: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def want_memory(*_: Any) -> None:
+        # As the decoders of WebP and JPEG 2000 do.
+        raise UnreadableImageError(FailureReason.DAMAGED, "broken data stream")
+
+    little = replace(caching, settings=replace(caching.settings, image_memory=2**26))
+    with monkeypatch.context() as patch:
+        patch.setattr(images_loading, "_decode_content", want_memory)
+        assert load_all(folder, little).status().images.failed == 43
+    assert known(load_all(folder, little)) == 42
+    assert load_all(folder).status().images.failed == 3
 
 
 def test_a_known_image_that_a_link_leads_out_of_the_roots_is_refused(

@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from functools import cache, partial
 from importlib.metadata import EntryPoint
+from itertools import accumulate
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -45,9 +46,16 @@ def load_plugin(name: str) -> Extractor:
             f"{_describe(plugin)} is neither an Extractor nor a function with an attribute"
             " image_size, in pixels."
         )
-    code = _digest_code(sys.modules.get(plugin.module.partition(".")[0]))
+    code = _digest_code(_find_package(plugin.module))
     checked = partial(_extract_checked, plugin, extract)
     return Extractor(name, image_size, checked, str(digest), code)
+
+
+def _find_package(module: str) -> ModuleType | None:
+    """Return the outermost package of an imported module; a namespace has no files, and is none."""
+    names = accumulate(module.split("."), "{}.{}".format)
+    packages = (sys.modules.get(name) for name in names)
+    return next((found for found in packages if getattr(found, "__file__", None)), None)
 
 
 @cache

@@ -36,19 +36,23 @@ RACY_SECONDS = 2.0
 NAMED_KINDS = TGA | RAW.kinds
 
 
-def name_folder(extractors: Sequence[Extractor], image_size: int, limits: ImageLimits) -> str:
+def name_folder(
+    extractors: Sequence[Extractor], image_size: int, limits: ImageLimits, image_memory: int
+) -> str:
     """Name the folder of the rows that depend on the same: all but the file's content.
 
     Args:
         extractors: Of the job.
         image_size: Of the job, in pixels.
         limits: Of the worker: what is too large for one may not be for another.
+        image_memory: Of the worker, in bytes: of what needs more, some decoders say that it is
+            damaged.
     """
     facts = {
         "versions": [FORMAT_VERSION, RESULTS_VERSION, *_list_versions()],
         "extractors": [[e.name, e.image_size, e.digest, e.code] for e in extractors],
         "image_size": image_size,
-        "limits": [limits.max_bytes, limits.max_pixels],
+        "limits": [limits.max_bytes, limits.max_pixels, image_memory],
     }
     return f"{ROOT}/{hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]}"
 

@@ -18,14 +18,14 @@ def open_recall(context: WorkerContext, ledger: Ledger, attempt: int, *, is_retr
         attempt: At the batch.
         is_retry: Whether images that failed are to be tried again.
     """
-    request, cache = ledger.request, find_cache(context)
+    request, settings, cache = ledger.request, context.settings, find_cache(context)
     if cache is None or not request.cache:
         return Recall()
     try:
-        extractors = find_extractors(request.features, context.settings.embedding_model)
+        extractors = find_extractors(request.features, settings.embedding_model)
     except UsageError:
         return Recall()  # whoever extracts says what is missing
-    folder = name_folder(extractors, request.image_size, context.limits)
+    folder = name_folder(extractors, request.image_size, context.limits, settings.image_memory)
     lookup = cache.find_lookup(folder, ledger.job_id, attempt)
     if lookup is None:
         return Recall()
