@@ -1,6 +1,7 @@
 """A folder that grows: clusters keep their numbers, whatever is added, removed or moved."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from shoal.shared.errors import JobFailedError, UsageError
 from shoal.shared.jobs import Previous, State, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import Expiry, Lifetimes
+from shoal.worker.extractors import find_extractors
 from shoal.worker.model.model import Model
 from shoal.worker.stages import fitting, previous
 from shoal.worker.stages.feature_rows import FeatureRows
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
+from shoal.worker.stages.loading import loading
 from shoal.worker.stages.loading.loading import load_batch
 
 N_PHOTOGRAPHS = 64
@@ -238,6 +241,19 @@ def test_a_retry_gives_the_same_numbers_though_the_job_before_has_expired(
     assert after.status().previous == compared
 
 
+def test_a_retry_counts_again_which_images_the_job_before_has(cluster, register_job, work, folder):
+    lost = folder / "000001.jpg"
+    content = lost.read_bytes()
+    cluster()
+    lost.write_bytes(b"no image")
+    after = work(register_job())
+    assert (after.status().previous.n_gone, after.status().images.failed) == (1, 1)
+    lost.write_bytes(content)
+    after.retry(failed_only=True)
+    assert work(after).status().previous.n_gone == 0
+    assert after.status().previous.n_shared == N_PHOTOGRAPHS
+
+
 def test_a_fit_that_was_lost_is_done_again_with_the_same_numbers(
     redis, context, cluster, register_job, load, work, monkeypatch
 ):
@@ -292,6 +308,23 @@ def test_a_kept_model_needs_a_job_before(cluster, grow, redis, register_job, wor
     redis.delete(*redis.keys(f"shoal:{{{before.id}}}:*"))
     with pytest.raises(JobFailedError, match=f"model of job {before.id} has expired"):
         work(after).wait(1)
+
+
+def test_a_model_is_not_kept_for_features_of_other_code(cluster, register_job, load, monkeypatch):
+    code = ["before"]
+
+    def find_with_code(*arguments):
+        return [replace(extractor, code=code[0]) for extractor in find_extractors(*arguments)]
+
+    monkeypatch.setattr(loading, "find_extractors", find_with_code)
+    cluster()
+    cluster(keep_model=True)
+    code[0] = "after"
+    job = register_job(keep_model=True, force=True)
+    load(job)
+    assert job.status().state is State.FAILED
+    assert "features 'color' has changed" in job.status().error
+    cluster(force=True)
 
 
 def test_clusters_without_an_image_stay_with_a_kept_model(cluster, folder, context):

@@ -1,11 +1,11 @@
 """The job before: what a job takes over from it, so that clusters keep their numbers.
 
 What is taken over is stored with the job: a retry then gives the same numbers, whatever has become
-of the job before.
+of the job before. Images are counted again as long as that is there.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Self
 
@@ -101,7 +101,7 @@ def take_over(context: WorkerContext, held: HeldLease) -> Known | None:
     ledger = held.ledger
     results, request = context.results(ledger.job_id), ledger.request
     if stored := results.known():
-        return Known.from_bytes(stored)
+        return _count_again(Known.from_bytes(stored), context, held)
     job_id = ledger.fields().get("previous")
     if not job_id:
         return None
@@ -124,6 +124,20 @@ def take_over(context: WorkerContext, held: HeldLease) -> Known | None:
         return None
     results.put_known(known.to_bytes())
     return known
+
+
+def _count_again(known: Known, context: WorkerContext, held: HeldLease) -> Known:
+    """Count again which images both jobs have: a retry may have loaded others than before.
+
+    As they were, if the job before is gone.
+    """
+    ledger, earlier = held.ledger, context.results(known.previous.job_id)
+    results, random_state = context.results(ledger.job_id), ledger.request.random_state
+    try:
+        found = _compare(results, earlier, random_state, held.checkpoint)
+    except (NotFinishedError, ValueError):  # parts of it may be left
+        return known
+    return replace(known, previous=found.previous)
 
 
 def _compare(

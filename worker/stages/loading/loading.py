@@ -226,11 +226,18 @@ def _check_same(ledger: Ledger, extractor: Extractor) -> None:
     """Check that this worker's extractor is the same as on the job's other workers.
 
     Raises:
-        UsageError: It is not: the digests differ.
+        UsageError: It is not: the digests differ, or its code and that of the model that is kept.
     """
     if extractor.digest and ledger.agree(extractor.name, extractor.digest) != extractor.digest:
         raise UsageError(
             f"The workers' models for {extractor.name} differ: give all of them the same version of"
             " Shoal and, if you set it, the same file as SHOAL_EMBEDDING_MODEL; then submit anew"
             " with `force=True`, and without `keep_model=True` if the job has it"
+        )
+    # Noted by every job, for one that keeps its model; a retry may be for the sake of other code.
+    noted = ledger.agree(f"{extractor.name}-code", extractor.code) if extractor.code else ""
+    if ledger.request.keep_model and noted != extractor.code:
+        raise UsageError(
+            f"The code of the features {extractor.name!r} has changed since the model was fitted:"
+            " submit anew without `keep_model=True`"
         )
