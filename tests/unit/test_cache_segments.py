@@ -266,6 +266,23 @@ def test_a_merge_keeps_causes_and_leaves_damaged_segments_out(
     assert [lookup.refusal(locate(lookup, n)).detail for n in (7, 8)] == ["7", "8"]
 
 
+def test_very_many_segments_are_merged_by_several_jobs(shards, write, monkeypatch) -> None:
+    for name, value in {"MOST_SMALL": 3, "MOST_GROUPS": 2}.items():
+        monkeypatch.setattr(upkeep, name, value)
+    for number in range(12):
+        write([number])
+    lookup = open_lookup(shards)
+    size = max(name.size_bytes for name in lookup.segments)
+    monkeypatch.setattr(upkeep, "MERGED_BYTES", 3 * size)
+    monkeypatch.setattr(upkeep, "SMALL_BYTES", 2 * size)
+    left = []
+    while merge_segments(shards, FOLDER, lookup.segments):
+        lookup.refresh()
+        left.append(len(lookup.segments))
+        assert [read(lookup, n) for n in range(12)] == list(range(12))
+    assert left == [8, 4]
+
+
 def test_only_one_process_merges(shards, write, monkeypatch) -> None:
     monkeypatch.setattr(upkeep, "MOST_SMALL", 1)
     write([1])

@@ -4,6 +4,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,8 @@ logger = logging.getLogger(__name__)
 MOST_SMALL = 64
 SMALL_BYTES = 2**22
 MERGED_BYTES = 2**26
+# At once, for a batch waits meanwhile: two requests and more for each segment in a bucket.
+MOST_GROUPS = 4
 # Once there is too much, a tenth more than that goes: else each batch would list all again.
 KEPT_SHARE = 0.9
 # Records without an index were left by a process that was killed between the two.
@@ -132,6 +135,8 @@ def write_segment(
 def merge_segments(shards: Shards, folder: str, names: Sequence[SegmentName]) -> bool:
     """Merge the small ones among the segments of a folder if they are many.
 
+    Of very many, the oldest ones; each later job goes on with it.
+
     Whatever happens meanwhile, each row stays in one of the segments before or in the one after.
 
     Returns:
@@ -147,7 +152,7 @@ def merge_segments(shards: Shards, folder: str, names: Sequence[SegmentName]) ->
     claim = f"{folder}/merging/{this_hour():08x}-{digest:016x}"
     if not shards.create(claim, b""):
         return False  # another process does it
-    for group in _split(small):
+    for group in islice(_split(small), MOST_GROUPS):
         _merge_group(shards, folder, group)
     shards.delete(list(shards.names(f"{folder}/merging")))
     return True
