@@ -83,6 +83,8 @@ def _check_request(request: JobRequest, n_images: int) -> None:
         raise UsageError(
             "A model that is kept has its numbers: give `renumber` or `keep_model`, not both."
         )
+    if request.keep_model:
+        return  # it was made from more images, and needs none of these
     if request.clusters != AUTO and request.clusters > n_images:
         raise UsageError(
             f"{request.clusters} clusters need as many images, not {n_images}:"

@@ -338,6 +338,17 @@ def test_clusters_without_an_image_stay_with_a_kept_model(cluster, folder, conte
     assert len(Model.from_bytes(after.model()).centroids) == 4
 
 
+@pytest.mark.parametrize("components", [None, 8])
+def test_a_kept_model_labels_fewer_images_than_it_has_clusters(cluster, folder, components):
+    before = cluster(components=components)
+    for path in sorted(folder.iterdir())[2:]:
+        path.unlink()
+    after = cluster(components=components, keep_model=True)
+    assert len(read_labels(after)) == 2
+    assert read_labels(after).items() <= read_labels(before).items()
+    assert after.coordinates().shape == (2, before.coordinates().shape[1])
+
+
 def test_a_kept_model_comes_with_what_its_workers_agreed_on(cluster, register_job):
     before = cluster()
     before.ledger.agree("values", "[[0, 4095], null]")
