@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from shoal.producer.job import Job
+from shoal.producer.results import JobResults
 from shoal.shared.encoding import escape_name
 from shoal.shared.errors import UsageError
 
@@ -174,7 +174,7 @@ def _add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> N
         raise UsageError(f"{place}: {path!r} has two labels, {table[path]!r} and {label!r}")
 
 
-def score_job(job: Job, known: str) -> Evaluation:
+def score_job(job: JobResults, known: str) -> Evaluation:
     """Score a job's clusters against known labels.
 
     Args:

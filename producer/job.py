@@ -5,30 +5,15 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from redis import ResponseError
 
-from shoal.producer.catalogue import Catalogue
-from shoal.shared.errors import (
-    JobCancelledError,
-    JobFailedError,
-    NotFinishedError,
-    StoreFullError,
-    StoreUnavailableError,
-    UsageError,
-    WaitTimeoutError,
-    show_call,
-)
-from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows, Summary
+from shoal.producer.results import JobResults, check_finished
+from shoal.shared.errors import StoreFullError, StoreUnavailableError, WaitTimeoutError
 from shoal.shared.jobs import State, Status, Wave
 from shoal.shared.server.places import check_place
-from shoal.shared.store import Expiry, Kind, Ledger, Results
+from shoal.shared.store import Expiry, Kind, Ledger
 from shoal.shared.sweeper import Sweeper
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +26,7 @@ POLL_SHARE = 0.02
 StatusCallback = Callable[[Status | None], None]
 
 
-class Job:
+class Job(JobResults):
     """A submitted folder: its progress and, once it has finished, its results.
 
     ``Client.submit`` and ``Client.job`` make jobs.
@@ -85,17 +70,11 @@ class Job:
             watched: The same ledger on a connection that gives up soon: ``wait`` says then that
                 Redis does not answer. None uses ``ledger``.
         """
-        self.id = ledger.job_id
+        super().__init__(ledger, sweeper.place)
         self._keep_running = keep_running
         self.ensure_running = ensure_running
-        self.ledger = ledger
         self._watched = watched or ledger
         self.sweeper = sweeper
-        self.results = Results(ledger.client, ledger.job_id, sweeper.place)
-
-    def status(self) -> Status:
-        """Return the job's state, progress and counts of images."""
-        return self.ledger.status()
 
     def wait(
         self, timeout_seconds: float | None = None, on_status: StatusCallback | None = None
@@ -128,7 +107,7 @@ class Job:
             if on_status:
                 on_status(status)
             if status and status.state.is_final:
-                return _check_finished(status)
+                return check_finished(status)
             if status and self._keep_running:
                 self._keep_running(status)
             if deadline is not None and time.monotonic() > deadline:
@@ -205,116 +184,7 @@ class Job:
             self.ensure_running()
         return self.status()
 
-    def labels(self) -> Rows[Assignment]:
-        """Yield each loaded image with its cluster, sorted by path.
-
-        Of millions, they are read a part at a time; ``parts`` of what is returned has columns.
-        """
-        self._check_finished()
-        return self.results.assignments()
-
-    def failures(self) -> Rows[Failure]:
-        """Yield each image that could not be used so far, with the reason, sorted by path."""
-        self.status()
-        return self.results.failures()
-
-    def duplicates(self) -> Rows[Duplicate]:
-        """Yield the images that are copies of each other or look alike, group by group.
-
-        Raises:
-            UsageError: The search for duplicates failed.
-        """
-        if self.summary().duplicates is None:
-            raise UsageError(
-                f"The search for duplicates of job {self.id} failed: the workers' log says why;"
-                " submit the folder with `force=True` to search again."
-            )
-        return self.results.duplicates()
-
-    def summary(self) -> Summary:
-        """Return an overview of the results: clusters, representatives, outliers."""
-        self._check_finished()
-        return self.results.summary()
-
-    def plots(self) -> dict[str, bytes]:
-        """Return all plots as PNG, by name."""
-        self._check_finished()
-        return self.results.plots()
-
-    def plot(self, name: str) -> bytes:
-        """Return one plot as PNG.
-
-        Args:
-            name: ``"scatter"``, ``"contact-sheet"``, ``"sizes"``, ``"variance"`` or
-                ``"choice"``.
-
-        Raises:
-            UsageError: There is no plot of this name, or it could not be drawn.
-        """
-        if name not in list(PlotName):
-            raise UsageError(f"No plot {name!r}: choose {', '.join(PlotName)}.")
-        plots = self.plots()
-        if name == PlotName.CHOICE and not self.summary().choice:
-            raise UsageError(
-                "The number of clusters was given, so there is no choice to plot:"
-                " use `clusters='auto'`."
-            )
-        if name not in plots:
-            raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
-        return plots[name]
-
-    def coordinates(self) -> "NDArray[np.float32]":
-        """Return the principal components of each loaded image, as long as there are results.
-
-        Returns:
-            Shape (n_images, n_components), in the order of ``labels``; the first two are its
-            ``pc1`` and ``pc2``. 200 bytes an image, with 50 components.
-
-        Raises:
-            ShardLostError: They are missing or damaged where shards are kept.
-        """
-        # numpy is slow to import, and most commands only read.
-        import numpy as np
-
-        self._check_finished()
-        n_components = self.summary().n_components
-        rows = np.empty((self.status().images.loaded, n_components), np.float32)
-        filled = 0
-        for part in self.results.coordinates():
-            found = np.frombuffer(part, "<f4").reshape(-1, n_components)
-            rows[filled : filled + len(found)] = found
-            filled += len(found)
-        return rows
-
-    def catalogue(self) -> Catalogue:
-        """Return the job's images for look-up by number, by path and by cluster."""
-        self._check_finished()
-        return Catalogue(self.results)
-
-    def model(self) -> bytes:
-        """Return the fitted model as the bytes of a NumPy ``.npz`` file."""
-        self._check_finished()
-        return self.results.model()
-
-    def _check_finished(self) -> None:
-        status = self.status()
-        if not status.state.is_final:
-            raise NotFinishedError(
-                f"Job {self.id} is {status.state}, and has no result yet"
-                f" (wait for it with {show_call(self.id, 'wait')})."
-            )
-        _check_finished(status)
-
 
 def choose_pause(waited_seconds: float) -> float:
     """Return how many seconds to wait for the next look at a job."""
     return min(max(FIRST_POLL_SECONDS, POLL_SHARE * waited_seconds), POLL_SECONDS)
-
-
-def _check_finished(status: Status) -> Status:
-    """Return ``status`` if the job finished; raise if it failed or was cancelled."""
-    if status.state is State.FAILED:
-        raise JobFailedError(status.error or "The job failed.")
-    if status.state is State.CANCELLED:
-        raise JobCancelledError(f"Job {status.job_id} was cancelled.")
-    return status

@@ -13,7 +13,7 @@ from typing import Any
 from shoal.producer.export.files import NewFiles, check_free, digest_file
 from shoal.producer.export.models import export_json
 from shoal.producer.export.tables import write_rows
-from shoal.producer.job import Job
+from shoal.producer.results import JobResults
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Summary
 from shoal.shared.wire import decode
@@ -91,7 +91,7 @@ def prepare_directory(directory: Path, source: Path, *, force: bool = False) -> 
         ) from error
 
 
-def write_directory(job: Job, directory: Path, *, force: bool = False) -> None:
+def write_directory(job: JobResults, directory: Path, *, force: bool = False) -> None:
     """Write all results of a finished job to ``directory``; ``job.json`` comes last.
 
     What Shoal wrote there for another job is replaced, or removed if this job has no such result.
@@ -135,7 +135,7 @@ def _import_report() -> None:
         import_module("shoal.producer.report")
 
 
-def _list_tables(job: Job, summary: Summary) -> Iterator[tuple[str, Any, type[Any]]]:
+def _list_tables(job: JobResults, summary: Summary) -> Iterator[tuple[str, Any, type[Any]]]:
     """Yield the name, the rows and their model of each table."""
     yield "labels.csv", job.labels(), Assignment
     yield "failures.csv", job.failures(), Failure
@@ -143,7 +143,7 @@ def _list_tables(job: Job, summary: Summary) -> Iterator[tuple[str, Any, type[An
         yield "duplicates.csv", job.duplicates(), Duplicate
 
 
-def _make_contents(job: Job) -> Iterator[tuple[str, bytes]]:
+def _make_contents(job: JobResults) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of each other file."""
     from shoal.producer.report import make_report
 

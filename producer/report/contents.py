@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shoal.producer.job import Job
 from shoal.producer.report.points import Points, read_points
+from shoal.producer.results import JobResults
 from shoal.shared.findings import Failure, Summary
 from shoal.shared.jobs import Status
 
@@ -32,7 +32,7 @@ class Contents:
     sheets: Sequence[bytes]
 
 
-def read_contents(job: Job) -> Contents:
+def read_contents(job: JobResults) -> Contents:
     """Read the contents of a finished job's report.
 
     Raises:

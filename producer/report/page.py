@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shoal.producer.job import Job
 from shoal.producer.report.clusters import make_clusters
 from shoal.producer.report.colours import measure_colours
 from shoal.producer.report.command import make_repeat_command
@@ -13,6 +12,7 @@ from shoal.producer.report.figures import make_figures
 from shoal.producer.report.map import bokeh_script, make_map
 from shoal.producer.report.sheets import choose_sheets
 from shoal.producer.report.text import show_duplicates, show_name, show_time
+from shoal.producer.results import JobResults
 from shoal.producer.templates import load_templates
 from shoal.shared.findings import Summary
 from shoal.shared.jobs import Status
@@ -25,7 +25,7 @@ TEMPLATES = load_templates(
 )
 
 
-def make_report(job: Job) -> bytes:
+def make_report(job: JobResults) -> bytes:
     """Make the report of a finished job as HTML, below 15 MB.
 
     Raises:
@@ -36,7 +36,7 @@ def make_report(job: Job) -> bytes:
     return render_report(read_contents(job))
 
 
-def make_map_page(job: Job) -> bytes:
+def make_map_page(job: JobResults) -> bytes:
     """Make only the map of a finished job's report, as HTML that fills a frame.
 
     Raises:

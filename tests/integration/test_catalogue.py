@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shoal.producer.catalogue import Catalogue, Member
+from shoal.producer.results.catalogue import Catalogue, Member
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.store import Ledger, Results

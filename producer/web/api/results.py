@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path
 from starlette.responses import Response
 
-from shoal.producer.catalogue import Member
+from shoal.producer.results.catalogue import Member
 from shoal.producer.web.api.jobs import Count, Start
 from shoal.producer.web.rendering import Json, OpenApiResponses
 from shoal.producer.web.site import ImageDep, JobDep, SiteDep

@@ -7,7 +7,7 @@ from operator import attrgetter
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shoal.producer.catalogue import Catalogue
+from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.web.pages.gallery import Number, Picture, Slice
 from shoal.producer.web.pages.jobs import shared_values
 from shoal.producer.web.rendering import Page

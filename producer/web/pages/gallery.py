@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from shoal.producer.catalogue import Catalogue
+from shoal.producer.results.catalogue import Catalogue
 from shoal.shared.text import show_copies
 
 # The number of a slice, from 1; the address of a page calls it ``page``.

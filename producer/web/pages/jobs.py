@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from shoal.producer.catalogue import Catalogue
 from shoal.producer.job import Job
 from shoal.producer.report import make_map_page, make_report
 from shoal.producer.report.figures import PLOT_TITLES
+from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.submission.defaults import choose_features
 from shoal.producer.web.access.gate import POLICY
 from shoal.producer.web.api.downloads import REPORT_POLICY, FileName

@@ -1,0 +1,154 @@
+"""What a finished job found: labels, failures, duplicates, plots, coordinates, the model."""
+
+from typing import TYPE_CHECKING
+
+from shoal.producer.results.catalogue import Catalogue
+from shoal.shared.errors import (
+    JobCancelledError,
+    JobFailedError,
+    NotFinishedError,
+    UsageError,
+    show_call,
+)
+from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows, Summary
+from shoal.shared.jobs import State, Status
+from shoal.shared.shards import Shards
+from shoal.shared.store import Ledger, Results
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class JobResults:
+    """Reads what a job found.
+
+    Attributes:
+        id: The job's id, which all commands accept.
+        ledger: Its ledger.
+        results: What is stored of it.
+    """
+
+    def __init__(self, ledger: Ledger, place: Shards | None) -> None:
+        """Set up without asking Redis.
+
+        Args:
+            ledger: The job's ledger.
+            place: Where its shards are kept; None is that Redis.
+        """
+        self.id = ledger.job_id
+        self.ledger = ledger
+        self.results = Results(ledger.client, ledger.job_id, place)
+
+    def status(self) -> Status:
+        """Return the job's state, progress and counts of images."""
+        return self.ledger.status()
+
+    def labels(self) -> Rows[Assignment]:
+        """Yield each loaded image with its cluster, sorted by path.
+
+        Of millions, they are read a part at a time; ``parts`` of what is returned has columns.
+        """
+        self._check_finished()
+        return self.results.assignments()
+
+    def failures(self) -> Rows[Failure]:
+        """Yield each image that could not be used so far, with the reason, sorted by path."""
+        self.status()
+        return self.results.failures()
+
+    def duplicates(self) -> Rows[Duplicate]:
+        """Yield the images that are copies of each other or look alike, group by group.
+
+        Raises:
+            UsageError: The search for duplicates failed.
+        """
+        if self.summary().duplicates is None:
+            raise UsageError(
+                f"The search for duplicates of job {self.id} failed: the workers' log says why;"
+                " submit the folder with `force=True` to search again."
+            )
+        return self.results.duplicates()
+
+    def summary(self) -> Summary:
+        """Return an overview of the results: clusters, representatives, outliers."""
+        self._check_finished()
+        return self.results.summary()
+
+    def plots(self) -> dict[str, bytes]:
+        """Return all plots as PNG, by name."""
+        self._check_finished()
+        return self.results.plots()
+
+    def plot(self, name: str) -> bytes:
+        """Return one plot as PNG.
+
+        Args:
+            name: ``"scatter"``, ``"contact-sheet"``, ``"sizes"``, ``"variance"`` or
+                ``"choice"``.
+
+        Raises:
+            UsageError: There is no plot of this name, or it could not be drawn.
+        """
+        if name not in list(PlotName):
+            raise UsageError(f"No plot {name!r}: choose {', '.join(PlotName)}.")
+        plots = self.plots()
+        if name == PlotName.CHOICE and not self.summary().choice:
+            raise UsageError(
+                "The number of clusters was given, so there is no choice to plot:"
+                " use `clusters='auto'`."
+            )
+        if name not in plots:
+            raise UsageError(f"The plot {name!r} could not be drawn: see the workers' log.")
+        return plots[name]
+
+    def coordinates(self) -> "NDArray[np.float32]":
+        """Return the principal components of each loaded image, as long as there are results.
+
+        Returns:
+            Shape (n_images, n_components), in the order of ``labels``; the first two are its
+            ``pc1`` and ``pc2``. 200 bytes an image, with 50 components.
+
+        Raises:
+            ShardLostError: They are missing or damaged where shards are kept.
+        """
+        # numpy is slow to import, and most commands only read.
+        import numpy as np
+
+        self._check_finished()
+        n_components = self.summary().n_components
+        rows = np.empty((self.status().images.loaded, n_components), np.float32)
+        filled = 0
+        for part in self.results.coordinates():
+            found = np.frombuffer(part, "<f4").reshape(-1, n_components)
+            rows[filled : filled + len(found)] = found
+            filled += len(found)
+        return rows
+
+    def catalogue(self) -> Catalogue:
+        """Return the job's images for look-up by number, by path and by cluster."""
+        self._check_finished()
+        return Catalogue(self.results)
+
+    def model(self) -> bytes:
+        """Return the fitted model as the bytes of a NumPy ``.npz`` file."""
+        self._check_finished()
+        return self.results.model()
+
+    def _check_finished(self) -> None:
+        status = self.status()
+        if not status.state.is_final:
+            raise NotFinishedError(
+                f"Job {self.id} is {status.state}, and has no result yet"
+                f" (wait for it with {show_call(self.id, 'wait')})."
+            )
+        check_finished(status)
+
+
+def check_finished(status: Status) -> Status:
+    """Return ``status`` if the job finished; raise if it failed or was cancelled."""
+    if status.state is State.FAILED:
+        raise JobFailedError(status.error or "The job failed.")
+    if status.state is State.CANCELLED:
+        raise JobCancelledError(f"Job {status.job_id} was cancelled.")
+    return status
