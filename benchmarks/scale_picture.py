@@ -19,7 +19,8 @@ from shoal.shared.palette import COLOURS
 PICTURE = Path(__file__).parent.parent / "docs" / "scale.png"
 STAGES = ("submit", "loading", "fitting", "labelling", "finishing", "writing")
 ROLES = {"producer": "command", "worker": "process that loads", "fit": "fit", "redis": "Redis"}
-KINDS = {"photographs": "-", "made up": "--"}
+# How the points of each kind are filled.
+KINDS = {"photographs": "full", "made up": "none"}
 
 
 def draw_scale(rows: Sequence[Mapping[str, Any]], picture: Path = PICTURE) -> None:
@@ -38,17 +39,17 @@ def draw_scale(rows: Sequence[Mapping[str, Any]], picture: Path = PICTURE) -> No
 
 
 def _draw_lines(axes: Axes, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:
-    """Draw a line for each of ``names``, dashed where the images are made up."""
+    """Draw a line for each of ``names``, with hollow points where the images are made up."""
     for colour, (name, words) in zip(COLOURS, names.items(), strict=False):
-        for kind, line in KINDS.items():
+        for kind, fill in KINDS.items():
             points = [(row["images"], max(row[name], 0.01)) for row in rows if row["kind"] == kind]
             label = words if kind == "photographs" else None
             if points:
                 xs, ys = zip(*points, strict=True)
-                axes.plot(xs, ys, line, color=colour, marker="o", label=label)
+                axes.plot(xs, ys, "o-", fillstyle=fill, color=colour, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.set_xlabel("images (dashed: made up)")
+    axes.set_xlabel("images (hollow: made up)")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left", ncols=2, fontsize="small")
