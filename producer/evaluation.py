@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -174,12 +174,12 @@ def _add_row(table: dict[str, str], row: dict[str, str | None], place: str) -> N
         raise UsageError(f"{place}: {path!r} has two labels, {table[path]!r} and {label!r}")
 
 
-def score_job(job: JobResults, known: str) -> Evaluation:
+def score_job(job: JobResults, known: str | Path | Mapping[str, str]) -> Evaluation:
     """Score a job's clusters against known labels.
 
     Args:
         job: A finished job.
-        known: ``folders``, or the path of a CSV.
+        known: ``folders``, the path of a CSV, or the class of each image by its path.
 
     Raises:
         UsageError: No image has a known label.
@@ -187,7 +187,9 @@ def score_job(job: JobResults, known: str) -> Evaluation:
     clusters: dict[str, int] = {}
     for paths, labels, *_ in job.labels().parts:
         clusters.update(zip(paths, labels, strict=True))
-    if known.lower() == FOLDERS:
+    if isinstance(known, Mapping):
+        truth = {path: known[path] for path in clusters if path in known}
+    elif str(known).lower() == FOLDERS:
         truth = truth_from_folders(clusters)
     else:
         truth = truth_from_csv(Path(known), clusters)

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from redis import ResponseError
 
-from shoal.producer.results import JobResults, check_finished
+from shoal.producer.results import check_finished
+from shoal.producer.uses import JobUses
 from shoal.shared.errors import StoreFullError, StoreUnavailableError, WaitTimeoutError
 from shoal.shared.jobs import State, Status, Wave
 from shoal.shared.server.places import check_place
@@ -26,7 +27,7 @@ POLL_SHARE = 0.02
 StatusCallback = Callable[[Status | None], None]
 
 
-class Job(JobResults):
+class Job(JobUses):
     """A submitted folder: its progress and, once it has finished, its results.
 
     ``Client.submit`` and ``Client.job`` make jobs.

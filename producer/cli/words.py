@@ -9,7 +9,7 @@ CALL = re.compile(r"`client\.(?:job\('(\w+)'\)\.)?(\w+)\(([^`]*)\)`")
 PARAMETER = re.compile(r"(\w+)(?:='?(\w+)'?)?")
 QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
 OPTIONS = {field.name for field in fields(JobRequest)} - {"source"}
-OPTIONS |= {"recipe", "force", "failed_only"}
+OPTIONS |= {"recipe", "failed_only", "force", "out"}
 # Commands that have another name than their method.
 COMMANDS = {"labels": "result"}
 

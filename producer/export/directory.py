@@ -73,7 +73,7 @@ def prepare_directory(directory: Path, source: Path, *, force: bool = False) -> 
         if Path(os.path.realpath(place)).is_relative_to(source):
             raise UsageError(
                 f"{place} is inside {source}: the next run would cluster the plots, too."
-                " Choose a directory outside with --out."
+                " Choose an `out` outside."
             )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def prepare_directory(directory: Path, source: Path, *, force: bool = False) -> 
         )
     except OSError as error:
         raise UsageError(
-            f"{directory} cannot be written to ({error.strerror}): choose another with --out."
+            f"{directory} cannot be written to ({error.strerror}): choose another `out`."
         ) from error
 
 

@@ -27,11 +27,11 @@ def check_free(paths: Iterable[Path], may_replace: MayReplace) -> None:
     for path in paths:
         # Not with pathlib, which raises where a parent is locked.
         if os.path.isdir(path):  # noqa: PTH112
-            raise UsageError(f"{path} is a directory: choose another place with --out.")
+            raise UsageError(f"{path} is a directory: choose another `out`.")
         if os.path.isfile(path) and not may_replace(path):  # noqa: PTH113
             raise UsageError(
-                f"{path} exists, and is not known to be as Shoal wrote it: --force replaces it,"
-                " --out chooses another place."
+                f"{path} exists, and is not known to be as Shoal wrote it: `force=True` replaces"
+                " it, or choose another `out`."
             )
 
 

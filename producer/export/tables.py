@@ -114,7 +114,7 @@ def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
         write_in_format(labels, file_format, sys.stdout.buffer)
         return
     if sys.stdout.isatty():
-        raise UsageError("Parquet cannot be shown on a terminal: name a file with --out.")
+        raise UsageError("Parquet cannot be shown on a terminal: name a file as `out`.")
     with TemporaryFile() as file:  # Parquet asks for its position, which a pipe does not have
         write_in_format(labels, file_format, file)
         file.seek(0)

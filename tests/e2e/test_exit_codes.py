@@ -147,9 +147,9 @@ def test_run_of_broken_images_prints_its_last_status_as_json(
 @pytest.mark.parametrize(
     ("out", "remedy"),
     [
-        ("inside", "Choose a directory outside with --out"),
-        ("/proc/out", "choose another with --out"),
-        ("/dev/null", "choose another with --out"),
+        ("inside", "Choose an `--out` outside"),
+        ("/proc/out", "choose another `--out`"),
+        ("/dev/null", "choose another `--out`"),
     ],
 )
 def test_a_place_for_results_that_cannot_be_is_wrong_use_before_any_work(

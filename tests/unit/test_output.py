@@ -121,7 +121,7 @@ def test_parquet_without_pyarrow_says_how_to_have_it(tmp_path, monkeypatch):
 
 def test_parquet_is_not_for_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    with pytest.raises(UsageError, match="--out"):
+    with pytest.raises(UsageError, match="as `out`"):
         write_labels(LABELS, "parquet")
 
 
@@ -170,9 +170,9 @@ def test_a_file_that_exists_is_replaced_only_by_force(tmp_path):
     (tmp_path / "file").write_text("old")
     (tmp_path / "link").symlink_to("file")
     for name in ("file", "link"):
-        with pytest.raises(UsageError, match=f"{name} exists, .*--force replaces it"):
+        with pytest.raises(UsageError, match=f"{name} exists, .*`force=True` replaces it"):
             check_output(tmp_path / name, force=False)
-        with pytest.raises(UsageError, match="--force"):
+        with pytest.raises(UsageError, match="force=True"):
             write_output(b"new", tmp_path / name)
         check_output(tmp_path / name, force=True)
     assert (tmp_path / "file").read_text() == "old"
@@ -184,7 +184,7 @@ def test_a_file_that_appears_while_another_is_made_is_not_replaced(tmp_path):
             file.write(b"new")
             path.write_text("appeared")
 
-    with pytest.raises(UsageError, match="--force"):
+    with pytest.raises(UsageError, match="force=True"):
         write(tmp_path / "file")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "appeared"}
 
@@ -283,7 +283,7 @@ def test_results_among_the_images_are_refused(tmp_path, name):
     source = tmp_path / "photographs"
     source.mkdir()
     (tmp_path / "link").symlink_to(source)
-    with pytest.raises(UsageError, match=r"inside .*photographs.*outside with --out"):
+    with pytest.raises(UsageError, match=r"inside .*photographs.*an `out` outside"):
         prepare_directory(source / name, source)
     assert list(source.iterdir()) == []
 
@@ -291,13 +291,13 @@ def test_results_among_the_images_are_refused(tmp_path, name):
 def test_a_directory_that_cannot_be_written_to_is_refused(tmp_path):
     (tmp_path / "file").touch()
     for directory in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/out")):
-        with pytest.raises(UsageError, match=r"cannot be written to .*--out"):
+        with pytest.raises(UsageError, match=r"cannot be written to .*another `out`"):
             prepare_directory(directory, tmp_path / "photographs")
 
 
 def test_plots_among_the_images_are_refused_where_only_they_would_be(tmp_path):
     (tmp_path / "plots").mkdir()
-    with pytest.raises(UsageError, match=r"plots is inside .*outside with --out"):
+    with pytest.raises(UsageError, match=r"plots is inside .*an `out` outside"):
         prepare_directory(tmp_path, tmp_path / "plots")
 
 
@@ -306,7 +306,7 @@ def test_a_directory_with_a_file_of_the_users_is_refused(tmp_path, name):
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text("mine")
-    with pytest.raises(UsageError, match=f"{name} exists, .*--force replaces it"):
+    with pytest.raises(UsageError, match=f"{name} exists, .*`force=True` replaces it"):
         prepare_directory(tmp_path, tmp_path / "photographs")
     prepare_directory(tmp_path, tmp_path / "photographs", force=True)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
@@ -323,6 +323,9 @@ def test_a_place_that_a_file_or_a_directory_is_in_is_refused_also_by_force(tmp_p
     (tmp_path / "a" / "job.json").mkdir(parents=True)
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "plots").touch()
-    for name, words in (("a", "is a directory: .*--out"), ("b", "cannot be written to .*--out")):
+    for name, words in (
+        ("a", "is a directory: .*`out`"),
+        ("b", "cannot be written to .*another `out`"),
+    ):
         with pytest.raises(UsageError, match=words):
             prepare_directory(tmp_path / name, tmp_path / "photographs", force=True)

@@ -12,7 +12,7 @@ from shoal.shared.text import show_controls, show_count
 ROOT = Path(__file__).parents[2]
 # What only commands say, and what starts the commands that have no other name.
 OF_COMMANDS = (
-    *("producer/cli", "producer/export", "producer/local", "producer/web/server.py"),
+    *("producer/cli", "producer/local", "producer/web/server.py"),
     "shared/server/faults.py",
 )
 
