@@ -151,3 +151,8 @@ def digest_content(content: bytes) -> int:
     Of 40,000 folders of 30 million different files each, one has two files with the same digest.
     """
     return xxhash.xxh3_64_intdigest(content)
+
+
+def new_digest() -> xxhash.xxh3_64:
+    """Return what makes the digest of ``digest_content`` from parts of a content."""
+    return xxhash.xxh3_64()

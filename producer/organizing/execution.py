@@ -1,0 +1,294 @@
+"""Steps, done a group at a time: into the journal first, then onto the disk.
+
+A run that is killed goes on where it was, if it is given the same steps.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from shoal.producer.organizing import transfer
+from shoal.producer.organizing.journal import Journal
+from shoal.producer.organizing.steps import (
+    Mode,
+    Progress,
+    Skipped,
+    SkipReason,
+    Step,
+    StepError,
+    partial_path,
+)
+from shoal.shared.errors import ShoalError
+
+# Steps between two waits for the disk.
+LINKS_PER_SYNC, COPIES_PER_SYNC = 256, 16
+# Every other step would fail, too.
+FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+
+
+@dataclass
+class Outcome:
+    """What became of the steps.
+
+    Attributes:
+        done: Files that are at their destinations, by this run or an earlier one of the same steps.
+        present: Files of which the same link or content was at the destination before.
+        skipped: Files that were left as they are, with the reasons.
+    """
+
+    done: int = 0
+    present: int = 0
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many files were looked at."""
+        return self.done + self.present + len(self.skipped)
+
+
+@dataclass(eq=False)
+class _Task:
+    """A step that is under way, with the state of its source before it."""
+
+    number: int
+    step: Step
+    source: Path
+    target: Path
+    found: os.stat_result | None = None
+
+    @property
+    def partial(self) -> Path:
+        return partial_path(self.target, self.number)
+
+
+class Execution:
+    """Does the steps of a plan in a directory."""
+
+    def __init__(self, directory: Path, source: Path, mode: Mode, journal: Journal) -> None:
+        """Set up without touching anything.
+
+        Args:
+            directory: Of the destinations.
+            source: The folder of the sources.
+            mode: How files get to their destinations.
+            journal: Of the directory, begun.
+        """
+        self.directory = directory
+        self.source = source
+        self.mode = mode
+        self.journal = journal
+        self.outcome = Outcome()
+        self._device = directory.stat().st_dev
+        self._real = Path(os.path.realpath(directory))
+        self._known = {directory}  # folders that are there, and inside the directory
+        self._left: list[_Task] = []  # to be copied, since a rename did not reach that far
+
+    def run(self, steps: Iterable[Step], progress: Progress, total: int) -> Outcome:
+        """Do all steps; those that cannot be done are listed, and the others go on.
+
+        Raises:
+            ShoalError: The disk is full, read-only or broken; what is done stays in the journal.
+        """
+        is_copying = self.mode is Mode.COPY or self.source.stat().st_dev != self._device
+        numbered = enumerate(steps)
+        while group := list(islice(numbered, COPIES_PER_SYNC if is_copying else LINKS_PER_SYNC)):
+            tasks = [
+                _Task(number, step, self.source / step.source, self.directory / step.target)
+                for number, step in group
+            ]
+            try:
+                self._run_group(tasks)
+            except OSError as error:
+                raise ShoalError(
+                    f"{error.filename or self.directory}: {error.strerror}. Once that is mended,"
+                    " the same call goes on, and `shoal.undo` takes back what is done."
+                ) from error
+            progress(self.outcome.total, total)
+        self.journal.sync()
+        return self.outcome
+
+    def _run_group(self, tasks: list[_Task]) -> None:
+        tasks = self._attempt(self._prepare, tasks)
+        self._note(tasks)
+        tasks = self._attempt(self._make_folders, tasks)
+        copied = [task for task in tasks if self._is_copied(task)]
+        ended = self._attempt(self._place, [task for task in tasks if task not in copied])
+        ended += self._copy(copied + self._left)
+        self._left = []
+        if ended:
+            self.journal.append("done", [task.number for task in ended])
+        self.outcome.done += len(ended)
+
+    def _attempt(self, action: Callable[[_Task], bool], tasks: list[_Task]) -> list[_Task]:
+        """Return the tasks for which ``action`` returns True; list those that it cannot do."""
+        going_on = []
+        for task in tasks:
+            try:
+                if action(task):
+                    going_on.append(task)
+            except StepError as error:
+                self._skip(task, error.reason, error.detail)
+            except FileExistsError:
+                self._skip(task, SkipReason.EXISTS, _describe_taken(task))
+            except (FileNotFoundError, NotADirectoryError):
+                self._skip(task, SkipReason.MISSING, "it is not there any more")
+            except OSError as error:
+                if error.errno in FATAL:
+                    raise
+                self._skip(task, SkipReason.REFUSED, error.strerror or str(error))
+        return going_on
+
+    def _skip(self, task: _Task, reason: SkipReason, detail: str) -> None:
+        self.outcome.skipped.append(Skipped(task.step.source, reason, detail))
+
+    def _prepare(self, task: _Task) -> bool:
+        """Return whether the step is still to be done, after a look at both places."""
+        journal, number = self.journal, task.number
+        self._check_folder(task.target.parent)
+        if os.path.lexists(task.target):
+            if journal.has(number, Journal.DONE):
+                self.outcome.done += 1
+                return False
+            if journal.has(number, Journal.BEGUN) and self._was_done(task):
+                journal.append("done", [number])
+                self.outcome.done += 1
+                return False
+            if self.mode is not Mode.MOVE and self._has_target(task):
+                self.outcome.present += 1
+                return False
+            raise FileExistsError
+        task.found = task.source.lstat()
+        if self.mode is Mode.MOVE and os.path.islink(task.source):  # noqa: PTH114  as its target
+            raise StepError(SkipReason.LINK, "it is a link: its file would stay where it is")
+        if not self._is_copied(task):  # a copy is compared while it is read
+            transfer.check_unchanged(task.source, task.step.digest)
+        return True
+
+    def _was_done(self, task: _Task) -> bool:
+        """Return whether a step that was begun had put the target there; finish it if so."""
+        if self.mode in {Mode.SYMLINK, Mode.HARDLINK}:
+            return self._has_target(task)
+        is_copy = self.journal.has(task.number, Journal.COPIED) and not task.partial.exists()
+        if self.mode is Mode.COPY:
+            return is_copy and self._has_target(task)
+        if not os.path.lexists(task.source):
+            return True
+        if transfer.is_same_file(task.source, task.target):  # between its two names
+            task.source.unlink()
+            return True
+        if is_copy and self._has_target(task):
+            task.found = task.source.lstat()
+            transfer.check_unchanged(task.source, task.step.digest)
+            transfer.sync_folder(task.target.parent)
+            return self._remove_source(task)
+        return False
+
+    def _has_target(self, task: _Task) -> bool:
+        """Return whether the target is what the step would make."""
+        if self.mode is Mode.SYMLINK:
+            return task.target.is_symlink() and task.target.readlink() == task.source
+        if self.mode is Mode.HARDLINK:
+            return task.source.samefile(task.target) and not task.target.is_symlink()
+        is_file = task.target.is_file() and not task.target.is_symlink()
+        return is_file and transfer.read_digest(task.target) == task.step.digest
+
+    def _check_folder(self, folder: Path) -> None:
+        """Refuse a folder that a link leads out of the directory."""
+        while folder not in self._known and not os.path.lexists(folder):
+            folder = folder.parent
+        if folder in self._known:
+            return
+        if not Path(os.path.realpath(folder)).is_relative_to(self._real):
+            raise StepError(SkipReason.REFUSED, f"{folder} is a link that leads elsewhere")
+        self._known.add(folder)
+
+    def _note(self, tasks: list[_Task]) -> None:
+        """Write into the journal what will be done, and wait until the disk has it."""
+        noted = set[Path]()
+        for task in tasks:
+            folder = task.target.parent
+            new = []
+            while folder not in self._known and folder not in noted:
+                noted.add(folder)
+                if not os.path.lexists(folder):
+                    new.append(folder)
+                folder = folder.parent
+            for folder in reversed(new):
+                self.journal.append("folder", os.path.relpath(folder, self.directory))
+        for task in tasks:
+            if task.found:
+                step, found = task.step, task.found
+                values = (step.source, step.target, step.digest, found.st_size, found.st_mtime_ns)
+                self.journal.append("step", task.number, *values)
+        self.journal.sync()
+
+    def _make_folders(self, task: _Task) -> bool:
+        folder = task.target.parent
+        if folder not in self._known:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._known.add(folder)
+        return True
+
+    def _is_copied(self, task: _Task) -> bool:
+        is_other = task.found is not None and task.found.st_dev != self._device
+        return self.mode is Mode.COPY or (self.mode is Mode.MOVE and is_other)
+
+    def _place(self, task: _Task) -> bool:
+        """Make a link, or rename within the file system."""
+        if self.mode is Mode.SYMLINK:
+            task.target.symlink_to(task.source)
+        elif self.mode is Mode.HARDLINK:
+            # Not a name of a link, on systems where links have names of their own.
+            task.target.hardlink_to(os.path.realpath(task.source))
+        else:
+            try:
+                transfer.rename_new(task.source, task.target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                self._left.append(task)
+                return False
+        return True
+
+    def _copy(self, tasks: list[_Task]) -> list[_Task]:
+        """Copy files, and remove the sources of moves once the disk has all copies."""
+        tasks = self._attempt(self._write_copy, tasks)
+        if not tasks:
+            return []
+        self.journal.append("copied", [task.number for task in tasks])
+        self.journal.sync()
+        tasks = self._attempt(self._publish, tasks)
+        for folder in {task.target.parent for task in tasks}:
+            transfer.sync_folder(folder)
+        return self._attempt(self._remove_source, tasks) if self.mode is Mode.MOVE else tasks
+
+    def _write_copy(self, task: _Task) -> bool:
+        transfer.copy_verified(task.source, task.partial, task.step.digest)
+        return True
+
+    def _publish(self, task: _Task) -> bool:
+        try:
+            transfer.rename_new(task.partial, task.target)
+        except OSError:
+            task.partial.unlink()
+            raise
+        return True
+
+    def _remove_source(self, task: _Task) -> bool:
+        """Remove the source of a copy, unless it has changed since it was read."""
+        if task.found and _identify(task.source.lstat()) != _identify(task.found):
+            task.target.unlink()
+            raise StepError(SkipReason.CHANGED, "it changed while it was copied")
+        task.source.unlink()
+        return True
+
+
+def _identify(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _describe_taken(task: _Task) -> str:
+    return f"{task.target} is there already"

@@ -1,0 +1,108 @@
+"""A run in a directory: what is checked before, its journal, its steps."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from shoal.producer.organizing.checks import check_links, check_places, measure_steps
+from shoal.producer.organizing.execution import Execution, Outcome
+from shoal.producer.organizing.journal import (
+    FILE_NAME,
+    FOLDER_NAME,
+    PROBE_NAME,
+    Journal,
+    open_journal,
+)
+from shoal.producer.organizing.steps import Header, Progress, Step
+from shoal.producer.organizing.transfer import sync_folder
+from shoal.shared.errors import UsageError
+
+
+def run_steps(
+    directory: Path, header: Header, steps: Iterable[Step], progress: Progress | None = None
+) -> Outcome:
+    """Bring files to their destinations, or go on where an earlier run ended early.
+
+    Args:
+        directory: Of the destinations; it is created if need be.
+        header: What is done, and for which job.
+        steps: What is done, in a fixed order; read twice.
+        progress: Called with the number of files that were looked at, and of all.
+
+    Raises:
+        UsageError: It cannot be done there; nothing was done, and the message says what to change.
+        ShoalError: The disk is full, read-only or broken; what is done stays in the journal.
+    """
+    directory = Path(os.path.abspath(directory))  # noqa: PTH100  pathlib would resolve links
+    with _explain(directory):
+        check_places(directory, header)
+        needs = measure_steps(directory, header, steps)
+        header = replace(header, plan=needs.plan, made=_make_directory(directory))
+    with _explain(directory), open_journal(directory, create=True) as journal:
+        _begin(directory, header, journal)
+        execution = Execution(directory, Path(header.source), header.mode, journal)
+        return execution.run(steps, progress or (lambda _done, _total: None), needs.files)
+
+
+def _make_directory(directory: Path) -> tuple[str, ...]:
+    """Make a directory; return those that were made, outermost first."""
+    made = []
+    for folder in (*reversed(directory.parents), directory):
+        if not os.path.lexists(folder):
+            folder.mkdir()
+            made.append(str(folder))
+    if not made and _was_made_in_vain(directory):
+        return (str(directory),)
+    return tuple(made)
+
+
+def _was_made_in_vain(directory: Path) -> bool:
+    """Return whether an earlier run was killed between making a directory and its journal."""
+    journal = directory / FOLDER_NAME / FILE_NAME
+    with suppress(OSError):
+        return os.listdir(directory) == [FOLDER_NAME] and not journal.stat().st_size  # noqa: PTH208  names
+    return False
+
+
+def _begin(directory: Path, header: Header, journal: Journal) -> None:
+    """Begin a journal, or check that the one that is there is of the same steps."""
+    if journal.header is None:
+        try:
+            check_links(journal.path.with_name(PROBE_NAME), header.mode)
+        except UsageError:
+            journal.remove()
+            for folder in reversed(header.made):
+                Path(folder).rmdir()
+            raise
+        journal.begin(header)
+        sync_folder(journal.path.parent)
+        sync_folder(directory)
+        return
+    before = journal.header
+    if replace(before, made=header.made) != header:
+        what = f"{before.purpose}, job {before.job_id}, mode {before.mode}"
+        raise UsageError(
+            f"{directory} has other files that Shoal put there ({what}), or the job's clusters have"
+            " other names now: choose another directory, or take them back first with"
+            f" `shoal.undo({str(directory)!r})`."
+        )
+    if journal.is_undoing or journal.n_damaged:
+        why = "its journal is damaged" if journal.n_damaged else "an undo was begun there"
+        raise UsageError(
+            f"{directory} cannot be gone on with, since {why}: take back what was done with"
+            f" `shoal.undo({str(directory)!r})`."
+        )
+
+
+@contextmanager
+def _explain(directory: Path) -> Iterator[None]:
+    """Raise UsageError if the file system does not let ``directory`` be used."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or directory} cannot be used ({error.strerror}): choose another"
+            " directory."
+        ) from error
