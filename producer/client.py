@@ -22,7 +22,12 @@ from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
 from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.submission.plan import Plan, Room, make_plan
-from shoal.producer.submission.previous import find_previous, make_series, needs_previous
+from shoal.producer.submission.previous import (
+    check_version,
+    find_previous,
+    make_series,
+    needs_previous,
+)
 from shoal.producer.submission.request import make_request, uses_default_features
 from shoal.shared.encoding import NOT_UTF8, uses_utf8
 from shoal.shared.errors import (
@@ -222,10 +227,28 @@ class Client:
                 job found. None logs them.
             **options: As for ``submit``.
         """
-        request, settings = make_request(folder, options), self.settings
+        request = make_request(folder, options)
         if uses_default_features(options) and (lack := describe_lack()):
             (notify or logger.warning)(lack)
-        notify = notify or logger.info
+        return self.submit_request(folder, request, force=force, notify=notify)
+
+    def submit_request(
+        self,
+        folder: Folder,
+        request: JobRequest,
+        *,
+        force: bool = False,
+        notify: Notify | None = None,
+    ) -> Job:
+        """Submit what was checked already, without starting workers.
+
+        Args:
+            folder: The images.
+            request: What to do with them.
+            force: As for ``submit``.
+            notify: As for ``submit_folder``.
+        """
+        settings, notify = self.settings, notify or logger.info
         fingerprint = make_fingerprint(request, folder, settings)
         known = None if force else self.registry.find(fingerprint)
         if known and (found := self._find_job(known, notify)):
@@ -243,27 +266,30 @@ class Client:
         # The ledger first: from here on, the sweeper can send whatever was not sent.
         if self.registry.register(job_id, request, plan.batches, lifetimes, origin):
             # Somebody else has submitted the same meanwhile: that job can be found now.
-            return self.submit_folder(folder, force=force, notify=notify, **options)
+            return self.submit_request(folder, request, force=force, notify=notify)
         with suppress(StoreUnavailableError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
 
     def _find_origin(self, request: JobRequest, origin: Origin, notify: Notify) -> Origin:
-        """Return the origin of a new job, with the job before it if its labels need that.
+        """Return the origin of a new job, with the job before it and the model that it needs.
 
         Raises:
-            UsageError: The model of the job before is wanted, and there is none.
+            UsageError: It needs the model of another job, and there is none that it could use.
         """
         origin = replace(origin, series=make_series(request))
-        if not needs_previous(request):
+        if needs_previous(request):
+            statuses = self._statuses(self.registry.find_series(origin.series))
+            previous = find_previous(statuses, request, self.registry.now())
+            origin = replace(origin, previous=previous)
+        if not request.takes_model:
             return origin
-        statuses = self._statuses(self.registry.find_series(origin.series))
-        previous = find_previous(statuses, request, self.registry.now())
-        if not request.keep_model:
-            return replace(origin, previous=previous)
-        notify(f"No new model is fitted: labels come from the model of job {previous}.")
-        agreed = self.job(previous).ledger.all_agreed()
-        return replace(origin, previous=previous, agreed=agreed)
+        giver = self.job(request.model_of or origin.previous)
+        notify(f"No new model is fitted: labels come from the model of job {giver.id}.")
+        given = giver.ledger.fields_of_model()
+        check_version(giver.id, given)
+        token = giver.results.model_token()
+        return replace(origin, given=given, model_of=giver.id, model_token=token)
 
     def _check_workers(self, request: JobRequest, notify: Notify) -> None:
         """Say what workers will refuse: this Redis, or the model of the user's own.
@@ -324,7 +350,9 @@ class Client:
             Ledger(redis, whole, self.settings.lease_seconds) for redis in (self.redis, self._hasty)
         )
         workers = self.workers
-        return Job(ledger, self.sweeper, workers.keep_running, workers.ensure_running, watched)
+        job = Job(ledger, self.sweeper, workers.keep_running, workers.ensure_running, watched)
+        job.submitter = self
+        return job
 
     def _complete_id(self, given: str) -> str:
         """Return the id that begins like this, or that of the last job.

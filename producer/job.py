@@ -5,13 +5,23 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
 
 from redis import ResponseError
 
 from shoal.producer.results import check_finished
+from shoal.producer.submission.derived import derive_request
+from shoal.producer.submission.fingerprint import Notify
+from shoal.producer.submission.folder import Folder, read_folder
 from shoal.producer.uses import JobUses
-from shoal.shared.errors import StoreFullError, StoreUnavailableError, WaitTimeoutError
-from shoal.shared.jobs import State, Status, Wave
+from shoal.shared.errors import (
+    StoreFullError,
+    StoreUnavailableError,
+    UsageError,
+    WaitTimeoutError,
+)
+from shoal.shared.jobs import JobRequest, State, Status, Wave
 from shoal.shared.server.places import check_place
 from shoal.shared.store import Expiry, Kind, Ledger
 from shoal.shared.sweeper import Sweeper
@@ -25,6 +35,21 @@ FIRST_POLL_SECONDS = 0.02
 POLL_SHARE = 0.02
 
 StatusCallback = Callable[[Status | None], None]
+
+
+class Submitter(Protocol):
+    """What submits a job that builds on another one: a ``Client``."""
+
+    def submit_request(
+        self,
+        folder: Folder,
+        request: JobRequest,
+        *,
+        force: bool = False,
+        notify: Notify | None = None,
+    ) -> "Job":
+        """Submit what was checked already, without starting workers."""
+        ...
 
 
 class Job(JobUses):
@@ -48,9 +73,11 @@ class Job(JobUses):
     Attributes:
         id: The job's id, which all commands accept.
         is_found: Whether the job existed already when its folder was submitted.
+        submitter: Submits jobs that build on this one; None if no client made it.
     """
 
     is_found = False
+    submitter: Submitter | None = None
 
     def __init__(
         self,
@@ -184,6 +211,47 @@ class Job(JobUses):
         if self.ensure_running:
             self.ensure_running()
         return self.status()
+
+    def assign(self, source: str | Path, *, force: bool = False) -> "Job":
+        """Assign the images of another folder to this job's clusters, without a new fit.
+
+        With the embedded server, this also starts workers if none are running.
+
+        Args:
+            source: The folder, as for ``Client.submit``; it may have images of this job, too.
+            force: Whether to run again even if these images were already assigned.
+
+        Returns:
+            A job of its own. It labels the images with this job's model, as this job labels its
+            own, and needs nothing else of it.
+
+        Raises:
+            SourceError: The folder is missing, unreadable, or has no images.
+            UsageError: This job's model is of another version of Shoal.
+        """
+        job = self.assign_folder(read_folder(Path(source)), force=force)
+        if self.ensure_running:
+            self.ensure_running()
+        return job
+
+    def assign_folder(
+        self, folder: Folder, *, force: bool = False, notify: Notify | None = None
+    ) -> "Job":
+        """Assign the images of a folder that was already listed, without starting workers.
+
+        Args:
+            folder: The images.
+            force: As for ``assign``.
+            notify: Called with each message for the user; None logs them.
+        """
+        request = derive_request(self._check_finished().request, folder, model_of=self.id)
+        return self._find_submitter().submit_request(folder, request, force=force, notify=notify)
+
+    def _find_submitter(self) -> Submitter:
+        """Return what submits a job that builds on this one; raises UsageError without a client."""
+        if self.submitter is None:
+            raise UsageError("Only a job of a client can submit another one: use `client.job`.")
+        return self.submitter
 
 
 def choose_pause(waited_seconds: float) -> float:

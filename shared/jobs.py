@@ -87,6 +87,9 @@ class JobRequest:
         renumber: Number clusters by size, not as in the job before.
         keep_model: Use the model of the job before instead of a fit.
         cache: Whether rows of images that were seen before are looked up, and new ones kept.
+        model_of: Id of the job whose model labels the images; None fits one.
+        coordinates_of: Id of the job whose coordinates are clustered again; None loads the images.
+        cluster: Of these, the cluster that is divided; None takes all images.
     """
 
     source: str
@@ -101,7 +104,18 @@ class JobRequest:
     renumber: bool = False
     keep_model: bool = False
     cache: bool = True
+    model_of: str | None = None
+    coordinates_of: str | None = None
+    cluster: int | None = None
 
+    @property
+    def takes_model(self) -> bool:
+        """Whether labels come from the model of another job, and none is fitted."""
+        return self.keep_model or self.model_of is not None
+
+
+# What only a job that builds on another one has; no option of a folder.
+DERIVED = ("model_of", "coordinates_of", "cluster")
 
 # The value of each option that a user does not give.
 DEFAULTS = JobRequest(source="")

@@ -135,14 +135,14 @@ class JobResults:
         self._check_finished()
         return self.results.model()
 
-    def _check_finished(self) -> None:
+    def _check_finished(self) -> Status:
         status = self.status()
         if not status.state.is_final:
             raise NotFinishedError(
                 f"Job {self.id} is {status.state}, and has no result yet"
                 f" (wait for it with {show_call(self.id, 'wait')})."
             )
-        check_finished(status)
+        return check_finished(status)
 
 
 def check_finished(status: Status) -> Status:

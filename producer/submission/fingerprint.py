@@ -11,7 +11,7 @@ from dataclasses import replace
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import show_call
 from shoal.shared.images.files import is_missing
-from shoal.shared.jobs import JobRequest, State, Status
+from shoal.shared.jobs import DERIVED, JobRequest, State, Status
 from shoal.shared.recipe.features import RESULTS_VERSION
 from shoal.shared.settings import Settings
 from shoal.shared.text import show_count
@@ -39,16 +39,24 @@ def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) ->
         The fingerprint; "" if there is a file of which nothing can be known: it may have changed.
     """
     # Whether rows are looked up changes none of them.
-    digest = hashlib.sha256(encode(replace(request, cache=True)))
+    digest = hashlib.sha256(encode_options(replace(request, cache=True)))
     try:
         numbers = b"%d %d" % (RESULTS_VERSION, settings.fit_memory)
         for part in (numbers, *_describe_model(request, settings)):
             digest.update(b"\0" + part)
-        for part in _digest_states(os.fspath(folder.source), folder.paths):
-            digest.update(part)
+        # Coordinates stay as they are, whatever becomes of the images.
+        if not request.coordinates_of:
+            for part in _digest_states(os.fspath(folder.source), folder.paths):
+                digest.update(part)
     except OSError:
         return ""
     return digest.hexdigest()
+
+
+def encode_options(request: JobRequest) -> bytes:
+    """Encode a request; without what builds on another job, as before there were such jobs."""
+    values = vars(request).items()
+    return encode({name: x for name, x in values if x is not None or name not in DERIVED})
 
 
 def _describe_model(request: JobRequest, settings: Settings) -> Iterator[bytes]:

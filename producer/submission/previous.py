@@ -1,20 +1,20 @@
 """The job before: by which the clusters of a folder that has grown are numbered."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from shoal.producer.submission.fingerprint import SOON_SECONDS
+from shoal.producer.submission.fingerprint import SOON_SECONDS, encode_options
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest, State, Status
+from shoal.shared.recipe.features import RESULTS_VERSION
 from shoal.shared.recipe.fit import follows_tutorial
-from shoal.shared.wire import encode
 
 
 def make_series(request: JobRequest) -> str:
     """Hash the folder and all options that say what its clusters are, whatever images it has."""
     essential = replace(request, batch_size=None, renumber=False, keep_model=False, cache=True)
-    return hashlib.sha256(encode(essential)).hexdigest()
+    return hashlib.sha256(encode_options(essential)).hexdigest()
 
 
 def needs_previous(request: JobRequest) -> bool:
@@ -22,7 +22,26 @@ def needs_previous(request: JobRequest) -> bool:
 
     The tutorial's labels are those of scikit-learn, whatever was there before.
     """
+    if request.model_of or request.coordinates_of:
+        return False
     return request.keep_model or not (request.renumber or follows_tutorial(request))
+
+
+def check_version(job_id: str, given: Mapping[str, str]) -> None:
+    """Check that the model of a job is for features as this version makes them.
+
+    Args:
+        job_id: Id of that job.
+        given: Its fields that go with its model.
+
+    Raises:
+        UsageError: Another version made it, and its features may differ.
+    """
+    if given.get("results_version") != str(RESULTS_VERSION):
+        raise UsageError(
+            f"The model of job {job_id} was made by another version of Shoal, whose features may"
+            " differ: submit its folder again with `force=True`, then use the new job."
+        )
 
 
 def find_previous(statuses: Iterable[Status], request: JobRequest, now: float) -> str:

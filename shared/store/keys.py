@@ -69,8 +69,13 @@ class JobKeys:
 
     @cached_property
     def known(self) -> str:
-        """STRING: what the job takes over from the job before: labels of images, or a model."""
+        """STRING: what the job takes over from the job before: labels of images."""
         return self.name("known")
+
+    @cached_property
+    def given_model(self) -> str:
+        """STRING: the model of another job, copied as this one was registered, to be used."""
+        return self.name("given", "model")
 
     @cached_property
     def refusal(self) -> str:
@@ -128,5 +133,5 @@ class JobKeys:
         of_wave = (self.done, self.running, self.attempts, self.errors)
         waves = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.labels]
-        noted += [self.hashes, self.known]
+        noted += [self.hashes, self.known, self.given_model]
         return [self.job, *noted, self.lease, *waves]

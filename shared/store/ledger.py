@@ -188,9 +188,14 @@ class Ledger:
         reply = self.client.hget(self.keys.job, f"digest:{name}")
         return reply.decode() if reply else None
 
-    def all_agreed(self) -> dict[str, str]:
-        """Return the fields of what the job's workers agreed on, for a job that uses its model."""
-        return {k: v for k, v in self.fields().items() if k.startswith("digest:")}
+    def fields_of_model(self) -> dict[str, str]:
+        """Return the fields that go with the job's model, for a job that uses it.
+
+        These are what its workers agreed on, how the number of clusters was chosen, and the version
+        of the results.
+        """
+        others = {"choice", "results_version"}
+        return {k: v for k, v in self.fields().items() if k.startswith("digest:") or k in others}
 
     def share(self) -> None:
         """Note that the job was asked for once more."""
@@ -264,6 +269,7 @@ class Ledger:
             *(job.shapes, job.failures, job.hashes, *map(job.shards, Kind), job.labels),
             *(key(wave) for wave in Wave for key in of_wave),
             job.known,
+            job.given_model,
             *job.of_tokens(fields),
         ]
 

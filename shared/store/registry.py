@@ -7,6 +7,7 @@ from typing import cast
 from redis import ResponseError
 
 from shoal.shared.encoding import pack_paths
+from shoal.shared.errors import NotFinishedError
 from shoal.shared.jobs import JobRequest, LeftOut, State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
@@ -34,7 +35,9 @@ class Origin:
         left_out: What the folder has beside the images.
         series: The same for the same folder and options, whatever images it has.
         previous: Id of the job before, by which clusters are numbered; "" if there is none.
-        agreed: What the workers of the job before had agreed on, if this one uses its model.
+        given: Fields that go with the model of another job, if this one uses it.
+        model_of: Id of that job; "" if this one is to have a model of its own.
+        model_token: The token under which that model was written.
         place: Id of the place where the job keeps its shards; "" is its Redis.
         place_url: Where that is, for messages.
     """
@@ -44,7 +47,9 @@ class Origin:
     left_out: LeftOut = field(default_factory=LeftOut)
     series: str = ""
     previous: str = ""
-    agreed: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str] = field(default_factory=dict)
+    model_of: str = ""
+    model_token: str = ""
     place: str = ""
     place_url: str = ""
 
@@ -79,6 +84,7 @@ class Registry:
             this one was not registered.
 
         Raises:
+            NotFinishedError: The model that it is to use has expired.
             StoreUnavailableError: Redis refuses for now, as where it has no memory left.
         """
         job, origin = JobKeys(job_id), origin or Origin()
@@ -93,12 +99,16 @@ class Registry:
             "left_out": encode(origin.left_out),
             "series": origin.series,
             "previous": origin.previous,
-            **origin.agreed,
+            **origin.given,
             **({"place": origin.place, "place_url": origin.place_url} if origin.place else {}),
             **(asdict(lifetimes) if lifetimes else {}),
         }
         self._write_manifest(job, batches)
         other = self._write_job(job, fields, origin)
+        if other == b"gone":
+            raise NotFinishedError(
+                f"The model of job {origin.model_of} has expired: submit its folder again."
+            )
         return other.decode() if other else None
 
     def _write_job(
@@ -108,6 +118,8 @@ class Registry:
         known = origin.known or ()
         flat = (x for pair in fields.items() for x in pair)
         written = [job.job, job.manifest, keys.JOBS, keys.ACTIVE]
+        if origin.model_of:
+            written += [JobKeys(origin.model_of).model(origin.model_token), job.given_model]
         arguments = (job.job_id, JobKeys("%s").job, claimed, len(known), *known, *flat)
         return cast(bytes | None, scripts.run(self.client, "register", written, *arguments))
 

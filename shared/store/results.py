@@ -260,6 +260,10 @@ class Results:
         raw = self.client.hget(self.keys.job, "choice")
         return decode(raw, ClusterChoice) if raw else None
 
+    def given_model(self) -> bytes | None:
+        """Return the model of another job that this one uses; None if it has its own."""
+        return self.client.get(self.keys.given_model)
+
     def put_known(self, known: bytes) -> None:
         """Store what the job takes over from the job before; a retry of the job finds it again."""
         self._put_output([self.keys.known], known)

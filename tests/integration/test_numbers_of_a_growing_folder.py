@@ -10,7 +10,7 @@ import pytest
 from benchmarks.photographs import make_photographs
 from shoal.producer.job import Job
 from shoal.producer.submission.folder import read_folder
-from shoal.shared.errors import JobFailedError, UsageError
+from shoal.shared.errors import UsageError
 from shoal.shared.jobs import Previous, State, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import Expiry, Lifetimes
@@ -300,14 +300,24 @@ def test_a_kept_model_survives_a_retry_without_the_job_before(
     assert work(after).model() == model
 
 
-def test_a_kept_model_needs_a_job_before(cluster, grow, redis, register_job, work):
+def test_a_kept_model_needs_a_job_before_only_when_it_is_submitted(
+    cluster, grow, redis, register_job, work
+):
     with pytest.raises(UsageError, match="none has finished"):
         register_job(keep_model=True)
     before = cluster()
+    model = before.model()
     after = register_job(keep_model=True)
     redis.delete(*redis.keys(f"shoal:{{{before.id}}}:*"))
-    with pytest.raises(JobFailedError, match=f"model of job {before.id} has expired"):
-        work(after).wait(1)
+    assert work(after).model() == model
+    assert after.summary().notes[0] == f"The model of job {before.id} is kept: no cluster is new."
+
+
+def test_a_model_of_another_version_is_not_kept(cluster, redis, register_job):
+    before = cluster()
+    redis.hset(before.ledger.keys.job, "results_version", "1")
+    with pytest.raises(UsageError, match="made by another version of Shoal"):
+        register_job(keep_model=True)
 
 
 def test_a_model_is_not_kept_for_features_of_other_code(cluster, register_job, load, monkeypatch):

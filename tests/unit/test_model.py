@@ -59,9 +59,12 @@ def test_project_keeps_its_precision_far_from_zero() -> None:
     np.testing.assert_allclose(model.project(deviations + 1e7), expected, atol=1e-4)
 
 
-def test_a_row_has_the_same_projection_alone_and_among_many_blocks() -> None:
-    model, pixels = make_model(3000), make_pixels(1000, 3000)
-    np.testing.assert_allclose(model.project(pixels)[-1:], model.project(pixels[-1:]), rtol=1e-4)
+@pytest.mark.parametrize(("n_features", "n_components"), [(192, 6), (1283, 10), (3000, 50)])
+def test_a_row_has_the_same_bits_alone_and_among_others(n_features: int, n_components: int) -> None:
+    model, pixels = make_model(n_features, n_components), make_pixels(400, n_features)
+    projected = model.project(pixels)
+    for rows in (slice(1), slice(399, 400), slice(64), slice(5, 72), slice(131, None)):
+        np.testing.assert_array_equal(model.project(pixels[rows]), projected[rows])
 
 
 def test_no_rows_project_to_no_rows() -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from shoal.shared.errors import JobFailedError, show_call
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import JobRequest, State, Wave
+from shoal.shared.recipe.features import RESULTS_VERSION
 from shoal.shared.recipe.fit import count_starts, follows_tutorial, least_images, plan_fit
 from shoal.shared.store import Results
 from shoal.shared.wire import encode
@@ -24,7 +25,7 @@ from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
 from shoal.worker.stages.copies import find_copies
 from shoal.worker.stages.feature_rows import FeatureRows
-from shoal.worker.stages.previous import keep_model, number_as_before, take_over
+from shoal.worker.stages.previous import number_as_before, take_model, take_over
 
 if TYPE_CHECKING:
     from shoal.worker.clustering.clustering import Clustering
@@ -45,18 +46,19 @@ def fit_job(context: WorkerContext, job_id: str) -> None:
             return
         results, request = context.results(job_id), held.ledger.request
         known = take_over(context, held)
-        if known and request.keep_model:
-            model, choice = keep_model(known, results)
+        if request.takes_model:
+            model, choice = take_model(results), results.choice()
+            n_matched = len(model.centroids)
         else:
             fit_memory = context.settings.fit_memory
             model, choice = make_model(results, request, fit_memory, held.checkpoint)
-        compared = {}
-        if known:
-            model, n_matched = number_as_before(model, known, results, held.checkpoint)
-            compared = {"compared": encode(known.describe(n_matched)).decode()}
+            if known:
+                model, n_matched = number_as_before(model, known, results, held.checkpoint)
+        compared = {"compared": encode(known.describe(n_matched)).decode()} if known else {}
         results.put_model(held.token, model.to_bytes())
         chosen = {"choice": encode(choice).decode()} if choice else {}
-        held.advance(State.LABELLING, model_token=held.token, **chosen, **compared)
+        versions = {"results_version": RESULTS_VERSION}
+        held.advance(State.LABELLING, model_token=held.token, **versions, **chosen, **compared)
         context.messages.send_wave(job_id, Wave.LABELLING, results.n_batches())
 
 

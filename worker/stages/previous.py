@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from redis import RedisError
 
 from shoal.shared.errors import JobFailedError, NotFinishedError, StoreUnavailableError, show_call
-from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import Previous, State
 from shoal.shared.store import Results
 from shoal.shared.wire import decode, encode
@@ -47,15 +46,11 @@ class Known:
         previous: That job, with the counts of images.
         contents: Digests of images that both have, ascending, each once; shape (n_images,).
         labels: The cluster of each of these there, -1 for noise; shape (n_images,).
-        model: That job's model as the bytes of an ``npz`` file; empty unless it is to be used.
-        choice: JSON of how its number of clusters was chosen; "" if it was given.
     """
 
     previous: Previous
     contents: NDArray[np.uint64]
     labels: NDArray[np.int32]
-    model: bytes = b""
-    choice: str = ""
 
     def describe(self, n_matched: int) -> Previous:
         """Return the comparison with the job before, for the status."""
@@ -70,8 +65,6 @@ class Known:
             previous=np.frombuffer(encode(self.previous), np.uint8),
             contents=self.contents,
             labels=self.labels,
-            model=np.frombuffer(self.model, np.uint8),
-            choice=np.frombuffer(self.choice.encode(), np.uint8),
         )
         return file.getvalue()
 
@@ -83,8 +76,6 @@ class Known:
                 previous=decode(arrays["previous"].tobytes(), Previous),
                 contents=arrays["contents"],
                 labels=arrays["labels"],
-                model=arrays["model"].tobytes(),
-                choice=arrays["choice"].tobytes().decode(),
             )
 
 
@@ -95,7 +86,6 @@ def take_over(context: WorkerContext, held: HeldLease) -> Known | None:
         None if there is no job before, or if its labels have expired: the log says so then.
 
     Raises:
-        JobFailedError: Its model is needed, and is gone.
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     ledger = held.ledger
@@ -107,8 +97,6 @@ def take_over(context: WorkerContext, held: HeldLease) -> Known | None:
         return None
     try:
         known = _compare(results, context.results(job_id), request.random_state, held.checkpoint)
-        if request.keep_model:
-            known = _with_model(known, context.results(job_id))
     except (WorkLostError, RedisError, StoreUnavailableError):
         raise
     except Exception as error:
@@ -116,11 +104,6 @@ def take_over(context: WorkerContext, held: HeldLease) -> Known | None:
         # It has expired, or is retried; anything else is a defect, of which the log must tell.
         cause = None if isinstance(error, NotFinishedError) else error
         logger.warning("nothing taken over from job %s", job_id, exc_info=cause, extra=event)
-        if request.keep_model:
-            raise JobFailedError(
-                f"The model of job {job_id} has expired: submit the folder without"
-                " `keep_model=True`."
-            ) from error
         return None
     results.put_known(known.to_bytes())
     return known
@@ -175,34 +158,26 @@ def _compare(
     return Known(previous=previous, contents=shared[chosen], labels=labels[firsts[there[chosen]]])
 
 
-def _with_model(known: Known, earlier: Results) -> Known:
-    choice = earlier.choice()
-    return Known(
-        previous=known.previous,
-        contents=known.contents,
-        labels=known.labels,
-        model=earlier.model(),
-        choice=encode(choice).decode() if choice else "",
-    )
-
-
-def keep_model(known: Known, results: Results) -> tuple[Model, ClusterChoice | None]:
-    """Return the model of the job before, and how its number of clusters was chosen.
+def take_model(results: Results) -> Model:
+    """Return the model of another job, with which this one labels its images.
 
     Raises:
-        JobFailedError: It does not go together with the features of this job.
+        JobFailedError: There is none, or it does not go together with the features of this job.
     """
-    model = Model.from_bytes(known.model)
+    given = results.given_model()
+    if given is None:
+        raise JobFailedError("The model that labels the images is gone: submit them again.")
+    model = Model.from_bytes(given)
     shapes = [shape for shape in results.shapes() if shape.rows]
     if not shapes:
         failures = show_call(results.job_id, "failures")
         raise JobFailedError(f"No image could be read ({failures} lists each with its cause).")
     if any(shape.columns != len(model.mean) for shape in shapes):
         raise JobFailedError(
-            f"The model of job {known.previous.job_id} is for {len(model.mean)} features, and the"
-            f" images have {shapes[0].columns}: submit the folder without `keep_model=True`."
+            f"The model is for {len(model.mean)} features, and the images have"
+            f" {shapes[0].columns}: submit the folder as a new job, with a model of its own."
         )
-    return model, decode(known.choice, ClusterChoice) if known.choice else None
+    return model
 
 
 def number_as_before(
@@ -217,8 +192,6 @@ def number_as_before(
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     n_clusters = len(model.centroids)
-    if known.model:
-        return model, n_clusters
     contents, _ = read_hashes(results)
     distinct, firsts = np.unique(contents, return_index=True)
     _, here, there = np.intersect1d(

@@ -1,8 +1,9 @@
 #!lua
 -- Register a job, with its manifest. Returns nothing; or the id of another job with its fingerprint
--- that its submitter does not know, and then nothing is left of this one.
+-- that its submitter does not know, or 'gone' if the model that it is to use has expired: then
+-- nothing is left of this one.
 -- One step: of those who submit one folder at the same time, the others must find the first's job.
--- KEYS: job, manifest, jobs, active
+-- KEYS: job, manifest, jobs, active; the model that it is to use, and where it is copied to, if any
 -- ARGV: job id, name of a job's hash with %s for its id, fingerprint or nothing, number of the jobs
 -- of this fingerprint that are known, their ids…, fields and values…
 -- This call was made before, and its reply was lost.
@@ -18,6 +19,13 @@ if ARGV[3] ~= '' then
       return id
     end
   end
+end
+if KEYS[5] then
+  if redis.call('COPY', KEYS[5], KEYS[6], 'REPLACE') == 0 then
+    redis.call('UNLINK', KEYS[2])
+    return 'gone'
+  end
+  redis.call('PERSIST', KEYS[6])
 end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6

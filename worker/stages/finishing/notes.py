@@ -61,9 +61,13 @@ def describe_fewer_clusters(request: JobRequest, n_clusters: int) -> list[str]:
 
 def describe_previous(request: JobRequest, previous: Previous | None, n_clusters: int) -> list[str]:
     """Say what is new since the job before, and how many clusters have the numbers from there."""
+    if request.model_of:
+        return [f"Labels come from the model of job {request.model_of}: no cluster is new."]
     if previous is None:
         return []
     job_id = previous.job_id
+    if previous.n_shared is None and request.keep_model:
+        return [f"The model of job {job_id} is kept: no cluster is new."]
     if previous.n_shared is None:
         return [f"Clusters are numbered by size: what job {job_id} found before has expired."]
     since = f"{previous.n_new:,} new, {previous.n_gone:,} gone since job {job_id}"

@@ -232,12 +232,12 @@ def _check_same(ledger: Ledger, extractor: Extractor) -> None:
         raise UsageError(
             f"The workers' models for {extractor.name} differ: give all of them the same version of"
             " Shoal and, if you set it, the same file as SHOAL_EMBEDDING_MODEL; then submit anew"
-            " with `force=True`, and without `keep_model=True` if the job has it"
+            " with `force=True`, and not with the model of an earlier job"
         )
     # Noted by every job, for one that keeps its model; a retry may be for the sake of other code.
     noted = ledger.agree(f"{extractor.name}-code", extractor.code) if extractor.code else ""
-    if ledger.request.keep_model and noted != extractor.code:
+    if ledger.request.takes_model and noted != extractor.code:
         raise UsageError(
             f"The code of the features {extractor.name!r} has changed since the model was fitted:"
-            " submit anew without `keep_model=True`"
+            " submit the folder as a new job, with a model of its own"
         )
