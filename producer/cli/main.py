@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from shoal.producer.cli.features import features
 from shoal.producer.cli.group import Commands, connect_client
 from shoal.producer.cli.options import (
     concurrency_option,
@@ -131,7 +132,7 @@ def jobs(as_json: bool) -> None:
 
 
 # Added here, since `shoal --help` lists commands in the order of their use.
-for command in COMMANDS:
+for command in (*COMMANDS, features):
     main.add_command(command)
 
 

@@ -11,7 +11,7 @@ QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
 OPTIONS = {field.name for field in fields(JobRequest)} - {"source"}
 OPTIONS |= {"recipe", "failed_only", "force", "out"}
 # Commands that have another name than their method.
-COMMANDS = {"labels": "result"}
+COMMANDS = {"coordinates": "features --coordinates", "labels": "result"}
 
 
 def in_commands(message: str) -> str:

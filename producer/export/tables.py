@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from itertools import islice
 from pathlib import Path
@@ -58,17 +59,27 @@ def write_json(rows: Iterable[Any], model: type[Any], file: IO[bytes]) -> None:
     file.write(b"[]\n" if separator == "[\n" else b"\n]\n")
 
 
-def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
-    """Write labels as Parquet.
+def import_pyarrow() -> tuple[Any, Any]:
+    """Import pyarrow and its ``parquet``.
 
     Raises:
-        UsageError: pyarrow is not installed.
+        UsageError: It is not installed.
     """
     try:
         import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise UsageError("Parquet needs pyarrow: pip install pyarrow.") from error
+    return pyarrow, parquet
+
+
+def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
+    """Write labels as Parquet.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    pyarrow, parquet = import_pyarrow()
     number = pyarrow.float32()
     schema = pyarrow.schema(
         {"path": "string", "label": "int32", "distance": number, "pc1": number, "pc2": number}
@@ -115,8 +126,18 @@ def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
         return
     if sys.stdout.isatty():
         raise UsageError("Parquet cannot be shown on a terminal: name a file as `out`.")
-    with TemporaryFile() as file:  # Parquet asks for its position, which a pipe does not have
+    with printed_file() as file:
         write_in_format(labels, file_format, file)
+
+
+@contextmanager
+def printed_file() -> Iterator[IO[bytes]]:
+    """Yield a file that is printed once it is whole.
+
+    Parquet asks for its position, which a pipe does not have.
+    """
+    with TemporaryFile() as file:
+        yield file
         file.seek(0)
         copyfileobj(file, sys.stdout.buffer)
 

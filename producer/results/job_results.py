@@ -1,8 +1,9 @@
 """What a finished job found: labels, failures, duplicates, plots, coordinates, the model."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shoal.producer.results.catalogue import Catalogue
+from shoal.producer.results.vectors import Vectors, read_coordinates, read_features
 from shoal.shared.errors import (
     JobCancelledError,
     JobFailedError,
@@ -13,7 +14,7 @@ from shoal.shared.errors import (
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows, Summary
 from shoal.shared.jobs import State, Status
 from shoal.shared.shards import Shards
-from shoal.shared.store import Ledger, Results
+from shoal.shared.store import Kind, Ledger, Results
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,18 +113,20 @@ class JobResults:
         Raises:
             ShardLostError: They are missing or damaged where shards are kept.
         """
-        # numpy is slow to import, and most commands only read.
-        import numpy as np
+        return read_vectors(self, Kind.COORDINATES).to_array()
 
-        self._check_finished()
-        n_components = self.summary().n_components
-        rows = np.empty((self.status().images.loaded, n_components), np.float32)
-        filled = 0
-        for part in self.results.coordinates():
-            found = np.frombuffer(part, "<f4").reshape(-1, n_components)
-            rows[filled : filled + len(found)] = found
-            filled += len(found)
-        return rows
+    def features(self) -> "NDArray[Any]":
+        """Return the features of each loaded image, which are kept for a day after the job's end.
+
+        Returns:
+            Shape (n_images, n_features), in the order of ``labels``; of ``pixels`` uint8, of others
+            float32. 5 KB an image for ``embedding``.
+
+        Raises:
+            NotFinishedError: They have expired; ``coordinates`` stay as long as the results.
+            ShardLostError: They are missing or damaged where shards are kept.
+        """
+        return read_vectors(self, Kind.FEATURES).to_array()
 
     def catalogue(self) -> Catalogue:
         """Return the job's images for look-up by number, by path and by cluster."""
@@ -143,6 +146,19 @@ class JobResults:
                 f" (wait for it with {show_call(self.id, 'wait')})."
             )
         return check_finished(status)
+
+
+def read_vectors(job: JobResults, kind: Kind) -> Vectors:
+    """Read the features or the coordinates of a finished job, a batch at a time.
+
+    Raises:
+        NotFinishedError: There are none yet, or not any more.
+        ShardLostError: They are missing or damaged, as is told once they are read.
+    """
+    n_components = job.summary().n_components
+    if kind is Kind.FEATURES:
+        return read_features(job.results)
+    return read_coordinates(job.results, job.status().images.loaded, n_components)
 
 
 def check_finished(status: Status) -> Status:

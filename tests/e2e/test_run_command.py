@@ -104,6 +104,20 @@ def test_a_later_command_finds_the_job(embedded_run: FinishedRun, tmp_path: Path
     assert plot.read_bytes() == (embedded_run.out / "plots" / "scatter.png").read_bytes()
 
 
+def test_features_are_written_for_other_programs(embedded_run: FinishedRun, tmp_path: Path) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    out = tmp_path / "x.npy"
+    assert shoal.output("features", job, "-o", out) == f"{out}\n{tmp_path / 'x.paths.csv'}\n"
+    assert len(np.load(out)) == 120
+    assert shoal.output("features", job, "--coordinates", "-o", tmp_path / "y.parquet")
+    for words, remedy in (
+        (("-o", out), "`--force` replaces it"),
+        (("-o", tmp_path / "x.txt"), "give --format, too"),
+    ):
+        done = shoal.run("features", job, *words)
+        assert (done.returncode, remedy in done.stderr) == (2, True)
+
+
 def test_labels_come_as_json_and_parquet_too(embedded_run: FinishedRun, tmp_path: Path) -> None:
     from pyarrow import parquet
 

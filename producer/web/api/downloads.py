@@ -8,11 +8,14 @@ from fastapi import APIRouter
 from starlette.responses import Response, StreamingResponse
 
 from shoal.producer.export.tables import write_in_format, write_rows
+from shoal.producer.export.vectors import write_in_format as write_vectors_in_format
 from shoal.producer.job import Job
 from shoal.producer.report import make_report
+from shoal.producer.results import read_vectors
 from shoal.producer.web.rendering import OpenApiResponses
 from shoal.producer.web.site import JobDep
 from shoal.shared.findings import Duplicate, Failure
+from shoal.shared.store import Kind
 
 FileName = Literal[
     "labels.csv",
@@ -20,6 +23,10 @@ FileName = Literal[
     "labels.parquet",
     "failures.csv",
     "duplicates.csv",
+    "features.npy",
+    "features.parquet",
+    "coordinates.npy",
+    "coordinates.parquet",
     "model.npz",
     "report.html",
 ]
@@ -27,6 +34,7 @@ MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
+    "npy": "application/octet-stream",
     "npz": "application/zip",
     "html": "text/html; charset=utf-8",
 }
@@ -77,6 +85,10 @@ def _write_result(job: Job, name: FileName, file: IO[bytes]) -> None:
         write_rows(job.failures(), Failure, file)
     elif stem == "duplicates":
         write_rows(job.duplicates(), Duplicate, file)
+    elif stem in {Kind.FEATURES, Kind.COORDINATES}:
+        as_parquet = file_format == "parquet"
+        vectors = read_vectors(job, Kind(stem))
+        write_vectors_in_format(job, vectors, "parquet" if as_parquet else "npy", file)
     elif stem == "model":
         file.write(job.model())
     else:

@@ -224,6 +224,14 @@ def test_downloads_are_the_files_of_the_command_line(web: WebServer, finished: J
     assert refused(web, "GET", f"/jobs/{finished.id}/downloads/passwd")[0] == 422
 
 
+def test_features_and_coordinates_are_downloaded_as_arrays(web: WebServer, finished: Job) -> None:
+    for name in ("features", "coordinates"):
+        url = f"/api/v1/jobs/{finished.id}/downloads/{name}"
+        array = np.load(io.BytesIO(web.http.get(f"{url}.npy").content))
+        np.testing.assert_array_equal(array, getattr(finished, name)())
+        assert web.http.get(f"{url}.parquet").content[:4] == b"PAR1"
+
+
 def test_a_job_that_is_not_there_is_told_without_commands_or_calls(web: WebServer) -> None:
     for job_id in ("0123456789ab", "nosuch", "..%2f"):
         status, error = refused(web, "GET", f"/jobs/{job_id}")
