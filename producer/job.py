@@ -84,7 +84,7 @@ class Job(JobUses):
         ledger: Ledger,
         sweeper: Sweeper,
         keep_running: Callable[[Status], None] | None = None,
-        ensure_running: Callable[[], None] | None = None,
+        ensure_running: Callable[[], bool] | None = None,
         watched: Ledger | None = None,
     ) -> None:
         """Set the job up without asking Redis. Use ``Client.submit`` or ``Client.job`` instead.

@@ -1,18 +1,27 @@
-"""What is done with a finished job: scores, the report, files."""
+"""What is done with a finished job: scores, search, recommendations, the report, files."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoal.producer.results import JobResults
+from shoal.shared.findings import Match
+from shoal.shared.jobs import Status
+from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from shoal.producer.evaluation import Evaluation
+    from shoal.producer.search import Workers
+    from shoal.producer.search.examples import Given
 
 
 # Each method itself imports what takes long to import.
 class JobUses(JobResults):
     """Makes use of what a job found, as the commands of the same names do."""
+
+    sweeper: Sweeper
+    ensure_running: Callable[[], bool] | None = None
+    _keep_running: Callable[[Status], None] | None = None
 
     def evaluate(self, known: str | Path | Mapping[str, str] = "folders") -> "Evaluation":
         """Score how well the clusters match known labels.
@@ -29,6 +38,60 @@ class JobUses(JobResults):
         from shoal.producer.evaluation import score_job
 
         return score_job(self, known)
+
+    def draw_sheet(self, matches: Sequence[Match]) -> bytes:
+        """Draw what was found as PNG: pictures with their ranks, distances and names.
+
+        Args:
+            matches: As ``search`` or ``recommend`` returned them; at least one.
+
+        Raises:
+            UsageError: There is nothing to draw.
+        """
+        from shoal.producer.search.sheet import draw_sheet
+
+        return draw_sheet(self, matches, self.sweeper.settings)
+
+    def recommend(
+        self,
+        like: "Sequence[Given]",
+        dislike: "Sequence[Given]" = (),
+        *,
+        count: int = 20,
+        rocchio: bool = False,
+        duplicates: bool = False,
+    ) -> list[Match]:
+        """Recommend images of the job by what somebody likes, and what they do not.
+
+        Images near to a like and far from every dislike come first (Giacinto 2007), out of the
+        200 that are nearest to a like, or ten times ``count``; of these, images that resemble each
+        other less are preferred (Carbonell and Goldstein 1998). What is given never comes back.
+
+        Args:
+            like: Images that are liked, as ``search`` takes them; at least one.
+            dislike: Images that are not.
+            count: Most images to recommend.
+            rocchio: Whether to look near the mean of the likes instead, moved away from the mean
+                of the dislikes: for likes that are all of one kind.
+            duplicates: As for ``search``.
+
+        Returns:
+            The best first; distances are those to the nearest like.
+
+        Raises:
+            UsageError: As for ``search``.
+        """
+        from shoal.producer.search import recommend_images
+
+        return recommend_images(
+            self,
+            like,
+            dislike,
+            self._find_workers(),
+            count=count,
+            rocchio=rocchio,
+            duplicates=duplicates,
+        )
 
     def report(self, out: str | Path = "report.html", *, force: bool = False) -> Path:
         """Write the report, one HTML file that opens anywhere; return its path.
@@ -50,6 +113,47 @@ class JobUses(JobResults):
         with new_file(path, force=force) as file:
             file.write(content)
         return path
+
+    def search(
+        self,
+        *images: "Given",
+        count: int = 20,
+        max_distance: float | None = None,
+        duplicates: bool = False,
+    ) -> list[Match]:
+        """Find the images of the job that are most like the given ones: exactly, not nearly.
+
+        Images of the job are looked up. New ones are sent to a worker, which decodes them as the
+        job's own; with the embedded server, one is started if none is running.
+
+        Args:
+            *images: Each an image of the job by its path relative to the source, a file by its
+                path, or the content of a file as bytes.
+            count: Most images to find.
+            max_distance: Images farther than this are not found; None has no limit.
+            duplicates: Whether each image of a group of duplicates is found, not only the nearest
+                of the group. Images of the job that are given, and without this their duplicates,
+                are left out.
+
+        Returns:
+            By distance to the nearest of the given images, then by path.
+
+        Raises:
+            UsageError: An image is neither one of the job nor a file, or is both, or cannot be
+                used; or it is a new one and no worker is running.
+            NotFinishedError: The job has no coordinates, yet or any more.
+            ShardLostError: Coordinates are missing or damaged where shards are kept.
+        """
+        from shoal.producer.search import search_images
+
+        return search_images(
+            self,
+            images,
+            self._find_workers(),
+            count=count,
+            max_distance=max_distance,
+            duplicates=duplicates,
+        )
 
     def write(self, out: str | Path, *, force: bool = False) -> Path:
         """Write all results to a directory, as ``shoal result`` does; return its path.
@@ -73,3 +177,12 @@ class JobUses(JobResults):
         prepare_directory(directory, source, force=force)
         write_directory(self, directory, force=force)
         return directory
+
+    def _find_workers(self) -> "Workers":
+        from shoal.producer.search import Workers
+
+        return Workers(
+            self.sweeper,
+            self.ensure_running or (lambda: True),
+            self._keep_running or (lambda _: None),
+        )

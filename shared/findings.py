@@ -111,6 +111,24 @@ class Assignment:
     pc2: float
 
 
+@dataclass(frozen=True)
+class Match:
+    """One image that a search or a recommendation found.
+
+    Attributes:
+        rank: From 1, the best.
+        path: Relative to the job's source.
+        label: Number of its cluster; -1 is noise.
+        distance: To the nearest of the images that were given (or that are liked), in the space of
+            the principal components.
+    """
+
+    rank: int
+    path: str
+    label: int
+    distance: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClusterSummary:
     """One cluster.

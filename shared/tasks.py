@@ -9,6 +9,7 @@ LOAD_BATCH = "shoal.load_batch"
 LABEL_BATCH = "shoal.label_batch"
 FIT_JOB = "shoal.fit_job"
 FINISH_JOB = "shoal.finish_job"
+PROJECT_IMAGES = "shoal.project_images"
 SWEEP = "shoal.sweep"
 
 BATCHES = "shoal.batches"

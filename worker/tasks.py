@@ -6,9 +6,9 @@ from celery import Celery, Task
 
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit
-from shoal.shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, SWEEP
+from shoal.shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, PROJECT_IMAGES, SWEEP
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.stages import fitting, labelling
+from shoal.worker.stages import fitting, labelling, projecting
 from shoal.worker.stages.finishing import finishing
 from shoal.worker.stages.loading import loading
 
@@ -45,6 +45,11 @@ def add_tasks(app: Celery, context: WorkerContext) -> None:
     def finish_job(job_id: str) -> None:
         """Sum up and plot once every batch is labelled."""
         finishing.finish_job(context, job_id)
+
+    @app.task(name=PROJECT_IMAGES)
+    def project_images(job_id: str, token: str) -> None:
+        """Project new images that somebody searches by."""
+        projecting.project_images(context, job_id, token)
 
     @app.task(name=SWEEP)
     def sweep() -> None:

@@ -99,15 +99,18 @@ def _explain(error: Exception) -> ShoalError:
     raise error
 
 
-def connect_client() -> "Client":
-    """Connect to the Redis of SHOAL_REDIS_URL or the embedded server; start no workers.
+def connect_client(*, start_workers: bool = False) -> "Client":
+    """Connect to the Redis of SHOAL_REDIS_URL or the embedded server.
+
+    Args:
+        start_workers: Whether to start workers for the embedded server once there is work.
 
     Raises:
         ConnectionLostError: Redis does not answer.
     """
     from shoal.producer.client import Client  # imports redis-py, as above
 
-    return Client(start_workers=False).check_connection()
+    return Client(start_workers=start_workers).check_connection()
 
 
 def _exit_with(error: Exception, code: int) -> NoReturn:

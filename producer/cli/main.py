@@ -22,6 +22,7 @@ from shoal.producer.cli.options import (
     verbose_option,
 )
 from shoal.producer.cli.results import COMMANDS
+from shoal.producer.cli.search import COMMANDS as SEARCHES
 from shoal.producer.cli.terminal import print_line
 from shoal.shared.errors import ShoalError, UsageError
 from shoal.shared.jobs import State
@@ -132,7 +133,7 @@ def jobs(as_json: bool) -> None:
 
 
 # Added here, since `shoal --help` lists commands in the order of their use.
-for command in (*COMMANDS, features):
+for command in (*COMMANDS, features, *SEARCHES):
     main.add_command(command)
 
 

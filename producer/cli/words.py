@@ -9,7 +9,7 @@ CALL = re.compile(r"`client\.(?:job\('(\w+)'\)\.)?(\w+)\(([^`]*)\)`")
 PARAMETER = re.compile(r"(\w+)(?:='?(\w+)'?)?")
 QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
 OPTIONS = {field.name for field in fields(JobRequest)} - {"source"}
-OPTIONS |= {"recipe", "failed_only", "force", "out"}
+OPTIONS |= {"count", "failed_only", "force", "like", "max_distance", "out", "recipe"}
 # Commands that have another name than their method.
 COMMANDS = {"coordinates": "features --coordinates", "labels": "result"}
 

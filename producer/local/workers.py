@@ -52,15 +52,19 @@ class LocalWorkers:
         self.close()
         self.processes = processes
 
-    def ensure_running(self) -> None:
+    def ensure_running(self) -> bool:
         """Start workers if none are running; from now on ``keep_running`` does the same.
 
         Workers that it started and that have ended are replaced.
+
+        Returns:
+            Whether any are running now, or have just been started.
         """
         self.is_needed = self.may_start
         if self.processes and self.processes.have_ended():
             self.close()
         self._start_if_none_runs()
+        return self.are_running()
 
     def keep_running(self, status: Status) -> None:
         """Start workers again if none are running and ``ensure_running`` was called.

@@ -72,14 +72,27 @@ class Catalogue:
         Raises:
             UsageError: The job has no such image.
         """
-        wanted = os.fsencode(path)
-        firsts = range(len(self.starts) - 1)
-        batch = bisect_right(firsts, wanted, key=lambda b: os.fsencode(self._paths(b)[0])) - 1
-        paths = self._paths(max(batch, 0))
+        batch, position = self.find(path)
+        return self.starts[batch] + position
+
+    def find(self, path: str) -> tuple[int, int]:
+        """Return the batch of the image at ``path``, and its position there; few batches are read.
+
+        Raises:
+            UsageError: The job has no such image.
+        """
+        wanted, firsts = os.fsencode(path), range(self._n_batches)
+        found = bisect_right(firsts, wanted, key=lambda b: os.fsencode(self._paths(b)[0])) - 1
+        batch = max(found, 0)
+        paths = self._paths(batch)
         position = bisect_left(paths, wanted, key=os.fsencode)
         if position == len(paths) or paths[position] != path:
             raise UsageError(f"Job {self.results.job_id} has no image {path!r}.")
-        return self.starts[max(batch, 0)] + position
+        return batch, position
+
+    @cached_property
+    def _n_batches(self) -> int:
+        return self.results.n_batches()
 
     def rows(self, start: int, count: int) -> list[Member]:
         """Return up to ``count`` loaded images in manifest order, skipping the first ``start``."""

@@ -11,7 +11,15 @@ from redis import RedisError
 from shoal.shared.errors import ConnectionLostError
 from shoal.shared.jobs import Wave
 from shoal.shared.redis.client import explain
-from shoal.shared.tasks import BATCH_TASK, BATCHES, CALLBACK_TASK, CALLBACKS, SWEEP, priority_of
+from shoal.shared.tasks import (
+    BATCH_TASK,
+    BATCHES,
+    CALLBACK_TASK,
+    CALLBACKS,
+    PROJECT_IMAGES,
+    SWEEP,
+    priority_of,
+)
 
 
 @contextmanager
@@ -59,6 +67,14 @@ class Messages:
         """Send the callback of a wave, whatever its chord has counted."""
         with _explained():
             self._callback(job_id, wave).apply_async()
+
+    def send_projection(self, job_id: str, token: str) -> None:
+        """Ask for the projection of new images, by the token of the question."""
+        arguments = (job_id, token)
+        with _explained():
+            self.app.signature(
+                PROJECT_IMAGES, args=arguments, queue=CALLBACKS, immutable=True
+            ).apply_async()
 
     def _batch(self, job_id: str, wave: Wave, batch: int) -> Signature:
         return self.app.signature(

@@ -123,6 +123,14 @@ class JobKeys:
         """STRING: rows of the images in groups of duplicates, raw."""
         return self.name("duplicates", token)
 
+    def question(self, token: str) -> str:
+        """HASH of number: content of a new image that a worker is to project; it expires soon."""
+        return self.name("question", token)
+
+    def answer(self, token: str) -> str:
+        """STRING: JSON of what a worker answered to a question; it expires soon."""
+        return self.name("answer", token)
+
     def of_tokens(self, fields: Mapping[str, str]) -> list[str]:
         """Return the keys written under the tokens of the leases that the job's fields name."""
         written = (self.model, self.summary, self.plots, self.pictures, self.duplicates)

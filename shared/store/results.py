@@ -153,6 +153,11 @@ class Results:
             event = {"job": self.job_id}
             logger.warning("Batches without thumbnails: %d. %s", len(lost), lost[0], extra=event)
 
+    def thumbnails_of(self, batch: int) -> bytes:
+        """Return the sheet of a batch; empty where there is none, or not any more."""
+        raw = self.client.hget(self.keys.shards(Kind.THUMBNAILS), str(batch))
+        return bytes(self._read_if_there(raw) or b"")
+
     def _by_batch(self, key: str, chunk: int = BATCHES_PER_TRIP) -> Iterator[bytes]:
         for batches in self._chunks(chunk):
             yield from map(self._present, self.client.hmget(key, list(map(str, batches))))
@@ -195,11 +200,19 @@ class Results:
         if not names:
             self._present(None)
         for batch in range(self.n_batches()):
-            try:
-                yield self.shards.read(names[batch]) if batch in names else b""
-            except ShardLostError as error:
-                remedy = "Submit its folder again with `force=True`."
-                raise ShardLostError(f"{error} {remedy}") from error
+            yield self._read_coordinates(names[batch]) if batch in names else b""
+
+    def coordinates_of(self, batch: int) -> Content:
+        """Return the principal components of a batch's images, as ``coordinates`` yields them."""
+        name = self.shards.name(Kind.COORDINATES, batch)
+        return self._read_coordinates(name) if name else self._present(None)
+
+    def _read_coordinates(self, name: str) -> Content:
+        try:
+            return self.shards.read(name)
+        except ShardLostError as error:
+            remedy = "Submit its folder again with `force=True`."
+            raise ShardLostError(f"{error} {remedy}") from error
 
     def failed_images(self, batch: int) -> list[FailedImage]:
         """Return the images of a batch that could not be used; none before it is loaded."""
@@ -238,6 +251,11 @@ class Results:
                 " it is of an earlier version of Shoal: submit its folder again."
             )
         return self._by_batch(self.keys.labels)
+
+    def labels_of(self, batches: Sequence[int]) -> list[bytes]:
+        """Return the label rows of some batches."""
+        found = self.client.hmget(self.keys.labels, list(map(str, batches))) if batches else []
+        return list(map(self._present, found))
 
     def assignments(self) -> Rows[Assignment]:
         """List each image and its cluster, in manifest order."""
@@ -299,8 +317,11 @@ class Results:
 
     def duplicates(self) -> Rows[Duplicate]:
         """List the images that are copies of each other or look alike, group by group."""
-        raw = self.client.get(self.keys.duplicates(self._token("findings_token")))
-        return list_duplicates(self._present(raw), self.batch_paths)
+        return list_duplicates(self.duplicate_rows(), self.batch_paths)
+
+    def duplicate_rows(self) -> bytes:
+        """Return the rows of ``duplicates`` as they are stored."""
+        return self._present(self.client.get(self.keys.duplicates(self._token("findings_token"))))
 
     def plots(self) -> dict[str, bytes]:
         """Return the plots as PNG, by name."""

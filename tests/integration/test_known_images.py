@@ -65,7 +65,7 @@ class Watched:
 @pytest.fixture
 def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     watched = Watched()
-    read, decode = read_file, images_loading._decode_content
+    read, decode = read_file, images_loading.decode_content
 
     def note_opened(path: Any, limits: Any) -> bytes:
         watched.opened.add(Path(path).name)
@@ -76,7 +76,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
         return decode(*arguments)
 
     monkeypatch.setattr(images_loading, "read_file", note_opened)
-    monkeypatch.setattr(images_loading, "_decode_content", note_decoded)
+    monkeypatch.setattr(images_loading, "decode_content", note_decoded)
     return watched
 
 
@@ -256,7 +256,7 @@ def test_images_that_needed_more_memory_are_tried_again_where_there_is_more(
 
     little = replace(caching, settings=replace(caching.settings, image_memory=2**26))
     with monkeypatch.context() as patch:
-        patch.setattr(images_loading, "_decode_content", want_memory)
+        patch.setattr(images_loading, "decode_content", want_memory)
         assert load_all(folder, little).status().images.failed == 43
     assert known(load_all(folder, little)) == 42
     assert load_all(folder).status().images.failed == 3

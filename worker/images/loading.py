@@ -57,7 +57,7 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
     Raises:
         UnreadableImageError: The file cannot be used; ``reason`` says why.
     """
-    return _decode_content(read_file(path, limits), image_size, limits, _kind_of(path))
+    return decode_content(read_file(path, limits), image_size, limits, _kind_of(path))
 
 
 def load_with_digest(
@@ -71,16 +71,17 @@ def load_with_digest(
     content = read_file(path, limits)
     if is_known(content):
         return None
-    return _decode_content(content, image_size, limits, _kind_of(path)), digest_content(content)
+    return decode_content(content, image_size, limits, _kind_of(path)), digest_content(content)
 
 
 def _kind_of(path: StrPath) -> str:
     return kind_of(os.fspath(path))
 
 
-def _decode_content(
+def decode_content(
     content: bytes, image_size: int, limits: ImageLimits, kind: str
 ) -> NDArray[np.uint8]:
+    """Decode the content of a file of this kind, as ``load_image`` does that of a path."""
     with explained(content):
         return decode_image(content, image_size, limits, kind)
 

@@ -16,7 +16,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 
 from shoal.shared.messaging.channel import MOST_CHARACTERS
 from shoal.shared.redis.client import LOST
-from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK
+from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK, PROJECT_IMAGES, SWEEP
 
 logger = logging.getLogger(__name__)
 
@@ -72,15 +72,17 @@ def _check_message(message: Any, tasks: Mapping[str, object]) -> None:
 
 
 def _are_sound(task: str, arguments: list[Any]) -> bool:
-    """Return whether a task takes these arguments: a job's id, and a batch's number."""
+    """Return whether a task takes these arguments: a job's id; a batch's number, or a token."""
     match arguments:
         # A bool is an int, too.
         case [str() as job_id, int() as batch] if type(batch) is int:
             known = task in BATCH_TASK.values() and 0 <= batch < LEAST_INEXACT
+        case [str() as job_id, str() as token]:
+            known = task == PROJECT_IMAGES and bool(PLAUSIBLE_JOB_ID.fullmatch(token))
         case [str() as job_id]:
             known = task in CALLBACK_TASK.values()
         case _:
-            return not arguments and task not in {*BATCH_TASK.values(), *CALLBACK_TASK.values()}
+            return not arguments and task == SWEEP
     return known and bool(PLAUSIBLE_JOB_ID.fullmatch(job_id))
 
 

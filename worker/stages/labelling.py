@@ -80,13 +80,13 @@ def label_features(results: Results, batch: int, token: str) -> tuple[bytes, byt
     if not shape.rows:
         return b"", b""
     features = np.frombuffer(results.features(batch, shape), shape.dtype)
-    model = _read_model(results.client, results.job_id, token)
+    model = read_model(results.client, results.job_id, token)
     labels = model.label(features.reshape(shape.rows, shape.columns))
     return _pack_labels(labels), labels.projected.astype("<f4", copy=False).tobytes()
 
 
 @lru_cache(maxsize=4)
-def _read_model(client: RedisClient, job_id: str, token: str) -> Model:
+def read_model(client: RedisClient, job_id: str, token: str) -> Model:
     """Read the model of a job, written under ``token``; a process keeps those it used last."""
     return Model.from_bytes(Results(client, job_id).model(token))
 

@@ -180,7 +180,7 @@ def extract_rows(
     model = context.settings.embedding_model
     extractors = find_extractors(ledger.request.features, model)
     for extractor in extractors:
-        _check_same(ledger, extractor)
+        check_same(ledger, extractor)
     if not len(images.pixels) and (known := images.recall.rows()):
         nothing = BatchRows(known.features[:0], known.hashes[:0], known.widths)
         return _join_known(images, nothing)
@@ -222,7 +222,7 @@ def _check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
         )
 
 
-def _check_same(ledger: Ledger, extractor: Extractor) -> None:
+def check_same(ledger: Ledger, extractor: Extractor) -> None:
     """Check that this worker's extractor is the same as on the job's other workers.
 
     Raises:

@@ -1,0 +1,105 @@
+"""Examples: the images that a search is given, of the job or new ones."""
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from shoal.producer.results import Catalogue, JobResults
+from shoal.producer.search.groups import PLACES_OF_A_BATCH
+from shoal.shared.errors import UnreadableImageError, UsageError
+from shoal.shared.images.files import ImageLimits, read_file
+from shoal.shared.images.kinds import kind_of
+from shoal.shared.store.projections import NewImage
+
+# An image of the job by its path, a file by its path, or the content of a file.
+Given = str | os.PathLike[str] | bytes
+
+
+@dataclass(frozen=True)
+class Example:
+    """An image that was given: its place in the job, or what a new one has."""
+
+    name: str
+    place: int | None = None
+    image: NewImage | None = None
+
+
+class Examples:
+    """Looks up the images that a search is given."""
+
+    def __init__(self, job: JobResults, limits: ImageLimits) -> None:
+        """Set up for a finished job; new files are read within ``limits``."""
+        self._job = job
+        self._limits = limits
+        self._source = job.status().request.source
+        self._catalogue = Catalogue(job.results)
+
+    def find(self, given: Sequence[Given]) -> list[Example]:
+        """Find what was given.
+
+        Raises:
+            UsageError: Nothing was given, or something that is neither an image of the job nor a
+                file, or is both, or cannot be used.
+        """
+        if not given:
+            raise UsageError("Give at least one image.")
+        return [self._find(image) for image in given]
+
+    def _find(self, given: Given) -> Example:
+        if isinstance(given, bytes):
+            return self._take_new("The image", given)
+        name = os.fspath(given)
+        is_in_job = is_plain(name) and self._has(name)
+        within = next(filter(self._has, self._paths_below_source(name)), None)
+        if is_in_job and within != name and os.path.exists(name):  # noqa: PTH110  as it was given
+            other = os.path.join(self._source, name)  # noqa: PTH118
+            raise UsageError(
+                f"{name!r} is an image of job {self._job.id}, and another file in the current"
+                f" directory: write {f'./{name}'!r} for the file, or {other!r} for the image."
+            )
+        if path := name if is_in_job else within:
+            return Example(name, self._place_of(path))
+        if not os.path.exists(name):  # noqa: PTH110
+            raise UsageError(
+                f"Job {self._job.id} has no image {name!r}, and there is no such file."
+            )
+        return self._read_new(name)
+
+    def _has(self, path: str) -> bool:
+        with suppress(UsageError):
+            self._catalogue.find(path)
+            return True
+        return False
+
+    def _paths_below_source(self, name: str) -> Iterator[str]:
+        """Yield the path relative to the source of a file on this machine, if it is below that."""
+        for absolute in dict.fromkeys([os.path.abspath(name), os.path.realpath(name)]):  # noqa: PTH100
+            if absolute.startswith(f"{self._source.rstrip('/')}/"):
+                yield os.path.relpath(absolute, self._source)
+
+    def _place_of(self, path: str) -> int:
+        batch, position = self._catalogue.find(path)
+        failed = {image.position: image for image in self._job.results.failed_images(batch)}
+        if failure := failed.get(position):
+            raise UsageError(
+                f"{path} of job {self._job.id} could not be used ({failure.reason}:"
+                f" {failure.detail}), so it has no coordinates."
+            )
+        return batch * PLACES_OF_A_BATCH + position - bisect_left(sorted(failed), position)
+
+    def _read_new(self, name: str) -> Example:
+        try:
+            content = read_file(name, self._limits)
+        except UnreadableImageError as error:
+            raise UsageError(f"{name} cannot be used: {error.reason}, {error.detail}.") from error
+        return self._take_new(name, content)
+
+    def _take_new(self, name: str, content: bytes) -> Example:
+        return Example(name, image=NewImage(content, kind_of(name)))
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name may be a path in a job, and not one that begins somewhere on disk."""
+    return not name.startswith(("/", "./", "../", "~")) and name not in {"", ".", ".."}

@@ -1,0 +1,79 @@
+"""Relevance feedback: images like those that somebody likes, and unlike those that they do not."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.producer.search.neighbours import Points, measure_distances
+
+# Share of the dislikes' mean that Rocchio's query moves away from, as in Manning, Raghavan and
+# Schütze, "Introduction to Information Retrieval" (2008), section 9.1.1: 0.15 beside 0.75.
+AWAY = 0.15 / 0.75
+# Weight of relevance against diversity.
+RELEVANCE_WEIGHT = 0.9
+
+Scores = NDArray[np.float64]
+
+
+def score_relevance(points: Points, likes: Points, dislikes: Points) -> Scores:
+    """Score by the nearest like against the nearest dislike, 0 to 1 (Giacinto 2007).
+
+    Args:
+        points: Images to score, shape (n_images, n_components).
+        likes: At least one, shape (n_likes, n_components).
+        dislikes: Without any, the nearest like alone counts.
+
+    Returns:
+        Shape (n_images,); 1 is most relevant.
+    """
+    near = measure_distances(points, likes).min(axis=1)
+    if len(dislikes):
+        far = measure_distances(points, dislikes).min(axis=1)
+    else:
+        far = np.full(len(points), np.median(near) if len(near) else 1.0)
+    total = near + far
+    scores: Scores = np.divide(far, total, out=np.full(len(points), 0.5), where=total > 0)
+    return scores
+
+
+def move_query(likes: Points, dislikes: Points) -> Points:
+    """Move the mean of the likes away from that of the dislikes (Rocchio 1971).
+
+    Returns:
+        One point, shape (1, n_components): weights of the means add up to 1, so that a distance to
+        it means the same as one to an image.
+    """
+    centre: Points = likes.mean(axis=0, keepdims=True)
+    if not len(dislikes):
+        return centre
+    away: Points = centre - dislikes.mean(axis=0, keepdims=True)
+    return centre + np.float32(AWAY) * away
+
+
+def diversify(points: Points, relevance: Scores, count: int) -> NDArray[np.intp]:
+    """Choose images by maximal marginal relevance (Carbonell and Goldstein 1998).
+
+    Each next image is relevant, and not like those that were chosen before.
+
+    Args:
+        points: Images to choose from, shape (n_images, n_components).
+        relevance: Of each, 0 to 1.
+        count: Most images to choose.
+
+    Returns:
+        Their numbers in ``points``, the first chosen first.
+    """
+    if not len(points):
+        return np.empty(0, np.intp)
+    distances = measure_distances(points, points)
+    # The likeness of two images is 1/2 at the median distance.
+    scale = float(np.median(distances)) or 1.0
+    likeness = scale / (scale + distances)
+    nearest, left = np.zeros(len(points)), np.ones(len(points), bool)
+    chosen = list[int]()
+    for _ in range(min(count, len(points))):
+        marginal = RELEVANCE_WEIGHT * relevance - (1 - RELEVANCE_WEIGHT) * nearest
+        best = int(np.argmax(np.where(left, marginal, -np.inf)))
+        chosen.append(best)
+        left[best] = False
+        nearest = np.maximum(nearest, likeness[best])
+    return np.array(chosen, np.intp)

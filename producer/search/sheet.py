@@ -1,0 +1,123 @@
+"""The sheet of what was found: one PNG of the images with their ranks, distances and names."""
+
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+
+from PIL import Image, ImageDraw, ImageFont
+
+from shoal.producer.results import Catalogue, JobResults
+from shoal.shared.errors import ShoalError, UnreadableImageError, UsageError
+from shoal.shared.findings import Match
+from shoal.shared.images.decoder_process import DecoderOrder
+from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.thumbnails import SHEET_COLUMNS, TILE_PIXELS, sample_positions
+from shoal.shared.images.values import AGREED_NAME, ValueRanges
+from shoal.shared.settings import Settings
+from shoal.shared.text import show_controls
+
+PREVIEW = "shoal.worker.images.preview:load_preview"
+SIDE_PIXELS = 200
+GAP_PIXELS = 12
+TEXT_PIXELS = 14
+LINE_PIXELS = 18
+COLUMNS = 5
+# A name is as wide as its picture.
+NAME_CHARACTERS = 27
+WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (224, 224, 224)
+
+
+def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) -> bytes:
+    """Draw a job's images that were found, row by row, the best first.
+
+    An image is read from its file, within the limits that workers have, or shown by its thumbnail
+    where the file is not on this machine.
+
+    Returns:
+        A PNG file.
+
+    Raises:
+        UsageError: There are no matches.
+    """
+    if not matches:
+        raise UsageError("There is nothing to draw: no image was found.")
+    columns, rows = min(COLUMNS, len(matches)), -(-len(matches) // COLUMNS)
+    width, height = SIDE_PIXELS + GAP_PIXELS, SIDE_PIXELS + 2 * LINE_PIXELS + GAP_PIXELS
+    size = (columns * width + GAP_PIXELS, rows * height + GAP_PIXELS)
+    sheet = Image.new("RGB", size, WHITE)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT_PIXELS)
+    for number, (match, picture) in enumerate(
+        zip(matches, _load_pictures(job, matches, settings), strict=True)
+    ):
+        row, column = divmod(number, COLUMNS)
+        left, top = GAP_PIXELS + column * width, GAP_PIXELS + row * height
+        indent = (SIDE_PIXELS - picture.width) // 2
+        sheet.paste(picture, (left + indent, top + SIDE_PIXELS - picture.height))
+        lines = (f"{match.rank}.  distance {match.distance:.4g}", _shorten(match.path))
+        for line, text in enumerate(lines):
+            place = (left, top + SIDE_PIXELS + 2 + line * LINE_PIXELS)
+            pen.text(place, text, fill=BLACK, font=font)
+    stream = BytesIO()
+    sheet.save(stream, "png")
+    return stream.getvalue()
+
+
+def _shorten(path: str) -> str:
+    """Shorten a path to its end."""
+    name = show_controls(path)
+    return name if len(name) <= NAME_CHARACTERS else f"…{name[1 - NAME_CHARACTERS :]}"
+
+
+def _load_pictures(
+    job: JobResults, matches: Sequence[Match], settings: Settings
+) -> Iterator[Image.Image]:
+    source = job.status().request.source
+    ranges = ValueRanges.from_text(job.ledger.agreed(AGREED_NAME))
+    thumbnails = _Thumbnails(job)
+    # In a process of its own: nothing that an image does to its decoder ends this one.
+    with IsolatedDecoder(_make_order(settings)) as decoder:
+        for match in matches:
+            try:
+                jpeg = decoder.decode(f"{source}/{match.path}", ranges)
+                yield Image.open(BytesIO(jpeg))
+            except UnreadableImageError:
+                yield thumbnails.find(match.path)
+
+
+def _make_order(settings: Settings) -> DecoderOrder:
+    return DecoderOrder(
+        function=PREVIEW,
+        image_size=SIDE_PIXELS,
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        roots=tuple(map(str, settings.image_roots)),
+        seconds=settings.image_seconds,
+        memory_bytes=settings.image_memory,
+    )
+
+
+class _Thumbnails:
+    """The thumbnails that a job keeps, for images whose files are elsewhere."""
+
+    def __init__(self, job: JobResults) -> None:
+        self._job = job
+        self._catalogue = Catalogue(job.results)
+
+    def find(self, path: str) -> Image.Image:
+        """Return the thumbnail of an image, enlarged; grey if there is none."""
+        batch, position = self._catalogue.find(path)
+        shown = sample_positions(batch, len(self._job.results.paths(batch)), self._total)
+        failed = {image.position for image in self._job.results.failed_images(batch)}
+        tiles = [other for other in shown if other not in failed]
+        try:
+            sheet = self._job.results.thumbnails_of(batch)
+            row, column = divmod(tiles.index(position), SHEET_COLUMNS)
+            picture = Image.open(BytesIO(sheet))
+        except (OSError, ShoalError, ValueError):
+            return Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), GREY)
+        left, top = column * TILE_PIXELS, row * TILE_PIXELS
+        tile = picture.crop((left, top, left + TILE_PIXELS, top + TILE_PIXELS))
+        return tile.resize((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.BICUBIC)
+
+    @property
+    def _total(self) -> int:
+        return self._job.status().images.total

@@ -1,0 +1,55 @@
+"""Search and recommendation as a user calls them, with the embedded server and no worker."""
+
+import io
+from pathlib import Path
+
+from PIL import Image
+from shoal_command import FinishedRun
+
+
+def test_images_of_the_job_are_searched_without_a_worker(
+    embedded_run: FinishedRun, tmp_path: Path
+) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    lines = shoal.output("result", job).splitlines()
+    first, second = (line.split(",")[0] for line in lines[1:3])
+    found = shoal.json("search", job, first, "-n", "4")
+    assert [match["rank"] for match in found] == [1, 2, 3, 4]
+    assert first not in [match["path"] for match in found]
+    sheet = tmp_path / "found.png"
+    printed = shoal.output("search", job, first, "-n", "4", "--sheet", str(sheet))
+    assert printed.splitlines()[0] == "rank,path,label,distance"
+    assert Image.open(io.BytesIO(sheet.read_bytes())).width > 800
+    recommended = shoal.json("recommend", job, first, "--dislike", second, "-n", "4")
+    assert not {first, second} & {match["path"] for match in recommended}
+
+
+def test_a_new_image_is_projected_by_a_worker_that_is_started(
+    embedded_run: FinishedRun, photographs: Path, tmp_path: Path
+) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    original = sorted(photographs.rglob("*.jpg"))[5]
+    new = tmp_path / "new.jpg"
+    new.write_bytes(original.read_bytes())
+    (found,) = shoal.json("search", job, str(new), "-n", "1")
+    assert (photographs / found["path"]).read_bytes() == new.read_bytes()
+    assert found["distance"] < 1e-2
+
+
+def test_wrong_use_ends_with_2_and_nothing_is_written(
+    embedded_run: FinishedRun, tmp_path: Path
+) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    sheet = tmp_path / "sheet.png"
+    (tmp_path / "text.jpg").write_text("no image")
+    for words in (
+        ("search", job, "no-such.jpg", "--sheet", str(sheet)),
+        ("search", job, str(tmp_path / "text.jpg"), "--sheet", str(sheet)),
+        ("search", "000000000000", "a.jpg"),
+        ("recommend", job, "--dislike", "no-such.jpg"),
+        ("recommend", job),
+    ):
+        ended = shoal.run(*words)
+        assert ended.returncode == 2, ended.stderr
+        assert ended.stderr.startswith("Error: ")
+    assert not sheet.exists()

@@ -1,0 +1,298 @@
+"""Search and recommendation among the images of a job, wherever its shards are."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from shoal.producer.job import Job
+from shoal.shared.errors import NotFinishedError, ShardLostError, ShoalError, UsageError
+from shoal.shared.findings import FailureReason, Match
+from shoal.shared.store import Kind, Ledger
+from shoal.shared.store.projections import NewImage, Projections
+from shoal.shared.sweeper import Sweeper
+from shoal.worker.runtime.context import WorkerContext
+from shoal.worker.stages.projecting import MOST_ATTEMPTS, project_images
+
+# A product of one row rounds otherwise than that of a batch; distances here are about 10.
+ROUNDING = 1e-3
+SMALL = {"image_size": 8, "clusters": 3, "components": 4}
+
+
+class DirectMessages:
+    """Does what a message asks for, as a worker's task does."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self.context = context
+
+    def send_projection(self, job_id: str, token: str) -> None:
+        project_images(self.context, job_id, token)
+
+
+@pytest.fixture
+def make_job(
+    submit: Callable[..., Ledger],
+    run: Callable[[Ledger], Ledger],
+    context: WorkerContext,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., Job]:
+    """Clusters a folder, and returns its job with a worker for new images."""
+    monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
+    sweeper = context.sweeper
+
+    def make(folder: Path, **options: Any) -> Job:
+        connect: Any = lambda: DirectMessages(context)  # noqa: E731
+        asked = Sweeper(sweeper.registry, sweeper.settings, connect, sweeper.place)
+        return Job(run(submit(folder, **{**SMALL, **options})), asked)
+
+    return make
+
+
+@pytest.fixture
+def job(make_job: Callable[..., Job], mixed: Path) -> Job:
+    """A job of 40 digits and 3 broken files in 5 batches."""
+    return make_job(mixed)
+
+
+@pytest.fixture
+def copies(tmp_path: Path, digits: Path) -> Path:
+    """Twelve digits, and two copies of the first of them."""
+    folder = tmp_path / "copies"
+    (folder / "more").mkdir(parents=True)
+    for path in sorted(digits.iterdir())[:12]:
+        (folder / path.name).write_bytes(path.read_bytes())
+    for name in ("copy.png", "more/000.png"):
+        (folder / name).write_bytes((folder / "000.png").read_bytes())
+    return folder
+
+
+def compare_all(job: Job, *paths: str) -> list[tuple[str, float]]:
+    """All other images by their distance to the nearest of ``paths``, then by path."""
+    rows, points = list(job.labels()), job.coordinates().astype(float)
+    given = [number for number, row in enumerate(rows) if row.path in paths]
+    distances = np.linalg.norm(points[:, None] - points[given], axis=2).min(axis=1)
+    others = [(float(d), n) for n, d in enumerate(distances) if n not in given]
+    return [(rows[n].path, d) for d, n in sorted(others)]
+
+
+def paths_of(matches: list[Match]) -> list[str]:
+    return [match.path for match in matches]
+
+
+@pytest.mark.each_place
+def test_the_nearest_images_are_found_with_rank_distance_and_cluster(job: Job) -> None:
+    found = job.search("140.png", count=7, duplicates=True)
+    expected = compare_all(job, "140.png")[:7]
+    assert paths_of(found) == [path for path, _ in expected]
+    np.testing.assert_allclose([m.distance for m in found], [d for _, d in expected], rtol=1e-6)
+    assert [match.rank for match in found] == list(range(1, 8))
+    labels = {row.path: row.label for row in job.labels()}
+    assert all(match.label == labels[match.path] for match in found)
+
+
+def test_several_examples_find_what_is_near_to_any(job: Job) -> None:
+    found = job.search("140.png", "165.png", count=50, duplicates=True)
+    assert paths_of(found) == [path for path, _ in compare_all(job, "140.png", "165.png")]
+    assert len(found) == 38
+
+
+def test_a_distance_bounds_what_is_found_and_may_leave_nothing(job: Job) -> None:
+    third = job.search("140.png", count=3, duplicates=True)[2]
+    within = job.search("140.png", max_distance=third.distance * 1.000001, duplicates=True)
+    assert len(within) == 3
+    assert job.search("140.png", max_distance=0) == []
+
+
+def test_of_a_group_of_duplicates_one_is_found_unless_all_are_wanted(
+    make_job: Callable[..., Job], copies: Path
+) -> None:
+    job = make_job(copies)
+    group = {"000.png", "copy.png", "more/000.png"}
+    assert [path in group for path in paths_of(job.search("005.png"))].count(True) == 1
+    assert group <= set(paths_of(job.search("005.png", duplicates=True)))
+    # What is given, and what counts as the same, does not come back.
+    assert not group & set(paths_of(job.search("copy.png")))
+    both = job.search("copy.png", duplicates=True)
+    assert paths_of(both)[:2] == ["000.png", "more/000.png"]
+    assert [match.distance for match in both[:2]] == [0, 0]
+
+
+def test_an_image_of_the_job_may_be_named_by_its_path_on_disk(
+    job: Job, mixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = job.search("140.png")
+    assert job.search(mixed / "140.png") == expected
+    link = tmp_path / "link.png"
+    link.symlink_to(mixed / "140.png")
+    assert job.search(link) == expected
+    monkeypatch.chdir(mixed)
+    assert job.search("140.png") == job.search("./140.png") == expected
+
+
+def test_a_name_of_two_images_is_refused_with_what_to_write_instead(
+    job: Job, mixed: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "140.png").write_bytes((digits / "007.png").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"another file .* './140.png'"):
+        job.search("140.png")
+    assert job.search("./140.png", count=1) != job.search(mixed / "140.png", count=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], "at least one"),
+        (["999.png"], "no image '999.png', and there is no such file"),
+        (["000-empty.png"], "could not be used .empty: 0 bytes"),
+        ([os.devnull], "not-a-file"),
+    ],
+)
+def test_what_cannot_be_searched_by_is_refused(job: Job, given: Any, expected: str) -> None:
+    with pytest.raises(UsageError, match=expected):
+        job.search(*given)
+
+
+@pytest.mark.parametrize("options", [{"count": 0}, {"max_distance": -1}])
+def test_options_that_cannot_work_are_refused(job: Job, options: Any) -> None:
+    with pytest.raises(UsageError, match="or more"):
+        job.search("140.png", **options)
+
+
+def test_a_job_that_has_not_finished_is_refused(
+    submit: Callable[..., Ledger], mixed: Path, context: WorkerContext
+) -> None:
+    with pytest.raises(NotFinishedError, match="is queued"):
+        Job(submit(mixed, **SMALL), context.sweeper).search("140.png")
+
+
+@pytest.mark.each_place
+def test_lost_coordinates_are_told_with_the_remedy(job: Job) -> None:
+    shards = job.results.shards
+    name = shards.name(Kind.COORDINATES, 3)
+    shards.place.delete([f"jobs/{job.id}/{name}"])
+    with pytest.raises(ShardLostError, match="force=True"):
+        job.search("140.png")
+
+
+def test_expired_coordinates_are_told(job: Job, redis: Any) -> None:
+    redis.unlink(job.ledger.keys.shards(Kind.COORDINATES))
+    with pytest.raises(NotFinishedError, match="any more"):
+        job.search("140.png")
+
+
+def test_a_new_image_lies_where_the_job_would_have_put_it(
+    job: Job, mixed: Path, tmp_path: Path
+) -> None:
+    content = (mixed / "140.png").read_bytes()
+    (tmp_path / "new.png").write_bytes(content)
+    (first, *_) = found = job.search(tmp_path / "new.png", count=3)
+    assert first.path == "140.png"
+    assert first.distance < ROUNDING
+    assert job.search(content, count=3) == found
+    assert paths_of(found[1:]) == paths_of(job.search("140.png", count=2))
+
+
+def test_new_images_and_images_of_the_job_search_together(job: Job, mixed: Path) -> None:
+    content = (mixed / "165.png").read_bytes()
+    together = job.search("140.png", content, count=50, duplicates=True)
+    assert together[0].path == "165.png"
+    assert paths_of(together[1:]) == paths_of(
+        job.search("140.png", "165.png", count=50, duplicates=True)
+    )
+
+
+def test_a_deep_image_is_shown_as_the_job_shows_its_own(
+    make_job: Callable[..., Job], tmp_path: Path
+) -> None:
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(12):
+        values = random.integers(0, 4096 if number else 1000, (16, 16)).astype(np.uint16)
+        Image.fromarray(values).save(folder / f"{number:02}.png")
+    job = make_job(folder)
+    (first, *_) = job.search((folder / "00.png").read_bytes())
+    assert first.path == "00.png"
+    assert first.distance < ROUNDING
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"no image", "not-an-image"), (b"\x89PNG\r\n\x1a\n", "damaged")]
+)
+def test_a_new_image_that_cannot_be_used_is_named(
+    job: Job, tmp_path: Path, redis: Any, content: bytes, expected: str
+) -> None:
+    (tmp_path / "bad.png").write_bytes(content)
+    with pytest.raises(UsageError, match=f"bad.png cannot be used: {expected}"):
+        job.search(tmp_path / "bad.png")
+    assert list(redis.scan_iter(match="*question*")) == []
+    assert list(redis.scan_iter(match="*answer*")) == []
+
+
+def test_a_new_image_beyond_the_limit_is_not_sent(job: Job, tmp_path: Path) -> None:
+    job.sweeper.settings = replace(job.sweeper.settings, max_image_bytes=10)
+    (tmp_path / "large.png").write_bytes(bytes(11))
+    with pytest.raises(UsageError, match=r"large.png cannot be used: too-many-bytes, 11 bytes"):
+        job.search(tmp_path / "large.png")
+
+
+def test_without_a_worker_a_new_image_is_refused_at_once(job: Job, mixed: Path) -> None:
+    job.ensure_running = lambda: False
+    with pytest.raises(UsageError, match="No worker is running"):
+        job.search((mixed / "140.png").read_bytes())
+
+
+def test_an_image_that_ended_its_processes_is_given_up(
+    job: Job, mixed: Path, context: WorkerContext, redis: Any
+) -> None:
+    projections = Projections(redis, job.id)
+    token = projections.ask([NewImage((mixed / "140.png").read_bytes(), "png")])
+    for _ in range(MOST_ATTEMPTS):
+        projections.count_attempt(token, 0)
+    project_images(context, job.id, token)
+    answer = projections.find_answer(token)
+    assert answer is not None
+    assert [part.reason for part in answer.projections] == [FailureReason.KILLED_DECODER]
+
+
+def test_a_question_that_was_withdrawn_is_not_answered_and_leaves_nothing(
+    job: Job, context: WorkerContext, redis: Any
+) -> None:
+    projections = Projections(redis, job.id)
+    token = projections.ask([NewImage(b"no image")])
+    projections.withdraw(token)
+    project_images(context, job.id, token)
+    assert projections.find_answer(token) is None
+    projections.count_attempt(token, 0)
+    assert 0 < redis.pttl(job.ledger.keys.question(token)) <= 600_000
+
+
+def test_a_worker_that_has_another_model_says_so(
+    job: Job, mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise UsageError("The workers' models differ.")
+
+    monkeypatch.setattr("shoal.worker.stages.projecting.check_same", refuse)
+    with pytest.raises(ShoalError, match="models differ"):
+        job.search((mixed / "140.png").read_bytes())
+
+
+def test_recommended_are_others_than_what_was_given(job: Job) -> None:
+    given = ["140.png", "141.png"], ["150.png"]
+    for rocchio in (False, True):
+        found = job.recommend(*given, count=50, rocchio=rocchio, duplicates=True)
+        assert len(found) == len(set(paths_of(found))) == 37
+        assert not {"140.png", "141.png", "150.png"} & set(paths_of(found))
+        assert [match.rank for match in found] == list(range(1, 38))
+
+
+def test_recommending_needs_a_like(job: Job) -> None:
+    with pytest.raises(UsageError, match="liked"):
+        job.recommend([], ["140.png"])
