@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import finalize
 
 from redis import ConnectionError as RedisConnectionError
@@ -169,7 +169,24 @@ class Client:
 
         return Messages(make_app(self._url))
 
-    def submit(self, source: str | Path, *, force: bool = False, **options: Any) -> Job:
+    def submit(
+        self,
+        source: str | Path,
+        *,
+        force: bool = False,
+        recipe: Literal["tutorial"] | None = None,
+        features: str | None = None,
+        image_size: int | None = None,
+        components: int | None = None,
+        clusters: int | Literal["auto"] | None = None,
+        level: Literal["coarser", "finer"] | None = None,
+        algorithm: Literal["kmeans", "minibatch", "hdbscan"] | None = None,
+        random_state: int | None = None,
+        batch_size: int | None = None,
+        renumber: bool = False,
+        keep_model: bool = False,
+        cache: bool = True,
+    ) -> Job:
         """Submit a folder of images for clustering.
 
         With the embedded server, this also starts workers if none are running.
@@ -180,23 +197,21 @@ class Client:
             force: Whether to run again even if this folder was already clustered with these
                 options. If not, a job with the same images and options is returned, unless it
                 failed or was cancelled.
-            **options: What to do with the images; the same as the options of ``shoal submit``.
-
-                ``recipe``: Options that belong together, by name: ``"tutorial"``. Others given
-                beside it count more.
-                ``features``: What to compare images by, such as ``"embedding"`` or ``"hog+color"``.
-                ``image_size``: Width and height in pixels that images are resized to.
-                ``components``: Number of principal components.
-                ``clusters``: Number of clusters; ``"auto"``, the default, chooses it.
-                ``level``: ``"coarser"`` or ``"finer"``: of an automatic number, that one if it is
-                nearly as good.
-                ``algorithm``: ``"kmeans"``, ``"minibatch"`` or ``"hdbscan"``.
-                ``random_state``: Seed: the same folder and options give the same labels.
-                ``batch_size``: Images per task.
-                ``renumber``: True numbers clusters by size; if not, they keep the numbers that
-                they had in the last finished job of this folder with the same options.
-                ``keep_model``: True uses the model of that job instead of a fit: no new clusters.
-                ``cache``: Whether to use what earlier jobs have loaded; True if not given.
+            recipe: Options that belong together, by name. Others given beside it count more.
+            features: What to compare images by, such as ``"embedding"``, the default, or
+                ``"hog+color"``.
+            image_size: Width and height in pixels that images are resized to; None suits the
+                features.
+            components: Number of principal components; None is 50, or as many as the images allow.
+            clusters: Number of clusters; ``"auto"``, the default, chooses it.
+            level: Of an automatic number, the coarser or finer one if it is nearly as good.
+            algorithm: Clustering algorithm; None is ``"kmeans"``.
+            random_state: Seed: the same folder and options give the same labels. None is 0.
+            batch_size: Images per task; None suits the images.
+            renumber: True numbers clusters by size; if not, they keep the numbers that they had in
+                the last finished job of this folder with the same options.
+            keep_model: True uses the model of that job instead of a fit: no new clusters.
+            cache: Whether to use what earlier jobs have loaded.
 
         Returns:
             The job: a new one, or the existing one (then ``Job.is_found`` is True).
@@ -204,14 +219,29 @@ class Client:
         Raises:
             SourceError: The folder is missing, unreadable, or has no images.
             ConnectionLostError: Redis does not answer, or wants another password.
-            UsageError: An option is unknown or cannot work with this folder, the job would not
-                fit into memory or on the disk, or Redis is too old.
+            UsageError: An option cannot work with this folder, the job would not fit into memory
+                or on the disk, or Redis is too old.
         """
         if not os.fspath(source):
             raise SourceError("The folder's name is empty; the current directory is '.'.")
         if not self.is_embedded:
             check_server(self._url)
-        job = self.submit_folder(read_folder(Path(source)), force=force, **options)
+        job = self.submit_folder(
+            read_folder(Path(source)),
+            force=force,
+            recipe=recipe,
+            features=features,
+            image_size=image_size,
+            components=components,
+            clusters=clusters,
+            level=level,
+            algorithm=algorithm,
+            random_state=random_state,
+            batch_size=batch_size,
+            renumber=renumber,
+            keep_model=keep_model,
+            cache=cache,
+        )
         self.workers.ensure_running()
         return job
 

@@ -1,10 +1,10 @@
 """What can go wrong, as one tree.
 
 ShoalError
-├── UsageError              the request cannot work as it is (exit code 2)
+├── UsageError              the request cannot work as it is (exit code 2); also a ValueError
 │   ├── SettingsError       an environment variable cannot be used
 │   ├── SourceError         the folder is missing, unreadable, or has no images
-│   ├── UnknownJobError     there is no such job, or it has expired
+│   ├── UnknownJobError     there is no such job, or it has expired; also a LookupError
 │   └── TooLargeError       Redis takes nothing of this size
 ├── DamagedJobError         the job's data in Redis is damaged, or of another version of Shoal
 ├── StoreUnavailableError   Redis refuses for now; the same call may work later
@@ -15,7 +15,7 @@ ShoalError
 ├── JobFailedError          the job ended without a result; the message is the job's own
 ├── JobCancelledError       the job was cancelled
 ├── NotFinishedError        the result does not exist yet
-├── WaitTimeoutError        the job did not end in the time given
+├── WaitTimeoutError        the job did not end in the time given; also a TimeoutError
 └── UnreadableImageError    one image cannot be used; it is counted, and the job goes on
 """
 
@@ -33,7 +33,7 @@ class ShoalError(Exception):
     """The base of all errors that Shoal raises on purpose."""
 
 
-class UsageError(ShoalError):
+class UsageError(ShoalError, ValueError):
     """The request cannot work as it is; the message names the remedy."""
 
 
@@ -45,7 +45,7 @@ class SourceError(UsageError):
     """The folder is missing, unreadable, or has no images."""
 
 
-class UnknownJobError(UsageError):
+class UnknownJobError(UsageError, LookupError):
     """No job has this id, or it has expired."""
 
 
@@ -89,7 +89,7 @@ class NotFinishedError(ShoalError):
     """The result does not exist yet."""
 
 
-class WaitTimeoutError(ShoalError):
+class WaitTimeoutError(ShoalError, TimeoutError):
     """The job did not end in the time given."""
 
 

@@ -36,7 +36,7 @@ def format_csv_rows(names: Sequence[str], columns: Columns) -> Iterator[str]:
 
 def _make_csv_cells(name: str, column: Sequence[Any]) -> Sequence[str]:
     if isinstance(column[0], float):
-        return _make_numbers(column, lambda values: list(map(repr, values)))
+        return _make_numbers(shorten(column), lambda values: list(map(repr, values)))
     if isinstance(column[0], int):
         return _make_numbers(column, lambda values: list(map(str, values)))
     text = "\n".join(column)
@@ -63,7 +63,31 @@ def format_json_rows(names: Sequence[str], columns: Columns) -> Iterator[str]:
 def _make_json_cells(column: Sequence[Any]) -> Sequence[str]:
     if isinstance(column[0], str):
         return _encode_each(list(map(escape_name, column)))
+    if isinstance(column[0], float):
+        column = shorten(column)
     return _make_numbers(column, _encode_each)
+
+
+def shorten(column: Sequence[float]) -> list[float]:
+    """Round numbers of single precision to as few digits as tell them apart: nine, at most.
+
+    Read again, each is the same number in single precision: 0.1 instead of 0.10000000149011612. One
+    of double precision stays as it is.
+    """
+    import numpy as np  # slow to import
+
+    exact = np.array(column)
+    with np.errstate(all="ignore"):
+        single = exact.astype(np.float32)
+        exponents = np.floor(np.log10(np.abs(np.where(exact, exact, 1))))
+        shortest = exact.copy()
+        for digits in (9, 8, 7):
+            scales = 10.0 ** (digits - 1 - exponents)
+            rounded = np.rint(exact * scales) / scales
+            np.copyto(shortest, rounded, where=rounded.astype(np.float32) == single)
+        is_single = single == exact
+    result: list[float] = np.where(is_single, shortest, exact).tolist()
+    return result
 
 
 def _encode_each(values: Sequence[Any]) -> list[str]:

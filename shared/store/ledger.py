@@ -91,6 +91,8 @@ class Ledger:
             raw, (seconds, microseconds) = pipe.hgetall(self.keys.job).time().execute()
         try:
             return make_status(self.job_id, self._known(raw), seconds + microseconds / 1e6)
+        except UnknownJobError:  # a ValueError, too
+            raise
         except ValueError as error:
             raise self._damaged(error) from error
 

@@ -67,7 +67,9 @@ def test_the_package_works_where_the_checkout_is_not(tmp_path: Path, photographs
     call(UV, "export", *locked, "--output-file", pins, home=home)
     call(UV, "venv", "--quiet", "--python", sys.executable, venv, home=home)
     (wheel,) = wheels.glob("*.whl")
-    names = {name.partition("/")[0] for name in ZipFile(wheel).namelist()}
+    files = ZipFile(wheel).namelist()
+    assert "shoal/py.typed" in files
+    names = {name.partition("/")[0] for name in files}
     assert names == {"shoal", f"shoal-{version('shoal')}.dist-info"}
     install = ("pip", "install", "--quiet", "--python", venv / "bin" / "python")
     call(UV, *install, "--requirements", pins, wheel, home=home)

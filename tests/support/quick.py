@@ -20,6 +20,7 @@ class QuickClient(Client):
     """The Python client; its jobs are quick unless their options say otherwise."""
 
     def submit_folder(self, folder: Folder, **options: Any) -> Job:
+        options = {name: value for name, value in options.items() if value is not None}
         if options.get("algorithm") == Algorithm.HDBSCAN:
             options = {"clusters": "auto", **options}
         return super().submit_folder(folder, **(QUICK | options))

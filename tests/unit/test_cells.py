@@ -1,14 +1,17 @@
 import csv
 import json
 import tracemalloc
+from dataclasses import replace
 from io import BytesIO, StringIO
 from tempfile import TemporaryFile
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shoal.producer.export.cells import shorten
 from shoal.producer.export.models import export_json
 from shoal.producer.export.tables import write_json, write_parquet, write_rows
 from shoal.shared.encoding import escape_name
@@ -50,6 +53,8 @@ def expect_csv(rows, model) -> bytes:
 
 
 def expect_cell(column: str, value: object) -> object:
+    if isinstance(value, float):
+        return shorten([value])[0]
     if not isinstance(value, str):
         return value
     text = escape_name(value)
@@ -82,11 +87,38 @@ def test_columns_are_written_as_single_cells_are(rows) -> None:
     assert written(write_rows, as_columns(rows, model), model) == expect_csv(rows, model)
 
 
+def shortened(row):
+    values = {name: getattr(row, name) for name in type(row).__dataclass_fields__}
+    floats = {name: value for name, value in values.items() if isinstance(value, float)}
+    return replace(row, **{name: shorten([value])[0] for name, value in floats.items()})
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1))
+@example([0.0, -0.0, 2.0**-149, -3.4028234663852886e38, 1.1754943508222875e-38, 16777217.0])
+@example([float("inf"), 8388608.5, 9.999999e-5, 1e16, 33554434.0])
+def test_a_number_of_single_precision_is_read_again_as_it_was(numbers) -> None:
+    rows = [Assignment("a.jpg", 0, number, -number, 0.0) for number in numbers]
+    read = list(csv.DictReader(written(write_rows, rows, Assignment).decode().splitlines()))
+    for dtype in (np.float32, np.float64):  # whoever reads it as double precision rounds later
+        found = np.array([row["distance"] for row in read]).astype(dtype).astype(np.float32)
+        assert found.tobytes() == np.array(numbers, np.float32).tobytes()
+    usual = [cell["distance"] for cell in read if 1e-4 <= abs(float(cell["distance"])) < 1e9]
+    assert all(len(cell.replace(".", "").strip("-0")) <= 9 for cell in usual)
+
+
+def test_numbers_are_as_short_as_single_precision_is_and_others_stay() -> None:
+    singles = [float(np.float32(number)) for number in (0.1, -2.5, 1 / 3, 123456.789, 7e-5)]
+    assert shorten(singles) == [0.1, -2.5, 0.33333334, 123456.79, 7e-05]
+    assert shorten([1 / 3, 0.1, 1e300, 2.0**-200]) == [1 / 3, 0.1, 1e300, 2.0**-200]
+    assert str(shorten([float("nan")])) == "[nan]"
+    assert shorten([]) == []
+
+
 @given(some_rows)
 @example([Assignment('a", "b.jpg', 0, 1e-05, float("inf"), 0.5), Assignment("c", 1, 1.0, 2.0, 3.0)])
 def test_json_is_that_of_single_rows(rows) -> None:
     model = type(rows[0]) if rows else Assignment
-    lines = b",\n".join(map(export_json, rows))
+    lines = b",\n".join(map(export_json, map(shortened, rows)))
     expected = b"[\n" + lines + b"\n]\n" if rows else b"[]\n"
     assert written(write_json, rows, model) == expected
     assert written(write_json, as_columns(rows, model), model) == expected

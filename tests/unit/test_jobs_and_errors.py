@@ -25,6 +25,20 @@ def test_every_error_stands_in_the_tree():
     assert all(f"── {c.__name__} " in errors.__doc__ for c in classes if c is not ShoalError)
 
 
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (errors.SourceError, ValueError),
+        (errors.UnknownJobError, LookupError),
+        (errors.UsageError, ValueError),
+        (errors.WaitTimeoutError, TimeoutError),
+    ],
+)
+def test_errors_are_those_of_python_too_and_say_what_they_say(error, builtin):
+    with pytest.raises(builtin, match=r"^give a folder$"):
+        raise error("give a folder")
+
+
 def test_an_unreadable_image_keeps_reason_and_detail():
     error = UnreadableImageError(FailureReason.EMPTY, "0 bytes")
     assert (error.reason, error.detail, str(error)) == ("empty", "0 bytes", "empty: 0 bytes")
