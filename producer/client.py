@@ -279,7 +279,7 @@ class Client:
             notify: As for ``submit_folder``.
         """
         settings, notify = self.settings, notify or logger.info
-        fingerprint = make_fingerprint(request, folder, settings)
+        fingerprint = make_fingerprint(request, folder, settings, self._find_token(request))
         known = None if force else self.registry.find(fingerprint)
         if known and (found := self._find_job(known, notify)):
             return found
@@ -301,6 +301,11 @@ class Client:
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
 
+    def _find_token(self, request: JobRequest) -> str:
+        """Return what names the model whose coordinates are clustered; a retry makes another."""
+        source = request.coordinates_of
+        return self.job(source).results.model_token() if source else ""
+
     def _find_origin(self, request: JobRequest, origin: Origin, notify: Notify) -> Origin:
         """Return the origin of a new job, with the job before it and the model that it needs.
 
@@ -312,6 +317,10 @@ class Client:
             statuses = self._statuses(self.registry.find_series(origin.series))
             previous = find_previous(statuses, request, self.registry.now())
             origin = replace(origin, previous=previous)
+        if request.coordinates_of:
+            giver, token = self.job(request.coordinates_of), self._find_token(request)
+            given = giver.ledger.fields_of_coordinates(token)
+            return replace(origin, given=given, model_of=giver.id, model_token=token)
         if not request.takes_model:
             return origin
         giver = self.job(request.model_of or origin.previous)
@@ -329,7 +338,8 @@ class Client:
         """
         for fault in [] if self.is_embedded else describe_faults(self.redis):
             notify(f"Workers refuse to work with this Redis. {fault}.")
-        if self.settings.embedding_model and "embedding" in request.features:
+        loads = not request.coordinates_of
+        if loads and self.settings.embedding_model and "embedding" in request.features:
             check_model(self.settings.embedding_model)
 
     def plan(self, folder: Folder, request: JobRequest) -> Plan:

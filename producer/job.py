@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from redis import ResponseError
 
@@ -20,6 +20,7 @@ from shoal.shared.errors import (
     StoreUnavailableError,
     UsageError,
     WaitTimeoutError,
+    show_call,
 )
 from shoal.shared.jobs import JobRequest, State, Status, Wave
 from shoal.shared.server.places import check_place
@@ -184,11 +185,16 @@ class Job(JobUses):
                 It has no result then until it has finished anew.
 
         Raises:
-            UsageError: The job has not ended, nothing is left to do, or this client has another
-                place for shards than the job.
+            UsageError: The job has not ended, nothing is left to do, this client has another place
+                for shards than the job, or its images are those of another job.
             StoreUnavailableError: Redis or the place of shards refuses for now.
         """
         before, shards = self.status(), self.results.shards
+        if failed_only and (other := before.request.coordinates_of):
+            raise UsageError(
+                f"Job {self.id} loads no images, it has those of job {other}: retry that one"
+                f" ({show_call(other, 'retry', failed_only=True)}), then cluster it again."
+            )
         # What lies elsewhere would seem to be lost, and would be loaded anew.
         check_place(self.ledger.client, self.id, shards.place)
         have_expired = before.images.loaded > 0 and not shards.names(Kind.FEATURES)
@@ -246,6 +252,42 @@ class Job(JobUses):
         """
         request = derive_request(self._check_finished().request, folder, model_of=self.id)
         return self._find_submitter().submit_request(folder, request, force=force, notify=notify)
+
+    def recluster(
+        self, *, force: bool = False, notify: Notify | None = None, **options: Any
+    ) -> "Job":
+        """Find other clusters among this job's images, or among those of one cluster.
+
+        They are found among the coordinates that this job has of its images: no image is loaded.
+        With the embedded server, this also starts workers if none are running.
+
+        Args:
+            force: Whether to run again even if there is a job with these clusters.
+            notify: Called with each message for the user; None logs them.
+            **options: What is not given is as for ``Client.submit``, ``components`` and
+                ``random_state`` as for this job.
+
+                ``cluster``: Number of a cluster of this job: only its images are clustered. -1 are
+                the images that are in none.
+                ``clusters``, ``algorithm``, ``level``, ``random_state``: As for ``Client.submit``.
+                ``components``: Number of principal components, at most as many as this job has.
+
+        Returns:
+            A job of its own.
+
+        Raises:
+            UsageError: An option is unknown or cannot work with these coordinates, or they have
+                expired.
+        """
+        from shoal.producer.submission.reclustering import list_images, make_recluster_request
+
+        status, summary = self._check_finished(), self.summary()
+        folder = list_images(self.results, status.request.source, summary, options.get("cluster"))
+        request = make_recluster_request(status, summary, folder, options)
+        job = self._find_submitter().submit_request(folder, request, force=force, notify=notify)
+        if self.ensure_running:
+            self.ensure_running()
+        return job
 
     def _find_submitter(self) -> Submitter:
         """Return what submits a job that builds on this one; raises UsageError without a client."""

@@ -1,15 +1,13 @@
 """The points of a map: the images it shows, with their clusters and coordinates."""
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from shoal.producer.report.text import show_name
-from shoal.shared.images.thumbnails import sample_positions
+from shoal.shared.images.thumbnails import list_shown
 from shoal.shared.store import Results
 from shoal.shared.store.rows import LABEL_ROW
-from shoal.shared.store.tables import BatchPaths
 
 # Size of all paths together, as they are written in the file.
 PATHS_BYTES = 2_000_000
@@ -46,26 +44,17 @@ def read_points(results: Results, total: int) -> Points:
         NotFinishedError: The job has no labels yet, or they have expired.
     """
     points = Points()
-    batches = zip(results.batch_paths(), results.labels(), strict=True)
-    for batch, (paths, rows) in enumerate(batches):
+    batches = zip(results.shapes(), results.batch_paths(), results.labels(), strict=True)
+    for batch, (shape, images, rows) in enumerate(batches):
         points.starts.append(len(points))
-        for path, row in _shown_rows(paths, batch, total):
+        loaded, failed = images.loaded(), images.failed_positions()
+        for row in list_shown(batch, len(images.paths), total, failed, shape.shown):
             label, _, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
-            points.paths.append(path)
+            points.paths.append(loaded[row])
             points.labels.append(label)
             points.xs.append(x)
             points.ys.append(y)
     return points
-
-
-def _shown_rows(of_batch: BatchPaths, batch: int, total: int) -> Iterator[tuple[str, int]]:
-    """Yield path and row of those images of a batch that the map shows."""
-    paths = of_batch.paths
-    failed = sorted(image.position for image in of_batch.failed)
-    for position in sample_positions(batch, len(paths), total):
-        before = bisect_left(failed, position)
-        if position not in failed[before : before + 1]:
-            yield paths[position], position - before
 
 
 def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:

@@ -43,6 +43,8 @@ FEWEST_PROCESSES, MOST_PROCESSES = 2, 128
 # A job with more batches than this gets larger ones: each takes 7 ms of processors beside its
 # images, 4 % of what 512 small photographs take, and its messages a kilobyte each in Redis.
 MOST_COMMON_BATCHES = 1024
+# Images of a batch whose coordinates are copied: 400 KB, and milliseconds.
+COPIED_BATCH_SIZE = 2048
 # Files whose size is read: a network file system takes a millisecond for each.
 SAMPLES = 64
 
@@ -73,6 +75,8 @@ def choose_batch_size(request: JobRequest, n_images: int, image_bytes: float) ->
     Raises:
         UsageError: A batch of that size would not fit into one command to Redis.
     """
+    if request.coordinates_of:
+        return min(COPIED_BATCH_SIZE, MAX_BATCH_BYTES // (4 * (request.components or 1)))
     n_features = count_features(request.features, request.image_size)
     # The decoded images of a batch are in memory together, too.
     most = max(1, MAX_BATCH_BYTES // max(_row_bytes(request), request.image_size**2 * 3))

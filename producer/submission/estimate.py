@@ -74,7 +74,7 @@ def estimate_memory(
 
     sheets = allocated(estimate_sheet_bytes(n_images) // len(batches), rounds) * len(batches)
     shards = sheets + add_up(lambda size: _batch_shards(request, size, fit.n_components))
-    largest = _batch_shards(request, max(sizes), 0)[0] if shards_in_redis else 0
+    largest = _batch_shards(request, max(sizes), fit.n_components)[0] if shards_in_redis else 0
     model = (4 * fit.n_components + 16) * n_features
     redis_bytes = (
         add_up(_batch_values)
@@ -102,11 +102,14 @@ def _batch_values(n_images: int) -> list[int]:
 
 def _batch_shards(request: JobRequest, n_images: int, n_components: int) -> list[int]:
     """Return the bytes of the features and coordinates of a batch; statistics are of the former."""
+    coordinates = n_images * n_components * 4
+    if request.coordinates_of:  # they stand in for the features
+        return [coordinates, coordinates]
     n_features = count_features(request.features, request.image_size)
     itemsize = feature_bytes(request.features)
     # The sums of bytes are uint32, those of others float64.
     statistics = (1 + 2 * n_features) * (4 if itemsize == 1 else 8)
-    return [n_images * n_features * itemsize + statistics, n_images * n_components * 4]
+    return [n_images * n_features * itemsize + statistics, coordinates]
 
 
 def allocated(n_bytes: int, rounds: bool) -> int:
@@ -127,6 +130,8 @@ def _manifest_bytes(batches: Sequence[Sequence[str]]) -> int:
 
 def _fit_bytes(request: JobRequest, fit: FitSize) -> int:
     """Return the bytes of the process that fits: its rows, and what it holds in addition."""
+    if request.coordinates_of:  # in float32, float64, and rounded
+        return fit.n_rows * 20 * fit.n_components + FIT_PROCESS_BYTES
     n_features = count_features(request.features, request.image_size)
     row_bytes = n_features * feature_bytes(request.features)
     # Projected in float32 and float64, and turned.

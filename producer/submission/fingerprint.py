@@ -28,12 +28,20 @@ STATE_THREADS = 32
 Notify = Callable[[str], None]
 
 
-def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) -> str:
+def make_fingerprint(
+    request: JobRequest, folder: Folder, settings: Settings, made_by: str = ""
+) -> str:
     """Hash all that labels depend on, as far as it can be seen without reading an image.
 
     That is the options, the submitter's settings that affect labels, the paths, and of each image
     what changes whenever its content does. No clock is asked: those of Redis, of this machine and
     of a file server may differ.
+
+    Args:
+        request: The options.
+        folder: The images.
+        settings: Of the submitter.
+        made_by: Token of the model that made the coordinates, if these are clustered.
 
     Returns:
         The fingerprint; "" if there is a file of which nothing can be known: it may have changed.
@@ -42,12 +50,14 @@ def make_fingerprint(request: JobRequest, folder: Folder, settings: Settings) ->
     digest = hashlib.sha256(encode_options(replace(request, cache=True)))
     try:
         numbers = b"%d %d" % (RESULTS_VERSION, settings.fit_memory)
+        if request.coordinates_of:
+            # They stay as they are, whatever becomes of the images.
+            digest.update(b"\0" + numbers + made_by.encode())
+            return digest.hexdigest()
         for part in (numbers, *_describe_model(request, settings)):
             digest.update(b"\0" + part)
-        # Coordinates stay as they are, whatever becomes of the images.
-        if not request.coordinates_of:
-            for part in _digest_states(os.fspath(folder.source), folder.paths):
-                digest.update(part)
+        for part in _digest_states(os.fspath(folder.source), folder.paths):
+            digest.update(part)
     except OSError:
         return ""
     return digest.hexdigest()

@@ -63,8 +63,10 @@ def make_plan(
         UsageError: The job would not fit into memory or on the disk, or its batches into one
             message.
     """
-    size = choose_batch_size(request, len(folder.paths), measure_image_bytes(folder))
-    batches = split_batches(folder.paths, size, tapered=request.batch_size is None)
+    loads = request.coordinates_of is None
+    image_bytes = measure_image_bytes(folder) if loads else 0.0
+    size = choose_batch_size(request, len(folder.paths), image_bytes)
+    batches = split_batches(folder.paths, size, tapered=loads and request.batch_size is None)
     estimate = estimate_memory(
         request, batches, fit_memory, room.memory, shards_in_redis=room.shards_in_redis
     )

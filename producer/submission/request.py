@@ -31,12 +31,8 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = _complete({name: value for name, value in options.items() if value is not None})
-    _check_level(given)
-    try:
-        request = msgspec.convert({"source": str(folder.source), **given}, JobRequest)
-    except msgspec.ValidationError as error:
-        name, expected = explain(error, JobRequest)
-        raise UsageError(f"`{name}`: Expected {expected}.") from None
+    check_level(given)
+    request = convert_request({"source": str(folder.source), **given})
     # Also checks the names.
     image_size = choose_image_size(request.features)
     request = replace(request, features=normalize_features(request.features))
@@ -44,6 +40,15 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
         request = replace(request, image_size=image_size)
     _check_request(request, len(folder.paths))
     return request
+
+
+def convert_request(values: dict[str, Any]) -> JobRequest:
+    """Make a request of the values of its fields; raises UsageError if one cannot be."""
+    try:
+        return msgspec.convert(values, JobRequest)
+    except msgspec.ValidationError as error:
+        name, expected = explain(error, JobRequest)
+        raise UsageError(f"`{name}`: Expected {expected}.") from None
 
 
 def uses_default_features(options: dict[str, Any]) -> bool:
@@ -57,8 +62,7 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: There is no such recipe, or HDBSCAN was given a number of clusters.
     """
-    if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
-        raise UsageError("HDBSCAN finds its own number of clusters: leave `clusters` out.")
+    check_algorithm(given)
     recipe = given.pop("recipe", None)
     if recipe is None:
         return {"features": choose_features(), **given}
@@ -67,7 +71,13 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
     return RECIPES[Recipe(recipe)] | given
 
 
-def _check_level(given: dict[str, Any]) -> None:
+def check_algorithm(given: dict[str, Any]) -> None:
+    """Raise UsageError if HDBSCAN was given a number of clusters; it has "auto" otherwise."""
+    if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
+        raise UsageError("HDBSCAN finds its own number of clusters: leave `clusters` out.")
+
+
+def check_level(given: dict[str, Any]) -> None:
     """Raise UsageError if there are no numbers of clusters among which a level could choose."""
     if not (level := given.get("level")):
         return

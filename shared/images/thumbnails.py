@@ -4,6 +4,9 @@ A sheet is one JPEG of small tiles. Workers make it and the producer cuts it up 
 rules here.
 """
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
 TILE_PIXELS = 32
 SHEET_COLUMNS = 32
 # A map of more points is neither read nor opened: beyond it, images are sampled evenly.
@@ -31,6 +34,28 @@ def sample_positions(batch: int, n_images: int, total: int) -> list[int]:
     before, until = (image * MOST_POINTS // total for image in (first, first + n_images))
     # The n-th tile is that of the image which completes it.
     return [-(-n * total // MOST_POINTS) - 1 - first for n in range(before + 1, until + 1)]
+
+
+def list_shown(
+    batch: int, n_images: int, total: int, failed: Sequence[int], given: Sequence[int] | None
+) -> Sequence[int]:
+    """Return the numbers of the rows of a batch whose images have a tile.
+
+    Args:
+        batch: Number of the batch.
+        n_images: Images of the batch.
+        total: Images of the job.
+        failed: Positions of those that have no row, ascending.
+        given: These numbers, if they are not those of ``sample_positions``.
+    """
+    if given is not None:
+        return given
+    rows = []
+    for position in sample_positions(batch, n_images, total):
+        before = bisect_left(failed, position)
+        if position not in failed[before : before + 1]:
+            rows.append(position - before)
+    return rows
 
 
 def tile_budget_bytes(total: int) -> float:

@@ -78,6 +78,11 @@ class JobKeys:
         return self.name("given", "model")
 
     @cached_property
+    def near_copies(self) -> str:
+        """STRING: digests of near copies, which the fit leaves out, for jobs that cluster again."""
+        return self.name("near", "copies")
+
+    @cached_property
     def refusal(self) -> str:
         """STRING: why the job waits, as a worker was told; it expires soon."""
         return self.name("refusal")
@@ -141,5 +146,5 @@ class JobKeys:
         of_wave = (self.done, self.running, self.attempts, self.errors)
         waves = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.labels]
-        noted += [self.hashes, self.known, self.given_model]
+        noted += [self.hashes, self.known, self.given_model, self.near_copies]
         return [self.job, *noted, self.lease, *waves]

@@ -24,6 +24,8 @@ from shoal.shared.wire import decode
 
 logger = logging.getLogger(__name__)
 
+# Field of a job that clusters coordinates: the token of the model that made them.
+COORDINATES_TOKEN = "coordinates_token"  # noqa: S105  not a password
 # The state in which a wave's callback is at work.
 # What is refused is tried again sooner, while anybody waits.
 REFUSAL_SECONDS = 60
@@ -199,6 +201,19 @@ class Ledger:
         others = {"choice", "results_version"}
         return {k: v for k, v in self.fields().items() if k.startswith("digest:") or k in others}
 
+    def fields_of_coordinates(self, token: str) -> dict[str, str]:
+        """Return the fields that go with coordinates, for a job that clusters them.
+
+        ``token`` is that of the model that made them.
+        """
+        given = self.fields_of_model() | {COORDINATES_TOKEN: token}
+        return {name: value for name, value in given.items() if name != "choice"}
+
+    def coordinates_token(self) -> str | None:
+        """Return the token of the model whose coordinates the job was submitted to cluster."""
+        raw = self.client.hget(self.keys.job, COORDINATES_TOKEN)
+        return raw.decode() if raw else None
+
     def share(self) -> None:
         """Note that the job was asked for once more."""
         scripts.run(self.client, "share", [self.keys.job])
@@ -272,6 +287,7 @@ class Ledger:
             *(key(wave) for wave in Wave for key in of_wave),
             job.known,
             job.given_model,
+            job.near_copies,
             *job.of_tokens(fields),
         ]
 

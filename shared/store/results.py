@@ -291,6 +291,14 @@ class Results:
         raw: bytes | None = self.client.get(self.keys.known)
         return raw
 
+    def put_near_copies(self, digests: bytes) -> None:
+        """Store the digests of near copies, which the fit leaves out, eight bytes each."""
+        self._put_output([self.keys.near_copies], digests)
+
+    def near_copies(self) -> bytes:
+        """Return the digests of near copies; empty if none are known."""
+        return self.client.get(self.keys.near_copies) or b""
+
     def put_findings(
         self,
         token: str,

@@ -19,7 +19,8 @@ class Shape:
     """The form of a batch's features: ``rows`` × ``columns`` of ``dtype``, row-major.
 
     ``widths`` are the columns of each extractor, side by side. ``statistics_bytes`` of statistics
-    follow the rows.
+    follow the rows. ``shown`` are the numbers of the rows that have a tile, if not those of
+    ``sample_positions``.
     """
 
     rows: int
@@ -27,6 +28,7 @@ class Shape:
     dtype: str
     widths: tuple[int, ...] = ()
     statistics_bytes: int = 0
+    shown: tuple[int, ...] | None = None
 
     @property
     def row_bytes(self) -> int:

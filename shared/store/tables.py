@@ -19,6 +19,10 @@ class BatchPaths:
     paths: list[str]
     failed: list[FailedImage]
 
+    def failed_positions(self) -> list[int]:
+        """Return the positions of the images that failed, ascending."""
+        return sorted(image.position for image in self.failed)
+
     def loaded(self) -> list[str]:
         """Return the paths of the images that have a row, in row order."""
         if not self.failed:

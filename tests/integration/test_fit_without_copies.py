@@ -14,8 +14,9 @@ from shoal.producer.job import Job
 from shoal.shared.jobs import Algorithm, State, Wave
 from shoal.shared.store import Ledger
 from shoal.worker.model.model import Model
+from shoal.worker.stages.clusterings import LEAST_DISTINCT
 from shoal.worker.stages.finishing.finishing import finish_job
-from shoal.worker.stages.fitting import LEAST_DISTINCT, fit_job, make_model
+from shoal.worker.stages.fitting import fit_job, make_model
 from shoal.worker.stages.labelling import label_batch
 from shoal.worker.stages.loading.loading import load_batch
 

@@ -27,6 +27,20 @@ def count_distinct(rows: Rows, most: int) -> int:
     return len(distinct)
 
 
+def round_coordinates(coordinates: NDArray[np.float32], least: float) -> NDArray[np.int64]:
+    """Round coordinates, so that those of copies are equal rows, where there are no features.
+
+    Args:
+        coordinates: Shape (n_rows, n_components).
+        least: What differs by less is equal, however little all of them differ.
+
+    Returns:
+        Of the same shape.
+    """
+    step = max(ROUNDING * float(coordinates.std()), least)
+    return np.asarray(np.rint(coordinates / (step or 1.0)), np.int64)
+
+
 def merge_copies(coordinates: Float64) -> Float64:
     """Give rows that differ by rounding only the coordinates of the first of them.
 

@@ -101,7 +101,14 @@ class Model:
         Raises:
             ValueError: The rows are not as long as those that the model was fitted on.
         """
-        projected = self.project(features)
+        return self.label_projected(self.project(features))
+
+    def label_projected(self, projected: NDArray[np.float32]) -> Labels:
+        """Assign rows as ``label`` does, whose coordinates are known.
+
+        Args:
+            projected: Shape (n_samples, n_components).
+        """
         labels = own = nearest(projected, self.centroids)
         if len(self.reference_labels):
             labels = self._references().label(projected)

@@ -15,7 +15,11 @@ LABELLED_ROWS = 8192
 
 
 def number_by_size(
-    model: Model, images: Iterable[Rows], checkpoint: Checkpoint = lambda: None
+    model: Model,
+    images: Iterable[Rows],
+    checkpoint: Checkpoint = lambda: None,
+    *,
+    are_projected: bool = False,
 ) -> Model:
     """Number the clusters of a model by how many images they have, largest first.
 
@@ -25,12 +29,14 @@ def number_by_size(
         model: As it was fitted, whichever algorithm made its clusters.
         images: The features to count, in parts of shape (n_samples, n_features).
         checkpoint: Called for every 8,192 rows; may raise to stop.
+        are_projected: Whether ``images`` has coordinates instead.
     """
+    label = model.label_projected if are_projected else model.label
     sizes = np.zeros(len(model.centroids), np.int64)
     for part in images:
         for start in range(0, len(part), LABELLED_ROWS):
             checkpoint()
-            labels = model.label(part[start : start + LABELLED_ROWS]).labels
+            labels = label(part[start : start + LABELLED_ROWS]).labels
             sizes += np.bincount(labels[labels != NOISE], minlength=len(sizes))
     numbers = np.empty(len(sizes), np.int64)
     numbers[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))

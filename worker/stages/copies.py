@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -32,12 +33,29 @@ logger = logging.getLogger(__name__)
 assert HASH_DTYPE.itemsize == HASH_ROW.size  # noqa: S101  both sides of the store agree
 
 
+@dataclass(frozen=True)
+class FoundCopies:
+    """Images that are further copies of another one.
+
+    Attributes:
+        positions: Of all of them among the rows that were compared, ascending; the first image of
+            each group is not among them.
+        near: Digests of those whose content is another than that of the first one.
+    """
+
+    positions: NDArray[np.intp]
+    near: Hashes
+
+
+NO_COPIES = FoundCopies(np.empty(0, np.intp), np.empty(0, np.uint64))
+
+
 def find_copies(
     features: FeatureRows,
     chosen: NDArray[np.int64],
     statistics: FeatureStatistics,
     names: str,
-) -> NDArray[np.intp]:
+) -> FoundCopies:
     """Find which images are further copies of another one, which alone is to be fitted.
 
     A copy has the same content, or a near hash and features that differ little: near hashes alone
@@ -50,14 +68,13 @@ def find_copies(
         names: The extractors, as in a job's request.
 
     Returns:
-        Positions in ``chosen``, ascending; the first image of each group is not among them. None
-        are found if the search fails: the log says why.
+        Those among ``chosen``. None are found if the search fails: the log says why.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
 
-    def search() -> NDArray[np.intp]:
+    def search() -> FoundCopies:
         # scipy's graphs are slow to import, and most processes never fit a model.
         from shoal.worker.findings.duplicates import group_copies
 
@@ -68,11 +85,29 @@ def find_copies(
         distinct, pairs = np.unique(firsts, return_inverse=True)
         likeness = Likeness(statistics, names, features.form.widths)
         rows, others = features.read(chosen[further]), features.read(chosen[distinct])
-        alike = likeness.measure(rows, others, pairs) <= MOST_DIFFERENCE
-        return np.union1d(further[alike], list_repeated(contents))
+        alike = further[likeness.measure(rows, others, pairs) <= MOST_DIFFERENCE]
+        positions = np.union1d(alike, list_repeated(contents))
+        return FoundCopies(positions, np.unique(contents[alike]))
 
-    found = try_search(search, features.results.job_id, State.FITTING)
-    return np.empty(0, np.intp) if found is None else found
+    return try_search(search, features.results.job_id, State.FITTING) or NO_COPIES
+
+
+def list_known_copies(
+    results: Results, positions: Sequence[NDArray[np.int64]], near: bytes
+) -> NDArray[np.intp]:
+    """List which images another job has found to be further copies.
+
+    Args:
+        results: Of the job that has the images.
+        positions: Those wanted of each batch.
+        near: Digests of the near copies that ``find_copies`` found.
+
+    Returns:
+        Positions among the images wanted, ascending.
+    """
+    contents, _ = read_hashes(results, positions)
+    is_near = np.isin(contents, np.frombuffer(near, np.uint64))
+    return np.union1d(np.flatnonzero(is_near), list_repeated(contents))
 
 
 def list_repeated(contents: Hashes) -> NDArray[np.intp]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.errors import JobFailedError, show_call
+from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.recipe.features import RESULTS_VERSION
-from shoal.shared.recipe.fit import count_starts, follows_tutorial, least_images, plan_fit
+from shoal.shared.recipe.fit import follows_tutorial, plan_fit
 from shoal.shared.store import Results
 from shoal.shared.wire import encode
 from shoal.worker import Checkpoint
@@ -23,9 +23,11 @@ from shoal.worker.model.numbering import number_by_size
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
+from shoal.worker.stages.clusterings import LEAST_DISTINCT, check_enough, make_clustering
 from shoal.worker.stages.copies import find_copies
 from shoal.worker.stages.feature_rows import FeatureRows
 from shoal.worker.stages.previous import number_as_before, take_model, take_over
+from shoal.worker.stages.reclustering import cluster_coordinates
 
 if TYPE_CHECKING:
     from shoal.worker.clustering.clustering import Clustering
@@ -34,9 +36,6 @@ if TYPE_CHECKING:
 STATISTICS_ROWS = 1024
 # Fewer rows, if they are long: squares of bytes take twice the memory of the rows.
 STATISTICS_VALUES = 2**24
-# With fewer different images, copies count: their groups are then what there is to find. As many
-# clusters are tried where their number is to be chosen.
-LEAST_DISTINCT = 20
 
 
 def fit_job(context: WorkerContext, job_id: str) -> None:
@@ -45,19 +44,25 @@ def fit_job(context: WorkerContext, job_id: str) -> None:
         if held is None:
             return
         results, request = context.results(job_id), held.ledger.request
+        fit_memory = context.settings.fit_memory
         known = take_over(context, held)
         if request.takes_model:
             model, choice = take_model(results), results.choice()
             n_matched = len(model.centroids)
+        elif request.coordinates_of:
+            earlier = context.results(request.coordinates_of)
+            model, choice = cluster_coordinates(
+                results, earlier, request, fit_memory, held.checkpoint
+            )
         else:
-            fit_memory = context.settings.fit_memory
             model, choice = make_model(results, request, fit_memory, held.checkpoint)
             if known:
                 model, n_matched = number_as_before(model, known, results, held.checkpoint)
         compared = {"compared": encode(known.describe(n_matched)).decode()} if known else {}
         results.put_model(held.token, model.to_bytes())
         chosen = {"choice": encode(choice).decode()} if choice else {}
-        versions = {"results_version": RESULTS_VERSION}
+        # Of coordinates, that of the job that loaded the images.
+        versions = {} if request.coordinates_of else {"results_version": RESULTS_VERSION}
         held.advance(State.LABELLING, model_token=held.token, **versions, **chosen, **compared)
         context.messages.send_wave(job_id, Wave.LABELLING, results.n_batches())
 
@@ -73,30 +78,22 @@ def make_model(
         JobFailedError: The images are too few for what was asked, or HDBSCAN found no cluster.
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
-    # scikit-learn takes 2 s to import, and most processes never fit a model.
-    from shoal.worker.clustering.clustering import Clustering
-
     shapes = results.shapes()
     n_rows = sum(shape.rows for shape in shapes)
-    _check_enough(n_rows, request, results.job_id)
+    check_enough(n_rows, request, results.job_id)
     n_features = max(shape.columns for shape in shapes)
     _check_components(n_rows, n_features, request)
     form = next(shape for shape in shapes if shape.rows)
     size = plan_fit(request, n_rows, n_features, np.dtype(form.dtype).itemsize, fit_memory)
     chosen = choose_rows(n_rows, size.n_rows, request.random_state)
     features = FeatureRows(results, shapes, checkpoint)
-    clustering = Clustering(
-        algorithm=request.algorithm,
-        n_clusters=request.clusters,
-        level=request.level,
-        random_state=request.random_state,
-        n_init=count_starts(request),
-        checkpoint=checkpoint,
-    )
+    clustering = make_clustering(request, checkpoint)
     fit = _Fit(features, request, clustering, size.n_components, _sum_statistics(results))
     copies = np.empty(0, np.intp)
     if not follows_tutorial(request):  # it is fitted on all images, as scikit-learn's models are
-        copies = find_copies(features, chosen, fit.statistics, request.features)
+        found = find_copies(features, chosen, fit.statistics, request.features)
+        results.put_near_copies(found.near.tobytes())
+        copies = found.positions
     model, choice = fit.fit_without(chosen, copies)
     return replace(model, features=request.features, image_size=request.image_size), choice
 
@@ -141,18 +138,6 @@ class _Fit:
         widths = self.features.form.widths
         scale = choose_scale(rows, statistics, self.request.features, widths)
         return fit_model(rows, statistics.mean(), scale, self.clustering, self.n_components)
-
-
-def _check_enough(n_rows: int, request: JobRequest, job_id: str) -> None:
-    """Raise JobFailedError unless there are as many images as clusters."""
-    failures = show_call(job_id, "failures")
-    if not n_rows:
-        raise JobFailedError(f"No image could be read ({failures} lists each with its cause).")
-    if n_rows < least_images(request):
-        raise JobFailedError(
-            f"{request.clusters} clusters need as many images, and {n_rows} could be read:"
-            f" use `clusters={n_rows}` or less, or mend the others ({failures} lists them)."
-        )
 
 
 def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None:

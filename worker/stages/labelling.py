@@ -57,7 +57,8 @@ def _label(
     """Label a batch and commit its rows; ``token`` is of the attempt."""
     results = context.results(ledger.job_id)
     model_token = results.model_token()
-    rows, coordinates = label_features(results, batch, model_token)
+    are_projected = ledger.request.coordinates_of is not None
+    rows, coordinates = label_features(results, batch, model_token, are_projected=are_projected)
     seconds = heartbeat.seconds
 
     def send(shards: Mapping[Kind, str]) -> Commit:
@@ -67,8 +68,12 @@ def _label(
     return results.shards.commit(batch, token, contents, send), seconds
 
 
-def label_features(results: Results, batch: int, token: str) -> tuple[bytes, bytes]:
+def label_features(
+    results: Results, batch: int, token: str, *, are_projected: bool = False
+) -> tuple[bytes, bytes]:
     """Label the rows of a batch with the model that was written under ``token``.
+
+    ``are_projected`` tells that the rows are coordinates instead of features.
 
     Returns:
         Its label rows; and the coordinates of its images, float32 of shape (n_rows, n_components).
@@ -80,8 +85,9 @@ def label_features(results: Results, batch: int, token: str) -> tuple[bytes, byt
     if not shape.rows:
         return b"", b""
     features = np.frombuffer(results.features(batch, shape), shape.dtype)
+    features = features.reshape(shape.rows, shape.columns)
     model = read_model(results.client, results.job_id, token)
-    labels = model.label(features.reshape(shape.rows, shape.columns))
+    labels = model.label_projected(features) if are_projected else model.label(features)
     return _pack_labels(labels), labels.projected.astype("<f4", copy=False).tobytes()
 
 

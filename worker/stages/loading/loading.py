@@ -34,6 +34,7 @@ from shoal.worker.stages.attempts import (
     log_lost,
 )
 from shoal.worker.stages.cache import open_recall
+from shoal.worker.stages.loading.copying import copy_batch
 from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
 from shoal.worker.stages.loading.rows import NO_ROWS, BatchRows, ExtractedRows, Remainder
 
@@ -50,6 +51,8 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     attempt = ledger.batches.start(Wave.LOADING, batch, redelivered, results.batch_hashes)
     if attempt is None:
         return Commit.STALE
+    if ledger.request.coordinates_of:
+        return copy_batch(context, ledger, batch, attempt)
     if attempt.number > MOST_BATCH_ATTEMPTS:
         return _give_up(context, ledger, batch, attempt)
     if attempt.number > 1:
