@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from shoal.producer.cli.assign import assign
 from shoal.producer.cli.features import features
 from shoal.producer.cli.group import Commands, connect_client
 from shoal.producer.cli.options import (
@@ -133,7 +134,7 @@ def jobs(as_json: bool) -> None:
 
 
 # Added here, since `shoal --help` lists commands in the order of their use.
-for command in (*COMMANDS, features, *SEARCHES):
+for command in (*COMMANDS, features, *SEARCHES, assign):
     main.add_command(command)
 
 

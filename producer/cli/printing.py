@@ -60,6 +60,8 @@ def describe_options(request: JobRequest) -> str:
             parts.append(f"{name.replace('_', ' ')} {value}")
     flags = {"renumber": request.renumber, "keep model": request.keep_model}
     parts += [name for name, is_set in flags.items() if is_set]
+    if request.model_of:
+        parts.append(f"clusters of job {request.model_of}")
     return ", ".join(parts)
 
 

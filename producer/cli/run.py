@@ -1,5 +1,6 @@
 """``shoal run``: submit a folder, show the progress and write the results in one command."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +77,12 @@ def run_folder(
     if out:
         prepare_directory(out, folder.source, force=options["force"])
     with Client(start_workers=False).check_connection() as client:
-        job, status = _submit_and_watch(
-            client, folder, options, means, as_json=as_json, will_write=bool(out)
+        what = Submission(
+            folder,
+            lambda: client.submit_folder(folder, notify=print_message, **options),
+            lambda: _find_duration(client, folder, options, means.concurrency),
         )
+        job, status = submit_and_watch(client, what, means, as_json=as_json, will_write=bool(out))
         if out:
             write_directory(job, out, force=options["force"])
         print_outcome(job, status, out, as_json)
@@ -86,29 +90,38 @@ def run_folder(
             _print_advice(status.request.features)
 
 
-def _submit_and_watch(
-    client: Client,
-    folder: Folder,
-    options: dict[str, Any],
-    means: Means,
-    *,
-    as_json: bool,
-    will_write: bool,
+@dataclass(frozen=True)
+class Submission:
+    """What a command submits.
+
+    Attributes:
+        folder: The images.
+        submit: Submits them.
+        find_duration: Returns what measures how long the job takes, if it may be minutes here.
+    """
+
+    folder: Folder
+    submit: Callable[[], Job]
+    find_duration: Callable[[], Duration | None] = lambda: None
+
+
+def submit_and_watch(
+    client: Client, what: Submission, means: Means, *, as_json: bool, will_write: bool
 ) -> tuple[Job, Status]:
-    """Submit a folder and show the job's progress; cancel the job on Ctrl-C.
+    """Submit a job and show its progress; cancel it on Ctrl-C.
 
     A job that was also submitted before, or elsewhere since, is not cancelled.
     """
     job = None
     try:
-        duration = _find_duration(client, folder, options, means.concurrency)
-        if duration:
+        if duration := what.find_duration():
             means.hold_back()  # they would slow down what is measured
         else:
             means.provide(client)
         with uninterrupted():  # else the next worker might run a job whose id nobody knows
-            job = client.submit_folder(folder, notify=print_message, **options)
-        print_note(f"Job {job.id}: {show_count(len(folder.paths), 'image')} in {folder.source}")
+            job = what.submit()
+        n_images = show_count(len(what.folder.paths), "image")
+        print_note(f"Job {job.id}: {n_images} in {what.folder.source}")
         if duration:
             if not job.is_found and (line := duration.describe()):
                 print_message(line)

@@ -15,6 +15,8 @@ def make_repeat_command(request: JobRequest) -> str:
 
     What was not given is not given again: by its options, a job finds the job before.
     """
+    if request.model_of:
+        return f"shoal assign {request.model_of} {_quote_path(request.source)}"
     options = {
         "features": request.features,
         "image-size": request.image_size,

@@ -5,7 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
-from shoal.producer.web.api.submission import Preview, Submission, preview, submit
+from shoal.producer.job import Job
+from shoal.producer.web.api.submission import (
+    NewImages,
+    Preview,
+    Submission,
+    assign,
+    preview,
+    submit,
+)
 from shoal.producer.web.rendering import Json
 from shoal.producer.web.site import JobDep, SiteDep, StatusDep, enforce
 from shoal.shared.jobs import Status
@@ -29,7 +37,10 @@ def list_jobs(site: SiteDep, start: Start = 0, count: Count = 100) -> Response:
 def submit_job(site: SiteDep, submission: Submission) -> Response:
     """Submit a folder. 200 returns an existing job with the same images and options."""
     enforce(site.submit_limit)
-    job = submit(site, submission)
+    return _show_submitted(submit(site, submission))
+
+
+def _show_submitted(job: Job) -> Response:
     location = {"Location": f"/api/v1/jobs/{job.id}"}
     return Json(job.status(), 200 if job.is_found else 201, location)
 
@@ -45,6 +56,18 @@ def estimate_job(site: SiteDep, submission: Submission) -> Response:
 def show_job(status: StatusDep) -> Response:
     """The state and progress of a job."""
     return Json(status)
+
+
+@router.post(
+    "/jobs/{job_id}/assign",
+    response_model=Status,
+    status_code=201,
+    responses={200: {"model": Status}},
+)
+def assign_images(site: SiteDep, job: JobDep, images: NewImages) -> Response:
+    """Assign images to the job's clusters, as a job of its own. 200 returns an existing one."""
+    enforce(site.submit_limit)
+    return _show_submitted(assign(site, job, images))
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=Status)

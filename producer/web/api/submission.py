@@ -58,6 +58,18 @@ class Submission(BaseModel, extra="forbid", strict=True):
         return self.model_dump(exclude={"source", "force"})
 
 
+class NewImages(BaseModel, extra="forbid", strict=True):
+    """Images to assign to the clusters of a job.
+
+    Attributes:
+        source: Absolute path of their folder, as the server and the workers see it.
+        force: Whether to run again even if these images were already assigned.
+    """
+
+    source: str = Field(min_length=1, max_length=4096)
+    force: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preview:
     """What a submission would need.
@@ -120,6 +132,21 @@ def submit(site: Site, submission: Submission) -> Job:
     with site.workers_lock:
         options = submission.options()
         job = site.client.submit_folder(folder, force=submission.force, **options)
+        site.client.workers.ensure_running()
+    return job
+
+
+def assign(site: Site, parent: Job, images: NewImages) -> Job:
+    """Submit images for the clusters of a job, and start workers as ``submit`` does.
+
+    Raises:
+        UsageError: The submission is refused.
+        NotFinishedError: The job has no model, yet or any more.
+        BusyError: Too many folders are being listed.
+    """
+    folder = _list_folder(site, images.source)
+    with site.workers_lock:
+        job = parent.assign_folder(folder, force=images.force)
         site.client.workers.ensure_running()
     return job
 

@@ -72,6 +72,22 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
     assert web.http.post("/api/v1/jobs", json=asked | {"force": True}).status_code == 201
 
 
+def test_images_are_assigned_to_a_finished_job_then_found(
+    web: WebServer, finished: Job, folder: Path
+) -> None:
+    path = f"/api/v1/jobs/{finished.id}/assign"
+    made = web.http.post(path, json={"source": str(folder)})
+    assert made.status_code == 201, made.text
+    assert made.json()["request"]["model_of"] == finished.id
+    assert web.http.get(made.headers["location"]).json()["state"] == State.QUEUED
+    again = web.http.post(path, json={"source": str(folder)})
+    assert (again.status_code, again.json()["job_id"]) == (200, made.json()["job_id"])
+    assert web.http.post(path, json={"source": str(folder), "force": True}).status_code == 201
+    assert refused(web, "POST", f"/jobs/{finished.id}/assign", json={"source": "photos"})[0] == 422
+    waiting = f"/jobs/{made.json()['job_id']}/assign"
+    assert refused(web, "POST", waiting, json={"source": str(folder)})[0] == 409
+
+
 def test_a_server_without_the_network_says_so_and_compares_pixels(
     web: WebServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
