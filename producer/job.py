@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from redis import ResponseError
 
+from shoal.producer.progress_line import ProgressLine
 from shoal.producer.results import check_finished
 from shoal.producer.submission.derived import derive_request
 from shoal.producer.submission.fingerprint import Notify
@@ -105,8 +106,15 @@ class Job(JobUses):
         self._watched = watched or ledger
         self.sweeper = sweeper
 
+    def __repr__(self) -> str:
+        return f"<Job {self.id}>"
+
     def wait(
-        self, timeout_seconds: float | None = None, on_status: StatusCallback | None = None
+        self,
+        timeout_seconds: float | None = None,
+        on_status: StatusCallback | None = None,
+        *,
+        progress: bool = False,
     ) -> Status:
         """Wait until the job has finished.
 
@@ -116,6 +124,7 @@ class Job(JobUses):
             timeout_seconds: Longest time to wait; None waits as long as it takes.
             on_status: Called several times a second with the job's status, and with None while
                 Redis does not answer.
+            progress: Whether to print the progress as text, in a notebook or on standard error.
 
         Returns:
             The job's last status.
@@ -126,6 +135,9 @@ class Job(JobUses):
             WaitTimeoutError: The job has not ended in time; it goes on.
             ShoalError: A worker that this client started has ended, so the job would never end.
         """
+        if progress:
+            with ProgressLine() as line:
+                return self.wait(timeout_seconds, _call_both(line.show, on_status))
         started, swept = time.monotonic(), -math.inf
         deadline = started + timeout_seconds if timeout_seconds is not None else None
         while True:
@@ -294,6 +306,15 @@ class Job(JobUses):
         if self.submitter is None:
             raise UsageError("Only a job of a client can submit another one: use `client.job`.")
         return self.submitter
+
+
+def _call_both(first: StatusCallback, second: StatusCallback | None) -> StatusCallback:
+    def call(status: Status | None) -> None:
+        first(status)
+        if second:
+            second(status)
+
+    return call
 
 
 def choose_pause(waited_seconds: float) -> float:

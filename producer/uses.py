@@ -19,9 +19,16 @@ if TYPE_CHECKING:
 class JobUses(JobResults):
     """Makes use of what a job found, as the commands of the same names do."""
 
+    _reported_at: Path | None = None
     sweeper: Sweeper
     ensure_running: Callable[[], bool] | None = None
     _keep_running: Callable[[Status], None] | None = None
+
+    def _repr_html_(self) -> str:
+        """Return the job as a notebook shows it; nothing is raised."""
+        from shoal.producer.report.notebook import render_notebook
+
+        return render_notebook(self, str(self._reported_at) if self._reported_at else None)
 
     def evaluate(self, known: str | Path | Mapping[str, str] = "folders") -> "Evaluation":
         """Score how well the clusters match known labels.
@@ -112,6 +119,7 @@ class JobUses(JobResults):
         content = make_report(self)
         with new_file(path, force=force) as file:
             file.write(content)
+        self._reported_at = path
         return path
 
     def search(

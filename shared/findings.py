@@ -4,9 +4,12 @@ Plain frozen dataclasses: the same objects on the command line, in Python and ov
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, get_type_hints
+
+if TYPE_CHECKING:
+    import pandas
 
 Row = TypeVar("Row")
 # Some rows of a table by columns, in the order of the fields of their model.
@@ -55,11 +58,44 @@ class Rows(Iterator[Row]):
 
     def __init__(self, model: type[Row], parts: Iterable[Columns]) -> None:
         """Make rows of ``model``, whose fields are the columns."""
+        self._model: Any = model
         self.parts = iter(parts)
         self._rows = (row for columns in self.parts for row in map(model, *columns))
 
     def __next__(self) -> Row:
         return next(self._rows)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return the rows that are not read yet as a DataFrame of pandas.
+
+        Returns:
+            A column for each field: numbers as float32, ``label`` as int32, other whole numbers as
+            int64, words of a fixed set as categories. Texts are objects of Python: the path of any
+            file, also one that is not UTF-8, opens it.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("A DataFrame needs pandas: pip install pandas.") from error
+        kinds = get_type_hints(self._model)
+        columns: dict[str, list[Any]] = {field.name: [] for field in fields(self._model)}
+        for part in self.parts:
+            for name, more in zip(columns, part, strict=True):
+                columns[name] += map(str, more) if kinds[name] is FailureReason else more
+        dtypes = {name: _choose_dtype(name, kinds[name]) for name in columns}
+        series = {name: pandas.Series(columns[name], dtype=dtypes[name]) for name in columns}
+        return pandas.DataFrame(series)
+
+
+def _choose_dtype(name: str, kind: Any) -> str:
+    """Choose the dtype of a column; as in Parquet, labels have 32 bits."""
+    if name == "label":
+        return "int32"
+    dtypes = {float: "float32", int: "int64", bool: "bool", FailureReason: "category"}
+    return dtypes.get(kind, "object")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from shoal.producer.cli.printing import NO_ANSWER
 from shoal.producer.cli.terminal import raw_stream
+from shoal.producer.progress_line import NO_ANSWER
 from shoal.shared.jobs import State, Status
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.cli.words import in_commands
 from shoal.producer.export.models import export_json
+from shoal.producer.progress_line import describe
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shoal.shared.jobs import AUTO, DEFAULTS, ImageCounts, JobRequest, Status
@@ -18,25 +19,6 @@ from shoal.shared.text import show_count
 if TYPE_CHECKING:
     from shoal.producer.client import Client
     from shoal.producer.job import Job
-
-NO_ANSWER = "Redis does not answer; trying again"
-
-
-def describe(status: Status) -> str:
-    """Describe a status in one line."""
-    images = status.images
-    parts = [
-        f"{status.state}: {images.loaded + images.failed:,} of {show_count(images.total, 'image')}"
-    ]
-    if status.images_per_second:
-        parts.append(f"{status.images_per_second:,.0f} images/s")
-    if status.eta_seconds is not None:
-        parts.append(f"{status.eta_seconds:,.0f} s left")
-    if images.failed:
-        parts.append(f"{images.failed:,} failed")
-    if images.known:
-        parts.append(f"{images.known:,} known")
-    return ", ".join(parts)
 
 
 def describe_known(images: ImageCounts) -> str:

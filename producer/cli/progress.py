@@ -4,8 +4,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from shoal.producer.cli.printing import NO_ANSWER, describe
 from shoal.producer.cli.terminal import print_note
+from shoal.producer.progress_line import NO_ANSWER, describe
 from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.jobs import State, Status
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shoal.shared.errors import NotFinishedError, UsageError
+from shoal.shared.jobs import Status
 
 
 @pytest.fixture
@@ -63,3 +64,52 @@ def test_an_unfinished_job_leaves_no_file_and_says_how_to_wait(
         with pytest.raises(NotFinishedError, match=r"\.wait\(\)"):
             use(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_notebook_shows_a_finished_job_with_its_pictures_and_report(
+    finished, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    shown = finished._repr_html_()
+    assert f"Job {finished.id}</strong>: finished" in shown
+    assert "40 images loaded of 43, 3 failed" in " ".join(shown.split())
+    assert shown.count("data:image/png;base64,iVBOR") == 1
+    assert 'job.report("report.html")' in shown
+    finished.report("my report.html")
+    assert 'href="my%20report.html"' in finished._repr_html_()
+
+
+def test_a_notebook_shows_how_far_a_job_is_and_escapes_what_others_named(
+    python_client, tmp_path, submit
+):
+    folder = tmp_path / "<script>x"
+    folder.mkdir()
+    (folder / "a.png").touch()
+    job = python_client.job(submit(folder).job_id)
+    shown = job._repr_html_()
+    assert "&lt;script&gt;x" in shown
+    assert "<script>" not in shown
+    assert "<progress" in shown
+    job.cancel()
+    assert "cancelled" in job._repr_html_()
+
+
+def test_a_notebook_shows_an_error_where_a_job_cannot_be_shown(python_client, finished):
+    assert "No job 0123456789ab." in python_client.job("0123456789ab")._repr_html_()
+    finished.results.client.delete(finished.results.keys.plots(""))
+    finished.results.client.hdel(finished.results.keys.job, "findings_token")
+    assert f"Job {finished.id}</strong>: " in finished._repr_html_()
+    assert repr(finished) == f"<Job {finished.id}>"
+
+
+def test_progress_is_printed_while_a_program_waits(finished, capsys):
+    seen = list[Status]()
+    finished.wait(on_status=seen.append, progress=True)
+    assert capsys.readouterr().err.startswith("finished: 43 of 43 images")
+    assert [status.state for status in seen] == ["finished"]
+
+
+def test_labels_are_a_frame(finished):
+    frame = finished.labels().to_frame()
+    assert frame["label"].value_counts().sum() == 40
+    assert list(finished.failures().to_frame()["reason"].cat.categories)

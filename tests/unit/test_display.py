@@ -1,3 +1,4 @@
+import io
 import json
 import signal
 from collections import Counter
@@ -15,8 +16,6 @@ from shoal import Client, Job
 from shoal.producer.cli import progress
 from shoal.producer.cli.live import LiveDisplay, describe_rate
 from shoal.producer.cli.printing import (
-    NO_ANSWER,
-    describe,
     print_jobs,
     print_left_out,
     print_status,
@@ -30,6 +29,7 @@ from shoal.producer.cli.progress import (
     make_worker_note,
     watch_job,
 )
+from shoal.producer.progress_line import NO_ANSWER, ProgressLine, describe
 from shoal.producer.signals import interruptible
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import JobFailedError
@@ -50,6 +50,40 @@ def test_a_status_in_one_line():
     assert describe(single) == "queued: 0 of 1 image"
     expected = "loading: 6,000 of 12,000 images, 1,234 images/s, 65 s left, 10 failed"
     assert describe(LOADING) == expected
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_one_line_that_changes_on_a_terminal():
+    shown = Terminal()
+    with ProgressLine(shown) as line:
+        for status in (LOADING, LOADING, QUEUED, None):
+            line.show(status)
+    long, short = describe(LOADING), describe(QUEUED)
+    expected = f"\r{long}\r{short.ljust(len(long))}\r{NO_ANSWER.ljust(len(short))}\n"
+    assert shown.getvalue() == expected
+
+
+def test_progress_is_lines_of_news_where_nothing_can_change(capsys, monkeypatch):
+    with ProgressLine() as line:
+        for status in (QUEUED, QUEUED, LOADING, replace(LOADING, progress=0.6), None):
+            line.show(status)
+        monkeypatch.setattr("shoal.producer.progress_line.NEWS_SECONDS", 0)
+        line.show(None)
+    printed = capsys.readouterr()
+    assert printed.err.splitlines() == [describe(QUEUED), describe(LOADING), *[NO_ANSWER] * 2]
+    assert printed.out == ""
+
+
+def test_progress_goes_to_the_output_of_a_notebook(monkeypatch):
+    kernel = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr("sys.stdout", kernel)
+    with ProgressLine() as line:
+        line.show(QUEUED)
+    assert kernel.getvalue() == f"\r{describe(QUEUED)}\n"
 
 
 def test_lines_are_printed_when_there_is_news_and_only_then(capsys):
