@@ -19,7 +19,7 @@ from shoal.shared.server.embedded import find_disk
 from shoal.shared.settings import Settings
 from shoal.shared.store import Kind, Ledger
 from shoal.worker.model.components import ScaledRows
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.fitting import fit_job
 
@@ -65,7 +65,7 @@ def test_the_fit_has_the_size_that_was_estimated(
     load(ledger)
     context = replace(context, settings=replace(context.settings, fit_memory=fit_memory))
     fit_job(context, ledger.job_id)
-    model = Model.from_bytes(context.results(ledger.job_id).model())
+    model = FittedModel.from_bytes(context.results(ledger.job_id).model())
     ((n_rows, n_axes),) = projected
     assert model.rows_fitted == n_rows
     found = FitSize(n_rows, len(model.components), n_axes)

@@ -10,7 +10,7 @@ from benchmarks.labelled_sets import make_set
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit
 from shoal.worker.extractors import extract_blocks, find_extractors
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.heartbeat import BatchHeartbeat, WorkLostError
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.loading import loading
@@ -40,7 +40,7 @@ def test_a_job_of_any_features_ends_with_a_label_for_each_image(
     results = context.results(ledger.job_id)
     assert [(shape.widths, shape.dtype) for shape in results.shapes()] == [(widths, dtype)] * 3
     assert len(list(results.assignments())) == 200
-    model = Model.from_bytes(results.model())
+    model = FittedModel.from_bytes(results.model())
     assert (model.features, model.image_size) == (features, image_size)
 
 

@@ -13,7 +13,7 @@ from benchmarks.photographs import make_photographs
 from shoal.producer.job import Job
 from shoal.shared.jobs import Algorithm, State, Wave
 from shoal.shared.store import Ledger
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.stages.clusterings import LEAST_DISTINCT
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job, make_model
@@ -73,7 +73,7 @@ def cluster(context, submit, work):
         ledger = work(submit(folder, 16, **{"image_size": 32, **options}), seed)
         results = context.results(ledger.job_id)
         labels = {row.path: row.label for row in results.assignments()}
-        return Model.from_bytes(results.model()), labels, results.summary()
+        return FittedModel.from_bytes(results.model()), labels, results.summary()
 
     return cluster
 

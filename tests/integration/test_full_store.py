@@ -115,7 +115,7 @@ def test_a_fit_that_finds_redis_full_at_its_end_keeps_its_lease_and_attempt(
         load_batch(context, job.id, batch, False)
     with monkeypatch.context() as patch:
         patch.setattr(
-            "shoal.worker.model.model.Model.to_bytes", lambda _: set_full(True) and b"model"
+            "shoal.worker.model.model.FittedModel.to_bytes", lambda _: set_full(True) and b"model"
         )
         with pytest.raises(StoreFullError):
             fit_job(context, job.id)

@@ -15,7 +15,7 @@ from shoal.shared.jobs import Previous, State, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import Expiry, Lifetimes
 from shoal.worker.extractors import find_extractors
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.stages import fitting, previous
 from shoal.worker.stages.feature_rows import FeatureRows
 from shoal.worker.stages.finishing.finishing import finish_job
@@ -345,7 +345,7 @@ def test_clusters_without_an_image_stay_with_a_kept_model(cluster, folder, conte
             (folder / name).unlink()
     after = cluster(keep_model=True)
     assert [found.size for found in after.summary().clusters][-1] == 0
-    assert len(Model.from_bytes(after.model()).centroids) == 4
+    assert len(FittedModel.from_bytes(after.model()).centroids) == 4
 
 
 @pytest.mark.parametrize("components", [None, 8])

@@ -17,7 +17,7 @@ from shoal.shared.errors import JobFailedError, NotFinishedError, UsageError
 from shoal.shared.findings import NOISE
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Kind
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
@@ -146,7 +146,7 @@ def test_images_in_no_cluster_are_clustered(cluster, again):
 def test_the_model_labels_features_as_the_job_labels_its_images(cluster, again):
     first = cluster(clusters=5)
     other = again(first, clusters=3, components=4)
-    model, features = Model.from_bytes(other.model()), first.results
+    model, features = FittedModel.from_bytes(other.model()), first.results
     rows = [np.frombuffer(features.features(batch), "<f4") for batch in range(5)]
     labels = model.label(np.concatenate(rows).reshape(98, -1)).labels
     assert labels.tolist() == list(read_labels(other).values())

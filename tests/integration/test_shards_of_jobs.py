@@ -19,7 +19,7 @@ from shoal.shared.errors import (
 from shoal.shared.jobs import State, Wave
 from shoal.shared.shards import FileShards, RedisShards, Shards, find_id
 from shoal.shared.store import Commit, Expiry, Kind, Ledger
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -59,7 +59,7 @@ def test_coordinates_are_all_components_in_the_order_of_the_labels(
     assert coordinates.dtype == np.float32
     labels = list(job.labels())
     assert coordinates[:, :2].tolist() == [[row.pc1, row.pc2] for row in labels]
-    model = Model.from_bytes(job.model())
+    model = FittedModel.from_bytes(job.model())
     features = [
         np.frombuffer(job.results.features(batch), np.uint8).reshape(-1, 192) for batch in range(5)
     ]

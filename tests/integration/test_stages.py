@@ -18,7 +18,7 @@ from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Kind
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.images.loading import load_image, load_with_digest
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime import heartbeat
 from shoal.worker.runtime.shutdown_signal import ShutdownSignal
@@ -299,7 +299,7 @@ def test_the_fit_stores_a_model_and_sends_the_second_wave(context, mixed_job, lo
     load(mixed_job)
     fit_job(context, mixed_job.job_id)
     assert mixed_job.state() is State.LABELLING
-    model = Model.from_bytes(context.results(mixed_job.job_id).model())
+    model = FittedModel.from_bytes(context.results(mixed_job.job_id).model())
     assert (model.features, model.image_size, model.rows_fitted) == ("pixels", 8, 40)
     assert model.components.shape == (40, 192)
     assert len(model.centroids) == 3
@@ -335,7 +335,7 @@ def test_a_fit_of_a_sample_uses_the_scale_of_all_rows(context, submit, digits, l
     load(ledger)
     fit_job(thrifty, ledger.job_id)
     results = thrifty.results(ledger.job_id)
-    model = Model.from_bytes(results.model())
+    model = FittedModel.from_bytes(results.model())
     rows = np.concatenate([features_of(results, batch) for batch in range(3)])
     assert model.rows_fitted == 50
     np.testing.assert_allclose(model.mean, rows.mean(axis=0))
@@ -404,7 +404,7 @@ def test_labels_are_those_of_the_model_on_all_rows_at_once(context, mixed_job, l
     results = context.results(mixed_job.job_id)
     rows = np.frombuffer(b"".join(results.labels()), LABEL_DTYPE)
     everything = np.concatenate([features_of(results, batch) for batch in (0, 1)])
-    expected = Model.from_bytes(results.model()).label(everything)
+    expected = FittedModel.from_bytes(results.model()).label(everything)
     assert (rows["label"] == expected.labels).all()
     np.testing.assert_allclose(rows["distance"], expected.distances, rtol=1e-4)
     np.testing.assert_allclose(rows["pc1"], expected.coordinates[:, 0], rtol=1e-3, atol=1e-3)

@@ -10,7 +10,7 @@ from skimage import data
 
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.model.fitting import fit_model
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 
 
 @cache
@@ -28,7 +28,9 @@ def make_crops(n_rows: int) -> NDArray[np.uint8]:
     return np.array(crops)
 
 
-def fit(rows: NDArray[Any], n_components: int = 2, n_clusters: int = 5, **others: Any) -> Model:
+def fit(
+    rows: NDArray[Any], n_components: int = 2, n_clusters: int = 5, **others: Any
+) -> FittedModel:
     """Fit the model of all rows."""
     mean, scale = rows.mean(axis=0, dtype=float), rows.std(axis=0, dtype=float)
     clustering = Clustering(n_clusters=n_clusters, **others)

@@ -9,7 +9,7 @@ from shoal.worker.clustering.centroids import measure_inertia, nearest
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.clustering.density import fit_hdbscan
 from shoal.worker.clustering.references import References
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 
 SIZES = (300, 200, 100)
 
@@ -158,7 +158,7 @@ def test_a_sample_is_bounded_and_rows_without_clusters_are_told(
 def test_a_model_with_references_labels_as_they_do_and_survives_its_file() -> None:
     rows, _ = make_blobs()
     found = fit_hdbscan(rows, 0, go_on)
-    model = Model(
+    model = FittedModel(
         mean=np.zeros(4),
         scale=np.ones(4),
         components=np.eye(4, dtype=np.float32),
@@ -172,7 +172,7 @@ def test_a_model_with_references_labels_as_they_do_and_survives_its_file() -> No
         reference_radii=found.references.radii,
     )
     noisy = np.vstack([rows, [[1000, 0, 0, 0]]]).astype(np.float32)
-    labels = Model.from_bytes(model.to_bytes()).label(noisy)
+    labels = FittedModel.from_bytes(model.to_bytes()).label(noisy)
     np.testing.assert_array_equal(labels.labels, found.references.label(noisy))
     assert labels.labels[-1] == -1
     near = np.linalg.norm(noisy[-1] - found.centroids, axis=1).min()

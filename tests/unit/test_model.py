@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.worker.clustering.centroids import nearest
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 
 
-def make_model(n_features: int = 12, n_components: int = 3, n_clusters: int = 4) -> Model:
+def make_model(n_features: int = 12, n_components: int = 3, n_clusters: int = 4) -> FittedModel:
     rng = np.random.default_rng(0)
-    return Model(
+    return FittedModel(
         mean=rng.uniform(50, 200, n_features),
         scale=rng.uniform(1, 60, n_features),
         components=rng.standard_normal((n_components, n_features)).astype(np.float32),
@@ -32,7 +32,7 @@ def make_pixels(n_samples: int = 700, n_features: int = 12) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (n_samples, n_features), dtype=np.uint8)
 
 
-def line_model() -> Model:
+def line_model() -> FittedModel:
     """One feature, as it is: mean 0, scale 1, one component; centroids at 0 and 10."""
     return replace(
         make_model(1, 1),
@@ -59,12 +59,36 @@ def test_project_keeps_its_precision_far_from_zero() -> None:
     np.testing.assert_allclose(model.project(deviations + 1e7), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize(("n_features", "n_components"), [(192, 6), (1283, 10), (3000, 50)])
-def test_a_row_has_the_same_bits_alone_and_among_others(n_features: int, n_components: int) -> None:
-    model, pixels = make_model(n_features, n_components), make_pixels(400, n_features)
-    projected = model.project(pixels)
-    for rows in (slice(1), slice(399, 400), slice(64), slice(5, 72), slice(131, None)):
-        np.testing.assert_array_equal(model.project(pixels[rows]), projected[rows])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("n_features", [12, 1280, 3000, 120_000])
+def test_a_row_has_the_same_bits_alone_and_anywhere_among_others(
+    n_features: int, dtype: type
+) -> None:
+    model, pixels = make_model(n_features, 50), make_pixels(150, n_features)
+    pixels = pixels.astype(dtype)
+    labelled = model.label(pixels)
+    order = np.random.default_rng(0).permutation(150)
+    for rows in (order, order[:1], order[:37], order[:129], np.array([149])):
+        alone = model.label(pixels[rows])
+        np.testing.assert_array_equal(alone.projected, labelled.projected[rows])
+        np.testing.assert_array_equal(alone.distances, labelled.distances[rows])
+        np.testing.assert_array_equal(alone.labels, labelled.labels[rows])
+
+
+def test_coordinates_are_those_of_the_plain_formula_to_the_last_bit() -> None:
+    model, pixels = make_model(768, 50), make_pixels(150, 768)
+    plain = (pixels - model.mean) @ (model.components / model.scale).T
+    np.testing.assert_array_equal(model.project(pixels), plain.astype(np.float32))
+
+
+def test_a_model_of_an_earlier_version_lacks_what_that_did_not_note() -> None:
+    with np.load(BytesIO(make_model().to_bytes())) as arrays:
+        earlier = {name: arrays[name] for name in arrays if name != "provenance"}
+    file = BytesIO()
+    np.savez(file, **earlier, of_a_later_version=np.zeros(3))
+    model, pixels = FittedModel.from_bytes(file.getvalue()), make_pixels()
+    assert model.provenance == ""
+    np.testing.assert_array_equal(model.label(pixels).labels, make_model().label(pixels).labels)
 
 
 def test_no_rows_project_to_no_rows() -> None:
@@ -109,7 +133,7 @@ def test_nearest_agrees_with_all_distances() -> None:
 
 def test_a_model_survives_its_bytes() -> None:
     model, pixels = make_model(), make_pixels()
-    copy = Model.from_bytes(model.to_bytes())
+    copy = FittedModel.from_bytes(model.to_bytes())
     np.testing.assert_array_equal(copy.label(pixels).distances, model.label(pixels).distances)
     assert (copy.features, copy.image_size, copy.rows_fitted) == ("pixels", 2, 100)
     assert type(copy.inertia) is float
@@ -120,15 +144,15 @@ def test_bytes_that_are_not_a_model_are_refused() -> None:
     whole = make_model().to_bytes()
     for rubbish in (b"", b"rubbish", whole[:100], whole[:-100], whole.replace(b"scale", b"other")):
         with pytest.raises(ValueError, match="not a model"):
-            Model.from_bytes(rubbish)
+            FittedModel.from_bytes(rubbish)
 
 
 def test_a_pickle_in_a_model_is_not_loaded() -> None:
-    arrays = {f.name: getattr(line_model(), f.name) for f in fields(Model)}
+    arrays = {f.name: getattr(line_model(), f.name) for f in fields(FittedModel)}
     file = BytesIO()
     np.savez(file, **arrays | {"centroids": np.array([object()])})
     with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
-        Model.from_bytes(file.getvalue())
+        FittedModel.from_bytes(file.getvalue())
 
 
 @settings(max_examples=50)
@@ -139,14 +163,14 @@ def test_damaged_bytes_are_a_model_or_a_value_error(data: st.DataObject) -> None
         start = data.draw(st.integers(0, len(content)))
         content[start : start + data.draw(st.integers(0, 8))] = data.draw(st.binary(max_size=8))
     with suppress(ValueError):
-        Model.from_bytes(bytes(content))
+        FittedModel.from_bytes(bytes(content))
 
 
 @settings(max_examples=30)
 @given(st.binary(max_size=200))
 def test_any_other_bytes_are_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="not a model"):
-        Model.from_bytes(content)
+        FittedModel.from_bytes(content)
 
 
 @settings(max_examples=30)
@@ -156,8 +180,8 @@ def test_models_of_any_shape_survive_their_bytes(
 ) -> None:
     shaped = make_model(n_features, n_components, n_clusters)
     model = replace(shaped, inertia=inertia, rows_fitted=rows_fitted)
-    copy = Model.from_bytes(model.to_bytes())
-    for field in fields(Model):
+    copy = FittedModel.from_bytes(model.to_bytes())
+    for field in fields(FittedModel):
         original, copied = getattr(model, field.name), getattr(copy, field.name)
         assert type(copied) is type(original)
         np.testing.assert_array_equal(copied, original)

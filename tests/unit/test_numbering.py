@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.model.numbering import number_by_size, renumber
 
-MODEL = Model(
+MODEL = FittedModel(
     mean=np.zeros(2),
     scale=np.ones(2),
     components=np.eye(2, dtype=np.float32),

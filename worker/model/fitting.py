@@ -10,12 +10,12 @@ from shoal.shared.findings import ClusterChoice
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.clustering.rows import Rows
 from shoal.worker.model.components import Float64, ScaledRows, fit_components
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 
 
 def fit_model(
     rows: Rows, mean: Float64, scale: Float64, clustering: Clustering, n_components: int
-) -> tuple[Model, ClusterChoice | None]:
+) -> tuple[FittedModel, ClusterChoice | None]:
     """Fit StandardScaler, PCA and a clustering, as scikit-learn would, on all of ``rows``.
 
     The same arguments give the same bits, whatever the number of cores. There are at most as many
@@ -45,7 +45,7 @@ def fit_model(
         scaled = ScaledRows(rows, mean, scale, pool, clustering.checkpoint)
         pca = fit_components(scaled, n_components, clustering.random_state)
         clusters = clustering.fit(pca.coordinates, rows)
-    model = Model(
+    model = FittedModel(
         mean=mean,
         scale=scale,
         components=pca.components,

@@ -1,7 +1,7 @@
 """A fitted model: turns features into labels. Imports only numpy, so that labelling starts fast."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from io import BytesIO
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from shoal.worker.clustering.centroids import nearest
 from shoal.worker.clustering.references import References, no_coordinates, no_labels, no_radii
 
 BLOCK_VALUES = 2**19  # 2 MB of float32: a block stays in the processor's cache
+PROJECTED_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Labels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class FittedModel:
     """StandardScaler, PCA and clusters as arrays; labels any row of the same features.
 
     Attributes:
@@ -52,6 +53,7 @@ class Model:
             centroid.
         reference_labels: As in ``References``.
         reference_radii: As in ``References``.
+        provenance: How the rows were made, as text of ``Provenance``; "" if unknown.
     """
 
     mean: NDArray[np.float64]
@@ -67,6 +69,7 @@ class Model:
     reference_coordinates: NDArray[np.float32] = field(default_factory=no_coordinates)
     reference_labels: NDArray[np.int32] = field(default_factory=no_labels)
     reference_radii: NDArray[np.float32] = field(default_factory=no_radii)
+    provenance: str = ""
 
     def project(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Project ``features`` on the principal components; no row's bits depend on the others.
@@ -83,11 +86,14 @@ class Model:
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise ValueError(f"shape {features.shape} is not (n_samples, {len(self.mean)})")
         projected = np.empty((len(features), len(self.components)), np.float32)
-        axes = (self.components / self.scale).T.astype(np.float32)
-        for rows, block in centred_blocks(features, self.mean):
-            # A product for each row. One for all is twice as fast, but the last bit of a row then
-            # depends on those beside it: the same image would lie elsewhere in another batch.
-            np.matmul(block[:, None], axes, out=projected[rows, None])
+        axes = np.ascontiguousarray((self.components / self.scale).T)
+        # Products of float64, all of one shape: BLAS adds up in another order where there are more
+        # or fewer rows, and rounding to float32 hides what that changes.
+        block = np.zeros((max(8, min(PROJECTED_ROWS, BLOCK_VALUES // len(axes))), len(axes)))
+        for start in range(0, len(features), len(block)):
+            rows = features[start : start + len(block)]
+            np.subtract(rows, self.mean, out=block[: len(rows)])
+            projected[start : start + len(rows)] = (block @ axes)[: len(rows)]
         return projected
 
     def label(self, features: NDArray[Any]) -> Labels:
@@ -129,14 +135,15 @@ class Model:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Self:
-        """Read a model that ``to_bytes`` wrote.
+        """Read a model that ``to_bytes`` wrote, also with an earlier version that had fewer arrays.
 
         Raises:
             ValueError: The bytes are not such a file, or it is incomplete.
         """
         try:
             with np.load(BytesIO(content), allow_pickle=False) as arrays:
-                values = {f.name: _plain(arrays[f.name]) for f in fields(cls)}
+                names = [f.name for f in fields(cls) if f.name in arrays or _is_needed(f)]
+                values = {name: _plain(arrays[name]) for name in names}
         # zipfile and numpy raise nearly anything for damaged bytes: BadZipFile, KeyError,
         # NotImplementedError, RuntimeError, MemoryError ...
         except Exception as error:
@@ -168,6 +175,10 @@ def centred_blocks(
         else:
             np.subtract(rows, subtracted, out=block, casting="same_kind")
         yield slice(start, start + len(rows)), block
+
+
+def _is_needed(of_model: "Field[Any]") -> bool:
+    return of_model.default is MISSING and of_model.default_factory is MISSING
 
 
 def _plain(array: NDArray[Any]) -> Any:

@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 from shoal.shared.findings import NOISE
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.rows import Rows
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 
 LABELLED_ROWS = 8192
 
 
 def number_by_size(
-    model: Model,
+    model: FittedModel,
     images: Iterable[Rows],
     checkpoint: Checkpoint = lambda: None,
     *,
     are_projected: bool = False,
-) -> Model:
+) -> FittedModel:
     """Number the clusters of a model by how many images they have, largest first.
 
     Clusters of the same size stay in the order in which they are.
@@ -43,7 +43,7 @@ def number_by_size(
     return renumber(model, numbers)
 
 
-def renumber(model: Model, numbers: NDArray[np.int64]) -> Model:
+def renumber(model: FittedModel, numbers: NDArray[np.int64]) -> FittedModel:
     """Give the clusters of a model other numbers.
 
     Args:

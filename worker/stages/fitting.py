@@ -13,13 +13,14 @@ from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.recipe.features import RESULTS_VERSION
 from shoal.shared.recipe.fit import follows_tutorial, plan_fit
-from shoal.shared.store import Results
+from shoal.shared.store import Ledger, Results
 from shoal.shared.wire import encode
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.rows import Rows
 from shoal.worker.clustering.sampling import choose_rows
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.model.numbering import number_by_size
+from shoal.worker.model.provenance import Provenance
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 STATISTICS_ROWS = 1024
 # Fewer rows, if they are long: squares of bytes take twice the memory of the rows.
 STATISTICS_VALUES = 2**24
+# Before the name of what a job's workers have agreed on.
+AGREED = "digest:"
 
 
 def fit_job(context: WorkerContext, job_id: str) -> None:
@@ -59,7 +62,7 @@ def fit_job(context: WorkerContext, job_id: str) -> None:
             if known:
                 model, n_matched = number_as_before(model, known, results, held.checkpoint)
         compared = {"compared": encode(known.describe(n_matched)).decode()} if known else {}
-        results.put_model(held.token, model.to_bytes())
+        results.put_model(held.token, _note_provenance(model, held.ledger).to_bytes())
         chosen = {"choice": encode(choice).decode()} if choice else {}
         # Of coordinates, that of the job that loaded the images.
         versions = {} if request.coordinates_of else {"results_version": RESULTS_VERSION}
@@ -67,9 +70,20 @@ def fit_job(context: WorkerContext, job_id: str) -> None:
         context.messages.send_wave(job_id, Wave.LABELLING, results.n_batches())
 
 
+def _note_provenance(model: FittedModel, ledger: Ledger) -> FittedModel:
+    """Note in the model how the job's rows were made, for whoever labels other images by it."""
+    fields = ledger.fields_of_model().items()
+    agreed = {k.removeprefix(AGREED): v for k, v in fields if k.startswith(AGREED)}
+    known = Provenance.from_text(model.provenance)
+    provenance = known.note(ledger.request.algorithm, agreed)
+    if ledger.request.coordinates_of:  # the job that loaded the images made the rows
+        provenance = replace(provenance, results_version=known.results_version)
+    return replace(model, provenance=provenance.to_text())
+
+
 def make_model(
     results: Results, request: JobRequest, fit_memory: int, checkpoint: Checkpoint
-) -> tuple[Model, ClusterChoice | None]:
+) -> tuple[FittedModel, ClusterChoice | None]:
     """Fit the model on all rows, or on a fixed sample if they exceed ``fit_memory`` bytes.
 
     The second value tells how the number of clusters was chosen, if it was.
@@ -110,7 +124,7 @@ class _Fit:
 
     def fit_without(
         self, chosen: NDArray[np.int64], copies: NDArray[np.intp]
-    ) -> tuple[Model, ClusterChoice | None]:
+    ) -> tuple[FittedModel, ClusterChoice | None]:
         """Fit the ``chosen`` rows without those at ``copies``, if that leaves enough of them.
 
         The clusters are numbered by all of ``chosen``.
@@ -131,7 +145,7 @@ class _Fit:
 
     def _fit_rows(
         self, rows: Rows, statistics: FeatureStatistics
-    ) -> tuple[Model, ClusterChoice | None]:
+    ) -> tuple[FittedModel, ClusterChoice | None]:
         from shoal.worker.model.blocks import choose_scale
         from shoal.worker.model.fitting import fit_model
 

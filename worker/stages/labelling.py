@@ -10,7 +10,7 @@ from shoal.shared.jobs import Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import Commit, Kind, Ledger, Results
 from shoal.shared.store.rows import LABEL_ROW
-from shoal.worker.model.model import Labels, Model
+from shoal.worker.model.model import FittedModel, Labels
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import BatchHeartbeat
 from shoal.worker.stages.attempts import (
@@ -92,9 +92,9 @@ def label_features(
 
 
 @lru_cache(maxsize=4)
-def read_model(client: RedisClient, job_id: str, token: str) -> Model:
+def read_model(client: RedisClient, job_id: str, token: str) -> FittedModel:
     """Read the model of a job, written under ``token``; a process keeps those it used last."""
-    return Model.from_bytes(Results(client, job_id).model(token))
+    return FittedModel.from_bytes(Results(client, job_id).model(token))
 
 
 def _pack_labels(labels: Labels) -> bytes:

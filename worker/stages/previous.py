@@ -20,7 +20,7 @@ from shoal.shared.wire import decode, encode
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.matching import match_clusters
 from shoal.worker.clustering.sampling import choose_rows
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.model.numbering import LABELLED_ROWS, renumber
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
@@ -158,7 +158,7 @@ def _compare(
     return Known(previous=previous, contents=shared[chosen], labels=labels[firsts[there[chosen]]])
 
 
-def take_model(results: Results) -> Model:
+def take_model(results: Results) -> FittedModel:
     """Return the model of another job, with which this one labels its images.
 
     Raises:
@@ -167,7 +167,7 @@ def take_model(results: Results) -> Model:
     given = results.given_model()
     if given is None:
         raise JobFailedError("The model that labels the images is gone: submit them again.")
-    model = Model.from_bytes(given)
+    model = FittedModel.from_bytes(given)
     shapes = [shape for shape in results.shapes() if shape.rows]
     if not shapes:
         failures = show_call(results.job_id, "failures")
@@ -181,8 +181,8 @@ def take_model(results: Results) -> Model:
 
 
 def number_as_before(
-    model: Model, known: Known, results: Results, checkpoint: Checkpoint
-) -> tuple[Model, int]:
+    model: FittedModel, known: Known, results: Results, checkpoint: Checkpoint
+) -> tuple[FittedModel, int]:
     """Give the clusters of a model the numbers that the same images had in the job before.
 
     Returns:
@@ -207,7 +207,9 @@ def number_as_before(
     return renumber(model, matching.numbers), matching.n_matched
 
 
-def _label_rows(model: Model, features: FeatureRows, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+def _label_rows(
+    model: FittedModel, features: FeatureRows, rows: NDArray[np.int64]
+) -> NDArray[np.int32]:
     parts = [np.empty(0, np.int32)]
     n_rows = max(1, min(LABELLED_ROWS, PART_BYTES // features.row_bytes))
     for start in range(0, len(rows), n_rows):

@@ -18,7 +18,7 @@ from shoal.shared.recipe.fit import follows_tutorial, plan_fit
 from shoal.shared.store import Results
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.sampling import choose_rows
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.model.numbering import number_by_size
 from shoal.worker.stages.clusterings import LEAST_DISTINCT, check_enough, make_clustering
 from shoal.worker.stages.copies import list_known_copies
@@ -36,7 +36,7 @@ def cluster_coordinates(
     request: JobRequest,
     fit_memory: int,
     checkpoint: Checkpoint,
-) -> tuple[Model, ClusterChoice | None]:
+) -> tuple[FittedModel, ClusterChoice | None]:
     """Find clusters among coordinates; with the other job's options, they are that job's clusters.
 
     As many images are looked at as by that job's fit, the same ones with the same seed.
@@ -58,7 +58,7 @@ def cluster_coordinates(
     given = results.given_model()
     if given is None:
         raise JobFailedError("The model of the coordinates is gone: cluster them anew.")
-    shapes, projection = results.shapes(), Model.from_bytes(given)
+    shapes, projection = results.shapes(), FittedModel.from_bytes(given)
     n_rows = sum(shape.rows for shape in shapes)
     check_enough(n_rows, request, results.job_id)
     n_features, itemsize = len(projection.mean), feature_bytes(request.features)
@@ -77,10 +77,10 @@ def cluster_coordinates(
 def _fit_without(
     coordinates: Float32,
     copies: NDArray[np.intp],
-    projection: Model,
+    projection: FittedModel,
     request: JobRequest,
     checkpoint: Checkpoint,
-) -> tuple[Model, ClusterChoice | None]:
+) -> tuple[FittedModel, ClusterChoice | None]:
     """Fit the rows that are no ``copies``, if these are enough; number the clusters by all."""
     distinct = np.delete(coordinates, copies, axis=0)
     if not len(copies) or len(distinct) < max(LEAST_DISTINCT, request.components or 0):
@@ -95,8 +95,8 @@ def _fit_without(
 
 
 def _fit(
-    coordinates: Float32, projection: Model, request: JobRequest, checkpoint: Checkpoint
-) -> tuple[Model, ClusterChoice | None]:
+    coordinates: Float32, projection: FittedModel, request: JobRequest, checkpoint: Checkpoint
+) -> tuple[FittedModel, ClusterChoice | None]:
     # scikit-learn takes 2 s to import, and most processes never fit a model.
     from shoal.worker.clustering.distinct import round_coordinates
 

@@ -15,7 +15,7 @@ from shoal.shared.palette import choose_named
 from shoal.shared.store import Results
 from shoal.worker.findings.copies import Copies
 from shoal.worker.findings.representatives import choose_outliers, choose_representatives
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.stages.labelling import LABEL_DTYPE
 
 REPRESENTATIVES = 8
@@ -69,7 +69,9 @@ class Shown:
 class Findings:
     """Sizes, representatives and outliers of the clusters of one job."""
 
-    def __init__(self, results: Results, model: Model, choice: ClusterChoice | None = None) -> None:
+    def __init__(
+        self, results: Results, model: FittedModel, choice: ClusterChoice | None = None
+    ) -> None:
         self.results = results
         self.model = model
         self.choice = choice

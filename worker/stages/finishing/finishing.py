@@ -6,7 +6,7 @@ from pathlib import Path
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import State, Wave
 from shoal.worker.findings.copies import no_copies
-from shoal.worker.model.model import Model
+from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.callback import hold_lease
 from shoal.worker.stages.finishing.duplicates import search_duplicates
@@ -33,7 +33,7 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         if held is None:
             return
         results = context.results(job_id)
-        findings = Findings(results, Model.from_bytes(results.model()), results.choice())
+        findings = Findings(results, FittedModel.from_bytes(results.model()), results.choice())
         held.checkpoint()
         # Not while tiles are loaded: it would be limited to the memory of an image, too.
         duplicates = search_duplicates(findings, held.attempt, held.checkpoint)
