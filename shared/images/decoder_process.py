@@ -1,8 +1,9 @@
 """The decoder process, seen from its caller: start it, ask it, wait for it, stop it.
 
 Both sides send frames: four bytes of length, then that many bytes. The decoder's first frame says
-that it is ready. It answers each request, an image in JSON, with two frames: the verdict in JSON,
-which is empty if the image is good, and what was made of the image.
+that it is ready. A request is two frames: an image in JSON, and its content if it was read already.
+The decoder answers with two frames: the verdict in JSON, which is empty if the image is good, and
+what was made of the image.
 """
 
 import json
@@ -19,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from shoal.shared.images.files import ImageLimits, StrPath
+from shoal.shared.images.files import ImageLimits, ReadFile, StrPath
 from shoal.shared.images.values import ValueRanges
 
 LENGTH = struct.Struct("!I")
@@ -61,22 +62,25 @@ class DecoderRequest:
     """One image to decode.
 
     Attributes:
-        path: Where it is.
+        path: Where it is, or was read.
         ranges: Which values are black and white in it, if it has more than eight bits.
     """
 
     path: StrPath
     ranges: ValueRanges
 
-    def to_bytes(self) -> bytes:
-        """Write the request as JSON."""
-        return json.dumps([os.fspath(self.path), self.ranges.to_text()]).encode()
+    def to_frames(self) -> tuple[bytes, bytes]:
+        """Write the request as the contents of two frames."""
+        content = self.path.content if isinstance(self.path, ReadFile) else None
+        fields = [os.fspath(self.path), self.ranges.to_text(), content is not None]
+        return json.dumps(fields).encode(), content or b""
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Self:
-        """Read a request that ``to_bytes`` wrote."""
-        path, ranges = json.loads(content)
-        return cls(path, ValueRanges.from_text(ranges))
+    def from_frames(cls, fields: bytes, content: bytes) -> Self:
+        """Read a request that ``to_frames`` wrote."""
+        path, ranges, is_read = json.loads(fields)
+        image = ReadFile(path, content) if is_read else Path(path)
+        return cls(image, ValueRanges.from_text(ranges))
 
 
 class DecoderProcess:
@@ -114,10 +118,17 @@ class DecoderProcess:
             EOFError, BrokenPipeError: The process has died.
             TimeoutError: It takes longer than ``seconds``.
         """
-        request = image.to_bytes()
-        self._requests.write(LENGTH.pack(len(request)) + request)
+        for content in image.to_frames():
+            self._send(LENGTH.pack(len(content)))
+            self._send(content)
         deadline = time.monotonic() + seconds
         return json.loads(self.receive_frame(deadline)), self.receive_frame(deadline)
+
+    def _send(self, content: bytes) -> None:
+        left = memoryview(content)
+        while left:
+            # A signal may end the write of much before all is written.
+            left = left[self._requests.write(left) :]
 
     def receive_frame(self, deadline: float) -> bytes:
         """Wait for the next frame; raises as ``ask`` does.

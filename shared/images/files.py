@@ -43,6 +43,23 @@ StrPath = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
+class ReadFile(os.PathLike[str]):
+    """A file that was read: ``read_file`` returns its content, whatever its path leads to by now.
+
+    Attributes:
+        path: Where it was.
+        content: All of its bytes.
+    """
+
+    path: str
+    content: bytes
+
+    def __fspath__(self) -> str:
+        """Return the path."""
+        return self.path
+
+
+@dataclass(frozen=True)
 class ImageLimits:
     """What may be read, and within which limits values are shown.
 
@@ -66,6 +83,8 @@ def read_file(path: StrPath, limits: ImageLimits) -> bytes:
         UnreadableImageError: It is missing, unreadable, not a file, outside the roots, empty or
             too large.
     """
+    if isinstance(path, ReadFile):
+        return path.content
     try:
         descriptor = os.open(path, OPEN_FLAGS)
     except (OSError, ValueError) as error:

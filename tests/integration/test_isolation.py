@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.files import ImageLimits
+from shoal.shared.images.files import ImageLimits, ReadFile
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import NO_MEMORY, load_image
 
@@ -67,6 +68,20 @@ def test_failures_are_those_without_isolation(
             load_image(path, 2, LIMITS)
         error = failure(shared_loader, path)
         assert (error.reason, error.detail) == (direct.value.reason, direct.value.detail)
+
+
+def test_a_file_that_was_read_is_decoded_as_it_was(
+    tmp_path: Path, shared_loader: IsolatedLoader
+) -> None:
+    path = make_image(tmp_path / "a.png")
+    read = ReadFile(str(path), path.read_bytes())
+    path.unlink()
+    assert shared_loader.load(read)[0, 0].tolist() == [10, 20, 30]
+    # More than a pipe holds.
+    large = BytesIO()
+    Image.effect_noise((1000, 990), 90).save(large, "PNG")
+    expected = load_image(ReadFile("b.png", large.getvalue()), 2, LIMITS)
+    assert np.array_equal(shared_loader.load(ReadFile("b.png", large.getvalue())), expected)
 
 
 @pytest.mark.parametrize("name", [b"two\nlines.png", b"caf\xe9.png", b'{"quoted"}.png'])

@@ -24,6 +24,7 @@ from shoal.worker.stages.cache import keys, opening, row_cache, upkeep
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
+from shoal.worker.stages.loading import reading
 from shoal.worker.stages.loading.loading import load_batch
 
 SMALL: dict[str, Any] = {"image_size": 8, "clusters": 3}
@@ -225,6 +226,33 @@ def test_a_file_that_changes_while_it_is_read_is_not_trusted(
         load_all(folder)
     load_all(folder)
     assert watched.opened == {"000-empty.png", "131.png"}
+
+
+def test_a_file_that_is_replaced_before_a_subprocess_decodes_it_counts_as_it_was_read(
+    folder: Path,
+    load_all: Run,
+    find: Callable[[Ledger], Any],
+    plain: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    as_it_was = plain(folder)
+    path = folder / "131.png"
+    kept = Path(shutil.copy(path, folder.parent))
+
+    def replace_after(asked: Any, limits: Any) -> bytes:
+        content = read_file(asked, limits)
+        if Path(asked) == path:
+            shutil.copy(folder / "132.png", path)
+        return content
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "LOST_PROCESSES", 0)
+        patch.setattr(reading, "read_file", replace_after)
+        assert find(load_all(folder)) == as_it_was
+    shutil.copy(kept, path)
+    again = load_all(folder)
+    assert known(again) == 42
+    assert find(again) == as_it_was
 
 
 def test_images_of_other_options_are_not_known(folder: Path, load_all: Run) -> None:

@@ -2,20 +2,19 @@
 
 import os
 import signal
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.images.files import ImageLimits
+from shoal.shared.images.files import ImageLimits, StrPath
 from shoal.worker.images.loading import load_image
 
-damage: list[Path] = []
+damage: list[StrPath] = []
 
 
-def load(path: Path, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
+def load(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
     """Load an image, unless its name is that of a fault."""
-    match path.name:
+    match os.path.basename(path):  # noqa: PTH119  a path, or a file that was read
         case "poisonous.png":
             damage.append(path)
         case _ if damage:

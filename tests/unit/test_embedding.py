@@ -16,7 +16,7 @@ from PIL import Image
 from skimage import data
 
 from shoal.shared.errors import UsageError
-from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors
+from shoal.worker.extractors import extract_blocks, find_extractor, find_extractors, image_model
 from shoal.worker.extractors.embedding import SHIPPED_MODEL, check_model, make_embedding
 
 HALVES = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
@@ -241,6 +241,33 @@ def test_the_digest_is_of_the_model_that_runs_and_not_of_what_replaced_its_file(
     write_notes(model, output="mean", **HALVES, scale=1)
     assert check_model(model) != before
     assert (make_embedding(model).digest, embed(model, paint())) == (before, rows)
+
+
+def test_a_model_whose_file_is_replaced_while_it_is_read_is_read_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_mean_color(model, FLOAT, ["n", 3, 4, 4])
+    notes = {"output": "mean", **HALVES}
+    write_notes(model, **notes, scale=1)
+    check_after = check_model(model)
+    write_notes(model, **notes)
+    changes = iter([{**notes, "scale": 1}])
+    digest = image_model._digest_model
+
+    def digest_late(path: Path) -> str:
+        for change in changes:
+            write_notes(path, **change)
+        return digest(path)
+
+    monkeypatch.setattr(image_model, "_digest_model", digest_late)
+    loaded = image_model.ImageModel.load(model)
+    assert (loaded.digest, loaded.notes.scale) == (check_after, 1)
+    changes = iter([{**notes, "batch_size": size} for size in range(1, 9)])
+    monkeypatch.setattr(
+        image_model, "_digest_model", lambda path: write_notes(path, **next(changes))
+    )
+    with pytest.raises(UsageError, match="changes while it is read"):
+        image_model.ImageModel.load(model)
 
 
 def test_without_onnxruntime_the_remedy_is_named(

@@ -1,6 +1,7 @@
 """Image models: ONNX graphs that turn an image into a row of numbers."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,8 @@ REMEDY = "The features 'embedding' need onnxruntime: pip install onnxruntime"
 WEIGHTS = (".data", "_data")
 ERRORS_ONLY = 3
 PROBES = 4
+# How often a model is read whose files change meanwhile.
+LOOKS = 3
 # Part of each digest: what is made of a model's output.
 GEOMETRY = b"length 1"
 
@@ -51,12 +54,19 @@ class ImageModel:
 
         Raises:
             UsageError: onnxruntime is missing, the file is no ONNX model, or the model does not
-                take one image.
+                take one image; or its files change all the time.
         """
-        session, notes = _open_session(path), read_notes(path)
+        for _ in range(LOOKS):
+            before = _describe_files(path)
+            session, notes, digest = _open_session(path), read_notes(path), _digest_model(path)
+            # Each part is read by itself: all of them are of one state of the files, or none.
+            if _describe_files(path) == before:
+                break
+        else:
+            raise UsageError(f"{path} changes while it is read: try again once it is complete.")
         taken = ModelInput.read(path, session.get_inputs(), notes)
         output = _choose_output(path, session, notes)
-        return cls(path, session, taken, output, notes, _digest_model(path))
+        return cls(path, session, taken, output, notes, digest)
 
     @cached_property
     def square_root(self) -> bool:
@@ -118,11 +128,26 @@ class ImageModel:
         return rows
 
 
+def _list_files(path: Path) -> list[Path]:
+    """List the files of a model, its weights and its notes, of which some may be missing."""
+    weights = (path.with_name(path.name + suffix) for suffix in WEIGHTS)
+    return [path, *weights, notes_path(path)]
+
+
+def _describe_files(path: Path) -> list[tuple[int, ...]]:
+    """Describe what changes with the files of a model: size, times and inode of each."""
+    states = []
+    for part in _list_files(path):
+        with suppress(OSError):  # opening it says why
+            state = part.stat()
+            states.append((state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino))
+    return states
+
+
 def _digest_model(path: Path) -> str:
     """Compute the SHA-256, in hex, of a model's file, its weights and its notes."""
-    weights = (path.with_name(path.name + suffix) for suffix in WEIGHTS)
     digest = hashlib.sha256(GEOMETRY)
-    for part in (path, *weights, notes_path(path)):
+    for part in _list_files(path):
         content = part.read_bytes() if part.is_file() else b""
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()

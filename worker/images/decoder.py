@@ -16,7 +16,7 @@ import shoal.worker.blas  # noqa: F401  before numpy
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.decoder_process import LENGTH, DecoderOrder, DecoderRequest
-from shoal.shared.images.files import ImageLimits
+from shoal.shared.images.files import ImageLimits, StrPath
 from shoal.worker.images.loading import NO_MEMORY
 from shoal.worker.memory import limit_memory_for_good
 
@@ -24,7 +24,7 @@ from shoal.worker.memory import limit_memory_for_good
 ORPHAN_SECONDS = 5
 
 # Returns an array or anything else that ``bytes`` copies.
-Load = Callable[[Path, int, ImageLimits], Any]
+Load = Callable[[StrPath, int, ImageLimits], Any]
 
 
 def _main() -> None:
@@ -37,10 +37,10 @@ def _main() -> None:
         load: Load = getattr(import_module(module), name)
         _limit_process(order.memory_bytes)
         _send_frames(replies, b"ready")
-        while (request := _receive_frame(sys.stdin.buffer)) is not None:
+        while request := _receive_request(sys.stdin.buffer):
             # Sent by the kernel, so it works without Python's lock and after the caller's death.
             signal.alarm(int(order.seconds) + 1 + ORPHAN_SECONDS)
-            verdict, made = _answer(load, DecoderRequest.from_bytes(request), order)
+            verdict, made = _answer(load, DecoderRequest.from_frames(*request), order)
             signal.alarm(0)
             _send_frames(replies, json.dumps(verdict).encode(), made)
 
@@ -59,7 +59,7 @@ def _limit_process(memory_bytes: int) -> None:
 def _answer(load: Load, image: DecoderRequest, order: DecoderOrder) -> tuple[dict[str, str], bytes]:
     limits = replace(order.limits, find_ranges=lambda: image.ranges)
     try:
-        return {}, bytes(load(Path(image.path), order.image_size, limits))
+        return {}, bytes(load(image.path, order.image_size, limits))
     except UnreadableImageError as error:
         return {"reason": error.reason, "detail": error.detail}, b""
     except MemoryError:
@@ -72,12 +72,23 @@ def _send_frames(stream: BinaryIO, *contents: bytes) -> None:
     stream.flush()
 
 
-def _receive_frame(stream: BinaryIO) -> bytes | None:
-    """Read the next frame; None at the end of the stream."""
-    length = stream.read(LENGTH.size)
-    if len(length) < LENGTH.size:
+def _receive_request(stream: BinaryIO) -> tuple[bytes, bytes] | None:
+    """Read the next request; None at the end of the stream, in the middle of one too."""
+    try:
+        return _receive_frame(stream), _receive_frame(stream)
+    except EOFError:
         return None
-    return stream.read(*LENGTH.unpack(length))
+
+
+def _receive_frame(stream: BinaryIO) -> bytes:
+    return _receive(stream, *LENGTH.unpack(_receive(stream, LENGTH.size)))
+
+
+def _receive(stream: BinaryIO, n_bytes: int) -> bytes:
+    content = stream.read(n_bytes)
+    if len(content) < n_bytes:
+        raise EOFError
+    return content
 
 
 if __name__ == "__main__":

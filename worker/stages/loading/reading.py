@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.images.files import ImageLimits, digest_content, read_file
+from shoal.shared.images.files import ImageLimits, ReadFile, digest_content, read_file
 from shoal.shared.jobs import JobRequest
 from shoal.shared.store import Ledger
 from shoal.shared.store.rows import FailedImage
@@ -99,7 +99,10 @@ def _choose_loader(
 
     def load(path: str, is_known: Callable[[bytes], bool]) -> tuple[NDArray[np.uint8], int] | None:
         content = read_file(path, limits)
-        return None if is_known(content) else (isolated.load(path), digest_content(content))
+        if is_known(content):
+            return None
+        # As it was read: what is decoded, what is digested and what is known are one content.
+        return isolated.load(ReadFile(path, content)), digest_content(content)
 
     with isolated:
         yield load
