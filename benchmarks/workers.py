@@ -28,7 +28,6 @@ from benchmarks.worker_curve import draw_curve
 from benchmarks.worker_group import LOOK_SECONDS, WorkerGroup
 from shoal.producer.submission.batches import split_batches
 from shoal.shared.jobs import JobRequest, State, Wave
-from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect
 from shoal.shared.shards.place import find_id
@@ -72,7 +71,7 @@ def run_job(setup: Setup, kind: Kind, n_images: int) -> tuple[float, int]:
         source=make_source(kind.image_seconds), image_size=32, features="pixels", clusters=5
     )
     setup.registry.register(job_id, request, batches, origin=setup.origin)
-    Messages(make_app(setup.url)).send_wave(job_id, Wave.LOADING, len(batches))
+    Messages(setup.registry.client).send_wave(job_id, Wave.LOADING, len(batches))
     ledger = Ledger(setup.registry.client, job_id, lease_seconds=30)
     # Nobody takes the callback: these workers have the queue of batches only.
     while not (ended_at := (fields := ledger.fields()).get("loading_ended_at")):

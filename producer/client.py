@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from weakref import finalize
 
 from redis import ConnectionError as RedisConnectionError
@@ -39,15 +39,13 @@ from shoal.shared.errors import (
     describe_unknown,
 )
 from shoal.shared.jobs import JobRequest, Status, Wave
+from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect, describe_faults
 from shoal.shared.server.embedded import disk_of, find_disk, hold_server
 from shoal.shared.server.places import find_place, identify
 from shoal.shared.settings import Settings, read_settings
 from shoal.shared.store import Ledger, Lifetimes, Origin, Registry, Strays
 from shoal.shared.sweeper import Sweeper
-
-if TYPE_CHECKING:
-    from shoal.shared.messaging.messages import Messages
 
 JOB_ID = re.compile(r"[0-9a-f]{12}")
 ID_PREFIX = re.compile(r"[0-9a-f]{1,11}")
@@ -126,7 +124,7 @@ class Client:
         may_start = self.is_embedded and start_workers
         self.workers = LocalWorkers(self.registry, self.settings, may_start=may_start)
         self._held.callback(self.workers.close)
-        self.sweeper = Sweeper(self.registry, self.settings, lambda: self.messages, self.place)
+        self.sweeper = Sweeper(self.registry, self.settings, self.messages, self.place)
         # A program that forgets ``close`` leaves no process behind either.
         finalize(self, self._held.close)
 
@@ -161,13 +159,9 @@ class Client:
         return self
 
     @cached_property
-    def messages(self) -> "Messages":
+    def messages(self) -> Messages:
         """Sends work to the workers; Shoal's own, not for users."""
-        # Celery takes 0.3 s to import, and most commands only read.
-        from shoal.shared.messaging.broker import make_app
-        from shoal.shared.messaging.messages import Messages
-
-        return Messages(make_app(self._url))
+        return Messages(self.redis)
 
     def submit(
         self,

@@ -221,7 +221,7 @@ class Job(JobUses):
             )
         # What is not sent now, the sweeper sends.
         with suppress(StoreUnavailableError):
-            messages = self.sweeper.connect_messages()
+            messages = self.sweeper.messages
             if missing:
                 messages.send_batches(self.id, Wave.LOADING, missing)
             else:

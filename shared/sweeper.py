@@ -6,20 +6,16 @@ the ledger refuses what is done.
 """
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from redis import ResponseError
 
 from shoal.shared.errors import StoreUnavailableError, UnknownJobError
 from shoal.shared.jobs import State, Wave
+from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
 from shoal.shared.shards import Shards
 from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry, Strays
 from shoal.shared.tasks import BATCHES
-
-if TYPE_CHECKING:
-    from shoal.shared.messaging.messages import Messages
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +43,7 @@ class Sweeper:
         self,
         registry: Registry,
         settings: Settings,
-        connect_messages: Callable[[], "Messages"],
+        messages: Messages,
         place: Shards | None = None,
     ) -> None:
         """Set up without asking Redis.
@@ -55,14 +51,13 @@ class Sweeper:
         Args:
             registry: Of the Redis.
             settings: How often to sweep, and after what time work counts as lost.
-            connect_messages: Makes what sends messages.
+            messages: Sends them.
             place: Where shards are kept; None: it is not swept.
         """
         self.registry = registry
         self.place = place
         self.settings = settings
-        # Called only if there is something to send: Celery is slow to import.
-        self.connect_messages = connect_messages
+        self.messages = messages
         # Logged already: a process that waits for a job sweeps several times a second.
         self.refusal = ""
         self.damaged: set[str] = set()
@@ -162,12 +157,12 @@ class Sweeper:
     def _send_batches(self, ledger: Ledger, wave: Wave, batches: list[int]) -> None:
         _note_sent_again(ledger.job_id, wave, f"{len(batches)} batches")
         ledger.distrust_chord()
-        self.connect_messages().send_batches(ledger.job_id, wave, batches[:MOST_MESSAGES])
+        self.messages.send_batches(ledger.job_id, wave, batches[:MOST_MESSAGES])
 
     def _send_callback(self, ledger: Ledger, wave: Wave) -> None:
         if self.registry.claim(f"{ledger.job_id}:{wave}:callback", QUIET_SECONDS * 2):
             _note_sent_again(ledger.job_id, wave, "callback")
-            self.connect_messages().send_callback(ledger.job_id, wave)
+            self.messages.send_callback(ledger.job_id, wave)
 
 
 def _note_sent_again(job_id: str, wave: Wave, what: str) -> None:

@@ -86,7 +86,7 @@ def _await_answer(
     again_at = check_at = began
     while (now := time.monotonic()) < began + patience:
         if now >= again_at:
-            workers.sweeper.connect_messages().send_projection(job.id, token)
+            workers.sweeper.messages.send_projection(job.id, token)
             again_at = now + AGAIN_SECONDS
         if answer := projections.find_answer(token):
             return answer

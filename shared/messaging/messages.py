@@ -1,16 +1,13 @@
 """The messages to the workers, and how they are sent."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from itertools import islice
+from uuid import uuid4
 
-from celery import Celery, chord
-from celery.canvas import Signature
-from kombu.exceptions import OperationalError
-from redis import RedisError
-
-from shoal.shared.errors import ConnectionLostError
 from shoal.shared.jobs import Wave
-from shoal.shared.redis.client import explain
+from shoal.shared.messaging.envelope import NO_PART, Part, Task, encode_task, make_body
+from shoal.shared.redis.connection import RedisClient
+from shoal.shared.store.keys import chord_size_key, queue_key
 from shoal.shared.tasks import (
     BATCH_TASK,
     BATCHES,
@@ -21,20 +18,10 @@ from shoal.shared.tasks import (
     priority_of,
 )
 
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Raise StoreUnavailableError for what passes, as our own client of Redis does."""
-    try:
-        yield
-    except OperationalError as error:
-        # kombu raises this, too, if Redis refuses what it sends first.
-        lost = ConnectionLostError(f"Redis does not answer ({error}).")
-        raise ((error.__cause__ and explain(error.__cause__)) or lost) from error
-    except RedisError as error:
-        if passing := explain(error):
-            raise passing from error
-        raise
+# A chord's counters must outlive the longest gap between two batches.
+CHORD_SECONDS = 7 * 86_400
+# Sent in one round trip. The first ones are received while the others are made.
+AT_ONCE = 64
 
 
 class Messages:
@@ -44,52 +31,57 @@ class Messages:
     not sent.
     """
 
-    def __init__(self, app: Celery) -> None:
-        self.app = app
+    def __init__(self, client: RedisClient) -> None:
+        self.client = client
 
     def send_wave(self, job_id: str, wave: Wave, n_batches: int) -> None:
         """Send all batches of a wave as a chord, with its callback."""
-        header = [self._batch(job_id, wave, batch) for batch in range(n_batches)]
-        body = self._callback(job_id, wave)
+        group = str(uuid4())
         # A failed chord does not fail the job: the sweeper sends what is missing.
-        body.link_error(self.app.signature(SWEEP, queue=CALLBACKS, immutable=True))
-        batches = chord(header, body, app=self.app)
-        with _explained():
-            batches.apply_async(task_id=f"{job_id}:{wave}:callback")
+        errback = Task(SWEEP, (), CALLBACKS)
+        body = make_body(group, _callback(job_id, wave, f"{job_id}:{wave}:callback"), errback)
+        # Before the first part is counted: Celery compares each count with it.
+        self.client.set(chord_size_key(group), n_batches, ex=CHORD_SECONDS)
+        self._send(
+            (_batch(job_id, wave, batch), Part(group, batch, body)) for batch in range(n_batches)
+        )
 
     def send_batches(self, job_id: str, wave: Wave, batches: Iterable[int]) -> None:
         """Send single batches again, outside of their chord."""
-        with _explained():
-            for batch in batches:
-                self._batch(job_id, wave, batch).apply_async()
+        self._send((_batch(job_id, wave, batch), NO_PART) for batch in batches)
 
     def send_callback(self, job_id: str, wave: Wave) -> None:
         """Send the callback of a wave, whatever its chord has counted."""
-        with _explained():
-            self._callback(job_id, wave).apply_async()
+        self.send(_callback(job_id, wave))
 
     def send_projection(self, job_id: str, token: str) -> None:
         """Ask for the projection of new images, by the token of the question."""
-        arguments = (job_id, token)
-        with _explained():
-            self.app.signature(
-                PROJECT_IMAGES, args=arguments, queue=CALLBACKS, immutable=True
-            ).apply_async()
+        self.send(Task(PROJECT_IMAGES, (job_id, token), CALLBACKS))
 
-    def _batch(self, job_id: str, wave: Wave, batch: int) -> Signature:
-        return self.app.signature(
-            BATCH_TASK[wave],
-            args=(job_id, batch),
-            queue=BATCHES,
-            priority=priority_of(batch),
-            immutable=True,
-            task_id=f"{job_id}:{wave}:{batch}",
-            # With a stored result, a child that dies before counting would hang the chord.
-            ignore_result=True,
-        )
+    def send(self, task: Task) -> None:
+        """Send one task, outside of a chord."""
+        self._send([(task, NO_PART)])
 
-    def _callback(self, job_id: str, wave: Wave) -> Signature:
-        # Immutable: Celery would copy the results of all batches into this message.
-        return self.app.signature(
-            CALLBACK_TASK[wave], args=(job_id,), queue=CALLBACKS, immutable=True
-        )
+    def _send(self, tasks: Iterable[tuple[Task, Part]]) -> None:
+        left: Iterator[tuple[Task, Part]] = iter(tasks)
+        while several := list(islice(left, AT_ONCE)):
+            with self.client.pipeline(transaction=False) as pipe:
+                for task, part in several:
+                    pipe.lpush(queue_key(task.queue, task.priority), encode_task(task, part))
+                pipe.execute()
+
+
+def _batch(job_id: str, wave: Wave, batch: int) -> Task:
+    # With a stored result, a child that dies before counting would hang the chord.
+    return Task(
+        BATCH_TASK[wave],
+        (job_id, batch),
+        BATCHES,
+        f"{job_id}:{wave}:{batch}",
+        priority_of(batch),
+        ignores_result=True,
+    )
+
+
+def _callback(job_id: str, wave: Wave, task_id: str = "") -> Task:
+    return Task(CALLBACK_TASK[wave], (job_id,), CALLBACKS, task_id)

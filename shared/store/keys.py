@@ -18,9 +18,19 @@ CELERY = "shoal:celery:"  # prefix of all that Celery keeps
 UNACKED = f"{CELERY}unacked"  # HASH of the messages that workers have taken, as kombu names it
 
 
+def queue_key(queue: str, priority: int) -> str:
+    """Return the list of a queue's messages of one priority, as kombu names it."""
+    return f"{CELERY}{queue}" + (f"\x06\x16{priority}" if priority else "")
+
+
 def queue_keys(queue: str) -> list[str]:
-    """Return the lists of a queue's messages, one a priority, as kombu names them."""
-    return [f"{CELERY}{queue}" + (f"\x06\x16{p}" if p else "") for p in PRIORITIES.values()]
+    """Return the lists of a queue's messages, one a priority."""
+    return [queue_key(queue, priority) for priority in PRIORITIES.values()]
+
+
+def chord_size_key(group: str) -> str:
+    """Return the key of the number of a chord's parts, as Celery names it."""
+    return f"{CELERY}celery-taskset-meta-{group}.s"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ Celery("theirs", broker="redis://theirs/0")
 from shoal.shared.jobs import Wave
 from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
-Messages(make_app(sys.argv[1])).send_wave("job1", Wave.LOADING, 2)
+from shoal.shared.redis.connection import connect
+make_app(sys.argv[1])
+Messages(connect(sys.argv[1])).send_wave("job1", Wave.LOADING, 2)
 print(current_app.main)
 """
 

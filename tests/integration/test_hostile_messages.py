@@ -21,7 +21,6 @@ from worker_process import CELERY_WORKER
 from shoal.shared.errors import DamagedJobError, NotFinishedError
 from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import State, Wave
-from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
@@ -53,7 +52,7 @@ class AttackedWorker:
         self.server.start()
         self.client = connect(self.server.url)
         self.redis: Any = self.client
-        self.messages = Messages(make_app(self.server.url))
+        self.messages = Messages(self.client)
         environment = {**os.environ, "SHOAL_REDIS_URL": self.server.url}
         with (directory / "log").open("wb") as log:
             self.process = subprocess.Popen(CELERY_WORKER, env=environment, stdout=log, stderr=log)

@@ -4,15 +4,21 @@ import json
 from base64 import b64decode
 
 import pytest
-from servers import give_up_soon
+from celery import chord
 
 from shoal.shared.errors import ConnectionLostError
 from shoal.shared.jobs import Wave
-from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect
 from shoal.shared.store.keys import CELERY, queue_keys
-from shoal.shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.tasks import (
+    BATCH_TASK,
+    BATCHES,
+    CALLBACK_TASK,
+    CALLBACKS,
+    SWEEP,
+    priority_of,
+)
 
 pytestmark = pytest.mark.each_server
 
@@ -116,15 +122,14 @@ def test_counters_of_a_chord_outlive_any_gap_and_expire(redis, context):
 
 def test_messages_go_to_the_database_of_the_url(redis, server_url):
     elsewhere = f"{server_url}?db=3" if server_url.startswith("unix") else server_url[:-1] + "3"
-    Messages(make_app(elsewhere)).send_wave("job1", Wave.LOADING, 2)
-    assert redis.keys("*") == []
     with connect(elsewhere) as other:
+        Messages(other).send_wave("job1", Wave.LOADING, 2)
+        assert redis.keys("*") == []
         assert other.llen(CELERY + BATCHES) == 2
 
 
 def test_a_server_that_is_away_is_an_error_of_ours(own_server):
-    messages = Messages(make_app(own_server.url))
-    give_up_soon(messages.app)
+    messages = Messages(connect(own_server.url, retries=1))
     for send in (
         lambda: messages.send_wave("job1", Wave.LOADING, 2),
         lambda: messages.send_batches("job1", Wave.LOADING, [0]),
@@ -132,3 +137,66 @@ def test_a_server_that_is_away_is_an_error_of_ours(own_server):
     ):
         with pytest.raises(ConnectionLostError, match="does not answer"):
             send()
+
+
+# Chosen at random, or by the process that sends.
+VARYING = ("reply_to", "delivery_tag", "origin", "group", "group_id", "id", "root_id")
+
+
+def read_all(redis):
+    """All messages that wait, decoded, without what differs from one sending to the next."""
+    keys = [key for queue in (BATCHES, CALLBACKS) for key in queue_keys(queue)]
+    found = {key: [json.loads(raw) for raw in redis.lrange(key, 0, -1)] for key in keys}
+    for message in (message for messages in found.values() for message in messages):
+        message["body"] = json.loads(b64decode(message["body"]))
+        chord = message["body"][2]["chord"] or {"options": {}}
+        # Celery makes ids for tasks that are given none.
+        is_random = "job1:" not in message["headers"]["id"]
+        for part in (message["headers"], message["properties"], chord["options"]):
+            for name in VARYING[: None if is_random else -2]:
+                part.pop(name, None)
+        if is_random:
+            del message["properties"]["correlation_id"]
+    return found
+
+
+@pytest.mark.parametrize("wave", list(Wave))
+def test_messages_are_those_that_celery_would_send(app, redis, context, wave):
+    batch, callback = BATCH_TASK[wave], CALLBACK_TASK[wave]
+
+    def sign(number):
+        return app.signature(
+            batch,
+            args=("job1", number),
+            queue=BATCHES,
+            priority=priority_of(number),
+            immutable=True,
+            task_id=f"job1:{wave}:{number}",
+            ignore_result=True,
+        )
+
+    body = app.signature(callback, args=("job1",), queue=CALLBACKS, immutable=True)
+    alone = body.clone()
+    body.link_error(app.signature(SWEEP, queue=CALLBACKS, immutable=True))
+    chord([sign(number) for number in range(20)], body, app=app).apply_async(
+        task_id=f"job1:{wave}:callback"
+    )
+    sign(1030).apply_async()
+    alone.apply_async()
+    expected = read_all(redis)
+    assert sum(map(len, expected.values())) == 22
+    redis.flushall()
+    context.messages.send_wave("job1", wave, 20)
+    context.messages.send_batches("job1", wave, [1030])
+    context.messages.send_callback("job1", wave)
+    assert read_all(redis) == expected
+
+
+def test_the_parts_of_a_chord_are_one_group_whose_size_is_known(redis, context):
+    context.messages.send_wave("job1", Wave.LOADING, 70)
+    headers = [headers for headers, _ in read_queue(redis, BATCHES)]
+    (group,) = {header["group"] for header in headers}
+    assert [header["group_index"] for header in headers] == list(range(70))
+    bodies = [embed["chord"] for _, (_, _, embed) in read_queue(redis, BATCHES)]
+    assert {body["options"]["group_id"] for body in bodies} == {group}
+    assert redis.get(f"{CELERY}celery-taskset-meta-{group}.s") == b"70"

@@ -46,8 +46,8 @@ def make_job(
     sweeper = context.sweeper
 
     def make(folder: Path, **options: Any) -> Job:
-        connect: Any = lambda: DirectMessages(context)  # noqa: E731
-        asked = Sweeper(sweeper.registry, sweeper.settings, connect, sweeper.place)
+        messages: Any = DirectMessages(context)
+        asked = Sweeper(sweeper.registry, sweeper.settings, messages, sweeper.place)
         return Job(run(submit(folder, **{**SMALL, **options})), asked)
 
     return make

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from polling import wait_until
-from servers import give_up_soon, open_redis
+from servers import open_redis
 
 from shoal import Client
 from shoal.producer.job import Job, choose_pause
@@ -144,7 +144,6 @@ def test_a_job_whose_messages_could_not_be_sent_is_there_all_the_same(
     own_server.start()
     (tmp_path / "a.png").touch()
     with Client(own_server.url, settings=Settings()) as shoal:
-        give_up_soon(shoal.messages.app)
         register = shoal.registry.register
 
         def register_and_lose(*arguments):

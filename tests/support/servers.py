@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from celery import Celery
 from polling import wait_until
 from redis import Redis
 from redis.exceptions import BusyLoadingError
@@ -113,13 +112,6 @@ def start_redis(directory: Path, password: str = "") -> Server:
 def open_redis(url: str, retries: int = PATIENT_RETRIES) -> Any:
     """Return a connection on which a test may use any command of Redis."""
     return connect(url, retries)
-
-
-def give_up_soon(app: Celery) -> None:
-    """Let the result backend not wait for a lost server, as it does for 20 s by default."""
-    options = app.conf.result_backend_transport_options
-    retry_policy = {"max_retries": 1}
-    app.conf.result_backend_transport_options = {**options, "retry_policy": retry_policy}
 
 
 def find_redis_server() -> str:

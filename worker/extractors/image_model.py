@@ -136,7 +136,7 @@ def _list_files(path: Path) -> list[Path]:
 
 def _describe_files(path: Path) -> list[tuple[int, ...]]:
     """Describe what changes with the files of a model: size, times and inode of each."""
-    states = []
+    states = list[tuple[int, ...]]()
     for part in _list_files(path):
         with suppress(OSError):  # opening it says why
             state = part.stat()

@@ -68,13 +68,13 @@ class WorkerContext:
     @cached_property
     def messages(self) -> Messages:
         """Sends messages to the workers."""
-        return Messages(self.app)
+        return Messages(self.client)
 
     @cached_property
     def sweeper(self) -> Sweeper:
         """Sends lost work of the active jobs again."""
         registry = Registry(self.client)
-        return Sweeper(registry, self.settings, lambda: self.messages, self.place)
+        return Sweeper(registry, self.settings, self.messages, self.place)
 
     @cached_property
     def limits(self) -> ImageLimits:

@@ -37,7 +37,7 @@ class SweeperStep(bootsteps.StartStopStep):
         self.bucket_sweep = (
             BucketSweep(self.registry) if settings.shards_url and not swept else None
         )
-        self.sweeper = Sweeper(self.registry, settings, lambda: Messages(worker.app), swept)
+        self.sweeper = Sweeper(self.registry, settings, Messages(client), swept)
         self.seconds = settings.sweep_seconds
         self.lost_seconds = max(settings.lease_seconds, 3 * self.seconds)
         self.entry: Any = None

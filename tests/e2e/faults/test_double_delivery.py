@@ -11,8 +11,8 @@ from unreliable_broker import copies_of, deliver_unreliably
 
 from shoal import Client
 from shoal.shared.jobs import State, Wave
-from shoal.shared.messaging.broker import make_app
 from shoal.shared.messaging.messages import Messages
+from shoal.shared.redis.connection import connect
 from shoal.shared.store import Registry
 from shoal.shared.store.keys import CELERY
 from shoal.shared.tasks import BATCHES, CALLBACKS
@@ -24,9 +24,8 @@ STAGES = list(Wave)
 @pytest.fixture
 def messages(site: Site) -> Iterator[Messages]:
     """Sends messages of our own to the workers."""
-    app = make_app(site.server.url)
-    yield Messages(app)
-    app.close()
+    with connect(site.server.url) as client:
+        yield Messages(client)
 
 
 @pytest.fixture
