@@ -109,6 +109,14 @@ class JobRequest:
     cluster: int | None = None
 
     @property
+    def images_of(self) -> str:
+        """The job whose images these are, as in "cluster 3 of job 8f3a51c0d2be"; "" if none."""
+        whole = f"job {self.coordinates_of}"
+        if self.coordinates_of is None or self.cluster is None:
+            return whole if self.coordinates_of else ""
+        return f"{f'cluster {self.cluster}' if self.cluster >= 0 else 'no cluster'} of {whole}"
+
+    @property
     def takes_model(self) -> bool:
         """Whether labels come from the model of another job, and none is fitted."""
         return self.keep_model or self.model_of is not None

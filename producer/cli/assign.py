@@ -53,7 +53,7 @@ def assign(
         with Client(start_workers=False).check_connection() as client:
             parent = client.job(job)
             what = Submission(
-                folder, lambda: parent.assign_folder(folder, force=force, notify=print_message)
+                lambda: parent.assign_folder(folder, force=force, notify=print_message)
             )
             assigned, status = submit_and_watch(
                 client, what, Means(concurrency, started), as_json=as_json, will_write=bool(out)

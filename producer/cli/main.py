@@ -22,6 +22,7 @@ from shoal.producer.cli.options import (
     source_argument,
     verbose_option,
 )
+from shoal.producer.cli.recluster import recluster
 from shoal.producer.cli.results import COMMANDS
 from shoal.producer.cli.search import COMMANDS as SEARCHES
 from shoal.producer.cli.terminal import print_line
@@ -134,7 +135,7 @@ def jobs(as_json: bool) -> None:
 
 
 # Added here, since `shoal --help` lists commands in the order of their use.
-for command in (*COMMANDS, features, *SEARCHES, assign):
+for command in (*COMMANDS, features, *SEARCHES, assign, recluster):
     main.add_command(command)
 
 

@@ -1,7 +1,7 @@
 """Options and arguments that several commands share."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,25 +29,7 @@ def _parse_clusters(
         raise click.BadParameter(f"{value!r} is neither a number nor {AUTO}") from error
 
 
-_JOB_OPTIONS = [
-    click.option(
-        "--recipe",
-        type=click.Choice([recipe.value for recipe in Recipe]),
-        help="Options that belong together: tutorial is pixels, 2 components, 5 clusters."
-        " What you give beside it counts more.",
-    ),
-    click.option(
-        "--features",
-        help=f"What to compare images by: {', '.join(EXTRACTORS)}, or several: hog+color."
-        f"  [default: {DEFAULTS.features}]",
-    ),
-    click.option(
-        "--image-size",
-        type=int,
-        help="Width and height in pixels that images are resized to."
-        "  [default: what suits the features]",
-    ),
-    click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
+_CLUSTER_OPTIONS = [
     click.option(
         "--clusters",
         callback=_parse_clusters,
@@ -67,6 +49,28 @@ _JOB_OPTIONS = [
         type=click.Choice([algorithm.value for algorithm in Algorithm]),
         help=f"Clustering algorithm.  [default: {DEFAULTS.algorithm}]",
     ),
+]
+
+_JOB_OPTIONS = [
+    click.option(
+        "--recipe",
+        type=click.Choice([recipe.value for recipe in Recipe]),
+        help="Options that belong together: tutorial is pixels, 2 components, 5 clusters."
+        " What you give beside it counts more.",
+    ),
+    click.option(
+        "--features",
+        help=f"What to compare images by: {', '.join(EXTRACTORS)}, or several: hog+color."
+        f"  [default: {DEFAULTS.features}]",
+    ),
+    click.option(
+        "--image-size",
+        type=int,
+        help="Width and height in pixels that images are resized to."
+        "  [default: what suits the features]",
+    ),
+    click.option("--components", type=int, help="Principal components.  [default: up to 50]"),
+    *_CLUSTER_OPTIONS,
     click.option(
         "--random-state",
         type=int,
@@ -97,7 +101,16 @@ _JOB_OPTIONS = [
 
 def job_options(command: F) -> F:
     """Add the options of a job to a command."""
-    for option in reversed(_JOB_OPTIONS):
+    return _add(_JOB_OPTIONS, command)
+
+
+def cluster_options(command: F) -> F:
+    """Add those options of a job that say how clusters are found."""
+    return _add(_CLUSTER_OPTIONS, command)
+
+
+def _add(options: Sequence[Callable[[F], F]], command: F) -> F:
+    for option in reversed(options):
         command = option(command)
     return command
 

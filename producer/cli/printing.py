@@ -34,6 +34,8 @@ def describe_options(request: JobRequest) -> str:
     chosen = request.clusters == AUTO
     clusters = "auto clusters" if chosen else show_count(int(request.clusters), "cluster")
     parts = [request.features, f"{request.image_size} px", clusters]
+    if request.images_of:
+        parts.append(f"images of {request.images_of}")
     if request.algorithm is not DEFAULTS.algorithm:
         parts.append(request.algorithm)
     for name in ("level", "components", "random_state", "batch_size"):

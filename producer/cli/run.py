@@ -78,7 +78,6 @@ def run_folder(
         prepare_directory(out, folder.source, force=options["force"])
     with Client(start_workers=False).check_connection() as client:
         what = Submission(
-            folder,
             lambda: client.submit_folder(folder, notify=print_message, **options),
             lambda: _find_duration(client, folder, options, means.concurrency),
         )
@@ -95,12 +94,10 @@ class Submission:
     """What a command submits.
 
     Attributes:
-        folder: The images.
-        submit: Submits them.
+        submit: Submits it.
         find_duration: Returns what measures how long the job takes, if it may be minutes here.
     """
 
-    folder: Folder
     submit: Callable[[], Job]
     find_duration: Callable[[], Duration | None] = lambda: None
 
@@ -120,8 +117,7 @@ def submit_and_watch(
             means.provide(client)
         with uninterrupted():  # else the next worker might run a job whose id nobody knows
             job = what.submit()
-        n_images = show_count(len(what.folder.paths), "image")
-        print_note(f"Job {job.id}: {n_images} in {what.folder.source}")
+        print_note(f"Job {job.id}: {_describe_images(job.status())}")
         if duration:
             if not job.is_found and (line := duration.describe()):
                 print_message(line)
@@ -136,6 +132,15 @@ def submit_and_watch(
         if as_json:
             print_status(job.status(), as_json)
         raise KeyboardInterrupt(told) from None
+
+
+def _describe_images(status: Status) -> str:
+    request, n_images = status.request, show_count(status.images.total, "image")
+    return (
+        f"{n_images} of {request.images_of}"
+        if request.images_of
+        else (f"{n_images} in {request.source}")
+    )
 
 
 def _find_duration(

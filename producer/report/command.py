@@ -1,9 +1,10 @@
 """The command that repeats a job."""
 
 import re
+from collections.abc import Mapping
 from shlex import quote
 
-from shoal.shared.jobs import JobRequest
+from shoal.shared.jobs import Algorithm, JobRequest
 
 # Surrogates stand for bytes that are not UTF-8.
 NO_UTF8 = re.compile(r"[\udc80-\udcff]")
@@ -17,6 +18,8 @@ def make_repeat_command(request: JobRequest) -> str:
     """
     if request.model_of:
         return f"shoal assign {request.model_of} {_quote_path(request.source)}"
+    if request.coordinates_of:
+        return _repeat_recluster(request, request.coordinates_of)
     options = {
         "features": request.features,
         "image-size": request.image_size,
@@ -26,13 +29,28 @@ def make_repeat_command(request: JobRequest) -> str:
         "random-state": request.random_state,
         "batch-size": request.batch_size,
     }
-    given = [
-        f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None
-    ]
     level = [f"--{request.level}"] if request.level else []
     flags = {"--renumber": request.renumber, "--keep-model": request.keep_model}
     chosen = [name for name, is_set in flags.items() if is_set]
+    given = _give(options)
     return " ".join(["shoal run", _quote_path(request.source), *given, *level, *chosen])
+
+
+def _repeat_recluster(request: JobRequest, job_id: str) -> str:
+    options = {
+        "cluster": request.cluster,
+        "components": request.components,
+        "clusters": None if request.algorithm is Algorithm.HDBSCAN else request.clusters,
+        "algorithm": request.algorithm,
+        "random-state": request.random_state,
+    }
+    level = [f"--{request.level}"] if request.level else []
+    return " ".join([f"shoal recluster {job_id}", *_give(options), *level])
+
+
+def _give(options: Mapping[str, object]) -> list[str]:
+    """Write options as words of a command, without those that are None."""
+    return [f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None]
 
 
 def _quote_path(path: str) -> str:

@@ -153,10 +153,16 @@ def read_vectors(job: JobResults, kind: Kind) -> Vectors:
 
     Raises:
         NotFinishedError: There are none yet, or not any more.
+        UsageError: Its images were loaded by another job.
         ShardLostError: They are missing or damaged, as is told once they are read.
     """
     n_components = job.summary().n_components
     if kind is Kind.FEATURES:
+        if other := job.status().request.coordinates_of:
+            raise UsageError(
+                f"Job {job.id} loads no images: their features are those of job {other}"
+                f" ({show_call(other, 'features')})."
+            )
         return read_features(job.results)
     return read_coordinates(job.results, job.status().images.loaded, n_components)
 

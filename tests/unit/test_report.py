@@ -37,7 +37,16 @@ from shoal.shared.findings import (
     FailureReason,
     Summary,
 )
-from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, Previous, State
+from shoal.shared.jobs import (
+    DEFAULTS,
+    Algorithm,
+    ImageCounts,
+    JobRequest,
+    LeftOut,
+    Level,
+    Previous,
+    State,
+)
 from shoal.shared.palette import MAX_NAMED
 from shoal.worker.images.thumbnails import make_sheet
 
@@ -329,6 +338,25 @@ def test_the_command_that_repeats_it_asks_for_the_same_job(tmp_path, options):
     names = {field.name for field in fields(JobRequest)} - {"source"}
     again = {name: value for name, value in given.items() if name in names}
     assert make_request(replace(folder, source=given["source"]), again) == request
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"clusters": 12, "components": 4},
+        {"cluster": -1, "algorithm": Algorithm.HDBSCAN, "random_state": 7},
+        {"cluster": 3, "level": Level.FINER, "algorithm": Algorithm.MINIBATCH},
+    ],
+)
+def test_the_command_that_finds_other_clusters_has_all_options(options):
+    request = replace(DEFAULTS, source="/x", coordinates_of="8f3a51c0d2be", **options)
+    program, command, *words = shlex.split(make_repeat_command(request))
+    assert (program, command) == ("shoal", "recluster")
+    given = main.commands[command].make_context(command, words).params
+    assert given["job"] == "8f3a51c0d2be"
+    names = ("cluster", "clusters", "components", "level", "algorithm", "random_state")
+    again = {name: given[name] for name in names if given[name] is not None}
+    assert replace(DEFAULTS, source="/x", coordinates_of=given["job"], **again) == request
 
 
 def test_the_command_that_repeats_it_names_a_folder_of_any_bytes():

@@ -8,10 +8,12 @@ from starlette.responses import Response
 from shoal.producer.job import Job
 from shoal.producer.web.api.submission import (
     NewImages,
+    OtherClusters,
     Preview,
     Submission,
     assign,
     preview,
+    recluster,
     submit,
 )
 from shoal.producer.web.rendering import Json
@@ -68,6 +70,18 @@ def assign_images(site: SiteDep, job: JobDep, images: NewImages) -> Response:
     """Assign images to the job's clusters, as a job of its own. 200 returns an existing one."""
     enforce(site.submit_limit)
     return _show_submitted(assign(site, job, images))
+
+
+@router.post(
+    "/jobs/{job_id}/recluster",
+    response_model=Status,
+    status_code=201,
+    responses={200: {"model": Status}},
+)
+def recluster_images(site: SiteDep, job: JobDep, wanted: OtherClusters) -> Response:
+    """Cluster the job's images again, as a job of its own. 200 returns an existing one."""
+    enforce(site.submit_limit)
+    return _show_submitted(recluster(site, job, wanted))
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=Status)

@@ -70,6 +70,29 @@ class NewImages(BaseModel, extra="forbid", strict=True):
     force: bool = False
 
 
+class OtherClusters(BaseModel, extra="forbid", strict=True):
+    """How the images of a job are clustered again; what is null is as for a new job.
+
+    Attributes:
+        cluster: Number of a cluster whose images alone are clustered, -1 for those in none; null is
+            all images.
+        clusters: Number of clusters, or `auto` to choose it; null is `auto`.
+        level: `coarser` or `finer`: of an automatic number, that one if it is nearly as good.
+        algorithm: Clustering algorithm; null is `kmeans`.
+        components: Number of principal components; null is as many as the job has.
+        random_state: Seed; null is that of the job.
+        force: Whether to run again even if these clusters were already found.
+    """
+
+    cluster: int | None = None
+    clusters: int | Literal["auto"] | None = None
+    level: Level | None = Field(None, strict=False)  # FastAPI has it as text
+    algorithm: Algorithm | None = Field(None, strict=False)
+    components: int | None = None
+    random_state: int | None = None
+    force: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Preview:
     """What a submission would need.
@@ -149,6 +172,17 @@ def assign(site: Site, parent: Job, images: NewImages) -> Job:
         job = parent.assign_folder(folder, force=images.force)
         site.client.workers.ensure_running()
     return job
+
+
+def recluster(site: Site, parent: Job, wanted: OtherClusters) -> Job:
+    """Submit the images of a job to be clustered again, and start workers as ``submit`` does.
+
+    Raises:
+        UsageError: The submission is refused.
+        NotFinishedError: The job has no coordinates, yet or any more.
+    """
+    with site.workers_lock:
+        return parent.recluster(**wanted.model_dump())
 
 
 def _list_folder(site: Site, source: str) -> Folder:
