@@ -11,6 +11,7 @@ from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from shoal.producer.evaluation import Evaluation
+    from shoal.producer.export.neighbours import Neighbors
     from shoal.producer.search import Workers
     from shoal.producer.search.examples import Given
 
@@ -58,6 +59,25 @@ class JobUses(JobResults):
         from shoal.producer.search.sheet import draw_sheet
 
         return draw_sheet(self, matches, self.sweeper.settings)
+
+    def neighbors(self, count: int = 15) -> "Neighbors":
+        """Find the nearest other images of every image, exactly.
+
+        The time grows with the square of the images: for one image, ``search`` is faster.
+
+        Args:
+            count: Neighbours an image.
+
+        Returns:
+            Two arrays of shape (n_images, n_neighbors), in the order of ``labels``: ``ids``, rows
+            of the neighbours, nearest first, and their ``distances`` by principal components.
+
+        Raises:
+            UsageError: ``count`` is less than 1.
+        """
+        from shoal.producer.export.neighbours import find_neighbors
+
+        return find_neighbors(self.coordinates(), count)
 
     def recommend(
         self,

@@ -3,15 +3,19 @@
 As in ``main``, each command itself imports what takes long to import.
 """
 
+from functools import partial
 from pathlib import Path
 
 import click
 
 from shoal.producer.cli.group import Command, connect_client
 from shoal.producer.cli.options import json_option, out_option, replace_option
+from shoal.shared.errors import UsageError
 from shoal.shared.findings import PlotName
 
 FORMATS = ("csv", "json", "parquet")
+# A column, as viewers of embeddings call it.
+NEIGHBORS = "__neighbors"
 
 
 @click.command(cls=Command)
@@ -20,21 +24,31 @@ FORMATS = ("csv", "json", "parquet")
 @click.option(
     "--format", "file_format", type=click.Choice(FORMATS), help="Print or write only the labels."
 )
+@click.option(
+    "--neighbors", type=click.IntRange(1), help="With Parquet: also list this many like each image."
+)
 @replace_option
-def result(job: str, out: Path | None, file_format: str | None, force: bool) -> None:
+def result(
+    job: str, out: Path | None, file_format: str | None, neighbors: int | None, force: bool
+) -> None:
     """Print the cluster of each image of JOB. With --out, write all results instead."""
     from shoal.producer.export.directory import prepare_directory, write_directory
     from shoal.producer.export.files import check_output
+    from shoal.producer.export.neighbours import make_column
     from shoal.producer.export.tables import write_labels
 
     path = out or Path("-")
     labels_as = file_format or _choose_format(path)
+    if neighbors and labels_as != "parquet":
+        raise UsageError("Neighbours are a column of Parquet: give --format parquet, too.")
     if labels_as:
         check_output(path, force=force)
     with connect_client() as client:
         known = client.job(job)
         if labels_as:
-            write_labels(known.labels(), labels_as, path, force=force)
+            make = partial(make_column, known.neighbors(neighbors)) if neighbors else None
+            more = {NEIGHBORS: make} if make else None
+            write_labels(known.labels(), labels_as, path, force=force, more=more)
         else:
             prepare_directory(path, Path(known.status().request.source), force=force)
             write_directory(known, path, force=force)

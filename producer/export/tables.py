@@ -1,7 +1,7 @@
 """The results of a job as tables: CSV, JSON and Parquet, in a file or printed."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from itertools import islice
@@ -21,6 +21,8 @@ from shoal.shared.text import show_controls
 
 # Rows written to Parquet at once.
 ROW_GROUP = 65_536
+# What makes some rows of a column, given the first one's number and how many; by its name.
+MoreColumns = Mapping[str, Callable[[int, int], Any]]
 # Rows of a table that are made text at once.
 ROWS_AT_ONCE = 1024
 
@@ -73,21 +75,34 @@ def import_pyarrow() -> tuple[Any, Any]:
     return pyarrow, parquet
 
 
-def write_parquet(rows: Iterable[Assignment], file: IO[bytes]) -> None:
+def write_parquet(
+    rows: Iterable[Assignment], file: IO[bytes], more: MoreColumns | None = None
+) -> None:
     """Write labels as Parquet.
+
+    Args:
+        rows: The labels.
+        file: What to write to.
+        more: By the name of each column that comes after them, what makes the column's rows.
 
     Raises:
         UsageError: pyarrow is not installed.
     """
     pyarrow, parquet = import_pyarrow()
-    number = pyarrow.float32()
+    number, more = pyarrow.float32(), more or {}
     schema = pyarrow.schema(
         {"path": "string", "label": "int32", "distance": number, "pc1": number, "pc2": number}
     )
+    names = schema.names
+    for name, make in more.items():
+        schema = schema.append(pyarrow.field(name, make(0, 0).type))
+    written = 0
     with parquet.ParquetWriter(file, schema) as writer:
-        for paths, *numbers in _regroup(_list_parts(rows, schema.names), ROW_GROUP):
-            columns = [list(map(escape_name, paths)), *numbers]
+        for paths, *numbers in _regroup(_list_parts(rows, names), ROW_GROUP):
+            made = [make(written, len(paths)) for make in more.values()]
+            columns = [list(map(escape_name, paths)), *numbers, *made]
             writer.write_table(pyarrow.table(columns, schema=schema))
+            written += len(paths)
 
 
 def _regroup(parts: Iterable[Columns], n_rows: int) -> Iterator[Columns]:
@@ -105,21 +120,28 @@ def _regroup(parts: Iterable[Columns], n_rows: int) -> Iterator[Columns]:
 
 
 def write_labels(
-    labels: Iterable[Assignment], file_format: str, path: Path = STDOUT_PATH, *, force: bool = False
+    labels: Iterable[Assignment],
+    file_format: str,
+    path: Path = STDOUT_PATH,
+    *,
+    force: bool = False,
+    more: MoreColumns | None = None,
 ) -> None:
     """Write labels to ``path``, or print them if that is ``-``; if ``force``, replace a file.
+
+    In Parquet, ``more`` columns come after them.
 
     Raises:
         UsageError: The file exists, or Parquet was asked for on a terminal or without pyarrow.
     """
     if path == STDOUT_PATH:
-        _print_labels(labels, file_format)
+        _print_labels(labels, file_format, more)
     else:
         with new_file(path, force=force) as file:
-            write_in_format(labels, file_format, file)
+            write_in_format(labels, file_format, file, more)
 
 
-def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
+def _print_labels(labels: Iterable[Assignment], file_format: str, more: MoreColumns | None) -> None:
     sys.stdout.flush()
     if file_format != "parquet":
         write_in_format(labels, file_format, sys.stdout.buffer)
@@ -127,7 +149,7 @@ def _print_labels(labels: Iterable[Assignment], file_format: str) -> None:
     if sys.stdout.isatty():
         raise UsageError("Parquet cannot be shown on a terminal: name a file as `out`.")
     with printed_file() as file:
-        write_in_format(labels, file_format, file)
+        write_in_format(labels, file_format, file, more)
 
 
 @contextmanager
@@ -157,14 +179,19 @@ def write_output(content: bytes, path: Path, *, force: bool = False) -> None:
         click.echo(path, color=True)  # else click takes escape sequences out
 
 
-def write_in_format(labels: Iterable[Assignment], file_format: str, file: IO[bytes]) -> None:
-    """Write labels as ``csv``, ``json`` or ``parquet``."""
+def write_in_format(
+    labels: Iterable[Assignment],
+    file_format: str,
+    file: IO[bytes],
+    more: MoreColumns | None = None,
+) -> None:
+    """Write labels as ``csv``, ``json`` or ``parquet``, which may have more columns."""
     if file_format == "csv":
         write_rows(labels, Assignment, file)
     elif file_format == "json":
         write_json(labels, Assignment, file)
     else:
-        write_parquet(labels, file)
+        write_parquet(labels, file, more)
 
 
 def print_rows(rows: Iterable[Any], model: type[Any], as_json: bool) -> None:

@@ -125,6 +125,10 @@ def test_labels_come_as_json_and_parquet_too(embedded_run: FinishedRun, tmp_path
     rows = json.loads(shoal.output("result", job, "--format", "json"))
     shoal.output("result", job, "--format", "parquet", "-o", tmp_path / "labels.parquet")
     assert parquet.read_table(tmp_path / "labels.parquet").num_rows == len(rows) == 120
+    shoal.output("result", job, "--neighbors", 3, "-o", tmp_path / "near.parquet")
+    near = parquet.read_table(tmp_path / "near.parquet")["__neighbors"].to_pylist()
+    assert [len(row["ids"]) for row in near] == [4] * 120
+    assert shoal.run("result", job, "--neighbors", 3).returncode == 2
     table = csv.DictReader(io.StringIO(shoal.output("result", job)))
     assert [row["label"] for row in table] == [str(row["label"]) for row in rows]
 

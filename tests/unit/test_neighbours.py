@@ -1,108 +1,58 @@
-"""Nearest neighbours against what a comparison of all pairs in float64 gives."""
+"""The nearest other images of every image, exact and in one order."""
 
-from typing import Any
+from functools import partial
+from io import BytesIO
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import parquet
 
-from shoal.producer.search.groups import Groups, each_by_itself, make_places
-from shoal.producer.search.neighbours import NearestImages, measure_distances
-from shoal.shared.store.rows import DUPLICATE_ROW
-
-
-def see(nearest: NearestImages, batches: list[Any]) -> NearestImages:
-    for number, batch in enumerate(batches):
-        nearest.add(number, batch)
-    return nearest
+from shoal.producer.export.neighbours import find_neighbors, make_column
+from shoal.producer.export.tables import write_parquet
+from shoal.shared.errors import UsageError
+from shoal.shared.findings import Assignment
 
 
-def place_all(batches: list[Any]) -> Any:
-    return np.concatenate([make_places(n, np.arange(len(b))) for n, b in enumerate(batches)])
+def make_points(n_images: int, n_components: int = 3) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(n_images, n_components)).astype(np.float32)
 
 
-def compare_all(batches: list[Any], queries: Any, groups: Groups, left_out: Any) -> Any:
-    """All images by distance and place, the first of each group."""
-    distances = measure_distances(np.concatenate(batches), queries).min(axis=1)
-    places, seen, found = place_all(batches), set(groups.find(left_out)), []
-    for row in np.lexsort((places, distances)):
-        (group,) = groups.find(places[[row]])
-        if group not in seen:
-            seen.add(group)
-            found.append((places[row], distances[row]))
-    return found
+@given(st.integers(2, 60), st.integers(1, 20))
+def test_neighbours_are_the_nearest_others(n_images: int, count: int) -> None:
+    points = make_points(n_images)
+    ids, distances = find_neighbors(points, count)
+    exact = np.linalg.norm(points.astype(float)[:, None] - points.astype(float), axis=2)
+    np.fill_diagonal(exact, np.inf)
+    expected = np.argsort(exact, axis=1, kind="stable")[:, : min(count, n_images - 1)]
+    np.testing.assert_array_equal(ids, expected)
+    np.testing.assert_allclose(distances, np.take_along_axis(exact, expected, 1), rtol=1e-5)
+    assert [str(found.dtype) for found in (ids, distances)] == ["int64", "float32"]
 
 
-@st.composite
-def searches(draw: Any) -> Any:
-    random = np.random.default_rng(draw(st.integers(0, 2**32)))
-    n_components = draw(st.integers(1, 6))
-    # Few different values: many ties, and copies in several batches.
-    scale = draw(st.sampled_from([1e-3, 1.0, 1e5]))
-    offset = draw(st.sampled_from([0.0, 1e3]))
-
-    def make(n_rows: int) -> Any:
-        steps = random.integers(-2, 3, (n_rows, n_components))
-        return (steps * scale + offset).astype(np.float32)
-
-    batches = [make(n) for n in draw(st.lists(st.integers(0, 12), min_size=1, max_size=5))]
-    places = place_all(batches)
-    grouped = places[random.random(len(places)) < draw(st.sampled_from([0, 0.5]))]
-    groups = Groups(grouped, random.integers(0, 4, len(grouped)))
-    left_out = places[random.random(len(places)) < 0.1]
-    return batches, make(draw(st.integers(1, 3))), groups, left_out, draw(st.integers(1, 8))
+def test_equally_near_images_are_in_the_order_of_their_rows() -> None:
+    ids, distances = find_neighbors(np.zeros((4, 2), np.float32), 3)
+    assert ids.tolist() == [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+    assert not distances.any()
 
 
-@given(searches())
-def test_the_nearest_are_those_of_a_comparison_of_all(search: Any) -> None:
-    batches, queries, groups, left_out, count = search
-    nearest = NearestImages(queries, count, groups, left_out=left_out)
-    see(nearest, batches)
-    expected = compare_all(batches, queries, groups, left_out)
-    found = list(zip(nearest.places, nearest.distances, strict=True))
-    assert found == expected[:count]
-    if found:
-        limit = found[len(found) // 2][1]
-        near = see(NearestImages(queries, count, groups, limit, left_out), batches)
-        within = [pair for pair in expected if pair[1] <= limit]
-        assert list(zip(near.places, near.distances, strict=True)) == within[:count]
-    points = dict(zip(place_all(batches), np.concatenate(batches), strict=True))
-    assert all((points[p] == row).all() for p, row in zip(nearest.places, nearest.points))  # noqa: B905
+def test_one_image_has_no_neighbour_and_none_can_be_asked_for() -> None:
+    assert find_neighbors(make_points(1), 5).ids.shape == (1, 0)
+    with pytest.raises(UsageError, match="`count` is 0: give 1 or more"):
+        find_neighbors(make_points(5), 0)
 
 
-def test_images_far_from_the_origin_are_told_apart_where_float32_cannot() -> None:
-    # The squares of the lengths differ by less than float32 tells.
-    points = np.full((1000, 50), 1e4, np.float32)
-    points[:, 0] += np.random.default_rng(0).permutation(1000).astype(np.float32) / 100
-    nearest = see(NearestImages(points[:1], 20, each_by_itself()), np.split(points, 4))
-    exact = np.sort(np.abs(points[:, 0].astype(float) - float(points[0, 0])))[:20]
-    np.testing.assert_array_equal(nearest.distances, exact)
-
-
-def test_of_equal_distances_the_first_by_path_counts() -> None:
-    batches = [np.zeros((2, 3), np.float32), np.zeros((3, 3), np.float32)]
-    nearest = see(NearestImages(batches[0][:1], 3, each_by_itself()), batches)
-    assert nearest.places.tolist() == place_all(batches)[:3].tolist()
-
-
-def test_what_is_not_a_number_is_not_found_and_hides_nothing() -> None:
-    points = np.array([[0, 0], [np.nan, 0], [1, 0]], np.float32)
-    nearest = see(NearestImages(points[:1], 3, each_by_itself()), [points])
-    assert nearest.distances.tolist() == [0, 1]
-
-
-def test_groups_are_read_from_the_rows_of_duplicates() -> None:
-    rows = [(0, 0, 1, 4, 0, 2, 0), (0, 1, 0, 2, 1, 4, 3), (1, 0, 2, 0, 2, 1, 0)]
-    groups = Groups.of_duplicates(b"".join(DUPLICATE_ROW.pack(*row) for row in rows))
-    places = np.array([2, (1 << 32) + 4, 2 << 32, 3])
-    assert groups.find(places).tolist() == [-1, -1, -2, 3]
-    assert Groups.of_duplicates(b"").find(places).tolist() == places.tolist()
-
-
-@pytest.mark.parametrize("n_others", [1, 3])
-def test_distances_are_those_of_float64(n_others: int) -> None:
-    random = np.random.default_rng(0)
-    points, others = random.normal(size=(5, 7)), random.normal(size=(n_others, 7))
-    expected = np.linalg.norm(points[:, None] - others, axis=2)
-    np.testing.assert_allclose(measure_distances(points, others), expected, rtol=1e-14)
+def test_parquet_has_them_as_viewers_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shoal.producer.export.tables.ROW_GROUP", 4)
+    neighbors = find_neighbors(make_points(10), 2)
+    rows = [Assignment(f"{i}.jpg", 0, 0.5, 0.0, 1.0) for i in range(10)]
+    with BytesIO() as file:
+        write_parquet(rows, file, {"__neighbors": partial(make_column, neighbors)})
+        table = parquet.read_table(BytesIO(file.getvalue()))
+    assert table.column_names[-1] == "__neighbors"
+    for row, found in enumerate(table["__neighbors"].to_pylist()):
+        assert found["ids"] == [row, *neighbors.ids[row]]
+        assert found["distances"] == [0, *neighbors.distances[row].tolist()]
+    first = table.to_pandas()["__neighbors"][0]
+    assert np.stack([first["ids"]]).shape == (1, 3)
