@@ -12,6 +12,8 @@ from shoal.shared.sweeper import Sweeper
 if TYPE_CHECKING:
     from shoal.producer.evaluation import Evaluation
     from shoal.producer.export.neighbours import Neighbors
+    from shoal.producer.organizing import Organization
+    from shoal.producer.organizing.steps import Progress
     from shoal.producer.search import Workers
     from shoal.producer.search.examples import Given
 
@@ -46,6 +48,39 @@ class JobUses(JobResults):
         from shoal.producer.evaluation import score_job
 
         return score_job(self, known)
+
+    def organize(
+        self,
+        directory: str | Path,
+        mode: str = "symlink",
+        *,
+        flat: bool = False,
+        dry_run: bool = False,
+        on_progress: "Progress | None" = None,
+    ) -> "Organization":
+        """Put each image into the folder of its cluster; ``shoal.undo`` takes it all back.
+
+        Nothing is ever replaced, and what changed since the job has seen it is left out. If this is
+        interrupted, the same call goes on.
+
+        Args:
+            directory: Where the folders shall be, outside the job's source.
+            mode: ``"symlink"`` makes links to the images, ``"hardlink"`` second names of the same
+                files, ``"copy"`` copies, and ``"move"`` takes the images away from the source.
+            flat: Whether images lose the folders that they are in.
+            dry_run: Whether to look only at what would be done, without reading an image.
+            on_progress: Called with the number of images that were looked at, and of all.
+
+        Returns:
+            How many images are there, and which were left out, with the reasons.
+
+        Raises:
+            UsageError: It cannot be done there; nothing was done.
+            ShoalError: The disk is full, read-only or broken; the same call goes on later.
+        """
+        from shoal.producer.organizing import organize
+
+        return organize(self, directory, mode, flat=flat, dry_run=dry_run, progress=on_progress)
 
     def draw_sheet(self, matches: Sequence[Match]) -> bytes:
         """Draw what was found as PNG: pictures with their ranks, distances and names.

@@ -176,6 +176,7 @@ class ClusterSummary:
         outliers: Paths of other images of it, farthest from the centroid first.
         copies: How many copies of each of these the job has beside it, by path, where there are
             any: of a group of copies, one is shown.
+        name: The name that a user gave to it; "" if none.
     """
 
     label: int
@@ -183,6 +184,7 @@ class ClusterSummary:
     representatives: list[str]
     outliers: list[str] = field(default_factory=list)
     copies: dict[str, int] = field(default_factory=dict)
+    name: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

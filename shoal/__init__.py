@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from shoal.producer.client import Client
     from shoal.producer.job import Job
+    from shoal.producer.organizing import undo
     from shoal.shared.errors import (
         ConnectionLostError,
         DamagedJobError,
@@ -59,9 +60,14 @@ __all__ = [
     "UnreadableImageError",
     "UsageError",
     "WaitTimeoutError",
+    "undo",
 ]
 
-_MODULES = {"Client": "shoal.producer.client", "Job": "shoal.producer.job"}
+_MODULES = {
+    "Client": "shoal.producer.client",
+    "Job": "shoal.producer.job",
+    "undo": "shoal.producer.organizing",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ import click
 from shoal.producer.cli.assign import assign
 from shoal.producer.cli.features import features
 from shoal.producer.cli.group import Commands, connect_client
+from shoal.producer.cli.name import name
 from shoal.producer.cli.options import (
     concurrency_option,
     force_option,
@@ -22,6 +23,7 @@ from shoal.producer.cli.options import (
     source_argument,
     verbose_option,
 )
+from shoal.producer.cli.organize import organize, undo
 from shoal.producer.cli.recluster import recluster
 from shoal.producer.cli.results import COMMANDS
 from shoal.producer.cli.search import COMMANDS as SEARCHES
@@ -135,7 +137,7 @@ def jobs(as_json: bool) -> None:
 
 
 # Added here, since `shoal --help` lists commands in the order of their use.
-for command in (*COMMANDS, features, *SEARCHES, assign, recluster):
+for command in (*COMMANDS, features, *SEARCHES, assign, recluster, name, organize, undo):
     main.add_command(command)
 
 

@@ -182,7 +182,7 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         print_line(line)
     if summary.choice:
         print_line(f"clusters: {summary.choice.reason}")
-    names = [f"cluster {cluster.label}" for cluster in summary.clusters]
+    names = [f"cluster {each.label}{each.name and f': {each.name}'}" for each in summary.clusters]
     width = max(map(len, [*names, "no cluster" if summary.noise else ""]))
     for name, cluster in zip(names, summary.clusters, strict=True):
         example = f"  such as {cluster.representatives[0]}" if cluster.representatives else ""

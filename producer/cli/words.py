@@ -1,22 +1,31 @@
 """The command line's own words for what messages name in Python's: parameters and methods."""
 
 import re
+from ast import literal_eval
 from dataclasses import fields
+from shlex import quote
 
 from shoal.shared.jobs import JobRequest
 
 CALL = re.compile(r"`client\.(?:job\('(\w+)'\)\.)?(\w+)\(([^`]*)\)`")
 PARAMETER = re.compile(r"(\w+)(?:='?(\w+)'?)?")
+# As of `shoal.undo('/home/me/Sorted')`: a function with a path.
+FUNCTION = re.compile(r"`shoal\.(\w+)\(('[^`]*'|\"[^`]*\")\)`")
 QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
 OPTIONS = {field.name for field in fields(JobRequest)} - {"source"}
-OPTIONS |= {"count", "failed_only", "force", "like", "max_distance", "out", "recipe"}
+OPTIONS |= {"count", "failed_only", "force", "like", "max_distance", "mode", "out", "recipe"}
 # Commands that have another name than their method.
 COMMANDS = {"coordinates": "features --coordinates", "labels": "result"}
 
 
 def in_commands(message: str) -> str:
     """Return a message with commands instead of calls, and options instead of parameters."""
-    return QUOTED.sub(_quote_option, CALL.sub(_quote_command, message))
+    words = FUNCTION.sub(_quote_function, message)
+    return QUOTED.sub(_quote_option, CALL.sub(_quote_command, words))
+
+
+def _quote_function(call: re.Match[str]) -> str:
+    return f"`shoal {call[1]} {quote(literal_eval(call[2]))}`"
 
 
 def _quote_command(call: re.Match[str]) -> str:

@@ -104,7 +104,8 @@ class Execution:
             except OSError as error:
                 raise ShoalError(
                     f"{error.filename or self.directory}: {error.strerror}. Once that is mended,"
-                    " the same call goes on, and `shoal.undo` takes back what is done."
+                    " the same call goes on, and"
+                    f" `shoal.undo({str(self.directory)!r})` takes back what is done."
                 ) from error
             progress(self.outcome.total, total)
         self.journal.sync()

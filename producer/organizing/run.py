@@ -15,9 +15,11 @@ from shoal.producer.organizing.journal import (
     Journal,
     open_journal,
 )
-from shoal.producer.organizing.steps import Header, Progress, Step
+from shoal.producer.organizing.steps import Header, Progress, Skipped, SkipReason, Step
 from shoal.producer.organizing.transfer import sync_folder
 from shoal.shared.errors import UsageError
+
+STEPS_PER_REPORT = 256
 
 
 def run_steps(
@@ -44,6 +46,33 @@ def run_steps(
         _begin(directory, header, journal)
         execution = Execution(directory, Path(header.source), header.mode, journal)
         return execution.run(steps, progress or (lambda _done, _total: None), needs.files)
+
+
+def foresee_steps(
+    directory: Path, header: Header, steps: Iterable[Step], progress: Progress | None = None
+) -> Outcome:
+    """Return what ``run_steps`` would do, as far as that can be told without reading a file.
+
+    Raises:
+        UsageError: It cannot be done there; the message says what to change.
+    """
+    directory = Path(os.path.abspath(directory))  # noqa: PTH100  pathlib would resolve links
+    outcome, source = Outcome(), Path(header.source)
+    with _explain(directory):
+        check_places(directory, header)
+        needs = measure_steps(directory, header, steps)
+        for step in steps:
+            if os.path.lexists(directory / step.target):
+                detail = "something is there already"
+                outcome.skipped.append(Skipped(step.source, SkipReason.EXISTS, detail))
+            elif not (source / step.source).is_file():
+                detail = "it is not there any more"
+                outcome.skipped.append(Skipped(step.source, SkipReason.MISSING, detail))
+            else:
+                outcome.done += 1
+            if progress and outcome.total % STEPS_PER_REPORT == 0:
+                progress(outcome.total, needs.files)
+    return outcome
 
 
 def _make_directory(directory: Path) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ class Cluster:
 
     Attributes:
         label: Number of the cluster.
+        name: The name that a user gave to it; "" if none.
         colour: Number of its colour on the map.
         size: Number of its images, as in "12 images".
         share: Its share of all images, in percent.
@@ -43,6 +44,7 @@ class Cluster:
     """
 
     label: int
+    name: str
     colour: int
     size: str
     share: str
@@ -135,6 +137,7 @@ def _show_cluster(
 ) -> Cluster:
     return Cluster(
         label=cluster.label,
+        name=cluster.name,
         colour=colour_number(cluster.label),
         size=show_count(cluster.size, "image"),
         share=show_share(cluster.size / total if total else 0),

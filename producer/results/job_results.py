@@ -1,8 +1,10 @@
 """What a finished job found: labels, failures, duplicates, plots, coordinates, the model."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from shoal.producer.results.catalogue import Catalogue
+from shoal.producer.results.names import check_names, with_names
 from shoal.producer.results.vectors import Vectors, read_coordinates, read_features
 from shoal.shared.errors import (
     JobCancelledError,
@@ -14,7 +16,7 @@ from shoal.shared.errors import (
 from shoal.shared.findings import Assignment, Duplicate, Failure, PlotName, Rows, Summary
 from shoal.shared.jobs import State, Status
 from shoal.shared.shards import Shards
-from shoal.shared.store import Kind, Ledger, Results
+from shoal.shared.store import ClusterNames, Kind, Ledger, Results
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +42,7 @@ class JobResults:
         self.id = ledger.job_id
         self.ledger = ledger
         self.results = Results(ledger.client, ledger.job_id, place)
+        self._names = ClusterNames(ledger.client, ledger.job_id)
 
     def status(self) -> Status:
         """Return the job's state, progress and counts of images."""
@@ -72,9 +75,30 @@ class JobResults:
         return self.results.duplicates()
 
     def summary(self) -> Summary:
-        """Return an overview of the results: clusters, representatives, outliers."""
+        """Return an overview of the results: clusters, representatives, outliers, names."""
         self._check_finished()
-        return self.results.summary()
+        return with_names(self.results.summary(), self._names.read())
+
+    def names(self) -> dict[int, str]:
+        """Return the names of clusters, by label; those that have none are missing."""
+        self._check_finished()
+        return self._names.read()
+
+    def name_clusters(self, names: Mapping[int, str]) -> dict[int, str]:
+        """Give clusters names, all or none of them; return the names of all.
+
+        Names are shown where clusters are, live as long as the results, and go over to the next job
+        of the folder where a cluster keeps its number.
+
+        Args:
+            names: By label; "" takes a name away.
+
+        Raises:
+            UsageError: There is no such cluster, a name has more than 100 characters or one that
+                cannot be shown, or two clusters would have the same.
+        """
+        self._names.write(check_names(names, self.summary()))
+        return self._names.read()
 
     def plots(self) -> dict[str, bytes]:
         """Return all plots as PNG, by name."""

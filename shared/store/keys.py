@@ -93,6 +93,11 @@ class JobKeys:
         return self.name("near", "copies")
 
     @cached_property
+    def names(self) -> str:
+        """HASH of label: the name that a user gave to the cluster."""
+        return self.name("names")
+
+    @cached_property
     def refusal(self) -> str:
         """STRING: why the job waits, as a worker was told; it expires soon."""
         return self.name("refusal")
@@ -156,5 +161,5 @@ class JobKeys:
         of_wave = (self.done, self.running, self.attempts, self.errors)
         waves = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.labels]
-        noted += [self.hashes, self.known, self.given_model, self.near_copies]
+        noted += [self.hashes, self.known, self.given_model, self.near_copies, self.names]
         return [self.job, *noted, self.lease, *waves]

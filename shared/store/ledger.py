@@ -288,6 +288,7 @@ class Ledger:
             job.known,
             job.given_model,
             job.near_copies,
+            job.names,
             *job.of_tokens(fields),
         ]
 

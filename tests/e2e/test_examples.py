@@ -29,6 +29,7 @@ KNOWN = {"python", "sh", "text", "json", "toml"}
 TUTORIAL = "docs/tutorial.md"
 SCRIPT = "docs/how-to/submit-from-a-script.md"
 RUN = (TUTORIAL, SCRIPT)
+ORGANIZE = "docs/how-to/organize-into-folders.md"
 # What a reader does once: test_installed.py does it in an environment of its own. And what serves
 # until it is stopped: test_page.py has it.
 NOT_HERE = re.compile(r"(make|pip|\. \.venv/bin/activate|shoal serve)\b")
@@ -155,6 +156,17 @@ def test_the_shell_script_ends_with_labels_and_a_plot(
     run_shell(shoal, directory, SCRIPT)
     assert (directory / "labels.json").read_text().count('"path"') == PHOTOGRAPHS
     assert (directory / "scatter.png").is_file()
+
+
+def test_images_are_organized_and_all_is_taken_back(
+    shoal: Shoal, worker: Worker, directory: Path
+) -> None:
+    printed = run_shell(shoal, directory, ORGANIZE)
+    assert f"{PHOTOGRAPHS} images would be in" in printed
+    assert "00-harbour at night" in printed
+    assert printed.endswith(f"{PHOTOGRAPHS} images moved back\n")
+    assert not {"sorted", "copies", "moved"} & {path.name for path in directory.iterdir()}
+    assert len(list((directory / "photos").rglob("*.jpg"))) == PHOTOGRAPHS
 
 
 @pytest.mark.parametrize("page", [page for page in pages_with("python") if page not in RUN])

@@ -132,6 +132,18 @@ def test_a_first_job_is_numbered_by_size_and_has_no_job_before(cluster):
     assert not any("since job" in note for note in job.summary().notes)
 
 
+def test_clusters_keep_their_names_with_their_numbers(cluster, grow):
+    before = cluster()
+    names = {label: f"kind {label}" for label in range(4)}
+    before.name_clusters(names)
+    grow()
+    after = cluster()
+    assert after.status().previous.n_matched == 4
+    assert after.names() == names
+    after.name_clusters({0: "other"})
+    assert (before.names()[0], cluster(keep_model=True).names()[1]) == ("kind 0", "kind 1")
+
+
 def test_clusters_keep_their_numbers_when_images_come_go_and_move(cluster, grow, folder):
     before = cluster()
     n_new = grow()

@@ -10,14 +10,16 @@ import pytest
 import shoal
 from shoal.producer.client import Client
 from shoal.producer.job import Job
+from shoal.producer.organizing import undo
 from shoal.shared import errors
 
 
 def test_the_public_names_are_the_client_its_jobs_and_the_errors() -> None:
     raised = {name for name, value in vars(errors).items() if _is_error(value)}
-    assert set(shoal.__all__) == {"Client", "Job"} | raised
+    assert set(shoal.__all__) == {"Client", "Job", "undo"} | raised
     assert shoal.Client is Client
     assert shoal.Job is Job
+    assert shoal.undo is undo
     assert all(getattr(shoal, name) is getattr(errors, name) for name in raised)
     assert set(shoal.__all__) <= set(dir(shoal))
 

@@ -50,6 +50,8 @@ def test_what_a_terminal_would_obey_is_shown_and_all_else_stays(name, shown):
         (f"see {show_call('1a2b', 'retry')}", "see `shoal retry 1a2b`"),
         (show_call("1a2b", "retry", failed_only=True), "`shoal retry 1a2b --failed-only`"),
         (show_call("1a2b", "labels"), "`shoal result 1a2b`"),
+        ("see `shoal.undo('/home/me')`", "see `shoal undo /home/me`"),
+        ('see `shoal.undo("it\'s here")`', "see `shoal undo 'it'\"'\"'s here'`"),
         (show_call("1a2b", "coordinates"), "`shoal features --coordinates 1a2b`"),
         (describe_unknown("1a2b"), "No job 1a2b (see `shoal jobs` for the jobs there are)."),
         ("start one with `shoal worker`: `wrong` is no `str`", None),

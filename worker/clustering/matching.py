@@ -18,11 +18,16 @@ class Matching:
 
     Attributes:
         numbers: The number of each cluster, a permutation of 0 to ``n_clusters`` - 1.
-        n_matched: How many clusters have the number of their counterpart.
+        kept: The numbers of clusters that have the number of their counterpart, ascending.
     """
 
     numbers: Int64
-    n_matched: int
+    kept: Int64
+
+    @property
+    def n_matched(self) -> int:
+        """How many clusters have the number of their counterpart."""
+        return len(self.kept)
 
 
 def match_clusters(labels: Int32, earlier: Int32, n_clusters: int) -> Matching:
@@ -49,7 +54,7 @@ def match_clusters(labels: Int32, earlier: Int32, n_clusters: int) -> Matching:
             numbers[cluster] = number
     is_free = numbers < 0
     numbers[is_free] = np.setdiff1d(np.arange(n_clusters), numbers)
-    return Matching(numbers, int((~is_free).sum()))
+    return Matching(numbers, np.sort(numbers[~is_free]))
 
 
 def _count_shared(labels: Int32, earlier: Int32) -> Int64:

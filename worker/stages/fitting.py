@@ -27,7 +27,7 @@ from shoal.worker.stages.callback import hold_lease
 from shoal.worker.stages.clusterings import LEAST_DISTINCT, check_enough, make_clustering
 from shoal.worker.stages.copies import find_copies
 from shoal.worker.stages.feature_rows import FeatureRows
-from shoal.worker.stages.previous import number_as_before, take_model, take_over
+from shoal.worker.stages.previous import number_as_before, take_model, take_names, take_over
 from shoal.worker.stages.reclustering import cluster_coordinates
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def fit_job(context: WorkerContext, job_id: str) -> None:
         if request.takes_model:
             model, choice = take_model(results), results.choice()
             n_matched = len(model.centroids)
+            model_of = request.model_of or (known.previous.job_id if known else "")
+            take_names(results, model_of, range(n_matched))
         elif request.coordinates_of:
             earlier = context.results(request.coordinates_of)
             model, choice = cluster_coordinates(

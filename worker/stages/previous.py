@@ -5,6 +5,7 @@ of the job before. Images are counted again as long as that is there.
 """
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Self
@@ -15,7 +16,7 @@ from redis import RedisError
 
 from shoal.shared.errors import JobFailedError, NotFinishedError, StoreUnavailableError, show_call
 from shoal.shared.jobs import Previous, State
-from shoal.shared.store import Results
+from shoal.shared.store import ClusterNames, Results
 from shoal.shared.wire import decode, encode
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.matching import match_clusters
@@ -185,6 +186,8 @@ def number_as_before(
 ) -> tuple[FittedModel, int]:
     """Give the clusters of a model the numbers that the same images had in the job before.
 
+    With its number, a cluster takes over its name.
+
     Returns:
         The model, and how many clusters have the number of their counterpart.
 
@@ -204,7 +207,14 @@ def number_as_before(
     order = np.argsort(rows)  # they are read in the order in which they are stored
     labels = _label_rows(model, features, rows[order])
     matching = match_clusters(labels, labels_before[order], n_clusters)
+    take_names(results, known.previous.job_id, matching.kept.tolist())
     return renumber(model, matching.numbers), matching.n_matched
+
+
+def take_names(results: Results, job_id: str, labels: Collection[int]) -> None:
+    """Take over the names that clusters have in another job, as far as it has any."""
+    names, theirs = (ClusterNames(results.client, each) for each in (results.job_id, job_id))
+    names.take_over(theirs, labels)
 
 
 def _label_rows(

@@ -3,9 +3,11 @@
 from itertools import islice
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path
+from fastapi import APIRouter, Body, Header, Path, Query
+from pydantic import Field
 from starlette.responses import Response
 
+from shoal.producer.organizing import Placement, list_placements
 from shoal.producer.results.catalogue import Member
 from shoal.producer.web.api.jobs import Count, Start
 from shoal.producer.web.rendering import Json, OpenApiResponses
@@ -13,6 +15,11 @@ from shoal.producer.web.site import ImageDep, JobDep, SiteDep
 from shoal.shared.findings import NOISE, Failure, PlotName, Summary
 
 Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
+Flat = Annotated[bool, Query(description="Whether to leave out the folders that images are in.")]
+Names = Annotated[
+    dict[Annotated[int, Field(ge=0, le=2**31 - 1)], Annotated[str, Field(max_length=200)]],
+    Body(max_length=10_000, description="Names of clusters, by their numbers."),
+]
 PNG: OpenApiResponses = {200: {"content": {"image/png": {}}}}
 JPEG: OpenApiResponses = {
     200: {"content": {"image/jpeg": {}}},
@@ -40,6 +47,24 @@ def list_members(
 ) -> Response:
     """Images of a cluster, nearest to its centroid first."""
     return Json(site.catalogue(job).members(label, start, count))
+
+
+@router.get("/names", response_model=dict[int, str])
+def list_names(job: JobDep) -> Response:
+    """The names of clusters, by their numbers; those that have none are missing."""
+    return Json(job.names())
+
+
+@router.post("/names", response_model=dict[int, str])
+def name_clusters(job: JobDep, names: Names) -> Response:
+    """Name clusters, all or none of those given; an empty name is taken away. Returns all."""
+    return Json(job.name_clusters(names))
+
+
+@router.get("/organize", response_model=list[Placement])
+def plan_folders(job: JobDep, flat: Flat = False, start: Start = 0, count: Count = 100) -> Response:
+    """Where `shoal organize` would put each image, sorted by path. Nothing is done over HTTP."""
+    return Json(list(islice(list_placements(job, flat=flat), start, start + count)))
 
 
 @router.get("/failures", response_model=list[Failure])

@@ -45,6 +45,22 @@ def test_status_is_the_object_that_the_command_line_prints(web: WebServer, finis
     assert finished.id in [status["job_id"] for status in ask(web, "/jobs?count=1000")]
 
 
+def test_clusters_are_named_and_images_have_a_folder_in_a_plan(
+    web: WebServer, finished: Job
+) -> None:
+    path = f"/jobs/{finished.id}"
+    answer = web.http.post(f"/api/v1{path}/names", json={"0": "kitchen"})
+    assert answer.json() == ask(web, f"{path}/names") == {"0": "kitchen"}
+    assert ask(web, f"{path}/summary")["clusters"][0]["name"] == "kitchen"
+    first, *_ = plan = ask(web, f"{path}/organize")
+    assert [row["path"] for row in plan] == [row["path"] for row in ask(web, f"{path}/labels")]
+    folder = "00-kitchen" if first["label"] == 0 else f"{first['label']:02d}"
+    assert first["target"] == f"{folder}/{first['path']}"
+    assert ask(web, f"{path}/organize?flat=true&start=1&count=1")[0]["path"] == plan[1]["path"]
+    assert refused(web, "POST", f"{path}/names", json={"999": "x"})[0] == 422
+    assert web.http.post(f"/api/v1{path}/names", json={"0": ""}).json() == {}
+
+
 def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder: Path) -> None:
     asked = {"source": str(folder), "clusters": 2, "image_size": 16, "algorithm": "minibatch"}
     before = ask(web, "/jobs")
