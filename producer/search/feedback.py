@@ -15,7 +15,11 @@ Scores = NDArray[np.float64]
 
 
 def score_relevance(points: Points, likes: Points, dislikes: Points) -> Scores:
-    """Score by the nearest like against the nearest dislike, 0 to 1 (Giacinto 2007).
+    """Score by the nearest like, and that against the nearest dislike (Giacinto 2007).
+
+    His ratio of the two distances alone ranks by where the dislikes happen to be, and lowered
+    precision: here it lengthens the distance to the nearest like, and little unless a dislike is
+    about as near.
 
     Args:
         points: Images to score, shape (n_images, n_components).
@@ -23,15 +27,19 @@ def score_relevance(points: Points, likes: Points, dislikes: Points) -> Scores:
         dislikes: Without any, the nearest like alone counts.
 
     Returns:
-        Shape (n_images,); 1 is most relevant.
+        From 0 to 1, the most relevant; 1/2 at the median. Shape (n_images,).
     """
-    near = measure_distances(points, likes).min(axis=1)
+    lengths = measure_distances(points, likes).min(axis=1)
     if len(dislikes):
         far = measure_distances(points, dislikes).min(axis=1)
-    else:
-        far = np.full(len(points), np.median(near) if len(near) else 1.0)
-    total = near + far
-    scores: Scores = np.divide(far, total, out=np.full(len(points), 0.5), where=total > 0)
+        is_apart = far > 0
+        ratios = np.divide(lengths, far, out=np.zeros(len(points)), where=is_apart)
+        # What is the same as a dislike is not wanted, even if it is the same as a like, too.
+        lengths = np.where(is_apart, lengths * (1 + ratios**2), np.inf)
+    scale = float(np.median(lengths)) if len(lengths) else 1.0
+    if not 0 < scale < np.inf:
+        scale = 1.0
+    scores: Scores = scale / (scale + lengths)
     return scores
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from shoal.producer.job import Job
 from shoal.shared.errors import NotFinishedError, ShardLostError, ShoalError, UsageError
@@ -296,3 +297,44 @@ def test_recommended_are_others_than_what_was_given(job: Job) -> None:
 def test_recommending_needs_a_like(job: Job) -> None:
     with pytest.raises(UsageError, match="liked"):
         job.recommend([], ["140.png"])
+
+
+def measure_precision(job: Job, kinds: dict[str, int], n_trials: int) -> Any:
+    """Share of the same kind among the first 20: by one like, by three, and with dislikes.
+
+    Dislikes are wrong images among the first 20 of those by three likes, and others at random. So
+    that they themselves make no difference, what they are compared with is recommended without
+    them.
+    """
+    random, paths = np.random.default_rng(0), np.array(list(kinds))
+    labels = np.array(list(kinds.values()))
+    shares = []
+    for _ in range(n_trials):
+        kind = random.integers(10)
+        likes = random.choice(paths[labels == kind], 3, replace=False).tolist()
+
+        def share(found: list[str], kind: int = int(kind)) -> float:
+            return float(np.mean([kinds[path] == kind for path in found[:20]]))
+
+        one = paths_of(job.search(likes[0], duplicates=True))
+        three = paths_of(job.recommend(likes, count=25, duplicates=True))
+        others = random.choice(paths[labels != kind], 3, replace=False).tolist()
+        row = [share(one), share(three)]
+        for dislikes in ([p for p in three[:20] if kinds[p] != kind][:3] or others, others):
+            without = [path for path in three if path not in dislikes]
+            with_dislikes = job.recommend(likes, dislikes, duplicates=True)
+            row += [share(without), share(paths_of(with_dislikes))]
+        shares.append(row)
+    return np.mean(shares, axis=0)
+
+
+def test_likes_and_dislikes_recommend_more_of_the_same_kind(
+    make_job: Callable[..., Job], digits: Path
+) -> None:
+    job = make_job(digits, components=30)
+    paths = [row.path for row in job.labels()]
+    kinds = dict(zip(paths, load_digits().target[:300].tolist(), strict=True))
+    one, three, without_wrong, wrong, without_others, others = measure_precision(job, kinds, 60)
+    assert three >= one
+    assert wrong >= without_wrong
+    assert others >= without_others
