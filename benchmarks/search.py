@@ -75,7 +75,11 @@ def make_job(client: Client, points: NDArray[np.float32]) -> Job:
 
         job.results.shards.commit(batch, TOKEN, {Kind.COORDINATES: [rows.tobytes()]}, note)
     job.results.put_findings(TOKEN, SUMMARY, {}, {}, b"")
-    fields = {"state": State.FINISHED, "loaded": len(points), "findings_token": TOKEN}
+    fields: dict[str, str | int] = {
+        "state": State.FINISHED,
+        "loaded": len(points),
+        "findings_token": TOKEN,
+    }
     for field, value in fields.items():
         redis.hset(keys.job, field, value)
     return job

@@ -147,6 +147,20 @@ def make_report_table() -> str:
     return "\n".join([*lines, ""])
 
 
+def make_search_table() -> str:
+    """Make the table of searches: their time, and that as a ratio to a bare product."""
+    lines = [
+        "| images | a search | a bare product of the same size | times as long |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['images']:,} | {row['milliseconds']:.0f} ms | {row['product_milliseconds']:.1f} ms"
+        f" | {row['times_the_product']:.1f} |"
+        for row in read("search")
+    ]
+    return "\n".join([*lines, ""])
+
+
 def make_fault_table() -> str:
     """Make the table of what the last run of the fault benchmark injected, and what came of it."""
     faults = read("faults")
@@ -199,6 +213,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "what peers give": lambda: make_yield_table(read("peers")),
     "cold": make_cold_table,
     "report": make_report_table,
+    "search": make_search_table,
     "faults": make_fault_table,
     "second process": lambda: make_second_table(read("second_process")),
     "workers": lambda: make_share_table(read("workers")),

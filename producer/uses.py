@@ -190,8 +190,8 @@ class JobUses(JobResults):
         job's own; with the embedded server, one is started if none is running.
 
         Args:
-            *images: Each an image of the job by its path relative to the source, a file by its
-                path, or the content of a file as bytes.
+            *images: Each an image of the job by its path relative to the source or by its number
+                in the order of the folder, a file by its path, or the content of a file as bytes.
             count: Most images to find.
             max_distance: Images farther than this are not found; None has no limit.
             duplicates: Whether each image of a group of duplicates is found, not only the nearest

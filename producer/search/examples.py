@@ -13,8 +13,8 @@ from shoal.shared.images.files import ImageLimits, read_file
 from shoal.shared.images.kinds import kind_of
 from shoal.shared.store.projections import NewImage
 
-# An image of the job by its path, a file by its path, or the content of a file.
-Given = str | os.PathLike[str] | bytes
+# An image of the job by its path or its number, a file by its path, or the content of a file.
+Given = str | os.PathLike[str] | int | bytes
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,9 @@ class Examples:
     def _find(self, given: Given) -> Example:
         if isinstance(given, bytes):
             return self._take_new("The image", given)
+        if isinstance(given, int):
+            numbered = self._catalogue.path(given)
+            return Example(numbered, self._place_of(numbered))
         name = os.fspath(given)
         is_in_job = is_plain(name) and self._has(name)
         within = next(filter(self._has, self._paths_below_source(name)), None)

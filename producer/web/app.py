@@ -12,7 +12,7 @@ from shoal.producer.client import Client
 from shoal.producer.web import problems
 from shoal.producer.web.access.gate import MOST_BODY_BYTES, Gate
 from shoal.producer.web.access.sessions import Access
-from shoal.producer.web.api import downloads, events, health, jobs, results
+from shoal.producer.web.api import downloads, events, health, jobs, results, search
 from shoal.producer.web.pages import duplicates, login
 from shoal.producer.web.pages import jobs as pages
 from shoal.producer.web.site import Site
@@ -48,7 +48,7 @@ def _make_app(site: Site) -> FastAPI:
     # This only documents how to send the token: the gate has checked it before.
     bearer = Depends(HTTPBearer(auto_error=False, description="If the server has a token."))
     api = APIRouter(prefix="/api/v1", responses=problems.DESCRIPTIONS, dependencies=[bearer])
-    for part in (jobs, results, downloads, events):
+    for part in (jobs, results, search, downloads, events):
         api.include_router(part.router)
     app.include_router(api)
     for part in (pages, duplicates, login, health):

@@ -28,6 +28,8 @@ CATALOGUES_KEPT = 4
 LISTINGS = 2
 # One round of looking for lost work may start workers and send a thousand messages.
 STALLED_SECONDS = 120.0
+# Most new images that workers are asked about at the same time: each takes a thread.
+QUESTIONS = 4
 # Most event streams that read at the same time.
 STREAM_READS = 8
 
@@ -43,6 +45,7 @@ class Site:
         submit_limit: How often jobs may be submitted or retried.
         estimate_limit: How often estimates may be asked for.
         listings: Held while a folder is listed.
+        questions: Held while a worker is asked about a new image.
         stream_reads: Held while an event stream reads.
         workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
@@ -58,6 +61,7 @@ class Site:
     submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
+    questions: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(QUESTIONS))
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)

@@ -1,10 +1,21 @@
 """Search and recommendation as a user calls them, with the embedded server and no worker."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
+import pytest
 from PIL import Image
-from shoal_command import FinishedRun
+from polling import wait_until
+from servers import Server
+from shoal_command import FinishedRun, Shoal
+from worker_process import Worker, suspended
+
+from shoal import Client
+from shoal.shared.settings import Settings
+from shoal.shared.store.keys import CELERY
+from shoal.shared.tasks import CALLBACKS
 
 
 def test_images_of_the_job_are_searched_without_a_worker(
@@ -53,3 +64,25 @@ def test_wrong_use_ends_with_2_and_nothing_is_written(
         assert ended.returncode == 2, ended.stderr
         assert ended.stderr.startswith("Error: ")
     assert not sheet.exists()
+
+
+def test_a_question_whose_message_and_process_are_lost_is_answered_all_the_same(
+    shoal: Shoal,
+    workers: list[Worker],
+    redis_server: Server,
+    photographs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job_id = shoal.submit(photographs)
+    shoal.output("wait", job_id)
+    monkeypatch.setattr("shoal.producer.search.projection.AGAIN_SECONDS", 2.0)
+    content = sorted(photographs.rglob("*.jpg"))[5].read_bytes()
+    with ThreadPoolExecutor(1) as pool, Client(redis_server.url, settings=Settings()) as client:
+        with suspended(workers):
+            asked = pool.submit(client.job(job_id).search, content, count=1)
+            keys = partial(redis_server.client.keys, f"{CELERY}{CALLBACKS}")
+            wait_until(keys, 30, "the message")
+            redis_server.client.delete(f"{CELERY}{CALLBACKS}")
+        workers[0].kill_child()
+        (found,) = asked.result(60)
+    assert (photographs / found.path).read_bytes() == content

@@ -26,7 +26,7 @@ from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger, Registry
 from shoal.shared.store.keys import CELERY
-from shoal.shared.tasks import BATCHES, CALLBACKS, FIT_JOB, LOAD_BATCH, SWEEP
+from shoal.shared.tasks import BATCHES, CALLBACKS, FIT_JOB, LOAD_BATCH, PROJECT_IMAGES, SWEEP
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.loading.loading import load_batch
@@ -171,6 +171,15 @@ def test_what_is_no_job_is_dropped_in_one_short_line(
 ) -> None:
     arguments = [job_id, 0] if task == LOAD_BATCH else [job_id]
     line = dropped(worker, lambda: worker.send(body(*arguments), task=task))
+    assert "message dropped" in line
+    assert len(line) < 1000
+
+
+@pytest.mark.parametrize("token", ["../../x", "x" * 10_000, "", 5, True, None, ["x"]])
+def test_what_is_no_question_is_dropped_and_the_worker_goes_on(
+    worker: AttackedWorker, token: object
+) -> None:
+    line = dropped(worker, lambda: worker.send(body("job", token), CALLBACKS, task=PROJECT_IMAGES))
     assert "message dropped" in line
     assert len(line) < 1000
 

@@ -16,7 +16,8 @@ NONE = line()
 
 
 def rank(points: Any, likes: Any, dislikes: Any) -> list[int]:
-    return np.argsort(-score_relevance(points, likes, dislikes), kind="stable").tolist()
+    order: list[int] = np.argsort(-score_relevance(points, likes, dislikes), kind="stable").tolist()
+    return order
 
 
 def test_without_dislikes_the_nearest_like_counts() -> None:
@@ -42,7 +43,9 @@ def test_what_is_the_same_as_a_dislike_comes_last() -> None:
 def test_scores_are_from_0_to_1() -> None:
     random = np.random.default_rng(0)
     for _ in range(20):
-        points, likes, dislikes = (random.normal(size=(n, 3)) for n in (30, 2, 2))
+        points, likes, dislikes = (
+            random.normal(size=(n, 3)).astype(np.float32) for n in (30, 2, 2)
+        )
         scores = score_relevance(points, likes, dislikes)
         assert ((scores >= 0) & (scores <= 1)).all()
     assert score_relevance(NONE, line(0), line(1)).shape == (0,)
