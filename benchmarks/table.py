@@ -161,6 +161,34 @@ def make_search_table() -> str:
     return "\n".join([*lines, ""])
 
 
+def make_found_table() -> str:
+    """Make the table of variants of photographs that are found as duplicates of them."""
+    lines = [
+        "| variant | within 3 bits | found (8 bits) | mirrored or turned, found (3 bits) |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {variant} | {percent(row['copies'])} | {percent(row['near'])}"
+        f" | {percent(row['turned'])} |"
+        for variant, row in read("duplicates")["found"].items()
+    ]
+    return "\n".join([*lines, ""])
+
+
+def make_pair_table() -> str:
+    """Make the table of the pairs that are found among the images of sets."""
+    lines = [
+        "| set | images | pairs within 3 bits | pairs within 8 bits | further pairs, mirrored or"
+        " turned |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {row['images']:,} | {row['copies']} | {row['near']} | {row['turned']} |"
+        for name, row in read("duplicates")["pairs"].items()
+    ]
+    return "\n".join([*lines, ""])
+
+
 def make_fault_table() -> str:
     """Make the table of what the last run of the fault benchmark injected, and what came of it."""
     faults = read("faults")
@@ -208,6 +236,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "growing": make_growing_table,
     "extractors": make_extractor_table,
     "quality": make_quality_table,
+    "duplicates": make_found_table,
+    "pairs": make_pair_table,
     "commands": make_command_table,
     "peers": lambda: make_speed_table(read("peers")),
     "what peers give": lambda: make_yield_table(read("peers")),

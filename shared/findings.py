@@ -49,6 +49,26 @@ class FailureReason(StrEnum):
     LOST_WORKER = "lost-worker"
 
 
+class Turn(StrEnum):
+    """How a picture lies compared with another: mirrored left to right, then turned clockwise.
+
+    The order is that of their numbers in the store.
+    """
+
+    NONE = ""
+    BY_90 = "turned 90"
+    BY_180 = "turned 180"
+    BY_270 = "turned 270"
+    MIRRORED = "mirrored"
+    MIRRORED_BY_90 = "mirrored and turned 90"
+    MIRRORED_BY_180 = "mirrored and turned 180"
+    MIRRORED_BY_270 = "mirrored and turned 270"
+
+
+# By number.
+TURNS = tuple(Turn)
+
+
 class Rows(Iterator[Row]):
     """The rows of a table that may have millions, read part by part while you iterate over them.
 
@@ -116,7 +136,9 @@ class Duplicate:
         path: Relative to the job's source.
         content: Number of the file's content within the group; equal files have the same.
         like: Path of the image of the group that it resembles most, relative to the source.
-        distance: How many of 63 bits differ between the perceptual hashes of the two.
+        distance: How many of 63 bits differ between the perceptual hashes of the two, once they
+            lie the same way.
+        turn: How the image lies compared with that one; empty if it lies the same way.
     """
 
     group: int
@@ -124,6 +146,7 @@ class Duplicate:
     content: int
     like: str
     distance: int
+    turn: Turn = Turn.NONE
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ LABEL_ROW = struct.Struct("<ifff")
 # An image's hashes, little-endian: digest of its file's content, perceptual hash.
 HASH_ROW = struct.Struct("<2Q")
 # An image of a group of duplicates, little-endian: group, number of its content; its batch and its
-# place among the batch's loaded images; the same of the nearest image, and their distance in bits.
+# place among the batch's loaded images; the same of the nearest image; and in one byte, their
+# distance in bits, which is less than 2**TURN_SHIFT, and above it the number of the turn.
 DUPLICATE_ROW = struct.Struct("<6IB")
+TURN_SHIFT = 5
 
 
 @dataclass(frozen=True)

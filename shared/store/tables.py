@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, Rows
-from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage
+from shoal.shared.findings import TURNS, Assignment, Columns, Duplicate, Failure, Rows
+from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, TURN_SHIFT, FailedImage
 
 # Rows of duplicates of which the paths are looked up together: few at first, for whoever wants a
 # page of them; then many, for their images are in any batch.
@@ -70,11 +70,13 @@ def list_duplicates(raw: bytes, read_paths: ReadPaths) -> Rows[Duplicate]:
     def split() -> Iterator[Columns]:
         left, n_rows = DUPLICATE_ROW.iter_unpack(raw), FIRST_ROWS
         while rows := list(islice(left, n_rows)):
-            groups, contents, batches, places, *like, distances = zip(*rows, strict=True)
+            groups, contents, batches, places, *like, packed = zip(*rows, strict=True)
             images, others = list(zip(batches, places, strict=True)), list(zip(*like, strict=True))
             paths = _find_paths({*images, *others}, read_paths)
             own, nearest = ([paths[image] for image in some] for some in (images, others))
-            yield groups, own, contents, nearest, distances
+            distances = [value & 2**TURN_SHIFT - 1 for value in packed]
+            turns = [TURNS[value >> TURN_SHIFT] for value in packed]
+            yield groups, own, contents, nearest, distances, turns
             n_rows = min(2 * n_rows, MOST_ROWS)
 
     return Rows(Duplicate, split())

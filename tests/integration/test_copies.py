@@ -9,7 +9,7 @@ from skimage import data
 
 from shoal.producer.job import Job
 from shoal.shared.errors import UsageError
-from shoal.shared.findings import DuplicateCounts
+from shoal.shared.findings import DuplicateCounts, Turn
 from shoal.shared.jobs import State
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
@@ -86,6 +86,20 @@ def test_what_was_mended_is_compared_with_what_was_there(job, work, folder):
     job.retry(failed_only=True)
     work(job)
     check_found(job)
+
+
+def test_a_mirrored_picture_is_found_and_told(submit, folder, context, work):
+    with Image.open(folder / "c.png") as picture:
+        mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        mirrored.save(folder / "f-mirrored.jpg", quality=70)
+    job = Job(submit(folder, batch_size=3, clusters=2), context.sweeper)
+    work(job)
+    first, mirror = list(job.duplicates())[3:]
+    assert (first.path, mirror.path) == ("c.png", "f-mirrored.jpg")
+    assert (first.like, mirror.like) == (mirror.path, first.path)
+    assert first.turn is mirror.turn is Turn.MIRRORED
+    assert mirror.distance <= 3
+    assert [found.turn for found in job.duplicates()][:3] == [Turn.NONE] * 3
 
 
 @pytest.mark.parametrize(

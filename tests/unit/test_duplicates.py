@@ -4,7 +4,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from shoal.worker.findings.duplicates import Duplicates, group_duplicates, pair_near_hashes
+from shoal.worker.findings.duplicates import Duplicates, group_duplicates
+from shoal.worker.findings.near import pair_near_hashes
 from shoal.worker.images.hashes import perceptual_hash
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina")

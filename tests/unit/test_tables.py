@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from shoal.shared.findings import Assignment, Duplicate, Failure, FailureReason
+from shoal.shared.findings import Assignment, Duplicate, Failure, FailureReason, Turn
 from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, FailedImage
 from shoal.shared.store.tables import (
     FIRST_ROWS,
@@ -54,11 +54,12 @@ def test_duplicates_of_any_batches_are_listed_with_few_looks_at_each() -> None:
     n_rows = FIRST_ROWS * 3
     places = [(row % 50, row % 40) for row in range(n_rows)]
     raw = b"".join(
-        DUPLICATE_ROW.pack(row, 0, *place, 49, 39, 7) for row, place in enumerate(places)
+        DUPLICATE_ROW.pack(row, 0, *place, 49, 39, 7 + (row % 8 << 5))
+        for row, place in enumerate(places)
     )
     found = list(list_duplicates(raw, read_paths))
     assert found == [
-        Duplicate(row, f"{batch}/{place}.jpg", 0, "49/39.jpg", 7)
+        Duplicate(row, f"{batch}/{place}.jpg", 0, "49/39.jpg", 7, tuple(Turn)[row % 8])
         for row, (batch, place) in enumerate(places)
     ]
     assert list(map(len, read)) == [50, 50]

@@ -14,20 +14,16 @@ RED, GREEN, BLUE = 0.299, 0.587, 0.114  # luma of ITU-R BT.601, as in JPEG
 FLAT_LEVELS = 2.0
 FLAT = 0
 LEAST_SIZE = 16
-MIDDLE = 31  # of the 63
 
 
 def perceptual_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Hash each image so that images that look alike differ in few bits.
 
-    A bit says whether one of the 64 lowest frequencies, without the mean, is above their median
-    (C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010: "pHash").
-    Flat images have no frequencies to tell them apart and get 0; so do images below 16 × 16.
-
-    Measured at 32 × 32 pixels: 99 photographs were all more than 11 bits apart. Within 8 bits of
-    the original were all copies of half the size, 97–100 % of those with another brightness,
-    contrast or JPEG quality, 90 % of those without a border of 2 % and 24 % without one of 5 %;
-    mirrored copies never were.
+    A bit is the sign of one of the 64 lowest frequencies, without the mean (after C. Zauner,
+    Implementation and Benchmarking of Perceptual Image Hash Functions, 2010: "pHash", which
+    compares them with their median). So the hash of the picture mirrored or turned follows from it:
+    see ``shoal.worker.findings.turns``. Flat images have no frequencies to tell them apart and get
+    0; so do images below 16 × 16.
 
     Args:
         images: RGB of shape (n, size, size, 3).
@@ -42,9 +38,9 @@ def perceptual_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     flat = images.reshape(n_images, size, 3 * size).astype(np.float32)
     spectra = (rows @ flat @ columns).reshape(n_images, SIDE**2)[:, 1:]
     # There are 63 without the mean: the last bit is always 0.
-    above = np.zeros((n_images, SIDE**2), np.bool_)
-    above[:, :-1] = spectra > np.partition(spectra, MIDDLE, axis=1)[:, MIDDLE, None]
-    packed = np.packbits(above, axis=1, bitorder="little")
+    is_positive = np.zeros((n_images, SIDE**2), np.bool_)
+    is_positive[:, :-1] = spectra > 0
+    packed = np.packbits(is_positive, axis=1, bitorder="little")
     hashes = packed.view("<u8").ravel().astype(np.uint64)
     contrast = np.sqrt((spectra.astype(np.float64) ** 2).sum(axis=1)) / size
     return np.where(contrast < FLAT_LEVELS, np.uint64(FLAT), hashes)

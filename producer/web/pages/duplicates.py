@@ -12,7 +12,7 @@ from shoal.producer.web.pages.gallery import Number, Picture, Slice
 from shoal.producer.web.pages.jobs import shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, SiteDep, StatusDep
-from shoal.shared.findings import Duplicate
+from shoal.shared.findings import Duplicate, Turn
 
 GROUPS_PER_PAGE = 20
 SHOWN_OF_GROUP = 12
@@ -62,4 +62,11 @@ def describe_relation(image: Duplicate, firsts: dict[int, str]) -> str:
     first = firsts.setdefault(image.content, image.path)
     if first != image.path:
         return f"a copy of {first}"
-    return "" if len(firsts) == 1 else f"looks like {image.like}"
+    if len(firsts) == 1:
+        return ""
+    return f"looks like {image.like}" + (f", {show_turn(image.turn)}" if image.turn else "")
+
+
+def show_turn(turn: Turn) -> str:
+    """Say how an image lies, such as "turned 90°"."""
+    return f"{turn}°" if turn[-1:].isdigit() else turn

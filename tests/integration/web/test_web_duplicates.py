@@ -8,7 +8,7 @@ from web_server import WebServer
 
 from shoal.producer.job import Job
 from shoal.producer.web.pages import duplicates as pages
-from shoal.shared.findings import Duplicate
+from shoal.shared.findings import Duplicate, Turn
 
 
 def read(web: WebServer, job: Job, number: int = 1) -> str:
@@ -67,10 +67,13 @@ def test_a_note_says_what_an_image_is_to_the_others() -> None:
         Duplicate(0, "b", 0, like="a", distance=0),
         Duplicate(0, "c", 1, like="a", distance=2),
         Duplicate(0, "d", 1, like="c", distance=0),
+        Duplicate(0, "e", 2, like="a", distance=1, turn=Turn.MIRRORED),
+        Duplicate(0, "f", 3, like="a", distance=1, turn=Turn.BY_90),
     ]
     firsts: dict[int, str] = {}
     notes = [pages.describe_relation(image, firsts) for image in group]
-    assert notes == ["", "a copy of a", "looks like a", "a copy of c"]
+    turned = ["looks like a, mirrored", "looks like a, turned 90°"]
+    assert notes == ["", "a copy of a", "looks like a", "a copy of c", *turned]
 
 
 def test_a_copied_image_is_shown_once_and_says_how_many_copies_it_has(

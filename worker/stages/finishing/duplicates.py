@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shoal.shared.findings import DuplicateCounts
 from shoal.shared.jobs import State
-from shoal.shared.store.rows import DUPLICATE_ROW
+from shoal.shared.store.rows import DUPLICATE_ROW, TURN_SHIFT
 from shoal.worker import Checkpoint
 from shoal.worker.findings.copies import Copies
 from shoal.worker.stages.copies import read_hashes, try_search
@@ -23,7 +23,7 @@ MOST_SEARCH_ATTEMPTS = 2
 DUPLICATE_DTYPE = np.dtype(
     [
         *(("group", "<u4"), ("content", "<u4"), ("batch", "<u4"), ("place", "<u4")),
-        *(("like_batch", "<u4"), ("like_place", "<u4"), ("distance", "u1")),
+        *(("like_batch", "<u4"), ("like_place", "<u4"), ("distance_and_turn", "u1")),
     ]
 )
 assert DUPLICATE_DTYPE.itemsize == DUPLICATE_ROW.size  # noqa: S101  both sides of the store agree
@@ -73,7 +73,7 @@ def _search(findings: Findings, checkpoint: Checkpoint) -> FoundDuplicates:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     # scipy's graphs are slow to import, and most processes never finish a job.
-    from shoal.worker.findings.duplicates import FEW, group_copies, group_duplicates
+    from shoal.worker.findings.duplicates import group_duplicates
 
     contents, perceptual = read_hashes(findings.results)
     found = group_duplicates(contents, perceptual, checkpoint)
@@ -82,10 +82,8 @@ def _search(findings: Findings, checkpoint: Checkpoint) -> FoundDuplicates:
     rows["content"] = _number_contents(contents[found.rows], found.groups)
     rows["batch"], rows["place"] = findings.places(found.rows)
     rows["like_batch"], rows["like_place"] = findings.places(found.partners)
-    rows["distance"] = found.distances
-    if len(perceptual) > FEW:  # all that is found is as near as copies are
-        return FoundDuplicates(rows, Copies(found.rows, found.groups))
-    return FoundDuplicates(rows, group_copies(contents, perceptual, checkpoint))
+    rows["distance_and_turn"] = found.distances | found.turns << TURN_SHIFT
+    return FoundDuplicates(rows, found.copies)
 
 
 def _number_contents(contents: NDArray[np.uint64], groups: NDArray[np.int64]) -> NDArray[np.int64]:
