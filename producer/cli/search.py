@@ -12,6 +12,7 @@ import click
 from shoal.producer.cli.group import Command, connect_client
 from shoal.producer.cli.options import F, json_option, replace_option
 from shoal.producer.cli.terminal import print_note
+from shoal.shared.errors import UsageError
 
 if TYPE_CHECKING:
     from shoal.producer.job import Job
@@ -109,12 +110,14 @@ def _show(
     as_json: bool,
 ) -> None:
     """Print what ``find`` finds, and draw it if a file is given for that."""
-    from shoal.producer.export.files import check_output, new_file
+    from shoal.producer.export.files import STDOUT_PATH, check_output, new_file
     from shoal.producer.export.tables import print_rows
     from shoal.shared.findings import Match
 
     if sheet:
-        check_output(sheet, force=force)
+        if sheet == STDOUT_PATH:
+            raise UsageError("A sheet goes to a file: `sheet='found.png'`.")
+        check_output(sheet, force=force, option="sheet")
     with connect_client(start_workers=True) as client:
         known = client.job(job)
         matches = find(known)

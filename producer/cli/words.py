@@ -13,7 +13,17 @@ PARAMETER = re.compile(r"(\w+)(?:='?(\w+)'?)?")
 FUNCTION = re.compile(r"`shoal\.(\w+)\(('[^`]*'|\"[^`]*\")\)`")
 QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
 OPTIONS = {field.name for field in fields(JobRequest)} - {"source"}
-OPTIONS |= {"count", "failed_only", "force", "like", "max_distance", "mode", "out", "recipe"}
+OPTIONS |= {
+    "count",
+    "failed_only",
+    "force",
+    "like",
+    "max_distance",
+    "mode",
+    "out",
+    "recipe",
+    "sheet",
+}
 # Commands that have another name than their method.
 COMMANDS = {"coordinates": "features --coordinates", "labels": "result"}
 

@@ -16,10 +16,11 @@ STDOUT_PATH = Path("-")
 MayReplace = Callable[[Path], bool]
 
 
-def check_free(paths: Iterable[Path], may_replace: MayReplace) -> None:
+def check_free(paths: Iterable[Path], may_replace: MayReplace, *, option: str = "out") -> None:
     """Check that files can be written without replacing what may not be replaced.
 
-    A pipe or a device is not replaced but written to.
+    A pipe or a device is not replaced but written to. ``option`` is what the message says to
+    choose another one of.
 
     Raises:
         UsageError: One of them is a directory, or a file that may not be replaced.
@@ -27,22 +28,24 @@ def check_free(paths: Iterable[Path], may_replace: MayReplace) -> None:
     for path in paths:
         # Not with pathlib, which raises where a parent is locked.
         if os.path.isdir(path):  # noqa: PTH112
-            raise UsageError(f"{path} is a directory: choose another `out`.")
+            raise UsageError(f"{path} is a directory: choose another `{option}`.")
         if os.path.isfile(path) and not may_replace(path):  # noqa: PTH113
             raise UsageError(
                 f"{path} exists, and is not known to be as Shoal wrote it: `force=True` replaces"
-                " it, or choose another `out`."
+                f" it, or choose another `{option}`."
             )
 
 
-def check_output(path: Path, *, force: bool) -> None:
+def check_output(path: Path, *, force: bool, option: str = "out") -> None:
     """Check, before any work, that a file does not exist; if ``force``, that it can be replaced.
+
+    ``option`` is as for ``check_free``.
 
     Raises:
         UsageError: It is a directory, or exists.
     """
     if path != STDOUT_PATH:
-        check_free([path], lambda _: force)
+        check_free([path], lambda _: force, option=option)
 
 
 class NewFiles:

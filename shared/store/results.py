@@ -199,8 +199,17 @@ class Results:
         names = self.shards.names(Kind.COORDINATES)
         if not names:
             self._present(None)
-        for batch in range(self.n_batches()):
-            yield self._read_coordinates(names[batch]) if batch in names else b""
+
+        def read(batch: int) -> Content:
+            return self._read_coordinates(names[batch]) if batch in names else b""
+
+        if self.shards.place.maps_files:
+            yield from map(read, range(self.n_batches()))
+            return
+        # Many at once, as in ``statistics``; no more than those are in memory.
+        with ThreadPoolExecutor(READERS) as pool:
+            for batches in self._chunks(READERS):
+                yield from list(pool.map(read, batches))
 
     def coordinates_of(self, batch: int) -> Content:
         """Return the principal components of a batch's images, as ``coordinates`` yields them."""

@@ -64,6 +64,10 @@ def test_wrong_use_ends_with_2_and_nothing_is_written(
         assert ended.returncode == 2, ended.stderr
         assert ended.stderr.startswith("Error: ")
     assert not sheet.exists()
+    sheet.write_bytes(b"mine")
+    refused = shoal.run("search", job, "000.jpg", "--sheet", str(sheet))
+    assert (refused.returncode, sheet.read_bytes()) == (2, b"mine")
+    assert "--force replaces it, or choose another --sheet" in refused.stderr.replace("`", "")
 
 
 def test_a_question_whose_message_and_process_are_lost_is_answered_all_the_same(

@@ -1,6 +1,8 @@
 """Search and recommendation among the images of a job, wherever its shards are."""
 
+import io
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -338,3 +340,42 @@ def test_likes_and_dislikes_recommend_more_of_the_same_kind(
     assert three >= one
     assert wrong >= without_wrong
     assert others >= without_others
+
+
+def open_sheet(content: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def test_a_sheet_shows_each_match_from_its_file_or_from_its_thumbnail(
+    make_job: Callable[..., Job], mixed: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(mixed, folder)
+    job = make_job(folder, image_size=32)
+    matches = job.search("140.png", count=7, duplicates=True)
+    from_files = open_sheet(job.draw_sheet(matches))
+    assert from_files.shape[0] > 2 * 200
+    shutil.rmtree(folder)
+    from_thumbnails = open_sheet(job.draw_sheet(matches))
+    assert from_thumbnails.shape == from_files.shape
+    # A thumbnail is enlarged; a file of 8 pixels is shown as it is.
+    tile = from_thumbnails[12:212, 12:212]
+    assert tile.std() > 20
+    assert (from_thumbnails < 64).sum() > (from_files < 64).sum()
+
+
+def test_a_sheet_does_without_pictures_that_are_lost(
+    make_job: Callable[..., Job], mixed: Path, tmp_path: Path, redis: Any
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(mixed, folder)
+    job = make_job(folder)
+    matches = job.search("140.png", count=2)
+    shutil.rmtree(folder)
+    redis.unlink(job.ledger.keys.shards(Kind.THUMBNAILS))
+    assert (open_sheet(job.draw_sheet(matches))[12:212, 12:212] == 224).all()
+
+
+def test_a_sheet_of_nothing_is_refused(job: Job) -> None:
+    with pytest.raises(UsageError, match="nothing to draw"):
+        job.draw_sheet([])
