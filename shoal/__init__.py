@@ -10,6 +10,8 @@ Submit a folder with a Client, wait for its Job, and read what it found::
         for image in job.labels():
             print(image.label, image.path)
 
+A Model labels other images as the job did, without any server.
+
 All errors that Shoal raises on purpose are subclasses of ShoalError.
 """
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
         UsageError,
         WaitTimeoutError,
     )
+    from shoal.worker.prediction import Model
 
 __all__ = [
     "Client",
@@ -47,6 +50,7 @@ __all__ = [
     "Job",
     "JobCancelledError",
     "JobFailedError",
+    "Model",
     "NotFinishedError",
     "SettingsError",
     "ShardLostError",
@@ -66,6 +70,7 @@ __all__ = [
 _MODULES = {
     "Client": "shoal.producer.client",
     "Job": "shoal.producer.job",
+    "Model": "shoal.worker.prediction",
     "undo": "shoal.producer.organizing",
 }
 

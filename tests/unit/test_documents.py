@@ -35,6 +35,7 @@ from shoal.shared.jobs import Algorithm, JobRequest, State, Status
 from shoal.shared.recipe.features import EXTRACTORS, choose_image_size
 from shoal.shared.settings import PREFIX, Settings
 from shoal.shared.store import Tally
+from shoal.worker.prediction import Model
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -239,13 +240,14 @@ def test_every_column_and_field_has_its_row() -> None:
 
 def test_python_has_all_methods_and_errors() -> None:
     text = find_section(read_page("reference/api-and-metrics.md"), "## Python")
-    for known in (Client, Job):
+    for known in (Client, Job, Model):
         rows = find_rows(find_section(text, f"### {known.__name__}"))
         shown = {name.partition("(")[0] for name in rows} - {"method", "---|---"}
-        public = {name for name, _ in inspect.getmembers(known, inspect.isfunction)}
+        kinds = (inspect.isfunction, inspect.ismethod)  # ismethod: of the class itself
+        public = {name for kind in kinds for name, _ in inspect.getmembers(known, kind)}
         assert shown == {name for name in public if not name.startswith("_")}, known
     errors = find_rows(find_section(text, "### Errors")).keys() - {"error", "---|---"}
-    assert errors == set(shoal.__all__) - {"Client", "Job", "undo"}
+    assert errors == set(shoal.__all__) - {"Client", "Job", "Model", "undo"}
     signature = inspect.signature(Client)
     assert all(f"{name}=" in text for name in signature.parameters)
 

@@ -12,13 +12,15 @@ from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.organizing import undo
 from shoal.shared import errors
+from shoal.worker.prediction import Model
 
 
-def test_the_public_names_are_the_client_its_jobs_and_the_errors() -> None:
+def test_the_public_names_are_the_client_its_jobs_their_models_and_the_errors() -> None:
     raised = {name for name, value in vars(errors).items() if _is_error(value)}
-    assert set(shoal.__all__) == {"Client", "Job", "undo"} | raised
+    assert set(shoal.__all__) == {"Client", "Job", "Model", "undo"} | raised
     assert shoal.Client is Client
     assert shoal.Job is Job
+    assert shoal.Model is Model
     assert shoal.undo is undo
     assert all(getattr(shoal, name) is getattr(errors, name) for name in raised)
     assert set(shoal.__all__) <= set(dir(shoal))

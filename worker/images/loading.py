@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -43,6 +44,11 @@ BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 NO_MEMORY = "decoding needs too much memory"
 
 Made = TypeVar("Made")
+
+# The limits of pixels that threads have set now, and the one that they found.
+_guarding = Lock()
+_guarded: list[int] = []
+_found: list[int | None] = []
 
 
 def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[np.uint8]:
@@ -201,14 +207,20 @@ def _guard(max_pixels: int) -> Iterator[None]:
     """Let Pillow itself refuse images of more than twice ``max_pixels`` meanwhile.
 
     Some of its plugins allocate the whole picture while they open the file, before its size can
-    be checked here: a GIF of 44 bytes took 1.3 GB.
+    be checked here: a GIF of 44 bytes took 1.3 GB. The limit is one of the whole process: of
+    several threads, the first sets it and the last puts it back.
     """
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = max_pixels
+    with _guarding:
+        if not _guarded:
+            _found.append(Image.MAX_IMAGE_PIXELS)
+        _guarded.append(max_pixels)
+        Image.MAX_IMAGE_PIXELS = min(_guarded)
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = before
+        with _guarding:
+            _guarded.remove(max_pixels)
+            Image.MAX_IMAGE_PIXELS = min(_guarded) if _guarded else _found.pop()
 
 
 def _explain_decoding(error: Exception, content: bytes) -> UnreadableImageError:
