@@ -9,7 +9,6 @@ from polling import wait_until
 
 from benchmarks.photographs import make_photographs
 from shoal import Client
-from shoal.shared.settings import Settings
 
 POINTS = ("loading-before-commit", "fitting-before-advance", "labelling-before-commit")
 
@@ -19,7 +18,7 @@ POINTS = ("loading-before-commit", "fitting-before-advance", "labelling-before-c
     "point", [POINTS[0], *(pytest.param(point, marks=pytest.mark.slow) for point in POINTS[1:])]
 )
 def test_images_are_assigned_once_though_a_worker_is_killed(
-    site: Site, tmp_path: Path, point: str
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, point: str
 ) -> None:
     photographs = make_photographs(tmp_path / "photographs", 120)
     folder = fill(tmp_path / "folder", photographs, FIRST)
@@ -28,8 +27,9 @@ def test_images_are_assigned_once_though_a_worker_is_killed(
     before = site.submit(folder, *THREE_CLUSTERS)
     site.check_accounts(before)
     struck = site.arm(point, "kill child")
-    settings = Settings(redis_url=site.server.url)
-    with Client(settings=settings, start_workers=False) as client:
+    for variable, value in site.place.variables.items() if site.place else ():
+        monkeypatch.setenv(variable, value)
+    with Client(site.server.url, start_workers=False) as client:
         after = client.job(before).assign(inbox).id
     site.server.client.delete(*site.server.client.keys(f"shoal:{{{before}}}:*"))
     wait_until(struck.exists, 60, "a worker is killed")
