@@ -58,13 +58,17 @@ class LocalWorkers:
         Workers that it started and that have ended are replaced.
 
         Returns:
-            Whether any are running now, or have just been started.
+            Whether any are running now, or have just been started; also if Redis does not answer,
+            as whoever goes on is told.
         """
         self.is_needed = self.may_start
         if self.processes and self.processes.have_ended():
             self.close()
         self._start_if_none_runs()
-        return self.are_running()
+        try:
+            return self.are_running()
+        except StoreUnavailableError:  # a job that was submitted is there all the same
+            return True
 
     def keep_running(self, status: Status) -> None:
         """Start workers again if none are running and ``ensure_running`` was called.
