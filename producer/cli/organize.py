@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -57,7 +58,7 @@ def organize(job: str, dest: Path, mode: str, flat: bool, dry_run: bool, as_json
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 "Interrupted: the same command goes on, and"
-                f" `shoal undo {dest}` takes back what is done."
+                f" `shoal undo {quote(str(dest))}` takes back what is done."
             ) from None
     if as_json:
         print_line(export_json(done))
@@ -105,9 +106,9 @@ class _Lines:
 
 def _print_organization(done: "Organization") -> None:
     verb = "would be" if done.is_dry_run else "are"
-    print_line(f"{show_count(done.done, 'image')} {verb} in {done.directory} ({done.mode}):")
-    width = max((len(folder.folder) for folder in done.folders), default=0)
-    for folder in done.folders:
+    print_line(f"{show_count(done.done, 'image')} {verb} in {done.directory} ({done.mode})")
+    width = max(len(folder.folder) for folder in done.folders)
+    for folder in done.folders if done.done else ():
         print_line(f"  {folder.folder:<{width}}  {show_count(folder.images, 'image')}")
     if done.present:
         print_line(f"{show_count(done.present, 'image')} had been there before")
@@ -117,7 +118,7 @@ def _print_organization(done: "Organization") -> None:
         print_line(f"{show_count(done.failed, 'image')} could not be read, and stay ({remedy})")
     if not done.is_dry_run:
         print_line(f"Journal: {done.journal}")
-        print_line(f"To take it back: shoal undo {done.directory}")
+        print_line(f"To take it back: shoal undo {quote(done.directory)}")
 
 
 def _print_undone(undone: "Undone") -> None:

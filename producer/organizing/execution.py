@@ -183,7 +183,7 @@ class Execution:
         if is_copy and self._has_target(task):
             task.found = task.source.lstat()
             transfer.check_unchanged(task.source, task.step.digest)
-            transfer.sync_folder(task.target.parent)
+            self._sync_folders([task])
             return self._remove_source(task)
         return False
 
@@ -262,9 +262,17 @@ class Execution:
         self.journal.append("copied", [task.number for task in tasks])
         self.journal.sync()
         tasks = self._attempt(self._publish, tasks)
-        for folder in {task.target.parent for task in tasks}:
-            transfer.sync_folder(folder)
+        self._sync_folders(tasks)
         return self._attempt(self._remove_source, tasks) if self.mode is Mode.MOVE else tasks
+
+    def _sync_folders(self, tasks: list[_Task]) -> None:
+        """Wait until the disk has the names of copies, and of the folders they are in."""
+        folders = set[Path]()
+        for task in tasks:
+            parents = task.target.relative_to(self.directory).parents
+            folders.update(self.directory / parent for parent in parents)
+        for folder in folders:
+            transfer.sync_folder(folder)
 
     def _write_copy(self, task: _Task) -> bool:
         transfer.copy_verified(task.source, task.partial, task.step.digest)

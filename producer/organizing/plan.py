@@ -14,6 +14,7 @@ from shoal.shared.store.rows import HASH_ROW, LABEL_ROW
 NOISE_FOLDER = "noise"
 # What Windows, exFAT or a shell would not take in a name.
 UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]+')
+DASHES = re.compile(r"-[ -]*-")
 MOST_NAME_BYTES = 120
 
 
@@ -109,5 +110,5 @@ def name_folders(n_clusters: int, names: Mapping[int, str]) -> dict[int, str]:
 
 def _make_safe(name: str) -> str:
     """Make a name one that every file system takes after a number."""
-    safe = UNSAFE.sub("-", unicodedata.normalize("NFC", name)).strip("- .")
+    safe = DASHES.sub("-", UNSAFE.sub("-", unicodedata.normalize("NFC", name))).strip("- .")
     return safe.encode()[:MOST_NAME_BYTES].decode(errors="ignore").strip("- .")

@@ -126,7 +126,8 @@ class _Undoing:
             StepError: What is there must stay.
         """
         source, target = self.source / step.source, self.directory / step.target
-        partial_path(source, step.number).unlink(missing_ok=True)
+        if self.mode is Mode.MOVE:  # else the sources may be read-only
+            partial_path(source, step.number).unlink(missing_ok=True)
         partial = partial_path(target, step.number)
         was_partial = os.path.lexists(partial)
         partial.unlink(missing_ok=True)
@@ -178,7 +179,8 @@ class _Undoing:
             # Whatever is there now: a file that was changed since goes back as it is.
             transfer.copy_verified(target, partial, transfer.read_digest(target))
             transfer.rename_new(partial, source)
-            transfer.sync_folder(source.parent)
+            for parent in Path(step.source).parents:  # some may be new
+                transfer.sync_folder(self.source / parent)
             target.unlink()
 
     def _check_made(self, step: Begun, source: Path, target: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_user_looks_organizes_and_takes_back(
     assert "120 images would be in" in shoal.output("organize", last, tmp_path / "a", "--dry-run")
     assert not (tmp_path / "a").exists()
     printed = shoal.output("organize", last, tmp_path / "a")
-    assert f"120 images are in {tmp_path / 'a'} (symlink):" in printed
+    assert f"120 images are in {tmp_path / 'a'} (symlink)\n" in printed
     assert "00-at home" in printed
     assert printed.endswith(f"To take it back: shoal undo {tmp_path / 'a'}\n")
     assert len(list((tmp_path / "a" / "00-at home").rglob("*.jpg"))) > 0

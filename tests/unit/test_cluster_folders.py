@@ -55,6 +55,7 @@ def test_numbers_have_two_digits_or_as_many_as_the_largest():
     [
         ("kitchen", "00-kitchen"),
         ("day/night: a\\b?", "00-day-night- a-b"),
+        ('kitchen: "big"?', "00-kitchen-big"),
         ("..", "00"),
         ("Köln. ", "00-Köln"),
         ("CON", "00-CON"),

@@ -1,5 +1,6 @@
 """Steps in a directory: what is done, what is refused, and what undo takes back."""
 
+import errno
 import os
 import shutil
 from collections import namedtuple
@@ -146,10 +147,17 @@ def test_a_link_in_the_directory_leads_no_file_out_of_it(photos, sorted_to):
     assert outcome.done == 1
 
 
-@pytest.mark.parametrize("system", ["without a rename", "with links alone"])
-def test_files_move_where_the_system_has_no_such_rename(photos, sorted_to, monkeypatch, system):
-    def refuse(*_: object) -> None:
-        raise OSError(22, "Invalid argument")
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EXDEV])
+def test_files_move_where_no_rename_is_possible(photos, sorted_to, monkeypatch, number):
+    rename = transfer._rename_at_once
+
+    def refuse(old: Path, new: Path) -> None:
+        # A mount of the same file system has its device, and still no rename reaches it.
+        if number == errno.EINVAL or (
+            old.suffix != ".partial" and photos in {*old.parents, *new.parents}
+        ):
+            raise OSError(number, os.strerror(number))
+        rename(old, new)
 
     monkeypatch.setattr(transfer, "_rename_at_once", refuse)
     before = list_files(photos)
@@ -157,6 +165,19 @@ def test_files_move_where_the_system_has_no_such_rename(photos, sorted_to, monke
     assert list_files(photos) == {}
     undo(sorted_to)
     assert list_files(photos) == before
+
+
+def test_taking_copies_back_touches_nothing_in_the_source(photos, sorted_to, monkeypatch):
+    run(photos, sorted_to, Mode.COPY)
+    removed, unlink = [], Path.unlink
+
+    def note(path: Path, missing_ok: bool = False) -> None:
+        removed.append(path)
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", note)
+    assert undo(sorted_to).undone == 3
+    assert not [path for path in removed if photos in path.parents]
 
 
 def test_two_names_of_a_file_that_was_being_moved_become_one(photos, sorted_to):
@@ -186,6 +207,45 @@ def test_places_that_do_not_go_together_are_refused(photos, directory, source, m
         run(photos.parent / source, photos.parent / directory, Mode.MOVE, [])
     assert set(photos.parent.rglob("*")) == before
     assert issubclass(SourceError, UsageError)
+
+
+def test_a_folder_that_is_read_only_is_told_before_anything_is_done(photos, sorted_to, monkeypatch):
+    closed: list[Path] = []
+    monkeypatch.setattr(os, "access", lambda path, _: path not in closed)
+    closed[:] = [photos / "day"]
+    with pytest.raises(UsageError, match=r"moved out of .*/day, which is read-only.*`mode='copy'`"):
+        run(photos, sorted_to, Mode.MOVE)
+    closed[:] = [sorted_to.parent.parent]
+    with pytest.raises(UsageError, match="cannot be written to: choose another directory"):
+        run(photos, sorted_to, Mode.COPY)
+    assert not sorted_to.parent.exists()
+    closed[:] = [photos / "day"]
+    assert run(photos, sorted_to, Mode.COPY).done == 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "function"), [(Mode.SYMLINK, "symlink_to"), (Mode.HARDLINK, "hardlink_to")]
+)
+def test_a_file_system_without_links_is_told_and_nothing_is_left(
+    photos, sorted_to, monkeypatch, mode, function
+):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(Path, function, refuse)
+    with pytest.raises(UsageError, match=r"has no such links .*: choose `mode='copy'`"):
+        run(photos, sorted_to, mode)
+    assert not sorted_to.parent.exists()
+    assert run(photos, sorted_to, Mode.COPY).done == 3
+
+
+def test_no_file_gets_a_second_name_on_another_file_system(photos):
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == photos.stat().st_dev:
+        pytest.skip("there is no second file system")
+    with pytest.raises(UsageError, match="on another file system than"):
+        run(photos, other / "shoal-nowhere", Mode.HARDLINK)
+    assert not (other / "shoal-nowhere").exists()
 
 
 def test_too_little_room_is_told_before_anything_is_done(photos, sorted_to, monkeypatch):

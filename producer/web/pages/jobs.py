@@ -82,12 +82,14 @@ def show_cluster(
     """The images of a cluster, nearest to its centroid first."""
     summary = job.summary()
     sizes = {cluster.label: cluster.size for cluster in summary.clusters} | {NOISE: summary.noise}
+    names = {cluster.label: cluster.name for cluster in summary.clusters}
     part = Slice(number, IMAGES_PER_PAGE, sizes.get(label, 0))
     members = site.catalogue(job).members(label, part.start, part.size)
     return Page(
         "cluster.html",
         status=status,
         label=label,
+        name=names.get(label, ""),
         members=members,
         part=part,
         **shared_values(site),
