@@ -75,7 +75,7 @@ def _describe_model(request: JobRequest, settings: Settings) -> Iterator[bytes]:
     if path and "embedding" in request.features:
         yield os.fsencode(path)
         for file in (path, path.with_suffix(".json")):  # and its notes
-            yield _describe_state(os.fspath(file))
+            yield _describe_state(os.fspath(file)).encode()
 
 
 def _digest_states(root: str, paths: Sequence[str]) -> Iterator[bytes]:
@@ -83,8 +83,9 @@ def _digest_states(root: str, paths: Sequence[str]) -> Iterator[bytes]:
 
     def digest(start: int) -> bytes:
         chunk = paths[start : start + STATES_AT_ONCE]
-        states = (os.fsencode(path) + b"\0" + _describe_state(f"{root}/{path}") for path in chunk)
-        return hashlib.sha256(b"".join(states)).digest()
+        states = [f"{path}\0{_describe_state(f'{root}/{path}')}" for path in chunk]
+        # As one text: of a million paths, encoding each by itself takes a third of a second.
+        return hashlib.sha256(os.fsencode("".join(states))).digest()
 
     starts = range(0, len(paths), STATES_AT_ONCE)
     began = time.perf_counter()
@@ -96,7 +97,7 @@ def _digest_states(root: str, paths: Sequence[str]) -> Iterator[bytes]:
         yield from pool.map(digest, starts[1:])
 
 
-def _describe_state(path: str) -> bytes:
+def _describe_state(path: str) -> str:
     """Describe what changes with a file: size, times and inode, of a link also of its target.
 
     The time of the inode tells what the file's own does not: a copy of an older file over an image
@@ -112,14 +113,13 @@ def _describe_state(path: str) -> bytes:
         return state + _join(os.stat(path)) if stat.S_ISLNK(status.st_mode) else state  # noqa: PTH116
     except OSError as error:
         if is_missing(error):
-            return b"missing\0"
+            return "missing\0"
         raise
 
 
-def _join(status: os.stat_result) -> bytes:
+def _join(status: os.stat_result) -> str:
     # Not the device, whose number may be another after a restart.
-    times = (status.st_mtime_ns, status.st_ctime_ns)
-    return b"%d %d %d %d\0" % (status.st_size, *times, status.st_ino)
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}\0"
 
 
 def find_same_job(statuses: Iterable[Status], now: float, notify: Notify) -> Status | None:
