@@ -296,8 +296,8 @@ class Client:
         return self.job(job_id)
 
     def _find_token(self, request: JobRequest) -> str:
-        """Return what names the model whose coordinates are clustered; a retry makes another."""
-        source = request.coordinates_of
+        """Return what names the model of the job on which one builds; a retry makes another."""
+        source = request.coordinates_of or request.model_of
         return self.job(source).results.model_token() if source else ""
 
     def _find_origin(self, request: JobRequest, origin: Origin, notify: Notify) -> Origin:

@@ -161,6 +161,7 @@ class Assignment:
             principal components.
         pc1: First principal component.
         pc2: Second principal component; 0 if only one was asked for.
+        far: Whether it is farther from its cluster than the images of that reach.
     """
 
     path: str
@@ -168,6 +169,7 @@ class Assignment:
     distance: float
     pc1: float
     pc2: float
+    far: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ class ClusterSummary:
         copies: How many copies of each of these the job has beside it, by path, where there are
             any: of a group of copies, one is shown.
         name: The name that a user gave to it; "" if none.
+        far: How many of its images are farther from it than it reaches.
     """
 
     label: int
@@ -208,6 +211,7 @@ class ClusterSummary:
     outliers: list[str] = field(default_factory=list)
     copies: dict[str, int] = field(default_factory=dict)
     name: str = ""
+    far: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,6 +274,8 @@ class Summary:
         versions: Of the packages that the result depends on.
         duplicates: How many there are; None if the search for them failed.
         noise: How many images are in no cluster.
+        far: How many images are farther from their cluster than it reaches, noise included; None if
+            the model does not say how far that is.
         choice: How the number of clusters was chosen; None if it was given.
         notes: What to know about the result, a sentence each, such as what could not be made.
     """
@@ -286,3 +292,4 @@ class Summary:
     choice: ClusterChoice | None = None
     notes: tuple[str, ...] = ()
     copies: dict[str, int] = field(default_factory=dict)
+    far: int | None = None

@@ -37,6 +37,8 @@ class Assigned:
         distances: Distance to the centroid of its cluster, without a cluster to the nearest one;
             float32 of shape (n_images,).
         coordinates: Principal components, float32 of shape (n_images, n_components).
+        far: Whether it is farther from its cluster than that reaches; shape (n_images,), empty if
+            the model does not say how far that is.
         failures: The images that could not be read, each with the cause.
     """
 
@@ -44,6 +46,7 @@ class Assigned:
     labels: NDArray[np.int32]
     distances: NDArray[np.float32]
     coordinates: NDArray[np.float32]
+    far: NDArray[np.bool_]
     failures: list[Failure]
 
 
@@ -189,6 +192,7 @@ class Model:
             labels=labels.labels,
             distances=labels.distances,
             coordinates=labels.projected,
+            far=labels.far,
             failures=failures,
         )
 
@@ -254,5 +258,6 @@ def _join(parts: Sequence[Assigned]) -> Assigned:
         labels=np.concatenate([part.labels for part in parts]),
         distances=np.concatenate([part.distances for part in parts]),
         coordinates=np.concatenate([part.coordinates for part in parts]),
+        far=np.concatenate([part.far for part in parts]),
         failures=list(chain.from_iterable(part.failures for part in parts)),
     )

@@ -37,6 +37,8 @@ def format_csv_rows(names: Sequence[str], columns: Columns) -> Iterator[str]:
 def _make_csv_cells(name: str, column: Sequence[Any]) -> Sequence[str]:
     if isinstance(column[0], float):
         return _make_numbers(shorten(column), lambda values: list(map(repr, values)))
+    if isinstance(column[0], bool):
+        return ["true" if value else "false" for value in column]
     if isinstance(column[0], int):
         return _make_numbers(column, lambda values: list(map(str, values)))
     text = "\n".join(column)

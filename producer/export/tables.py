@@ -92,6 +92,7 @@ def write_parquet(
     number, more = pyarrow.float32(), more or {}
     schema = pyarrow.schema(
         {"path": "string", "label": "int32", "distance": number, "pc1": number, "pc2": number}
+        | {"far": "bool"}
     )
     names = schema.names
     for name, make in more.items():

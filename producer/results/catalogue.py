@@ -28,6 +28,7 @@ class Member:
         distance: Distance to the cluster's centroid.
         pc1: First principal component.
         pc2: Second principal component.
+        far: Whether it is farther from its cluster than the images of that reach.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Member:
     distance: float
     pc1: float
     pc2: float
+    far: bool
 
 
 class Catalogue:
@@ -115,6 +117,7 @@ class Catalogue:
             distance=distance,
             pc1=pc1,
             pc2=pc2,
+            far=bool(self._far and self._far[row]),
         )
 
     @cached_property
@@ -125,6 +128,12 @@ class Catalogue:
             rows += raw
             ends.append(len(rows) // LABEL_ROW.size)
         return bytes(rows), ends
+
+    @cached_property
+    def _far(self) -> bytes:
+        """A byte for each row, 1 if the image is far; empty if that is not known."""
+        found = b"".join(self.results.far())
+        return found if len(found) == self._n_rows else b""
 
     @property
     def _ends(self) -> list[int]:

@@ -41,7 +41,7 @@ def make_fingerprint(
         request: The options.
         folder: The images.
         settings: Of the submitter.
-        made_by: Token of the model that made the coordinates, if these are clustered.
+        made_by: Token of the other job's model, if this one builds on another job.
 
     Returns:
         The fingerprint; "" if there is a file of which nothing can be known: it may have changed.
@@ -49,10 +49,10 @@ def make_fingerprint(
     # Whether rows are looked up changes none of them.
     digest = hashlib.sha256(encode_options(replace(request, cache=True)))
     try:
-        numbers = b"%d %d" % (RESULTS_VERSION, settings.fit_memory)
+        numbers = b"%d %d" % (RESULTS_VERSION, settings.fit_memory) + made_by.encode()
         if request.coordinates_of:
             # They stay as they are, whatever becomes of the images.
-            digest.update(b"\0" + numbers + made_by.encode())
+            digest.update(b"\0" + numbers)
             return digest.hexdigest()
         for part in (numbers, *_describe_model(request, settings)):
             digest.update(b"\0" + part)

@@ -136,10 +136,11 @@ class BatchLedger:
         model_token: str = "",
         seconds: float | None = None,
         shards: Mapping[Kind, str] | None = None,
+        far: bytes = b"",
     ) -> Commit:
         """Store the label rows of a batch; stale if the job has another model by now."""
         took = "" if seconds is None else seconds
-        values = {self.keys.labels: labels}
+        values = {self.keys.labels: labels, **({self.keys.far: far} if far else {})}
         arguments = (Wave.LABELLING, batch, 0, 0, 0, model_token, took)
         return self._commit(shards or {}, values, *arguments)
 

@@ -73,6 +73,11 @@ class JobKeys:
         """HASH of batch: its label rows, raw."""
         return self.name("labels")
 
+    @cached_property
+    def far(self) -> str:
+        """HASH of batch: a byte for each of its label rows, 1 if the image is far."""
+        return self.name("far")
+
     def shards(self, kind: str) -> str:
         """HASH of batch: name of its shard of this kind, within the job's shards."""
         return self.name("shards", kind)
@@ -161,5 +166,5 @@ class JobKeys:
         of_wave = (self.done, self.running, self.attempts, self.errors)
         waves = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.labels]
-        noted += [self.hashes, self.known, self.given_model, self.near_copies, self.names]
+        noted += [self.hashes, self.known, self.given_model, self.near_copies, self.names, self.far]
         return [self.job, *noted, self.lease, *waves]

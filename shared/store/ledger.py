@@ -289,6 +289,7 @@ class Ledger:
             job.given_model,
             job.near_copies,
             job.names,
+            job.far,
             *job.of_tokens(fields),
         ]
 

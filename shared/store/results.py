@@ -268,7 +268,16 @@ class Results:
 
     def assignments(self) -> Rows[Assignment]:
         """List each image and its cluster, in manifest order."""
-        return list_assignments(self.batch_paths(), self.labels())
+        return list_assignments(self.batch_paths(), self.labels(), self.far())
+
+    def far(self) -> Iterator[bytes]:
+        """Yield a byte for each label row of each batch, by batch: 1 if the image is far.
+
+        Empty where that is not known.
+        """
+        for batches in self._chunks():
+            found = self.client.hmget(self.keys.far, list(map(str, batches)))
+            yield from (raw or b"" for raw in found)
 
     def put_model(self, token: str, model: bytes) -> None:
         """Store a model under a lease's token; it counts once the ledger points to it."""

@@ -35,16 +35,24 @@ class BatchPaths:
 ReadPaths = Callable[[Sequence[int]], Iterable[BatchPaths]]
 
 
-def list_assignments(batches: Iterable[BatchPaths], labels: Iterable[bytes]) -> Rows[Assignment]:
-    """List each loaded image and its cluster, from the label rows of each batch."""
+def list_assignments(
+    batches: Iterable[BatchPaths], labels: Iterable[bytes], far: Iterable[bytes]
+) -> Rows[Assignment]:
+    """List each loaded image and its cluster.
+
+    Args:
+        batches: Paths of each batch.
+        labels: Label rows of each.
+        far: A byte for each of these rows, 1 if the image is far; empty if that is not known.
+    """
 
     def split() -> Iterator[Columns]:
-        for batch, raw in zip(batches, labels, strict=True):
+        for batch, raw, distant in zip(batches, labels, far, strict=True):
             paths, rows = batch.loaded(), list(LABEL_ROW.iter_unpack(raw))
             if len(paths) != len(rows):
                 raise ValueError(f"{len(rows)} rows of labels for {len(paths)} images")
             if rows:
-                yield paths, *zip(*rows, strict=True)
+                yield paths, *zip(*rows, strict=True), list(map(bool, distant or bytes(len(rows))))
 
     return Rows(Assignment, split())
 

@@ -2,17 +2,22 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from shoal import Client
+from shoal import Client, Model
 from shoal.producer.job import Job
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.errors import NotFinishedError, UsageError
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Expiry
+from shoal.worker.clustering.references import no_radii
+from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages import fitting
 from shoal.worker.stages.finishing.finishing import finish_job
@@ -70,12 +75,9 @@ def assign(inbox: Path, work: Work) -> Callable[[Job], Job]:
     return lambda job: work(job.assign_folder(read_folder(inbox)))
 
 
-def read_rows(job: Job) -> dict[str, tuple[int, float, float, float]]:
+def read_rows(job: Job) -> dict[str, tuple[Any, ...]]:
     """Return what a job says of each image, by the name that it has among the digits."""
-    return {
-        Path(image.path).name[-7:]: (image.label, image.distance, image.pc1, image.pc2)
-        for image in job.labels()
-    }
+    return {Path(image.path).name[-7:]: (*astuple(image)[1:],) for image in job.labels()}
 
 
 @pytest.mark.each_place
@@ -107,6 +109,7 @@ def test_images_of_the_job_get_the_rows_that_they_have_there(
     assert job.status().request.model_of == parent.id
     note = f"Labels come from the model of job {parent.id}: no cluster is new."
     assert job.summary().notes[0] == note
+    assert parent.summary().far == sum(image.far for image in parent.labels())
 
 
 def test_the_same_images_are_found_again(
@@ -118,6 +121,36 @@ def test_the_same_images_are_found_again(
     assert (again.id, again.is_found) == (job.id, True)
     other = cluster(clusters=3)
     assert other.assign_folder(read_folder(inbox)).id != job.id
+
+
+def test_a_model_that_was_made_anew_assigns_anew(
+    python_client: Client, digits: Path, inbox: Path, tmp_path: Path, work: Work
+) -> None:
+    folder = tmp_path / "folder"
+    shutil.copytree(digits, folder)
+    (folder / "late.png").write_bytes(b"no image yet")
+    parent = work(python_client.submit_folder(read_folder(folder), **OPTIONS))
+    first = work(parent.assign_folder(read_folder(inbox)))
+    shutil.copy2(folder / "000.png", folder / "late.png")
+    parent.retry(failed_only=True)
+    with pytest.raises(NotFinishedError):
+        parent.assign_folder(read_folder(inbox))
+    work(parent)
+    second = parent.assign_folder(read_folder(inbox))
+    assert second.id != first.id
+    assert work(second).model() == parent.model()
+
+
+def test_clusters_of_a_recluster_take_new_images(
+    cluster: Callable[..., Job], assign: Callable[[Job], Job], work: Work
+) -> None:
+    again = work(cluster().recluster(clusters=3))
+    job = assign(again)
+    rows = read_rows(again)
+    assert {name: row[0] for name, row in read_rows(job).items()} == {
+        name: rows[name][0] for name in read_rows(job)
+    }
+    assert job.summary().far is None
 
 
 def test_a_job_that_was_assigned_can_be_assigned_to(
@@ -176,3 +209,38 @@ def test_features_that_have_expired_are_not_needed(
     parent = cluster()
     Expiry(parent.ledger.client, parent.id).drop_features()
     assert read_rows(assign(parent)).items() <= read_rows(parent).items()
+
+
+def test_images_unlike_all_others_are_far(
+    cluster: Callable[..., Job], assign: Callable[[Job], Job], inbox: Path
+) -> None:
+    for number in range(3):
+        noise = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(inbox / f"noise-{number}.png")
+    parent = cluster()
+    assert (parent.summary().far or 0) <= 15
+    assert not any("farther" in note for note in parent.summary().notes)
+    job = assign(parent)
+    found = {image.path for image in job.labels() if image.far}
+    assert found >= {f"noise-{number}.png" for number in range(3)}
+    summary = job.summary()
+    assert summary.far == len(found) == sum(cluster.far for cluster in summary.clusters)
+    assert f"{len(found)} of 43 images are farther from every cluster" in " ".join(summary.notes)
+    shown = {member.path for member in job.catalogue().rows(0, 100) if member.far}
+    assert shown == found
+    files = sorted(inbox.iterdir())
+    assigned = Model.from_bytes(parent.model()).assign(files, n_jobs=1)
+    paths = zip(assigned.paths, assigned.far, strict=True)
+    assert {Path(path).name for path, far in paths if far} == found
+
+
+def test_a_model_of_an_earlier_version_flags_nothing_and_says_so(
+    cluster: Callable[..., Job], assign: Callable[[Job], Job], redis: Any
+) -> None:
+    parent = cluster()
+    model = replace(FittedModel.from_bytes(parent.model()), distance_limits=no_radii())
+    redis.set(parent.ledger.keys.model(parent.results.model_token()), model.to_bytes())
+    job = assign(parent)
+    assert job.summary().far is None
+    assert not any(image.far for image in job.labels())
+    assert "no image is flagged as far" in " ".join(job.summary().notes)

@@ -11,8 +11,8 @@ import pytest
 from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, FailureReason, Rows
 
 LABELS: list[Columns] = [
-    [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], [-1.5, 2.0], [0.25, 0.0]],
-    [["b.jpg"], [7], [3.5], [0.0], [1.0]],
+    [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], [-1.5, 2.0], [0.25, 0.0], [False, True]],
+    [["b.jpg"], [7], [3.5], [0.0], [1.0], [False]],
 ]
 
 
@@ -22,11 +22,12 @@ def frame_of(model: type[Any], parts: list[Columns]) -> pandas.DataFrame:
 
 def test_labels_are_columns_with_the_types_of_parquet() -> None:
     frame = frame_of(Assignment, LABELS)
-    assert list(frame.columns) == ["path", "label", "distance", "pc1", "pc2"]
-    assert list(map(str, frame.dtypes)) == ["object", "int32", *["float32"] * 3]
+    assert list(frame.columns) == ["path", "label", "distance", "pc1", "pc2", "far"]
+    assert list(map(str, frame.dtypes)) == ["object", "int32", *["float32"] * 3, "bool"]
     assert list(frame["path"]) == ["a.jpg", "caf\udce9.jpg", "b.jpg"]
     assert list(frame["label"]) == [0, -1, 7]
     assert frame["distance"].iloc[1] == np.float32(0.1)
+    assert list(frame["far"]) == [False, True, False]
 
 
 def test_reasons_are_categories_of_plain_words() -> None:

@@ -49,12 +49,13 @@ def test_csv_has_a_row_for_each_label_whatever_its_name(tmp_path):
         "distance": "1.5",
         "pc1": "-1.5",
         "pc2": "0.25",
+        "far": "false",
     }
 
 
 def test_csv_is_what_other_tools_read_line_by_line(tmp_path):
     write_labels(LABELS[:1], "csv", tmp_path / "labels.csv")
-    expected = b"path,label,distance,pc1,pc2\nplain.png,0,0.0,-1.5,0.25\n"
+    expected = b"path,label,distance,pc1,pc2,far\nplain.png,0,0.0,-1.5,0.25,false\n"
     assert (tmp_path / "labels.csv").read_bytes() == expected
 
 
@@ -86,8 +87,8 @@ def test_no_other_cell_is_a_formula_and_numbers_stay_numbers(tmp_path):
 def test_a_name_is_one_cell_where_semicolons_or_tabs_separate(tmp_path):
     rows = [replace(LABELS[0], path="a;=1+1.png"), replace(LABELS[0], path="a\t=1+1.png")]
     assert to_csv(rows, Assignment).splitlines()[1:] == [
-        b'"a;=1+1.png",0,0.0,-1.5,0.25',
-        b'"a\t=1+1.png",0,0.0,-1.5,0.25',
+        b'"a;=1+1.png",0,0.0,-1.5,0.25,false',
+        b'"a\t=1+1.png",0,0.0,-1.5,0.25,false',
     ]
 
 
@@ -104,7 +105,8 @@ def test_parquet_has_the_same_rows_with_types(tmp_path):
 
     write_labels(LABELS, "parquet", tmp_path / "labels.parquet")
     table = parquet.read_table(tmp_path / "labels.parquet")
-    assert [str(field.type) for field in table.schema] == ["string", "int32", *["float"] * 3]
+    types = ["string", "int32", *["float"] * 3, "bool"]
+    assert [str(field.type) for field in table.schema] == types
     assert table["label"].to_pylist() == list(range(len(NAMES)))
     assert table["path"].to_pylist() == VALID
 

@@ -1,7 +1,7 @@
 """A fitted model: turns features into labels. Imports only numpy, so that labelling starts fast."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from io import BytesIO
 from typing import Any, Self
 
@@ -26,12 +26,18 @@ class Labels:
         coordinates: First two components, float32 of shape (n_samples, 2); if the model has only
             one, the second column is 0.
         projected: All components, float32 of shape (n_samples, n_components).
+        row_distances: Distance of the whole scaled row to the centroid, of which ``distances`` is
+            the part within the components; float32 of shape (n_samples,), empty if not measured.
+        far: Whether that is beyond the limit of the cluster (for noise, of the nearest one); shape
+            (n_samples,), empty if the model has no limits.
     """
 
     labels: NDArray[np.int32]
     distances: NDArray[np.float32]
     coordinates: NDArray[np.float32]
     projected: NDArray[np.float32]
+    row_distances: NDArray[np.float32] = field(default_factory=no_radii)
+    far: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,8 @@ class FittedModel:
         reference_labels: As in ``References``.
         reference_radii: As in ``References``.
         provenance: How the rows were made, as text of ``Provenance``; "" if unknown.
+        distance_limits: Distance of a whole scaled row to the centroid of each cluster beyond which
+            the row is far; shape (n_clusters,), empty if there are none.
     """
 
     mean: NDArray[np.float64]
@@ -70,6 +78,7 @@ class FittedModel:
     reference_labels: NDArray[np.int32] = field(default_factory=no_labels)
     reference_radii: NDArray[np.float32] = field(default_factory=no_radii)
     provenance: str = ""
+    distance_limits: NDArray[np.float32] = field(default_factory=no_radii)
 
     def project(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Project ``features`` on the principal components; no row's bits depend on the others.
@@ -107,7 +116,38 @@ class FittedModel:
         Raises:
             ValueError: The rows are not as long as those that the model was fitted on.
         """
-        return self.label_projected(self.project(features))
+        labelled = self.label_projected(self.project(features))
+        if not len(self.distance_limits):
+            return labelled
+        distances = self.measure_distances(features, labelled)
+        own = labelled.labels
+        if (own < 0).any():
+            own = np.where(own < 0, nearest(labelled.projected, self.centroids), own)
+        far = distances > self.distance_limits[own]
+        return replace(labelled, row_distances=distances, far=far)
+
+    def measure_distances(self, features: NDArray[Any], labels: Labels) -> NDArray[np.float32]:
+        """Measure how far whole scaled rows are from their centroids, also across the components.
+
+        What shows something new lies where the components of the images fitted do not reach, and
+        its projection may be near a centroid.
+
+        Args:
+            features: As for ``label``.
+            labels: What ``label`` says of them.
+
+        Returns:
+            Distances of shape (n_samples,); no row's bits depend on the others.
+        """
+        squares = np.empty((len(features), 1, 1), np.float32)
+        weights = (self.scale**-2).astype(np.float32)[:, None]
+        for rows, block in centred_blocks(features, self.mean):
+            np.matmul(np.square(block, out=block)[:, None], weights, out=squares[rows])
+        within = (labels.projected.astype(np.float64) ** 2).sum(axis=1)
+        across = np.maximum(squares[:, 0, 0] - within, 0)  # less than 0 by rounding only
+        distances: NDArray[np.float32]
+        distances = np.sqrt(labels.distances.astype(np.float64) ** 2 + across).astype(np.float32)
+        return distances
 
     def label_projected(self, projected: NDArray[np.float32]) -> Labels:
         """Assign rows as ``label`` does, whose coordinates are known.

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from shoal.shared.findings import NOISE
 from shoal.worker import Checkpoint
+from shoal.worker.clustering.references import no_radii
 from shoal.worker.clustering.rows import Rows
 from shoal.worker.model.model import FittedModel
 
@@ -51,8 +52,10 @@ def renumber(model: FittedModel, numbers: NDArray[np.int64]) -> FittedModel:
         numbers: The new number of each cluster, a permutation; shape (n_clusters,).
     """
     with_noise = np.append(numbers, NOISE).astype(np.int32)  # the last one is for the label -1
+    order = np.argsort(numbers)
     return replace(
         model,
-        centroids=model.centroids[np.argsort(numbers)],
+        centroids=model.centroids[order],
+        distance_limits=model.distance_limits[order] if len(model.distance_limits) else no_radii(),
         reference_labels=with_noise[model.reference_labels],
     )

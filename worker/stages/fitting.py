@@ -150,10 +150,13 @@ class _Fit:
     ) -> tuple[FittedModel, ClusterChoice | None]:
         from shoal.worker.model.blocks import choose_scale
         from shoal.worker.model.fitting import fit_model
+        from shoal.worker.model.limits import set_limits
 
         widths = self.features.form.widths
         scale = choose_scale(rows, statistics, self.request.features, widths)
-        return fit_model(rows, statistics.mean(), scale, self.clustering, self.n_components)
+        mean, clustering = statistics.mean(), self.clustering
+        model, choice = fit_model(rows, mean, scale, clustering, self.n_components)
+        return set_limits(model, rows, clustering.checkpoint), choice
 
 
 def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None:

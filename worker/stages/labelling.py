@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -58,37 +59,52 @@ def _label(
     results = context.results(ledger.job_id)
     model_token = results.model_token()
     are_projected = ledger.request.coordinates_of is not None
-    rows, coordinates = label_features(results, batch, model_token, are_projected=are_projected)
+    labelled = label_features(results, batch, model_token, are_projected=are_projected)
+    coordinates = labelled.coordinates
     seconds = heartbeat.seconds
 
     def send(shards: Mapping[Kind, str]) -> Commit:
-        return ledger.batches.commit_labelling(batch, rows, model_token, seconds, shards)
+        return ledger.batches.commit_labelling(
+            batch, labelled.rows, model_token, seconds, shards, labelled.far
+        )
 
     contents = {Kind.COORDINATES: [coordinates]} if coordinates else {}
     return results.shards.commit(batch, token, contents, send), seconds
 
 
+class LabelledBatch(NamedTuple):
+    """What is stored of a labelled batch.
+
+    Attributes:
+        rows: Its label rows.
+        coordinates: Of its images, float32 of shape (n_rows, n_components).
+        far: A byte for each image, 1 if it is far; empty if the model does not say.
+    """
+
+    rows: bytes
+    coordinates: bytes
+    far: bytes
+
+
 def label_features(
     results: Results, batch: int, token: str, *, are_projected: bool = False
-) -> tuple[bytes, bytes]:
+) -> LabelledBatch:
     """Label the rows of a batch with the model that was written under ``token``.
 
     ``are_projected`` tells that the rows are coordinates instead of features.
-
-    Returns:
-        Its label rows; and the coordinates of its images, float32 of shape (n_rows, n_components).
 
     Raises:
         ShardLostError: Its features are missing or damaged.
     """
     shape = results.shape(batch)
     if not shape.rows:
-        return b"", b""
+        return LabelledBatch(b"", b"", b"")
     features = np.frombuffer(results.features(batch, shape), shape.dtype)
     features = features.reshape(shape.rows, shape.columns)
     model = read_model(results.client, results.job_id, token)
     labels = model.label_projected(features) if are_projected else model.label(features)
-    return _pack_labels(labels), labels.projected.astype("<f4", copy=False).tobytes()
+    coordinates = labels.projected.astype("<f4", copy=False).tobytes()
+    return LabelledBatch(_pack_labels(labels), coordinates, labels.far.tobytes())
 
 
 @lru_cache(maxsize=4)

@@ -17,6 +17,7 @@ from shoal.shared.recipe.features import feature_bytes
 from shoal.shared.recipe.fit import follows_tutorial, plan_fit
 from shoal.shared.store import Results
 from shoal.worker import Checkpoint
+from shoal.worker.clustering.references import no_radii
 from shoal.worker.clustering.sampling import choose_rows
 from shoal.worker.model.model import FittedModel
 from shoal.worker.model.numbering import number_by_size
@@ -116,5 +117,7 @@ def _fit(
         reference_coordinates=clusters.references.coordinates,
         reference_labels=clusters.references.labels,
         reference_radii=clusters.references.radii,
+        # Those of the other clusters; these need the features, which are not here.
+        distance_limits=no_radii(),
     )
     return model, clusters.choice

@@ -82,6 +82,9 @@ class Findings:
         for end, raw in zip(self.batch_ends, results.labels(), strict=True):
             part = np.frombuffer(raw, LABEL_DTYPE)
             self.rows[end - len(part) : end] = part
+        far = np.frombuffer(b"".join(results.far()), np.bool_)
+        # None where the model does not say.
+        self.far = far if len(far) == len(self.rows) else None
         labels = self.rows["label"]
         self.sizes = np.bincount(labels[labels != NOISE], minlength=len(model.centroids))
 
@@ -131,6 +134,9 @@ class Findings:
         self, shown: Shown, duplicates: DuplicateCounts | None, notes: Sequence[str]
     ) -> Summary:
         """Return the findings as numbers and paths, with what to know about them."""
+        labels, n_clusters = self.rows["label"], len(self.sizes)
+        is_far = np.zeros(len(labels), np.bool_) if self.far is None else self.far
+        n_far = np.bincount(labels[is_far & (labels != NOISE)], minlength=n_clusters)
         clusters = [
             ClusterSummary(
                 label=label,
@@ -138,6 +144,7 @@ class Findings:
                 representatives=near,
                 outliers=far,
                 copies=shown.copies_of(near, far),
+                far=int(n_far[label]),
             )
             for label, (size, near, far) in enumerate(
                 zip(self.sizes, shown.representatives, shown.cluster_outliers, strict=True)
@@ -153,6 +160,7 @@ class Findings:
             inertia=self.model.inertia,
             duplicates=duplicates,
             noise=len(self.rows) - int(self.sizes.sum()),
+            far=None if self.far is None else int(self.far.sum()),
             choice=self.choice,
             notes=tuple(notes),
             versions=dict(_list_versions()),

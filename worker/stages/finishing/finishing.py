@@ -13,6 +13,7 @@ from shoal.worker.stages.finishing.duplicates import search_duplicates
 from shoal.worker.stages.finishing.findings import Findings
 from shoal.worker.stages.finishing.notes import (
     describe_choice,
+    describe_far,
     describe_fewer_clusters,
     describe_missing_duplicates,
     describe_missing_plots,
@@ -49,6 +50,7 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         previous = held.ledger.status().previous
         notes = [
             *describe_previous(held.ledger.request, previous, len(findings.sizes)),
+            *describe_far(held.ledger.request, findings.far),
             *describe_choice(held.ledger.request, findings.choice),
             *describe_fewer_clusters(held.ledger.request, len(findings.sizes)),
             *describe_plain_images(results, held.ledger.request.image_size),

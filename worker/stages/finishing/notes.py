@@ -4,6 +4,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.findings import ClusterChoice, PlotName
@@ -74,6 +75,26 @@ def describe_previous(request: JobRequest, previous: Previous | None, n_clusters
     if request.keep_model:
         return [f"{since}; its model is kept: no cluster is new."]
     return [f"{since}; {previous.n_matched} of {n_clusters} clusters keep their numbers."]
+
+
+def describe_far(request: JobRequest, far: NDArray[np.bool_] | None) -> list[str]:
+    """Say how many images are far from every cluster of another job's model.
+
+    Args:
+        request: What was asked for.
+        far: Whether each image is; None if the model does not say.
+    """
+    if not request.takes_model:
+        return []
+    if far is None:
+        return ["The model does not say how far its clusters reach: no image is flagged as far."]
+    if not (n_far := int(far.sum())):
+        return []
+    images = show_count(len(far), "image")
+    return [
+        f"{n_far:,} of {images} {'is' if n_far == 1 else 'are'} farther from every cluster than the"
+        " images that the model was fitted on: they may show something new (column `far`)."
+    ]
 
 
 def describe_choice(request: JobRequest, choice: ClusterChoice | None) -> list[str]:
