@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from servers import Server
 from sklearn.datasets import load_digits
 
 from shoal.producer.job import Job
+from shoal.producer.local.workers import LocalWorkers
 from shoal.shared.errors import NotFinishedError, ShardLostError, ShoalError, UsageError
 from shoal.shared.findings import FailureReason, Match
-from shoal.shared.store import Kind, Ledger
+from shoal.shared.redis.connection import connect
+from shoal.shared.settings import Settings
+from shoal.shared.store import Kind, Ledger, Registry
 from shoal.shared.store.projections import NewImage, Projections
 from shoal.shared.sweeper import Sweeper
 from shoal.worker.runtime.context import WorkerContext
@@ -379,3 +383,14 @@ def test_a_sheet_does_without_pictures_that_are_lost(
 def test_a_sheet_of_nothing_is_refused(job: Job) -> None:
     with pytest.raises(UsageError, match="nothing to draw"):
         job.draw_sheet([])
+
+
+def test_whether_workers_run_is_told_and_a_redis_that_is_gone_is_no_failure(
+    registry: Registry, own_server: Server
+) -> None:
+    workers = LocalWorkers(registry, Settings(), may_start=False)
+    assert not workers.ensure_running()
+    registry.note_worker("elsewhere")
+    assert workers.ensure_running()
+    gone = LocalWorkers(Registry(connect(own_server.url, retries=0)), Settings(), may_start=False)
+    assert gone.ensure_running()  # whoever goes on is told
