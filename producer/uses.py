@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shoal.producer.results import JobResults
+from shoal.producer.duplicates.uses import JobDuplicates
 from shoal.shared.findings import Match
 from shoal.shared.jobs import Status
-from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from shoal.producer.evaluation import Evaluation
@@ -19,11 +18,10 @@ if TYPE_CHECKING:
 
 
 # Each method itself imports what takes long to import.
-class JobUses(JobResults):
+class JobUses(JobDuplicates):
     """Makes use of what a job found, as the commands of the same names do."""
 
     _reported_at: Path | None = None
-    sweeper: Sweeper
     ensure_running: Callable[[], bool] | None = None
     _keep_running: Callable[[Status], None] | None = None
 

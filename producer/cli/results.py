@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from shoal.producer.cli.duplicates import duplicates
 from shoal.producer.cli.group import Command, connect_client
 from shoal.producer.cli.options import json_option, out_option, replace_option
 from shoal.shared.errors import UsageError
@@ -104,18 +105,6 @@ def failures(job: str, as_json: bool) -> None:
 
     with connect_client() as client:
         print_rows(client.job(job).failures(), Failure, as_json)
-
-
-@click.command(cls=Command)
-@click.argument("job")
-@json_option
-def duplicates(job: str, as_json: bool) -> None:
-    """List the images of JOB that are copies or look alike, in groups."""
-    from shoal.producer.export.tables import print_rows
-    from shoal.shared.findings import Duplicate
-
-    with connect_client() as client:
-        print_rows(client.job(job).duplicates(), Duplicate, as_json)
 
 
 @click.command(cls=Command)

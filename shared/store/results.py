@@ -17,6 +17,7 @@ from shoal.shared.store.shards import Content, JobShards, Kind
 from shoal.shared.store.tables import (
     BatchPaths,
     list_assignments,
+    list_digests,
     list_duplicates,
     list_failures,
 )
@@ -348,6 +349,15 @@ class Results:
     def duplicate_rows(self) -> bytes:
         """Return the rows of ``duplicates`` as they are stored."""
         return self._present(self.client.get(self.keys.duplicates(self._token("findings_token"))))
+
+    def duplicate_digests(self) -> Iterator[int]:
+        """Yield the digests of the files' contents of ``duplicates``, in the same order."""
+        raw = self.client.get(self.keys.duplicates(self._token("findings_token")))
+        return list_digests(self._present(raw), self._read_hashes)
+
+    def _read_hashes(self, batches: Sequence[int]) -> Iterator[bytes]:
+        for some in _split(batches, BATCHES_PER_TRIP):
+            yield from map(self._present, self.client.hmget(self.keys.hashes, list(map(str, some))))
 
     def plots(self) -> dict[str, bytes]:
         """Return the plots as PNG, by name."""

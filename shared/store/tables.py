@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from shoal.shared.findings import TURNS, Assignment, Columns, Duplicate, Failure, Rows
-from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW, TURN_SHIFT, FailedImage
+from shoal.shared.store.rows import DUPLICATE_ROW, HASH_ROW, LABEL_ROW, TURN_SHIFT, FailedImage
 
 # Rows of duplicates of which the paths are looked up together: few at first, for whoever wants a
 # page of them; then many, for their images are in any batch.
@@ -88,6 +88,20 @@ def list_duplicates(raw: bytes, read_paths: ReadPaths) -> Rows[Duplicate]:
             n_rows = min(2 * n_rows, MOST_ROWS)
 
     return Rows(Duplicate, split())
+
+
+def list_digests(
+    raw: bytes, read_hashes: Callable[[Sequence[int]], Iterable[bytes]]
+) -> Iterator[int]:
+    """List the digests of the images of ``list_duplicates``, from the hashes of batches."""
+    left, n_rows = DUPLICATE_ROW.iter_unpack(raw), FIRST_ROWS
+    while rows := list(islice(left, n_rows)):
+        images = [(batch, place) for _, _, batch, place, *_ in rows]
+        batches = list(dict.fromkeys(batch for batch, _ in images))
+        hashes = dict(zip(batches, read_hashes(batches), strict=True))
+        for batch, place in images:
+            yield HASH_ROW.unpack_from(hashes[batch], place * HASH_ROW.size)[0]
+        n_rows = min(2 * n_rows, MOST_ROWS)
 
 
 def _find_paths(

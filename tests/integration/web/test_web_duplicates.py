@@ -87,3 +87,21 @@ def test_a_copied_image_is_shown_once_and_says_how_many_copies_it_has(
     shown = [note for path, note in captions if path in names]
     assert shown
     assert set(shown) == {"+2 copies"}
+
+
+def test_duplicates_come_over_http_with_what_one_decides_by(web: WebServer, finished: Job) -> None:
+    address = f"/api/v1/jobs/{finished.id}/duplicates"
+    counts = finished.summary().duplicates
+    assert counts
+    rows = web.http.get(address, params={"count": 1000}).json()
+    assert len(rows) == counts.images
+    assert web.http.get(address, params={"start": 1, "count": 2}).json() == rows[1:3]
+    asked: dict[str, str | int] = {"keep": "first", "exact": 1}
+    kept = web.http.get(address, params=asked).json()
+    assert [(row["path"], row["decision"]) for row in kept[:2]] == [
+        ("140.png", "keep"),
+        ('<img src=x onerror="x()">.png', "extra"),
+    ]
+    assert {(row["width"], row["height"], row["kind"]) for row in kept} == {(8, 8, "exact")}
+    assert web.http.get(address, params=asked | {"start": 2}).json() == kept[2:]
+    assert web.http.get(address, params={"keep": "best"}).status_code == 422

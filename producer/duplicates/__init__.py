@@ -1,0 +1,1 @@
+"""Duplicates to act on: which image of each group to keep, and where the others go."""
