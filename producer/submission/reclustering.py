@@ -91,6 +91,8 @@ def _check_there(results: Results) -> None:
 
 
 def _check_cluster(job_id: str, summary: Summary, cluster: int) -> None:
+    if not isinstance(cluster, int):
+        raise UsageError("`cluster`: Expected the number of a cluster.")
     last = len(summary.clusters) - 1
     if cluster == NOISE and summary.noise:
         return

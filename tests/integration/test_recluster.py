@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from benchmarks.photographs import make_photographs
 from shoal import Client
 from shoal.producer.job import Job
 from shoal.producer.report import make_report
+from shoal.producer.report.points import Points, read_points
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.errors import JobFailedError, NotFinishedError, UsageError
 from shoal.shared.findings import NOISE
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Kind
+from shoal.worker.images.thumbnails import cut_sheet
 from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.finishing.finishing import finish_job
@@ -170,6 +173,7 @@ def test_coordinates_are_copied_from_any_place(cluster, again, place_kind):
     [
         ({"cluster": 5}, "has no cluster 5: there are 0 to 4"),
         ({"cluster": -1}, "has no cluster -1"),
+        ({"cluster": "3"}, "`cluster`: Expected the number"),
         ({"components": 99}, "components of each image"),
         ({"clusters": 1000}, "1000 clusters need as many images"),
         ({"clusters": 0}, "`clusters`: Expected"),
@@ -237,7 +241,9 @@ def test_the_other_job_needs_nothing_once_its_rows_are_copied(cluster, redis, co
     redis.delete(*redis.keys(f"shoal:{{{first.id}}}:*"))
     fit_job(context, other.id)
     label_batch(context, other.id, 0, False)
-    assert other.status().state is State.FINISHING or other.status().state is State.LABELLING
+    finish_job(context, other.id)
+    assert other.status().state is State.FINISHED
+    assert len(other.summary().clusters) == 2
 
 
 def test_a_batch_whose_process_was_killed_is_copied_again(cluster, context, work, redis):
@@ -272,3 +278,62 @@ def test_equal_images_are_one_cluster(tmp_path, digits, python_client, work):
     first = work(python_client.submit_folder(read_folder(tmp_path), **options))
     other = work(first.recluster())
     assert len(first.summary().clusters) == len(other.summary().clusters) == 1
+
+
+def test_of_many_images_those_have_a_tile_that_had_one(cluster, again, monkeypatch):
+    monkeypatch.setattr("shoal.shared.images.thumbnails.MOST_POINTS", 30)
+    first = cluster(clusters=2)
+    shown = read_points(first.results, 100)
+    part = again(first, cluster=0, clusters=2)
+    members, total = read_labels(part), part.status().images.total
+    points = read_points(part.results, total)
+    assert points.paths == [path for path in shown.paths if path in members]
+    assert 0 < len(points) < 30 < len(members)
+    (sheet,) = part.results.thumbnails()
+    before = np.concatenate(
+        [cut_sheet(raw, end - start) for raw, start, end in list_sheets(first, shown)]
+    )
+    is_member = [path in members for path in shown.paths]
+    difference = cut_sheet(sheet, len(points)).astype(int) - before[is_member]
+    assert np.abs(difference).mean() < 8, "the same pictures, in the same order"
+    whole = again(first, clusters=3)
+    assert read_points(whole.results, 100).paths == shown.paths
+
+
+def list_sheets(job: Job, points: Points) -> list[tuple[bytes, int, int]]:
+    """Return the sheet of each batch, and where its points begin and end."""
+    ends = [*points.starts[1:], len(points)]
+    return list(zip(job.results.thumbnails(), points.starts, ends, strict=True))
+
+
+def test_a_sample_is_that_of_the_first_fit(python_client, pictures, context, monkeypatch):
+    settings = replace(context.settings, fit_memory=70_000)
+    small = replace(context, settings=settings)
+    monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
+    jobs = []
+    for submit in (
+        lambda: python_client.submit_folder(read_folder(pictures), clusters=5, **COLOR),
+        lambda: jobs[0].recluster(clusters=5),
+    ):
+        jobs.append(job := submit())
+        for batch in range(job.results.n_batches()):
+            load_batch(small, job.id, batch, False)
+        fit_job(small, job.id)
+        for batch in range(job.results.n_batches()):
+            label_batch(small, job.id, batch, False)
+        finish_job(small, job.id)
+    first, other = jobs
+    assert 0 < first.summary().rows_fitted < 80
+    assert other.summary().rows_fitted == first.summary().rows_fitted
+    assert read_labels(other) == read_labels(first)
+
+
+def test_an_assigned_job_is_clustered_again(cluster, again, work, pictures, tmp_path):
+    for path in sorted(pictures.iterdir())[:30]:
+        shutil.copy(path, tmp_path)
+    first = cluster(clusters=3)
+    assigned = work(first.assign_folder(read_folder(tmp_path)))
+    other = again(assigned, clusters=2)
+    assert sorted(read_labels(other)) == sorted(read_labels(assigned))
+    back = work(other.assign_folder(read_folder(tmp_path)))
+    assert read_labels(back) == read_labels(other)

@@ -36,7 +36,7 @@ class CopiedRows:
     """What another job has of some images, those of a batch of this job.
 
     Attributes:
-        paths: Of these images.
+        paths: Of these images, once all of their rows are joined.
         coordinates: Of those that were loaded, shape (n_loaded, n_components).
         hashes: Of the same, of HASH_DTYPE.
         failures: Of the others; positions are those in this job's batch.
@@ -89,21 +89,21 @@ def _copy_rows(
     """
     source_id = ledger.request.coordinates_of or ""
     source = context.results(source_id)
-    parts = list[CopiedRows]()
+    parts, positions = list[CopiedRows](), {path: n for n, path in enumerate(paths)}
     try:
         total = context.ledger(source_id).total
         context.check_place(source_id)
-        for number, stored in _read_batches(source, paths):
+        for number, stored in _read_batches(source, positions):
             checkpoint()
             shown = _list_shown(number, stored.images, total, stored.shown)
-            parts.append(_choose_rows(stored, shown, paths, ledger.request.components))
+            parts.append(_choose_rows(stored, shown, positions, ledger.request.components))
         # After they were read: once a job is retried, it has no model or another one.
         is_same = source.model_token() == ledger.coordinates_token()
     except (NotFinishedError, UnknownJobError) as error:
         raise _gone(source_id) from error
     if not is_same or sum(len(part.hashes) + len(part.failures) for part in parts) != len(paths):
         raise _gone(source_id)
-    return _join(parts)
+    return _join(paths, parts)
 
 
 def _gone(job_id: str) -> NotFinishedError:
@@ -113,14 +113,16 @@ def _gone(job_id: str) -> NotFinishedError:
     )
 
 
-def _read_batches(source: Results, paths: Sequence[str]) -> Iterator[tuple[int, StoredBatch]]:
-    """Yield the batches of another job that have ``paths``, which are sorted as its own."""
-    left, wanted = len(paths), set(paths)
-    for number in range(find_batch(source, paths[0]), source.n_batches()):
+def _read_batches(
+    source: Results, positions: Mapping[str, int]
+) -> Iterator[tuple[int, StoredBatch]]:
+    """Yield the batches of another job that have these paths, which are sorted as its own."""
+    left = len(positions)
+    for number in range(find_batch(source, next(iter(positions))), source.n_batches()):
         if left <= 0:
             return
         stored = read_batch(source, number)
-        left -= len(wanted.intersection(stored.images.paths))
+        left -= len(positions.keys() & stored.images.paths)
         yield number, stored
 
 
@@ -134,14 +136,13 @@ def _list_shown(
 def _choose_rows(
     stored: StoredBatch,
     shown: NDArray[np.int64],
-    paths: Sequence[str],
+    positions: Mapping[str, int],
     n_components: int | None,
 ) -> CopiedRows:
-    """Choose the rows of the images at ``paths`` from a batch of another job.
+    """Choose the rows of some images from a batch of another job.
 
     ``shown`` are the numbers of the rows there that have a tile.
     """
-    positions = {path: position for position, path in enumerate(paths)}
     loaded = stored.images.loaded()
     chosen = np.array([path in positions for path in loaded], bool)
     rows = np.frombuffer(stored.coordinates, "<f4").reshape(len(loaded), -1 if loaded else 0)
@@ -156,7 +157,7 @@ def _choose_rows(
         tiles = cut_sheet(stored.sheet, len(shown)) if len(shown) else make_tiles(NO_IMAGES)
         tiles = tiles[has_tile]
     return CopiedRows(
-        paths,
+        (),
         rows[chosen, :n_components],
         np.frombuffer(stored.hashes, HASH_DTYPE)[chosen],
         failures,
@@ -165,13 +166,13 @@ def _choose_rows(
     )
 
 
-def _join(parts: Sequence[CopiedRows]) -> CopiedRows:
-    """Join rows in the order in which they are."""
+def _join(paths: Sequence[str], parts: Sequence[CopiedRows]) -> CopiedRows:
+    """Join the rows of the images at ``paths``, in the order in which they are."""
     starts = np.cumsum([0, *(len(part.hashes) for part in parts)])
     with_rows = [part.coordinates for part in parts if len(part.hashes)]
     tiles = [part.tiles for part in parts if part.tiles is not None]
     return CopiedRows(
-        parts[0].paths,
+        paths,
         np.concatenate(with_rows) if with_rows else np.empty((0, 0), np.float32),
         np.concatenate([part.hashes for part in parts]),
         [failure for part in parts for failure in part.failures],
