@@ -310,7 +310,7 @@ def test_a_sample_is_that_of_the_first_fit(python_client, pictures, context, mon
     settings = replace(context.settings, fit_memory=70_000)
     small = replace(context, settings=settings)
     monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
-    jobs = []
+    jobs = list[Job]()
     for submit in (
         lambda: python_client.submit_folder(read_folder(pictures), clusters=5, **COLOR),
         lambda: jobs[0].recluster(clusters=5),
