@@ -1,6 +1,5 @@
 """Files get to where a job's clusters say, by a journal that undoes it: no image is ever lost."""
 
-from shoal.producer.organizing.execution import Outcome
 from shoal.producer.organizing.organizing import (
     ClusterFolder,
     Organization,
@@ -10,6 +9,7 @@ from shoal.producer.organizing.organizing import (
 from shoal.producer.organizing.plan import Placement
 from shoal.producer.organizing.run import run_steps
 from shoal.producer.organizing.steps import Header, Mode, Skipped, SkipReason, Step
+from shoal.producer.organizing.tasks import Outcome
 from shoal.producer.organizing.undo import Undone, undo
 
 __all__ = [

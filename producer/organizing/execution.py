@@ -5,63 +5,19 @@ A run that is killed goes on where it was, if it is given the same steps.
 
 import errno
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 from shoal.producer.organizing import transfer
+from shoal.producer.organizing.copying import Copying, remove_source
 from shoal.producer.organizing.journal import Journal
-from shoal.producer.organizing.steps import (
-    Mode,
-    Progress,
-    Skipped,
-    SkipReason,
-    Step,
-    StepError,
-    partial_path,
-)
+from shoal.producer.organizing.steps import Mode, Progress, SkipReason, Step, StepError
+from shoal.producer.organizing.tasks import Outcome, Task
 from shoal.shared.errors import ShoalError
 
 # Steps between two waits for the disk.
 LINKS_PER_SYNC, COPIES_PER_SYNC = 256, 16
-# Every other step would fail, too.
-FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-
-
-@dataclass
-class Outcome:
-    """What became of the steps.
-
-    Attributes:
-        done: Files that are at their destinations, by this run or an earlier one of the same steps.
-        present: Files of which the same link or content was at the destination before.
-        skipped: Files that were left as they are, with the reasons.
-    """
-
-    done: int = 0
-    present: int = 0
-    skipped: list[Skipped] = field(default_factory=list)
-
-    @property
-    def total(self) -> int:
-        """How many files were looked at."""
-        return self.done + self.present + len(self.skipped)
-
-
-@dataclass(eq=False)
-class _Task:
-    """A step that is under way, with the state of its source before it."""
-
-    number: int
-    step: Step
-    source: Path
-    target: Path
-    found: os.stat_result | None = None
-
-    @property
-    def partial(self) -> Path:
-        return partial_path(self.target, self.number)
 
 
 class Execution:
@@ -81,10 +37,12 @@ class Execution:
         self.mode = mode
         self.journal = journal
         self.outcome = Outcome()
+        self._copying = Copying(directory, journal, self.outcome)
+        self._is_move = mode is Mode.MOVE
         self._device = directory.stat().st_dev
         self._real = Path(os.path.realpath(directory))
         self._known = {directory}  # folders that are there, and inside the directory
-        self._left: list[_Task] = []  # to be copied, since a rename did not reach that far
+        self._left: list[Task] = []  # to be copied, since a rename did not reach that far
 
     def run(self, steps: Iterable[Step], progress: Progress, total: int) -> Outcome:
         """Do all steps; those that cannot be done are listed, and the others go on.
@@ -96,7 +54,7 @@ class Execution:
         numbered = enumerate(steps)
         while group := list(islice(numbered, COPIES_PER_SYNC if is_copying else LINKS_PER_SYNC)):
             tasks = [
-                _Task(number, step, self.source / step.source, self.directory / step.target)
+                Task(number, step, self.source / step.source, self.directory / step.target)
                 for number, step in group
             ]
             try:
@@ -111,41 +69,20 @@ class Execution:
         self.journal.sync()
         return self.outcome
 
-    def _run_group(self, tasks: list[_Task]) -> None:
-        tasks = self._attempt(self._prepare, tasks)
+    def _run_group(self, tasks: list[Task]) -> None:
+        tasks = self.outcome.attempt(self._prepare, tasks)
         self._note(tasks)
-        tasks = self._attempt(self._make_folders, tasks)
+        tasks = self.outcome.attempt(self._make_folders, tasks)
         copied = [task for task in tasks if self._is_copied(task)]
-        ended = self._attempt(self._place, [task for task in tasks if task not in copied])
-        ended += self._copy(copied + self._left)
+        ended = self.outcome.attempt(self._place, [task for task in tasks if task not in copied])
+        copied = self._copying.copy(copied + self._left)
+        ended += self.outcome.attempt(remove_source, copied) if self._is_move else copied
         self._left = []
         if ended:
             self.journal.append("done", [task.number for task in ended])
         self.outcome.done += len(ended)
 
-    def _attempt(self, action: Callable[[_Task], bool], tasks: list[_Task]) -> list[_Task]:
-        """Return the tasks for which ``action`` returns True; list those that it cannot do."""
-        going_on = []
-        for task in tasks:
-            try:
-                if action(task):
-                    going_on.append(task)
-            except StepError as error:
-                self._skip(task, error.reason, error.detail)
-            except FileExistsError:
-                self._skip(task, SkipReason.EXISTS, _describe_taken(task))
-            except (FileNotFoundError, NotADirectoryError):
-                self._skip(task, SkipReason.MISSING, "it is not there any more")
-            except OSError as error:
-                if error.errno in FATAL:
-                    raise
-                self._skip(task, SkipReason.REFUSED, error.strerror or str(error))
-        return going_on
-
-    def _skip(self, task: _Task, reason: SkipReason, detail: str) -> None:
-        self.outcome.skipped.append(Skipped(task.step.source, reason, detail))
-
-    def _prepare(self, task: _Task) -> bool:
+    def _prepare(self, task: Task) -> bool:
         """Return whether the step is still to be done, after a look at both places."""
         journal, number = self.journal, task.number
         self._check_folder(task.target.parent)
@@ -157,18 +94,18 @@ class Execution:
                 journal.append("done", [number])
                 self.outcome.done += 1
                 return False
-            if self.mode is not Mode.MOVE and self._has_target(task):
+            if not self._is_move and self._has_target(task):
                 self.outcome.present += 1
                 return False
             raise FileExistsError
         task.found = task.source.lstat()
-        if self.mode is Mode.MOVE and os.path.islink(task.source):  # noqa: PTH114  as its target
+        if self._is_move and os.path.islink(task.source):  # noqa: PTH114  as its target
             raise StepError(SkipReason.LINK, "it is a link: its file would stay where it is")
         if not self._is_copied(task):  # a copy is compared while it is read
             transfer.check_unchanged(task.source, task.step.digest)
         return True
 
-    def _was_done(self, task: _Task) -> bool:
+    def _was_done(self, task: Task) -> bool:
         """Return whether a step that was begun had put the target there; finish it if so."""
         if self.mode in {Mode.SYMLINK, Mode.HARDLINK}:
             return self._has_target(task)
@@ -183,11 +120,11 @@ class Execution:
         if is_copy and self._has_target(task):
             task.found = task.source.lstat()
             transfer.check_unchanged(task.source, task.step.digest)
-            self._sync_folders([task])
-            return self._remove_source(task)
+            self._copying.sync_folders([task])
+            return remove_source(task)
         return False
 
-    def _has_target(self, task: _Task) -> bool:
+    def _has_target(self, task: Task) -> bool:
         """Return whether the target is what the step would make."""
         if self.mode is Mode.SYMLINK:
             return task.target.is_symlink() and task.target.readlink() == task.source
@@ -206,7 +143,7 @@ class Execution:
             raise StepError(SkipReason.REFUSED, f"{folder} is a link that leads elsewhere")
         self._known.add(folder)
 
-    def _note(self, tasks: list[_Task]) -> None:
+    def _note(self, tasks: list[Task]) -> None:
         """Write into the journal what will be done, and wait until the disk has it."""
         noted = set[Path]()
         for task in tasks:
@@ -226,18 +163,18 @@ class Execution:
                 self.journal.append("step", task.number, *values)
         self.journal.sync()
 
-    def _make_folders(self, task: _Task) -> bool:
+    def _make_folders(self, task: Task) -> bool:
         folder = task.target.parent
         if folder not in self._known:
             folder.mkdir(parents=True, exist_ok=True)
             self._known.add(folder)
         return True
 
-    def _is_copied(self, task: _Task) -> bool:
+    def _is_copied(self, task: Task) -> bool:
         is_other = task.found is not None and task.found.st_dev != self._device
-        return self.mode is Mode.COPY or (self.mode is Mode.MOVE and is_other)
+        return self.mode is Mode.COPY or (self._is_move and is_other)
 
-    def _place(self, task: _Task) -> bool:
+    def _place(self, task: Task) -> bool:
         """Make a link, or rename within the file system."""
         if self.mode is Mode.SYMLINK:
             task.target.symlink_to(task.source)
@@ -253,51 +190,3 @@ class Execution:
                 self._left.append(task)
                 return False
         return True
-
-    def _copy(self, tasks: list[_Task]) -> list[_Task]:
-        """Copy files, and remove the sources of moves once the disk has all copies."""
-        tasks = self._attempt(self._write_copy, tasks)
-        if not tasks:
-            return []
-        self.journal.append("copied", [task.number for task in tasks])
-        self.journal.sync()
-        tasks = self._attempt(self._publish, tasks)
-        self._sync_folders(tasks)
-        return self._attempt(self._remove_source, tasks) if self.mode is Mode.MOVE else tasks
-
-    def _sync_folders(self, tasks: list[_Task]) -> None:
-        """Wait until the disk has the names of copies, and of the folders they are in."""
-        folders = set[Path]()
-        for task in tasks:
-            parents = task.target.relative_to(self.directory).parents
-            folders.update(self.directory / parent for parent in parents)
-        for folder in folders:
-            transfer.sync_folder(folder)
-
-    def _write_copy(self, task: _Task) -> bool:
-        transfer.copy_verified(task.source, task.partial, task.step.digest)
-        return True
-
-    def _publish(self, task: _Task) -> bool:
-        try:
-            transfer.rename_new(task.partial, task.target)
-        except OSError:
-            task.partial.unlink()
-            raise
-        return True
-
-    def _remove_source(self, task: _Task) -> bool:
-        """Remove the source of a copy, unless it has changed since it was read."""
-        if task.found and _identify(task.source.lstat()) != _identify(task.found):
-            task.target.unlink()
-            raise StepError(SkipReason.CHANGED, "it changed while it was copied")
-        task.source.unlink()
-        return True
-
-
-def _identify(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _describe_taken(task: _Task) -> str:
-    return f"{task.target} is there already"

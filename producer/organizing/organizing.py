@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shoal.producer.organizing.execution import Outcome
 from shoal.producer.organizing.journal import FILE_NAME, FOLDER_NAME
 from shoal.producer.organizing.plan import Placement, Plan, name_folders
 from shoal.producer.organizing.run import foresee_steps, run_steps
 from shoal.producer.organizing.steps import Header, Mode, Progress, Skipped
+from shoal.producer.organizing.tasks import Outcome
 from shoal.producer.results import JobResults
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import NOISE, Summary

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shoal.producer.organizing.checks import check_links, check_places, measure_steps
-from shoal.producer.organizing.execution import Execution, Outcome
+from shoal.producer.organizing.execution import Execution
 from shoal.producer.organizing.journal import (
     FILE_NAME,
     FOLDER_NAME,
@@ -16,6 +16,7 @@ from shoal.producer.organizing.journal import (
     open_journal,
 )
 from shoal.producer.organizing.steps import Header, Progress, Skipped, SkipReason, Step
+from shoal.producer.organizing.tasks import Outcome
 from shoal.producer.organizing.transfer import sync_folder
 from shoal.shared.errors import UsageError
 
