@@ -72,7 +72,7 @@ def organize(job: str, dest: Path, mode: str, flat: bool, dry_run: bool, as_json
 @click.argument("dest", type=click.Path(path_type=Path))
 @json_option
 def undo(dest: Path, as_json: bool) -> None:
-    """Take back what `shoal organize` did in DEST. Needs neither the job nor a server.
+    """Take back what `organize` or `duplicates --move` did in DEST, without a server.
 
     Example: `shoal undo ~/Sorted`.
     """
