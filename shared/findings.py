@@ -161,6 +161,8 @@ class Assignment:
             principal components.
         pc1: First principal component.
         pc2: Second principal component; 0 if only one was asked for.
+        x: Where the image stands on the map, on which similar images lie close together.
+        y: The same, upwards.
         far: Whether it is farther from its cluster than the images of that reach.
     """
 
@@ -169,6 +171,8 @@ class Assignment:
     distance: float
     pc1: float
     pc2: float
+    x: float
+    y: float
     far: bool = False
 
 

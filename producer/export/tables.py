@@ -91,8 +91,16 @@ def write_parquet(
     pyarrow, parquet = import_pyarrow()
     number, more = pyarrow.float32(), more or {}
     schema = pyarrow.schema(
-        {"path": "string", "label": "int32", "distance": number, "pc1": number, "pc2": number}
-        | {"far": "bool"}
+        {
+            "path": "string",
+            "label": "int32",
+            "distance": number,
+            "pc1": number,
+            "pc2": number,
+            "x": number,
+            "y": number,
+            "far": "bool",
+        }
     )
     names = schema.names
     for name, make in more.items():

@@ -22,8 +22,8 @@ class Points:
     Attributes:
         paths: Path of each image, relative to the job's source.
         labels: Cluster of each image.
-        xs: First principal component of each image.
-        ys: Second principal component of each image.
+        xs: Where each image stands on the map.
+        ys: The same, upwards.
         starts: Index of the first point of each batch.
     """
 
@@ -49,7 +49,7 @@ def read_points(results: Results, total: int) -> Points:
         points.starts.append(len(points))
         loaded, failed = images.loaded(), images.failed_positions()
         for row in list_shown(batch, len(images.paths), total, failed, shape.shown):
-            label, _, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
+            label, _, _, _, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
             points.paths.append(loaded[row])
             points.labels.append(label)
             points.xs.append(x)

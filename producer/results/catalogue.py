@@ -28,6 +28,8 @@ class Member:
         distance: Distance to the cluster's centroid.
         pc1: First principal component.
         pc2: Second principal component.
+        x: Where it stands on the map.
+        y: The same, upwards.
         far: Whether it is farther from its cluster than the images of that reach.
     """
 
@@ -37,6 +39,8 @@ class Member:
     distance: float
     pc1: float
     pc2: float
+    x: float
+    y: float
     far: bool
 
 
@@ -109,7 +113,8 @@ class Catalogue:
         batch = bisect_right(self._ends, row)
         within = row - (self._ends[batch - 1] if batch else 0)
         position = self._positions(batch)[within]
-        label, distance, pc1, pc2 = LABEL_ROW.unpack_from(self._table[0], row * LABEL_ROW.size)
+        values = LABEL_ROW.unpack_from(self._table[0], row * LABEL_ROW.size)
+        label, distance, pc1, pc2, x, y = values
         return Member(
             number=self.starts[batch] + position,
             path=self._paths(batch)[position],
@@ -117,6 +122,8 @@ class Catalogue:
             distance=distance,
             pc1=pc1,
             pc2=pc2,
+            x=x,
+            y=y,
             far=bool(self._far and self._far[row]),
         )
 

@@ -6,6 +6,7 @@ The producer estimates by these rules what a job will take, and the worker fits 
 from dataclasses import dataclass
 
 from shoal.shared.jobs import AUTO, Algorithm, JobRequest
+from shoal.shared.recipe.features import are_slow
 
 DEFAULT_COMPONENTS = 50
 # Up to here the covariance matrix is made, and costs less than iterating.
@@ -14,6 +15,12 @@ EXACT_FEATURES = 1000
 OVERSAMPLES = 30
 # What the fit holds for each row and component: its coordinate, twice.
 COORDINATE_BYTES = 16
+# Images from which the map is laid out at most: 5 s of one core, which is as long as some hundreds
+# take to be loaded if extraction is slow.
+LANDMARKS = 3000
+# Where it is fast, one of so many, and not fewer than 300: a twentieth of the time to load them.
+LANDMARK_SHARE = 60
+FEWEST_LANDMARKS = 300
 # Starts of KMeans: an embedding's few far images led one of five astray.
 KMEANS_STARTS = 10
 
@@ -70,6 +77,15 @@ def follows_tutorial(request: JobRequest) -> bool:
     """
     is_given = request.clusters != AUTO and request.algorithm is Algorithm.KMEANS
     return request.features == "pixels" and is_given
+
+
+def count_landmarks(request: JobRequest, n_images: int) -> int:
+    """Return how many images the map is laid out from; 0 where two components are the map."""
+    if follows_tutorial(request):
+        return 0
+    if are_slow(request.features):
+        return LANDMARKS
+    return min(max(n_images // LANDMARK_SHARE, FEWEST_LANDMARKS), LANDMARKS)
 
 
 def count_starts(request: JobRequest) -> int:

@@ -71,7 +71,7 @@ class JobKeys:
     @cached_property
     def labels(self) -> str:
         """HASH of batch: its label rows, raw."""
-        return self.name("labels")
+        return self.name("rows")
 
     @cached_property
     def far(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shoal.shared.findings import FailureReason
 
 # A label row, little-endian: label, distance, pc1, pc2.
-LABEL_ROW = struct.Struct("<ifff")
+LABEL_ROW = struct.Struct("<ifffff")
 # An image's hashes, little-endian: digest of its file's content, perceptual hash.
 HASH_ROW = struct.Struct("<2Q")
 # An image of a group of duplicates, little-endian: group, number of its content; its batch and its

@@ -31,7 +31,7 @@ def store(results: Results, batch: int, rows: list[tuple[int, float]], failed: l
     }
     for key, value in notes.items():
         results.client.hset(key, str(batch), value)
-    labels = b"".join(LABEL_ROW.pack(*row, 0, 0) for row in rows)
+    labels = b"".join(LABEL_ROW.pack(*row, 0, 0, 0, 0) for row in rows)
     results.client.hset(results.keys.labels, str(batch), labels)
 
 

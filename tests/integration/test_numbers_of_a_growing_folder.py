@@ -219,7 +219,7 @@ def test_other_options_have_another_job_before(cluster):
     assert cluster(features="pixels", force=True).status().previous is None, "as scikit-learn's"
 
 
-@pytest.mark.parametrize("lost", ["hashes", "labels", "job"])
+@pytest.mark.parametrize("lost", ["hashes", "rows", "job"])
 def test_without_what_the_job_before_found_clusters_are_numbered_by_size(
     redis, cluster, register_job, work, lost
 ):

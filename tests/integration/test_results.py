@@ -72,7 +72,7 @@ def load(ledger, results, batch, failed_positions=()):
 
 def label(ledger, results, batch, rows):
     ledger.batches.start(Wave.LABELLING, batch, redelivered=False)
-    labels = b"".join(LABEL_ROW.pack(*row) for row in rows)
+    labels = b"".join(LABEL_ROW.pack(*row, *row[2:]) for row in rows)
     coordinates = b"".join(struct.pack("<2f", *row[2:]) for row in rows)
     results.shards.commit(
         batch,
@@ -102,10 +102,10 @@ def finished(ledger, results):
 
 
 ASSIGNMENTS = [
-    Assignment("a\nb.png", 0, 2.5, 1.0, 1.0),
-    Assignment("c\rd.png", 7, 0.0, -0.5, 3.0),
-    Assignment("e,\"f'.png", 1, 1.5, 0.25, -2.0),
-    Assignment(" .png", 0, 0.5, 0.0, 0.0),
+    Assignment("a\nb.png", 0, 2.5, 1.0, 1.0, 1.0, 1.0),
+    Assignment("c\rd.png", 7, 0.0, -0.5, 3.0, -0.5, 3.0),
+    Assignment("e,\"f'.png", 1, 1.5, 0.25, -2.0, 0.25, -2.0),
+    Assignment(" .png", 0, 0.5, 0.0, 0.0, 0.0, 0.0),
 ]
 
 
@@ -200,7 +200,7 @@ def test_labels_of_more_batches_than_one_round_trip_keep_their_order(redis, regi
     ledger = register(600)
     results = Results(redis, ledger.job_id)
     for batch in range(600):
-        redis.hset(ledger.keys.labels, batch, LABEL_ROW.pack(batch, 0, 0, 0))
+        redis.hset(ledger.keys.labels, batch, LABEL_ROW.pack(batch, 0, 0, 0, 0, 0))
     assert [row.label for row in results.assignments()] == list(range(600))
 
 
@@ -255,7 +255,7 @@ def test_every_key_of_an_ended_job_expires(redis, finished, ledger):
         f"}}:summary:{finishing}",
         f"}}:plots:{finishing}",
         f"}}:duplicates:{finishing}",
-        "}:labels",
+        "}:rows",
         "}:shards:coordinates",
         "}:job",
     } <= set(found)

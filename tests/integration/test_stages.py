@@ -625,5 +625,5 @@ def test_every_key_of_a_finished_job_expires(redis, mixed_job, run):
 
 
 def test_label_rows_have_the_form_that_the_store_reads():
-    rows = np.array([(3, 0.5, 1.5, -2.5)], LABEL_DTYPE)
-    assert LABEL_ROW.unpack(rows.tobytes()) == (3, 0.5, 1.5, -2.5)
+    rows = np.array([(3, 0.5, 1.5, -2.5, 4, 5)], LABEL_DTYPE)
+    assert LABEL_ROW.unpack(rows.tobytes()) == (3, 0.5, 1.5, -2.5, 4, 5)

@@ -83,8 +83,18 @@ def as_columns(rows, model, n_rows: int = 3) -> Rows[Any]:
 
 
 @given(some_rows)
-@example([Assignment("a.jpg", 0, 1e-05, -1e-07, 3.4e38), Assignment("b.jpg", 1, 1e16, 0.1, -0.0)])
-@example([Assignment("a\nb.jpg", 0, 1.0, 1.0, 1.0), Assignment("c.jpg", 1, 1.0, 1.0, 1.0)])
+@example(
+    [
+        Assignment("a.jpg", 0, 1e-05, -1e-07, 3.4e38, 3.0, 4.0),
+        Assignment("b.jpg", 1, 1e16, 0.1, -0.0, 3.0, 4.0),
+    ]
+)
+@example(
+    [
+        Assignment("a\nb.jpg", 0, 1.0, 1.0, 1.0, 3.0, 4.0),
+        Assignment("c.jpg", 1, 1.0, 1.0, 1.0, 3.0, 4.0),
+    ]
+)
 def test_columns_are_written_as_single_cells_are(rows) -> None:
     model = type(rows[0]) if rows else Assignment
     assert written(write_rows, rows, model) == expect_csv(rows, model)
@@ -119,7 +129,12 @@ def test_numbers_are_as_short_as_single_precision_is_and_others_stay() -> None:
 
 
 @given(some_rows)
-@example([Assignment('a", "b.jpg', 0, 1e-05, float("inf"), 0.5), Assignment("c", 1, 1.0, 2.0, 3.0)])
+@example(
+    [
+        Assignment('a", "b.jpg', 0, 1e-05, float("inf"), 0.5, 3.0, 4.0),
+        Assignment("c", 1, 1.0, 2.0, 3.0, 3.0, 4.0),
+    ]
+)
 def test_json_is_that_of_single_rows(rows) -> None:
     model = type(rows[0]) if rows else Assignment
     lines = b",\n".join(map(export_json, map(shortened, rows)))
@@ -140,7 +155,7 @@ def test_json_can_be_read_where_names_look_like_json() -> None:
 @pytest.mark.parametrize("n_rows", [1, 7, 100])
 def test_parquet_is_the_same_whatever_parts_the_rows_come_in(n_rows, monkeypatch) -> None:
     monkeypatch.setattr("shoal.producer.export.tables.ROW_GROUP", 20)
-    rows = [Assignment(f"{i}.jpg", i, i / 2, -1.5, 0.25) for i in range(50)]
+    rows = [Assignment(f"{i}.jpg", i, i / 2, -1.5, 0.25, 3.0, 4.0) for i in range(50)]
     whole, parts = BytesIO(), BytesIO()
     write_parquet(rows, whole)
     write_parquet(as_columns(rows, Assignment, n_rows), parts)
@@ -157,7 +172,7 @@ def test_rows_are_read_once_as_objects_or_as_columns() -> None:
 @pytest.mark.parametrize("write", [write_rows, write_json])
 def test_a_table_of_any_length_is_written_in_little_memory(write) -> None:
     numbers = [0.125 * i for i in range(1000)]
-    columns: Columns = [[f"{i}.jpg" for i in range(1000)], *[numbers] * 4, [False] * 1000]
+    columns: Columns = [[f"{i}.jpg" for i in range(1000)], *[numbers] * 6, [False] * 1000]
     with TemporaryFile() as file:
         tracemalloc.start()
         try:

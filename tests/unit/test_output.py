@@ -24,7 +24,7 @@ from shoal.shared.findings import Assignment, Duplicate, Failure, FailureReason
 
 NAMES = ["plain.png", "a\nb.png", "c\rd.png", 'e,"f".png', "caf\udce9.png", "日本.png", " g .png"]
 VALID = [*NAMES[:4], "caf\\xe9.png", *NAMES[5:]]
-LABELS = [Assignment(name, i, i / 2, -1.5, 0.25) for i, name in enumerate(NAMES)]
+LABELS = [Assignment(name, i, i / 2, -1.5, 0.25, 3.0, 4.0) for i, name in enumerate(NAMES)]
 
 
 def read_csv(path):
@@ -49,13 +49,15 @@ def test_csv_has_a_row_for_each_label_whatever_its_name(tmp_path):
         "distance": "1.5",
         "pc1": "-1.5",
         "pc2": "0.25",
+        "x": "3.0",
+        "y": "4.0",
         "far": "false",
     }
 
 
 def test_csv_is_what_other_tools_read_line_by_line(tmp_path):
     write_labels(LABELS[:1], "csv", tmp_path / "labels.csv")
-    expected = b"path,label,distance,pc1,pc2,far\nplain.png,0,0.0,-1.5,0.25,false\n"
+    expected = b"path,label,distance,pc1,pc2,x,y,far\nplain.png,0,0.0,-1.5,0.25,3.0,4.0,false\n"
     assert (tmp_path / "labels.csv").read_bytes() == expected
 
 
@@ -87,8 +89,8 @@ def test_no_other_cell_is_a_formula_and_numbers_stay_numbers(tmp_path):
 def test_a_name_is_one_cell_where_semicolons_or_tabs_separate(tmp_path):
     rows = [replace(LABELS[0], path="a;=1+1.png"), replace(LABELS[0], path="a\t=1+1.png")]
     assert to_csv(rows, Assignment).splitlines()[1:] == [
-        b'"a;=1+1.png",0,0.0,-1.5,0.25,false',
-        b'"a\t=1+1.png",0,0.0,-1.5,0.25,false',
+        b'"a;=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false',
+        b'"a\t=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false',
     ]
 
 
@@ -105,7 +107,7 @@ def test_parquet_has_the_same_rows_with_types(tmp_path):
 
     write_labels(LABELS, "parquet", tmp_path / "labels.parquet")
     table = parquet.read_table(tmp_path / "labels.parquet")
-    types = ["string", "int32", *["float"] * 3, "bool"]
+    types = ["string", "int32", *["float"] * 5, "bool"]
     assert [str(field.type) for field in table.schema] == types
     assert table["label"].to_pylist() == list(range(len(NAMES)))
     assert table["path"].to_pylist() == VALID

@@ -10,11 +10,17 @@ from shoal.shared.findings import ClusterChoice
 from shoal.worker.clustering.clustering import Clustering
 from shoal.worker.clustering.rows import Rows
 from shoal.worker.model.components import Float64, ScaledRows, fit_components
+from shoal.worker.model.map import fit_map
 from shoal.worker.model.model import FittedModel
 
 
 def fit_model(
-    rows: Rows, mean: Float64, scale: Float64, clustering: Clustering, n_components: int
+    rows: Rows,
+    mean: Float64,
+    scale: Float64,
+    clustering: Clustering,
+    n_components: int,
+    n_landmarks: int = 0,
 ) -> tuple[FittedModel, ClusterChoice | None]:
     """Fit StandardScaler, PCA and a clustering, as scikit-learn would, on all of ``rows``.
 
@@ -29,6 +35,7 @@ def fit_model(
         scale: Standard deviation of each feature, shape (n_features,); 0 counts as 1.
         clustering: How the clusters are fitted; the PCA uses its seed and checkpoint, too.
         n_components: Principal components to keep.
+        n_landmarks: Rows that the map is laid out from at most; 0 for the first two components.
 
     Returns:
         The model, without the name of its features and their image size, which the caller sets;
@@ -44,7 +51,11 @@ def fit_model(
     with threadpool_limits(1), ThreadPoolExecutor(count_cores()) as pool:
         scaled = ScaledRows(rows, mean, scale, pool, clustering.checkpoint)
         pca = fit_components(scaled, n_components, clustering.random_state)
+        # Beside the clusters: of several cores, it takes one that is idle most of the time.
+        seed = clustering.random_state
+        laid_out = pool.submit(fit_map, pca.coordinates, n_landmarks, seed)
         clusters = clustering.fit(pca.coordinates, rows)
+        images = laid_out.result()
     model = FittedModel(
         mean=mean,
         scale=scale,
@@ -57,5 +68,7 @@ def fit_model(
         reference_coordinates=clusters.references.coordinates,
         reference_labels=clusters.references.labels,
         reference_radii=clusters.references.radii,
+        map_landmarks=images.landmarks,
+        map_positions=images.positions,
     )
     return model, clusters.choice

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shoal.worker.clustering.centroids import nearest
 from shoal.worker.clustering.references import References, no_coordinates, no_labels, no_radii
+from shoal.worker.model.map import Map, no_landmarks
 
 BLOCK_VALUES = 2**19  # 2 MB of float32: a block stays in the processor's cache
 PROJECTED_ROWS = 64
@@ -62,6 +63,8 @@ class FittedModel:
         provenance: How the rows were made, as text of ``Provenance``; "" if unknown.
         distance_limits: Distance of a whole scaled row to the centroid of each cluster beyond which
             the row is far; shape (n_clusters,), empty if there are none.
+        map_landmarks: As in ``Map``; empty if the map is the first two components.
+        map_positions: As in ``Map``.
     """
 
     mean: NDArray[np.float64]
@@ -79,6 +82,8 @@ class FittedModel:
     reference_radii: NDArray[np.float32] = field(default_factory=no_radii)
     provenance: str = ""
     distance_limits: NDArray[np.float32] = field(default_factory=no_radii)
+    map_landmarks: NDArray[np.float32] = field(default_factory=no_landmarks)
+    map_positions: NDArray[np.float32] = field(default_factory=no_landmarks)
 
     def project(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Project ``features`` on the principal components; no row's bits depend on the others.
@@ -163,6 +168,14 @@ class FittedModel:
         coordinates = np.zeros((len(projected), 2), np.float32)
         coordinates[:, : projected.shape[1]] = projected[:, :2]
         return Labels(labels, distances.astype(np.float32), coordinates, projected)
+
+    def place(self, coordinates: NDArray[Any]) -> NDArray[np.float32]:
+        """Return where rows stand on the map, shape (n_samples, 2), as ``Map.place`` does.
+
+        Args:
+            coordinates: As ``project`` returns them.
+        """
+        return Map(self.map_landmarks, self.map_positions).place(coordinates)
 
     def _references(self) -> References:
         return References(self.reference_coordinates, self.reference_labels, self.reference_radii)

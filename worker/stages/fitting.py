@@ -12,7 +12,7 @@ from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.recipe.features import RESULTS_VERSION
-from shoal.shared.recipe.fit import follows_tutorial, plan_fit
+from shoal.shared.recipe.fit import count_landmarks, follows_tutorial, plan_fit
 from shoal.shared.store import Ledger, Results
 from shoal.shared.wire import encode
 from shoal.worker import Checkpoint
@@ -154,9 +154,11 @@ class _Fit:
 
         widths = self.features.form.widths
         scale = choose_scale(rows, statistics, self.request.features, widths)
-        mean, clustering = statistics.mean(), self.clustering
-        model, choice = fit_model(rows, mean, scale, clustering, self.n_components)
-        return set_limits(model, rows, clustering.checkpoint), choice
+        model, choice = fit_model(
+            *(rows, statistics.mean(), scale, self.clustering, self.n_components),
+            n_landmarks=count_landmarks(self.request, self.statistics.n_samples),
+        )
+        return set_limits(model, rows, self.clustering.checkpoint), choice
 
 
 def _check_components(n_rows: int, n_features: int, request: JobRequest) -> None:

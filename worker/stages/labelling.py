@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shoal.shared.errors import ShardLostError, UsageError, show_call
 from shoal.shared.jobs import Wave
@@ -24,7 +25,9 @@ from shoal.worker.stages.attempts import (
 )
 
 # A label row, as it is stored.
-LABEL_DTYPE = np.dtype([("label", "<i4"), ("distance", "<f4"), ("pc1", "<f4"), ("pc2", "<f4")])
+LABEL_DTYPE = np.dtype(
+    [("label", "<i4"), *((name, "<f4") for name in ("distance", "pc1", "pc2", "x", "y"))]
+)
 assert LABEL_DTYPE.itemsize == LABEL_ROW.size  # noqa: S101  both sides of the store agree
 
 
@@ -103,8 +106,9 @@ def label_features(
     features = features.reshape(shape.rows, shape.columns)
     model = read_model(results.client, results.job_id, token)
     labels = model.label_projected(features) if are_projected else model.label(features)
+    rows = _pack_labels(labels, model.place(labels.projected))
     coordinates = labels.projected.astype("<f4", copy=False).tobytes()
-    return LabelledBatch(_pack_labels(labels), coordinates, labels.far.tobytes())
+    return LabelledBatch(rows, coordinates, labels.far.tobytes())
 
 
 @lru_cache(maxsize=4)
@@ -113,9 +117,10 @@ def read_model(client: RedisClient, job_id: str, token: str) -> FittedModel:
     return FittedModel.from_bytes(Results(client, job_id).model(token))
 
 
-def _pack_labels(labels: Labels) -> bytes:
+def _pack_labels(labels: Labels, positions: NDArray[np.float32]) -> bytes:
     rows = np.empty(len(labels.labels), LABEL_DTYPE)
     rows["label"] = labels.labels
     rows["distance"] = labels.distances
     rows["pc1"], rows["pc2"] = labels.coordinates.T
+    rows["x"], rows["y"] = positions.T
     return rows.tobytes()

@@ -14,11 +14,12 @@ from shoal.shared.errors import JobFailedError
 from shoal.shared.findings import ClusterChoice
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import feature_bytes
-from shoal.shared.recipe.fit import follows_tutorial, plan_fit
+from shoal.shared.recipe.fit import count_landmarks, follows_tutorial, plan_fit
 from shoal.shared.store import Results
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.references import no_radii
 from shoal.worker.clustering.sampling import choose_rows
+from shoal.worker.model.map import Map, fit_map
 from shoal.worker.model.model import FittedModel
 from shoal.worker.model.numbering import number_by_size
 from shoal.worker.stages.clusterings import LEAST_DISTINCT, check_enough, make_clustering
@@ -106,6 +107,7 @@ def _fit(
     rounded = round_coordinates(coordinates, ROUNDING_OF_FEATURES * length)
     with threadpool_limits(1):  # as in ``fit_model``: sums in one order
         clusters = clustering.fit(coordinates.astype(np.float64), rounded)
+    images = _lay_out(coordinates, projection, request)
     model = replace(
         projection,
         components=projection.components[:n_components],
@@ -119,5 +121,15 @@ def _fit(
         reference_radii=clusters.references.radii,
         # Those of the other clusters; these need the features, which are not here.
         distance_limits=no_radii(),
+        map_landmarks=images.landmarks,
+        map_positions=images.positions,
     )
     return model, clusters.choice
+
+
+def _lay_out(coordinates: Float32, projection: FittedModel, request: JobRequest) -> Map:
+    """Return the map of the job before, or one of the part of its coordinates that is clustered."""
+    if request.cluster is None and coordinates.shape[1] == len(projection.components):
+        return Map(projection.map_landmarks, projection.map_positions)
+    n_landmarks = count_landmarks(request, len(coordinates))
+    return fit_map(coordinates, n_landmarks, request.random_state)
