@@ -77,7 +77,7 @@ def make_points(n_points: int) -> Points:
     labels = generator.integers(0, N_CLUSTERS, n_points)
     xs, ys = (centres[labels] + generator.normal(scale=4, size=(n_points, 2))).T.tolist()
     paths = [f"{n // 1000:03}/{n:06}-{generator.bytes(6).hex()}.jpg" for n in range(n_points)]
-    return Points(paths, labels.tolist(), xs, ys, list(range(0, n_points, BATCH)))
+    return Points(paths, labels.tolist(), xs, ys, list(range(0, n_points, BATCH)), ys, xs)
 
 
 def make_summary(points: Points, pictures_each: int) -> Summary:
@@ -93,6 +93,7 @@ def make_summary(points: Points, pictures_each: int) -> Summary:
             for label, size in enumerate(sizes)
         ],
         outliers=points.paths[:20],
+        map_landmarks=len(points),
         rows_fitted=len(points),
         n_components=50,
         explained_variance_ratio=[0.2, 0.1],

@@ -271,6 +271,7 @@ class Summary:
         clusters: By label.
         outliers: Paths of the images farthest from the nearest centroid, farthest first.
         copies: How many copies of each outlier the job has beside it, by path, where there are any.
+        map_landmarks: Images from which the map was laid out; 0 if it is the first two components.
         rows_fitted: Images that the model was fitted on.
         n_components: Principal components kept.
         explained_variance_ratio: Share of the variance of each component.
@@ -297,3 +298,4 @@ class Summary:
     notes: tuple[str, ...] = ()
     copies: dict[str, int] = field(default_factory=dict)
     far: int | None = None
+    map_landmarks: int = 0

@@ -1,4 +1,4 @@
-"""The map: the images by their first two components, drawn by Bokeh in the browser."""
+"""The map: similar images close together, drawn by Bokeh in the browser."""
 
 import json
 import math
@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from bokeh.embed import json_item
 from bokeh.models import HoverTool, PanTool, Range1d, TapTool, WheelZoomTool
 from bokeh.plotting import figure
 from bokeh.util.paths import bokehjs_path
+from numpy.typing import NDArray
 
 from shoal.producer.report.points import Points, pack_names
 from shoal.shared.findings import NOISE, ClusterSummary, Summary
 from shoal.shared.palette import COLOURS, choose_named, colour_number, shape_number
 from shoal.shared.text import show_share
+
+Floats: TypeAlias = NDArray[np.float32]
 
 # In the same order as the shapes in the plots.
 SHAPES = (
@@ -56,6 +59,21 @@ class _Layer:
 
 
 @dataclass(frozen=True)
+class _View:
+    """An arrangement of the points.
+
+    Attributes:
+        name: ``"likeness"`` or ``"components"``.
+        x: Column of the points, and the ends of its axis.
+        y: The same, upwards.
+    """
+
+    name: str
+    x: tuple[str, float, float]
+    y: tuple[str, float, float]
+
+
+@dataclass(frozen=True)
 class _Map:
     """What a browser needs to draw a map.
 
@@ -65,6 +83,8 @@ class _Map:
         points: Paths and batches of the points, as JSON that is safe within HTML.
         n_points: Number of points.
         cut_to: Characters that long paths were cut to; None if none was cut.
+        views: How the points can be arranged, the one that is drawn first; one, if the map is the
+            first two components.
     """
 
     layers: list[_Layer]
@@ -72,19 +92,21 @@ class _Map:
     points: str
     n_points: int
     cut_to: int | None
+    views: list["_View"]
 
 
 def make_map(points: Points, summary: Summary) -> _Map:
     """Make the map of ``points``; all clusters beyond the 40 largest share a layer."""
-    layers = make_layers(summary)
+    layers, views = make_layers(summary), _make_views(points, summary)
     packed, most = pack_names(points.paths)
     longest = max(map(len, points.paths), default=0)
     return _Map(
         layers=layers,
-        item=_to_script(_draw(points, layers, summary.explained_variance_ratio)),
+        item=_to_script(_draw(points, layers, views, summary.explained_variance_ratio)),
         points=_to_script({"paths": packed, "starts": points.starts}),
         n_points=len(points),
         cut_to=most if most < longest else None,
+        views=views,
     )
 
 
@@ -105,13 +127,30 @@ def choose_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
     return [clusters[label] for label in choose_named([cluster.size for cluster in clusters])]
 
 
-def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> Any:
+def _make_views(points: Points, summary: Summary) -> list[_View]:
+    """Make the arrangements of the points that there are."""
+    views = [("likeness", "x", "y"), ("components", "pc1", "pc2")]
+    if not summary.map_landmarks:
+        views = [("components", "x", "y")]
+    columns = _make_columns(points)
+    return [_View(name, *((c, *_find_ends(columns[c])) for c in pair)) for name, *pair in views]
+
+
+def _make_columns(points: Points) -> dict[str, Floats]:
+    columns = {"x": points.xs, "y": points.ys, "pc1": points.pc1s, "pc2": points.pc2s}
+    return {name: np.array(values, np.float32) for name, values in columns.items()}
+
+
+def _draw(
+    points: Points, layers: Sequence[_Layer], views: Sequence[_View], ratio: Sequence[float]
+) -> Any:
     """Draw the map and return it as Bokeh's JSON document."""
-    xs, ys = np.array(points.xs, np.float32), np.array(points.ys, np.float32)
-    plot = _make_plot(_make_range(xs), _make_range(ys), ratio)
-    if len(xs) > MOVED_POINTS:
-        plot.update(lod_threshold=0, lod_factor=math.ceil(len(xs) / MOVED_POINTS))
-    _, size, alpha = next(look for look in POINT_STYLES if len(xs) <= look[0])
+    names = [name for view in views for name, *_ in (view.x, view.y)]
+    columns = {name: column for name, column in _make_columns(points).items() if name in names}
+    plot = _make_plot(views[0], ratio)
+    if len(points) > MOVED_POINTS:
+        plot.update(lod_threshold=0, lod_factor=math.ceil(len(points) / MOVED_POINTS))
+    _, size, alpha = next(look for look in POINT_STYLES if len(points) <= look[0])
     labels = np.array(points.labels, np.int64)
     named = [layer.label for layer in layers]
     drawn = np.where(np.isin(labels, named), labels, REST)
@@ -121,7 +160,7 @@ def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> A
         plot.scatter(
             "x",
             "y",
-            source={"x": xs[place], "y": ys[place], "point": place},
+            source={"point": place, **{name: values[place] for name, values in columns.items()}},
             name=str(layer.label),
             marker=layer.shape,
             size=size,
@@ -134,12 +173,12 @@ def _draw(points: Points, layers: Sequence[_Layer], ratio: Sequence[float]) -> A
     return json_item(plot)
 
 
-def _make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> figure:
+def _make_plot(view: _View, ratio: Sequence[float]) -> figure:
     """Make an empty plot that pans, zooms, and reports the point under the pointer."""
     wheel = WheelZoomTool()
     plot = figure(
-        x_range=x_range,
-        y_range=y_range,
+        x_range=Range1d(start=view.x[1], end=view.x[2]),
+        y_range=Range1d(start=view.y[1], end=view.y[2]),
         output_backend="webgl",
         sizing_mode="stretch_both",
         lod_threshold=None,
@@ -157,6 +196,8 @@ def _make_plot(x_range: Range1d, y_range: Range1d, ratio: Sequence[float]) -> fi
         axis.update(axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None)
         axis.update(axis_label_text_color=QUIET, major_label_text_color=QUIET)
     plot.grid.grid_line_color = LINE
+    for ruled in (*plot.xaxis, *plot.yaxis, *plot.grid):
+        ruled.visible = view.name == "components"  # by likeness, numbers would mean nothing
     return plot
 
 
@@ -166,11 +207,11 @@ def _name_axis(component: int, ratio: Sequence[float]) -> str:
     return f"Component {component}{share}"
 
 
-def _make_range(values: "np.ndarray[Any, np.dtype[np.float32]]") -> Range1d:
-    """Make the range of an axis: that of the values, with some space around it."""
+def _find_ends(values: Floats) -> tuple[float, float]:
+    """Return the ends of an axis: those of the values, with some space around them."""
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     room = PADDING * (high - low) or 1.0
-    return Range1d(start=low - room, end=high + room)
+    return low - room, high + room
 
 
 def _to_script(value: Any) -> str:

@@ -25,6 +25,8 @@ class Points:
         xs: Where each image stands on the map.
         ys: The same, upwards.
         starts: Index of the first point of each batch.
+        pc1s: First principal component of each image.
+        pc2s: Second principal component of each image.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -32,6 +34,8 @@ class Points:
     xs: list[float] = field(default_factory=list)
     ys: list[float] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
+    pc1s: list[float] = field(default_factory=list)
+    pc2s: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -49,11 +53,13 @@ def read_points(results: Results, total: int) -> Points:
         points.starts.append(len(points))
         loaded, failed = images.loaded(), images.failed_positions()
         for row in list_shown(batch, len(images.paths), total, failed, shape.shown):
-            label, _, _, _, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
+            label, _, pc1, pc2, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
             points.paths.append(loaded[row])
             points.labels.append(label)
             points.xs.append(x)
             points.ys.append(y)
+            points.pc1s.append(pc1)
+            points.pc2s.append(pc2)
     return points
 
 

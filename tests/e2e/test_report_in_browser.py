@@ -39,6 +39,11 @@ CARD = """for (const gl of [WebGLRenderingContext, WebGL2RenderingContext]) {
     return what === name ? "A graphics card" : ask.call(this, what);
   };
 }"""
+VIEWS = ("likeness", "components")
+AXIS = """() => {
+  const { x_range: range, below } = Bokeh.index.roots[0].model;
+  return [range.start, range.end, below[0].visible];
+}"""
 # Of 255, between a thumbnail and its image.
 CLOSE = 12
 
@@ -164,6 +169,30 @@ def test_a_map_that_is_dragged_moves_with_few_points_and_then_has_all_again(
     assert page.evaluate(start) < left
     page.mouse.move(place["x"] + 41, place["y"])
     expect(page.locator(".card")).to_be_visible()
+    page.close()
+
+
+def test_the_points_are_arranged_by_likeness_and_by_components(
+    browser: Browser, large_report: Path
+) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    window = Window(page)
+    page.goto(large_report.as_uri())
+    page.wait_for_selector(".map[data-ready]")
+    likeness, components = (page.get_by_role("button", name=f"By {n}") for n in VIEWS)
+    points = make_points(5_000)
+    for button, horizontal in ((components, points.pc1s), (likeness, points.xs)):
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(page.locator("[data-about]:not([hidden])")).to_have_count(1)
+        start, end, has_axis = page.evaluate(AXIS)
+        assert start < min(horizontal) < max(horizontal) < end
+        assert has_axis == (button == components)
+        place = page.evaluate(UPPERMOST)
+        page.mouse.move(place["x"], place["y"])
+        expect(page.locator(".card .path")).to_have_text(points.paths[place["point"]])
+        page.mouse.move(5, 5)
+    assert window.faults == []
     page.close()
 
 

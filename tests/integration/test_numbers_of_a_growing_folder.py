@@ -14,6 +14,7 @@ from shoal.shared.errors import UsageError
 from shoal.shared.jobs import Previous, State, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import Expiry, Lifetimes
+from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.extractors import find_extractors
 from shoal.worker.model.model import FittedModel
 from shoal.worker.stages import fitting, previous
@@ -119,7 +120,7 @@ def renumber_by_hand(client: RedisClient, job: Job) -> None:
     for batch in range(job.results.n_batches()):
         key = job.results.keys.labels
         raw = bytearray(client.hget(key, str(batch)) or b"")
-        for start in range(0, len(raw), 16):
+        for start in range(0, len(raw), LABEL_ROW.size):
             raw[start] = 3 - raw[start]
         client.hset(key, str(batch), bytes(raw))
 

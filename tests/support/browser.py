@@ -21,12 +21,13 @@ WAIT_SECONDS = 40
 GRAVE = {"serious", "critical"}
 # The last point of the uppermost layer, which nothing covers: its number, and where it is.
 UPPERMOST = """() => {
-  const view = Bokeh.index.roots[0], source = view.model.renderers.at(-1).data_source;
-  const last = source.data.x.length - 1, corner = view.el.getBoundingClientRect();
+  const view = Bokeh.index.roots[0], layer = view.model.renderers.at(-1);
+  const { data } = layer.data_source, { x, y } = layer.glyph;
+  const last = data.point.length - 1, corner = view.el.getBoundingClientRect();
   return {
-    point: source.data.point[last],
-    x: corner.left + view.frame.x_scale.compute(source.data.x[last]),
-    y: corner.top + view.frame.y_scale.compute(source.data.y[last]),
+    point: data.point[last],
+    x: corner.left + view.frame.x_scale.compute(data[x.field][last]),
+    y: corner.top + view.frame.y_scale.compute(data[y.field][last]),
   };
 }"""
 

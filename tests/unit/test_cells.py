@@ -111,7 +111,7 @@ def shortened(row):
 @example([0.0, -0.0, 2.0**-149, -3.4028234663852886e38, 1.1754943508222875e-38, 16777217.0])
 @example([float("inf"), 8388608.5, 9.999999e-5, 1e16, 33554434.0])
 def test_a_number_of_single_precision_is_read_again_as_it_was(numbers) -> None:
-    rows = [Assignment("a.jpg", 0, number, -number, 0.0) for number in numbers]
+    rows = [Assignment("a.jpg", 0, number, -number, 0.0, 3.0, 4.0) for number in numbers]
     read = list(csv.DictReader(written(write_rows, rows, Assignment).decode().splitlines()))
     for dtype in (np.float32, np.float64):  # whoever reads it as double precision rounds later
         found = np.array([row["distance"] for row in read]).astype(dtype).astype(np.float32)

@@ -46,7 +46,7 @@ def test_one_image_has_no_neighbour_and_none_can_be_asked_for() -> None:
 def test_parquet_has_them_as_viewers_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shoal.producer.export.tables.ROW_GROUP", 4)
     neighbors = find_neighbors(make_points(10), 2)
-    rows = [Assignment(f"{i}.jpg", 0, 0.5, 0.0, 1.0) for i in range(10)]
+    rows = [Assignment(f"{i}.jpg", 0, 0.5, 0.0, 1.0, 3.0, 4.0) for i in range(10)]
     with BytesIO() as file:
         write_parquet(rows, file, {"__neighbors": partial(make_column, neighbors)})
         table = parquet.read_table(BytesIO(file.getvalue()))

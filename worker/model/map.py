@@ -16,7 +16,7 @@ ITERATIONS = 500
 DIMENSIONS = 2
 # Landmarks that decide where another row stands.
 NEIGHBOURS = 10
-BLOCK_ROWS = 1024
+PLACED_ROWS = 1024
 # Fewer rows have no neighbours to keep.
 LEAST_ROWS = 5
 
@@ -56,8 +56,8 @@ class Map:
             placed[:, : coordinates.shape[1]] = coordinates[:, :2]
             return placed
         half_norms = (self.landmarks**2).sum(axis=1) / 2
-        for start in range(0, len(coordinates), BLOCK_ROWS):
-            rows = np.asarray(coordinates[start : start + BLOCK_ROWS], np.float32)
+        for start in range(0, len(coordinates), PLACED_ROWS):
+            rows = np.asarray(coordinates[start : start + PLACED_ROWS], np.float32)
             found = self._find_nearest(rows, half_norms)
             # In float64, so that a landmark is told from its close neighbours.
             gaps = rows[:, None].astype(np.float64) - self.landmarks[found]

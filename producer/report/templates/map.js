@@ -145,6 +145,28 @@ async function showMap(root, picture) {
     for (const grid of plot.center) grid.setv({ grid_line_color: value("--line") });
   }
 
+  /** Arrange the points as a button says: by likeness or by components. */
+  function arrange(button) {
+    const [x, y] = ["x", "y"].map(axis => button.dataset[axis].split(" "));
+    hideCard();
+    for (const layer of plot.renderers) {
+      const glyphs = [layer.glyph, layer.selection_glyph, layer.nonselection_glyph, layer.hover_glyph];
+      for (const glyph of [...glyphs, view.views.find_one(layer).decimated_glyph.model])
+        if (glyph && glyph.setv) glyph.setv({ x: { field: x[0] }, y: { field: y[0] } }, { silent: true });
+      layer.data_source.change.emit();
+    }
+    for (const [range, ends] of [[plot.x_range, x], [plot.y_range, y]]) {
+      const [start, end] = ends.slice(1).map(Number);
+      range.setv({ start, end, reset_start: start, reset_end: end });
+    }
+    for (const ruled of [...plot.below, ...plot.left, ...plot.center])
+      ruled.visible = button.dataset.view === "components";
+    for (const other of root.querySelectorAll("[data-view]"))
+      other.setAttribute("aria-pressed", other === button);
+    for (const text of root.querySelectorAll("[data-about]"))
+      text.hidden = text.dataset.about !== button.dataset.view;
+  }
+
   for (const layer of plot.renderers) {
     layer.data_source.inspect.connect(() => look("inspected"));
     layer.data_source.selected.change.connect(() => look("selected"));
@@ -172,6 +194,8 @@ async function showMap(root, picture) {
         range.setv({ start: middle - half, end: middle + half });
       }
     });
+  for (const button of root.querySelectorAll("[data-view]"))
+    button.addEventListener("click", () => arrange(button));
   root.querySelector("[data-reset]").addEventListener("click", () => plot.reset.emit());
   plot.document.event_manager.subscribed_models.add(plot);
   plot.on_event("lodstart", () => move(true));

@@ -154,6 +154,7 @@ class Findings:
             clusters=clusters,
             outliers=shown.outliers,
             copies=shown.copies_of(shown.outliers),
+            map_landmarks=len(self.model.map_landmarks),
             rows_fitted=self.model.rows_fitted,
             n_components=len(self.model.components),
             explained_variance_ratio=self.model.explained_variance_ratio.tolist(),
