@@ -386,4 +386,5 @@ def test_the_templates_are_in_the_package():
         "parts.html",
         "report.css",
         "map.js",
+        "notebook.html",
     }
