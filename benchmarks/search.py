@@ -70,7 +70,7 @@ def make_job(client: Client, points: NDArray[np.float32]) -> Job:
 
         def note(names: Any, batch: int = batch, n_rows: int = len(rows)) -> Commit:
             redis.hset(keys.shards(Kind.COORDINATES), str(batch), names[Kind.COORDINATES])
-            redis.hset(keys.labels, str(batch), LABEL_ROW.pack(0, 0, 0, 0) * n_rows)
+            redis.hset(keys.labels, str(batch), LABEL_ROW.pack(0, 0, 0, 0, 0, 0) * n_rows)
             return Commit.COMMITTED
 
         job.results.shards.commit(batch, TOKEN, {Kind.COORDINATES: [rows.tobytes()]}, note)

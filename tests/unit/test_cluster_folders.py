@@ -32,7 +32,7 @@ DIGESTS = (7, 8, 2**64 - 1, 9)
 
 def store(paths: Sequence[str], labels: Sequence[int]) -> Any:
     """What a plan reads of a job, in two batches."""
-    label_rows = [LABEL_ROW.pack(label, 0, 0, 0) for label in labels]
+    label_rows = [LABEL_ROW.pack(label, 0, 0, 0, 0, 0) for label in labels]
     hash_rows = [HASH_ROW.pack(digest, 0) for digest in DIGESTS]
     return SimpleNamespace(
         batch_paths=lambda: [BatchPaths(list(paths[:2]), []), BatchPaths(list(paths[2:]), [])],

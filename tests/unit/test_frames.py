@@ -11,8 +11,8 @@ import pytest
 from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, FailureReason, Rows
 
 LABELS: list[Columns] = [
-    [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], [-1.5, 2.0], [0.25, 0.0], [False, True]],
-    [["b.jpg"], [7], [3.5], [0.0], [1.0], [False]],
+    [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], *[[-1.5, 2.0]] * 4, [False, True]],
+    [["b.jpg"], [7], [3.5], *[[0.0]] * 4, [False]],
 ]
 
 
@@ -22,8 +22,8 @@ def frame_of(model: type[Any], parts: list[Columns]) -> pandas.DataFrame:
 
 def test_labels_are_columns_with_the_types_of_parquet() -> None:
     frame = frame_of(Assignment, LABELS)
-    assert list(frame.columns) == ["path", "label", "distance", "pc1", "pc2", "far"]
-    assert list(map(str, frame.dtypes)) == ["object", "int32", *["float32"] * 3, "bool"]
+    assert list(frame.columns) == ["path", "label", "distance", "pc1", "pc2", "x", "y", "far"]
+    assert list(map(str, frame.dtypes)) == ["object", "int32", *["float32"] * 5, "bool"]
     assert list(frame["path"]) == ["a.jpg", "caf\udce9.jpg", "b.jpg"]
     assert list(frame["label"]) == [0, -1, 7]
     assert frame["distance"].iloc[1] == np.float32(0.1)

@@ -3,12 +3,13 @@ from types import SimpleNamespace
 from statuses import make_status
 
 from shoal.producer.cli.run import print_outcome
+from shoal.shared.findings import ClusterSummary
 from shoal.shared.jobs import ImageCounts
 
 
 def ended_job(sizes, noise=0):
     clusters = [
-        SimpleNamespace(label=label, size=size, representatives=[f"{label}.png"])
+        ClusterSummary(label=label, size=size, representatives=[f"{label}.png"])
         for label, size in enumerate(sizes)
     ]
     summary = SimpleNamespace(choice=None, clusters=clusters, noise=noise, notes=())
