@@ -70,13 +70,15 @@ def _choose_format(path: Path) -> str | None:
 @replace_option
 def plot(job: str, name: str, out: Path | None, force: bool) -> None:
     """Write a plot of JOB as a PNG file. `-o -` writes it to standard output."""
-    from shoal.producer.export.files import check_output
+    from shoal.producer.export.files import check_output, check_outside
     from shoal.producer.export.tables import write_output
 
     path = out or Path(f"{name}.png")
     check_output(path, force=force)
     with connect_client() as client:
-        write_output(client.job(job).plot(name), path, force=force)
+        known = client.job(job)
+        check_outside(path, known.status().request.source)
+        write_output(known.plot(name), path, force=force)
 
 
 @click.command(cls=Command)

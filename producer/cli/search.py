@@ -110,7 +110,7 @@ def _show(
     as_json: bool,
 ) -> None:
     """Print what ``find`` finds, and draw it if a file is given for that."""
-    from shoal.producer.export.files import STDOUT_PATH, check_output, new_file
+    from shoal.producer.export.files import STDOUT_PATH, check_output, check_outside, new_file
     from shoal.producer.export.tables import print_rows
     from shoal.shared.findings import Match
 
@@ -120,6 +120,8 @@ def _show(
         check_output(sheet, force=force, option="sheet")
     with connect_client(start_workers=True) as client:
         known = client.job(job)
+        if sheet:
+            check_outside(sheet, known.status().request.source, option="sheet")
         matches = find(known)
         if sheet and matches:
             picture = known.draw_sheet(matches)

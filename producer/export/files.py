@@ -48,6 +48,21 @@ def check_output(path: Path, *, force: bool, option: str = "out") -> None:
         check_free([path], lambda _: force, option=option)
 
 
+def check_outside(path: Path, source: str, *, option: str = "out") -> None:
+    """Check that a picture does not come among the images of a job.
+
+    ``source`` is the job's folder, links resolved; ``option`` is as for ``check_free``.
+
+    Raises:
+        UsageError: It would.
+    """
+    if path != STDOUT_PATH and Path(os.path.realpath(path)).is_relative_to(source):
+        raise UsageError(
+            f"{path} is inside {source}: the next run would cluster this picture, too. Choose a"
+            f" place outside by `{option}`."
+        )
+
+
 class NewFiles:
     """Files that take their places together, once all are complete; if anything fails, none does.
 

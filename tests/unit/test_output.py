@@ -10,7 +10,7 @@ from tempfile import TemporaryFile
 import pytest
 
 from shoal.producer.export.directory import prepare_directory
-from shoal.producer.export.files import NewFiles, check_output, new_file
+from shoal.producer.export.files import NewFiles, check_output, check_outside, new_file
 from shoal.producer.export.tables import (
     print_rows,
     write_json,
@@ -333,3 +333,18 @@ def test_a_place_that_a_file_or_a_directory_is_in_is_refused_also_by_force(tmp_p
     ):
         with pytest.raises(UsageError, match=words):
             prepare_directory(tmp_path / name, tmp_path / "photographs", force=True)
+
+
+def test_no_picture_comes_among_the_images_of_a_job(tmp_path, monkeypatch):
+    (tmp_path / "photos" / "day").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "photos" / "day")
+    source = str(tmp_path / "photos")
+    for name in ("photos/map.png", "photos/day/map.png", "link/map.png"):
+        with pytest.raises(UsageError, match="the next run would cluster this picture, too"):
+            check_outside(tmp_path / name, source)
+    monkeypatch.chdir(tmp_path / "photos")
+    with pytest.raises(UsageError, match="outside by `sheet`"):
+        check_outside(Path("found.png"), source, option="sheet")
+    for name in ("photos.png", "photos2/map.png"):
+        check_outside(tmp_path / name, source)
+    check_outside(Path("-"), source)
