@@ -78,14 +78,19 @@ class _UniqueNames:
 
     def __init__(self) -> None:
         self._taken = set[tuple[int, str]]()
+        self._numbers = dict[tuple[int, str], int]()  # the last one, of names that were taken
 
     def choose(self, label: int, path: str) -> str:
         """Choose the name of an image in the folder of a cluster."""
         name = PurePosixPath(path)
-        chosen, number = name.name, 1
+        chosen = name.name
+        first = label, self._fold(chosen)
+        number = self._numbers.get(first, 1)
         while (label, self._fold(chosen)) in self._taken:
             number += 1
             chosen = f"{name.stem}-{number}{name.suffix}"
+        if number > 1:
+            self._numbers[first] = number
         self._taken.add((label, self._fold(chosen)))
         return chosen
 

@@ -8,7 +8,7 @@ import pytest
 
 from shoal.producer.cli.organize import MODES
 from shoal.producer.organizing import Mode
-from shoal.producer.organizing.plan import Plan, name_folders
+from shoal.producer.organizing.plan import Plan, _UniqueNames, name_folders
 from shoal.producer.results.names import check_names, with_names
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import ClusterSummary, Summary
@@ -104,3 +104,18 @@ def test_names_are_stored_composed_and_without_space_around_them():
 def test_names_that_cannot_be_used_are_refused(names, message):
     with pytest.raises(UsageError, match=message):
         check_names(names, with_names(SUMMARY, {1: "cats"}))
+
+
+def test_images_of_one_name_get_numbers_without_trying_all_before(monkeypatch):
+    tried, fold = list[str](), _UniqueNames._fold
+
+    def note(name: str) -> str:
+        tried.append(name)
+        return fold(name)
+
+    monkeypatch.setattr(_UniqueNames, "_fold", staticmethod(note))
+    names = _UniqueNames()
+    chosen = [names.choose(0, f"{number}/image.jpg") for number in range(300)]
+    assert (chosen[0], chosen[1], chosen[-1]) == ("image.jpg", "image-2.jpg", "image-300.jpg")
+    assert len(set(chosen)) == 300
+    assert len(tried) < 300 * 6
