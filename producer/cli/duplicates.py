@@ -6,6 +6,7 @@ As in ``main``, the command itself imports what takes long to import.
 import os
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -124,12 +125,19 @@ def _move(job: "Job", keep: str, directory: Path, as_json: bool, *, exact: bool)
     from shoal.producer.export.models import export_json
     from shoal.shared.text import show_count
 
-    outcome = job.move_duplicates(directory, keep, exact=exact)
+    try:
+        outcome = job.move_duplicates(directory, keep, exact=exact)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            "Interrupted: the same command goes on, and"
+            f" `shoal undo {quote(str(directory))}` takes back what is done."
+        ) from None
     if as_json:
         print_line(export_json(outcome))
     elif outcome.done:
         moved = show_count(outcome.done, "file")
-        print_line(f"{moved} moved to {directory}. To take it back: shoal undo {directory}")
+        back = f"shoal undo {quote(str(directory))}"
+        print_line(f"{moved} moved to {directory}. To take it back: {back}")
     else:
         print_line("No file had to be moved.")
     for left in () if as_json else outcome.skipped:

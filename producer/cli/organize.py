@@ -88,7 +88,8 @@ def undo(dest: Path, as_json: bool) -> None:
     else:
         _print_undone(undone)
     if undone.kept or undone.damaged:
-        raise ShoalError(f"Not all could be taken back; the journal stays in {undone.directory}.")
+        stays = "" if undone.is_complete else f"; the journal stays in {undone.directory}"
+        raise ShoalError(f"Not all could be taken back{stays}.")
 
 
 class _Lines:

@@ -1,6 +1,5 @@
 """Moving: the duplicates that are not kept go to another directory, and can come back."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,7 +7,9 @@ from shoal.producer.duplicates.candidates import Candidate
 from shoal.producer.duplicates.decisions import Decision, KeepRule
 from shoal.producer.duplicates.keeper import Keeper
 from shoal.producer.organizing import Header, Mode, Outcome, Skipped, SkipReason, Step, run_steps
-from shoal.producer.organizing.steps import Progress
+from shoal.producer.organizing.checks import MOVING_DUPLICATES
+from shoal.producer.organizing.journal import has_journal
+from shoal.producer.organizing.steps import Progress, find_place
 from shoal.producer.results import JobResults
 from shoal.shared.settings import Settings
 
@@ -38,12 +39,14 @@ def move_extra(
         UsageError: It cannot be done; nothing was done, and the message says what to change.
         ShoalError: The disk is full, read-only or broken; what is done stays in the journal.
     """
-    directory = Path(os.path.abspath(directory))  # noqa: PTH100  pathlib would resolve links
-    with Keeper(job, rule, settings, exact=exact, moved_to=directory) as keeper:
+    directory = find_place(directory)
+    # Else a file there is none that was moved, and what it is the same as must stay.
+    moved_to = directory if has_journal(directory) else None
+    with Keeper(job, rule, settings, exact=exact, moved_to=moved_to) as keeper:
         steps, skipped = sort_decided(keeper.list_decided())
         if not steps:
             return Outcome(skipped=skipped)
-        header = Header("move_duplicates", job.id, str(keeper.source), Mode.MOVE)
+        header = Header(MOVING_DUPLICATES, job.id, str(keeper.source), Mode.MOVE)
     outcome = run_steps(directory, header, steps, progress)
     outcome.skipped += skipped
     return outcome

@@ -13,6 +13,8 @@ from shoal.producer.organizing.steps import Header, Mode, Step
 from shoal.shared.errors import SourceError, UsageError
 
 OTHER_MODE = "choose `mode='copy'`"
+# Of what has no modes.
+MOVING_DUPLICATES = "move_duplicates"
 
 
 @dataclass
@@ -94,7 +96,7 @@ def measure_steps(directory: Path, header: Header, steps: Iterable[Step]) -> Nee
         path = source / step.source
         if header.mode is Mode.MOVE and path.parent not in folders:
             folders.add(path.parent)
-            _check_removable(path.parent)
+            _check_removable(path.parent, header)
         if header.mode in {Mode.COPY, Mode.MOVE} and not os.path.lexists(directory / step.target):
             with suppress(OSError):  # it is listed later
                 found = path.stat()
@@ -105,18 +107,23 @@ def measure_steps(directory: Path, header: Header, steps: Iterable[Step]) -> Nee
     if needs.copied_bytes > free:
         raise UsageError(
             f"The files need {_show_bytes(needs.copied_bytes)}, and {there} has"
-            f" {_show_bytes(free)} left: make room, choose a directory on another disk, or"
-            " `mode='symlink'`."
+            f" {_show_bytes(free)} left: make room, or choose a directory on another disk"
+            f"{_or_links(header)}."
         )
     return needs
 
 
-def _check_removable(folder: Path) -> None:
+def _check_removable(folder: Path, header: Header) -> None:
     if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        other = "" if header.purpose == MOVING_DUPLICATES else ", or choose `mode='copy'`"
         raise UsageError(
-            f"Nothing can be moved out of {folder}, which is read-only: {OTHER_MODE}, or"
-            " `mode='symlink'`."
+            f"Nothing can be moved out of {folder}, which is read-only: allow yourself to write"
+            f" to it{other}{_or_links(header)}."
         )
+
+
+def _or_links(header: Header) -> str:
+    return "" if header.purpose == MOVING_DUPLICATES else ", or `mode='symlink'`"
 
 
 def _find_existing(path: Path) -> Path:

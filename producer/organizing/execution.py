@@ -5,7 +5,8 @@ A run that is killed goes on where it was, if it is given the same steps.
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -57,17 +58,24 @@ class Execution:
                 Task(number, step, self.source / step.source, self.directory / step.target)
                 for number, step in group
             ]
-            try:
+            with self._explain():
                 self._run_group(tasks)
-            except OSError as error:
-                raise ShoalError(
-                    f"{error.filename or self.directory}: {error.strerror}. Once that is mended,"
-                    " the same call goes on, and"
-                    f" `shoal.undo({str(self.directory)!r})` takes back what is done."
-                ) from error
             progress(self.outcome.total, total)
-        self.journal.sync()
+        with self._explain():
+            self.journal.sync()
         return self.outcome
+
+    @contextmanager
+    def _explain(self) -> Iterator[None]:
+        """Raise ShoalError if the disk does not let this go on."""
+        try:
+            yield
+        except OSError as error:
+            raise ShoalError(
+                f"{error.filename or self.directory}: {error.strerror}. Once that is mended,"
+                " the same call goes on, and"
+                f" `shoal.undo({str(self.directory)!r})` takes back what is done."
+            ) from error
 
     def _run_group(self, tasks: list[Task]) -> None:
         tasks = self.outcome.attempt(self._prepare, tasks)
@@ -112,7 +120,8 @@ class Execution:
         is_copy = self.journal.has(task.number, Journal.COPIED) and not task.partial.exists()
         if self.mode is Mode.COPY:
             return is_copy and self._has_target(task)
-        if not os.path.lexists(task.source):
+        # Through a link to where the file is now, its old path may seem to be there.
+        if not os.path.lexists(task.source) or transfer.leads_to(task.source, task.target):
             return True
         if transfer.is_same_file(task.source, task.target):  # between its two names
             task.source.unlink()

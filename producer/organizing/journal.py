@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,8 +22,7 @@ FOLDER_NAME = ".shoal-journal"
 FILE_NAME = "journal"
 PROBE_NAME = "probe"  # what tries whether there can be links
 VERSION = 1
-# Steps between two waits for the disk.
-STEPS_PER_SYNC = 256
+HEADER_FIELDS = {field.name for field in fields(Header)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Journal:
         flags: Of each step by number: ``BEGUN``, ``COPIED``, ``DONE``.
         folders: The folders that were created, relative to the directory.
         is_undoing: Whether somebody has begun to undo it.
-        n_damaged: Lines that are damaged and are not the last.
+        n_damaged: Lines that are damaged, but for an incomplete last one.
     """
 
     BEGUN, COPIED, DONE = 1, 2, 4
@@ -66,15 +65,25 @@ class Journal:
         self._read()
 
     def _read(self) -> None:
-        """Read what there is, and cut off an incomplete end."""
+        """Read what there is, and cut off an incomplete last line.
+
+        Raises:
+            ShoalError: It does not say any more what it is about, or is of another version.
+        """
         end = 0
-        for start, record in self._lines():
+        for line, record in self._lines():
+            if not line.endswith(b"\n"):
+                break
+            end += len(line)
             if record is None:
-                continue
-            # Lines that were lost before a whole one are no incomplete end.
-            self.n_damaged += start != end
-            end = self._file.tell()
-            self._note(*record)
+                self.n_damaged += 1
+            else:
+                self._note(*record)
+        if end and self.header is None:
+            raise ShoalError(
+                f"{self.path} is damaged, and does not say any more where files came from: put a"
+                " whole one there, such as from a backup. Nothing was changed."
+            )
         self._file.truncate(end)
         self._file.seek(0, os.SEEK_END)
 
@@ -114,14 +123,11 @@ class Journal:
                 seen[record[1]] = 1
                 yield Begun(*record[1:])
 
-    def _lines(self) -> Iterator[tuple[int, list[Any] | None]]:
-        """Yield where each line starts, and its record; None if it is not whole."""
+    def _lines(self) -> Iterator[tuple[bytes, list[Any] | None]]:
+        """Yield each line and its record; None if it is damaged."""
         self._file.seek(0)
         while line := self._file.readline():
-            start = self._file.tell() - len(line)
-            checksum, _, body = line.rstrip(b"\n").partition(b" ")
-            is_whole = line.endswith(b"\n") and checksum == _checksum(body)
-            yield start, json.loads(body) if is_whole else None
+            yield line, _parse(line)
 
     def begin(self, header: Header) -> None:
         """Write what the journal is about."""
@@ -149,15 +155,22 @@ class Journal:
         self.path.parent.rmdir()
 
 
+def has_journal(directory: Path) -> bool:
+    """Return whether there is a journal in a directory."""
+    return os.path.lexists(directory / FOLDER_NAME / FILE_NAME)
+
+
 @contextmanager
-def open_journal(directory: Path, *, create: bool = False) -> Iterator[Journal]:
-    """Open and lock the journal of ``directory``.
+def open_journal(
+    directory: Path, *, create: bool = False, folder: Path | None = None
+) -> Iterator[Journal]:
+    """Open and lock the journal of ``directory``, which may be in another ``folder``.
 
     Raises:
         UsageError: There is none, or another process is using it.
         OSError: It cannot be opened.
     """
-    path = directory / FOLDER_NAME / FILE_NAME
+    path = (folder or directory / FOLDER_NAME) / FILE_NAME
     if create:
         path.parent.mkdir(exist_ok=True)
     try:
@@ -170,14 +183,12 @@ def open_journal(directory: Path, *, create: bool = False) -> Iterator[Journal]:
         raise UsageError(
             f"{directory} has no journal of Shoal: there is nothing to undo."
         ) from error
-    with file:
+    try:
         _lock(path, file)
-        journal = Journal(path, file)
-        try:
-            yield journal
-        finally:
-            with suppress(OSError):  # what is not noted as done is looked at again
-                file.flush()
+        yield Journal(path, file)
+    finally:
+        with suppress(OSError):  # what is not noted as done is looked at again
+            file.close()
 
 
 def _lock(path: Path, file: IO[bytes]) -> None:
@@ -191,6 +202,35 @@ def _lock(path: Path, file: IO[bytes]) -> None:
         if os.path.samestat(path.stat(), os.fstat(file.fileno())):
             return
     raise UsageError(busy)
+
+
+def _parse(line: bytes) -> list[Any] | None:
+    """Return the record of a line, or None if it is not as Shoal writes them."""
+    checksum, _, body = line.rstrip(b"\n").partition(b" ")
+    if checksum != _checksum(body):
+        return None
+    try:
+        record = json.loads(body)
+    except ValueError:
+        return None
+    match record:
+        case ["head", {"version": int(), **rest}]:
+            is_ours = rest.keys() == HEADER_FIELDS and rest["mode"] in list(Mode)
+            is_known = record[1]["version"] != VERSION or is_ours
+        case ["folder", str(folder)]:
+            is_known = _stays_inside(folder)
+        case ["step", int(number), str(source), str(target), int(), int(), int()]:
+            is_known = number >= 0 and _stays_inside(source) and _stays_inside(target)
+        case ["copied" | "done", [*numbers]]:
+            is_known = all(isinstance(number, int) and number >= 0 for number in numbers)
+        case _:
+            is_known = record == ["undo"]
+    return record if is_known else None
+
+
+def _stays_inside(path: str) -> bool:
+    """Return whether a relative path leads nowhere else, whoever has written it."""
+    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
 
 
 def _checksum(body: bytes) -> bytes:

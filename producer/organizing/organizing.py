@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from shoal.producer.organizing.journal import FILE_NAME, FOLDER_NAME
 from shoal.producer.organizing.plan import Placement, Plan, name_folders
 from shoal.producer.organizing.run import foresee_steps, run_steps
-from shoal.producer.organizing.steps import Header, Mode, Progress, Skipped
+from shoal.producer.organizing.steps import Header, Mode, Progress, Skipped, find_place
 from shoal.producer.organizing.tasks import Outcome
 from shoal.producer.results import JobResults
 from shoal.shared.errors import UsageError
@@ -90,7 +89,7 @@ def organize(
     status, summary = job.status(), job.summary()
     if mode not in list(Mode):
         raise UsageError(f"No mode {mode!r}: choose {', '.join(Mode)}.")
-    place = Path(os.path.abspath(Path(directory).expanduser()))  # noqa: PTH100  links stay
+    place = find_place(directory)
     purpose = "organize, flat" if flat else "organize"
     header = Header(purpose, job.id, status.request.source, Mode(mode))
     plan = make_plan(job, summary, flat=flat)

@@ -6,7 +6,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from shoal.producer.organizing.checks import check_links, check_places, measure_steps
+from shoal.producer.organizing.aside import drop_aside
+from shoal.producer.organizing.checks import (
+    MOVING_DUPLICATES,
+    check_links,
+    check_places,
+    measure_steps,
+)
 from shoal.producer.organizing.execution import Execution
 from shoal.producer.organizing.journal import (
     FILE_NAME,
@@ -45,6 +51,7 @@ def run_steps(
         header = replace(header, plan=needs.plan, made=_make_directory(directory))
     with _explain(directory), open_journal(directory, create=True) as journal:
         _begin(directory, header, journal)
+        drop_aside(directory)
         execution = Execution(directory, Path(header.source), header.mode, journal)
         return execution.run(steps, progress or (lambda _done, _total: None), needs.files)
 
@@ -114,8 +121,8 @@ def _begin(directory: Path, header: Header, journal: Journal) -> None:
     if replace(before, made=header.made) != header:
         what = f"{before.purpose}, job {before.job_id}, mode {before.mode}"
         raise UsageError(
-            f"{directory} has other files that Shoal put there ({what}), or the job's clusters have"
-            " other names now: choose another directory, or take them back first with"
+            f"{directory} has other files that Shoal put there ({what}), or the job's"
+            f" {_name_changes(header)} now: choose another directory, or take them back first with"
             f" `shoal.undo({str(directory)!r})`."
         )
     if journal.is_undoing or journal.n_damaged:
@@ -124,6 +131,12 @@ def _begin(directory: Path, header: Header, journal: Journal) -> None:
             f"{directory} cannot be gone on with, since {why}: take back what was done with"
             f" `shoal.undo({str(directory)!r})`."
         )
+
+
+def _name_changes(header: Header) -> str:
+    """Name what may have changed, so that the same call has another plan."""
+    is_of_clusters = header.purpose != MOVING_DUPLICATES
+    return "clusters have other names" if is_of_clusters else "duplicates are other files"
 
 
 @contextmanager

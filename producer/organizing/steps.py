@@ -1,5 +1,6 @@
 """Steps: which file goes where and how, and why one was left out."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -96,6 +97,14 @@ class StepError(ShoalError):
         self.detail = detail
 
 
-def partial_path(target: Path, number: int) -> Path:
-    """Return the name under which the copy of step ``number`` is written beside its target."""
-    return target.with_name(f".shoal-{number}.partial")
+def find_place(directory: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of a directory that a user has named, with links as they are."""
+    return Path(os.path.abspath(os.path.expanduser(directory)))  # noqa: PTH100, PTH111  as is
+
+
+def partial_path(target: Path, number: int, tag: str = "") -> Path:
+    """Return the name under which the copy of step ``number`` is written beside its target.
+
+    ``tag`` tells apart copies from several directories.
+    """
+    return target.with_name(f".shoal-{number}{tag}.partial")

@@ -52,7 +52,8 @@ def check_unchanged(path: Path, digest: int) -> None:
 def copy_verified(source: Path, partial: Path, digest: int) -> None:
     """Copy a file under a temporary name, until the disk has it.
 
-    The copy is read again and its digest compared. It has the times and permissions of the file.
+    The copy is read again and its digest compared. It has the times and permissions of the file,
+    and its owner if this process may give files away.
 
     Raises:
         StepError: The file's content is not that of ``digest`` any more, or the copy's is not.
@@ -61,13 +62,18 @@ def copy_verified(source: Path, partial: Path, digest: int) -> None:
     partial.unlink(missing_ok=True)
     found = new_digest()
     try:
-        with _open(source) as old, partial.open("xb") as new:
+        # Private, until it has the permissions of the file.
+        new_file = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(new_file, "wb") as new, _open(source) as old:
             while block := old.read(BLOCK_BYTES):
                 found.update(block)
                 new.write(block)
             new.flush()
             if found.intdigest() != digest:
                 raise _changed()
+            owner = os.fstat(old.fileno())
+            with suppress(OSError):  # only an administrator may; permissions are set after it
+                os.fchown(new.fileno(), owner.st_uid, owner.st_gid)
             with suppress(OSError):  # some file systems have no permissions or times
                 shutil.copystat(source, partial)
             os.fsync(new.fileno())
@@ -133,6 +139,19 @@ def is_same_file(one: Path, other: Path) -> bool:
     with suppress(OSError):
         return os.path.samestat(one.lstat(), other.lstat())
     return False
+
+
+def leads_to(one: Path, other: Path) -> bool:
+    """Return whether one path is only another way to the file of ``other``, by a link in it.
+
+    Two hard links of a file are none: each of them may go.
+    """
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def is_inside(folder: Path, directory: Path) -> bool:
+    """Return whether a folder is inside a directory, and no link leads out of it."""
+    return Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(directory))
 
 
 def _open(path: Path) -> IO[bytes]:

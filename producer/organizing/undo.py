@@ -7,8 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from xxhash import xxh3_64_hexdigest
+
 from shoal.producer.organizing import transfer
-from shoal.producer.organizing.journal import Begun, Journal, open_journal
+from shoal.producer.organizing.aside import find_journal, put_aside
+from shoal.producer.organizing.journal import FOLDER_NAME, Begun, Journal, open_journal
 from shoal.producer.organizing.steps import (
     Header,
     Mode,
@@ -16,6 +19,7 @@ from shoal.producer.organizing.steps import (
     Skipped,
     SkipReason,
     StepError,
+    find_place,
     partial_path,
 )
 from shoal.shared.errors import ShoalError, UsageError
@@ -32,7 +36,9 @@ class Undone:
         undone: Files that were moved back, and links and copies that were removed.
         kept: What stays in the directory, with the reasons. While there is any, the journal stays,
             too: call again once that is mended.
-        damaged: Lines of the journal that could not be read.
+        damaged: Lines of the journal that could not be read. The journal stays while there is
+            anything else in the directory, which may be what they were about.
+        is_complete: Whether the journal is gone, since nothing is left to be taken back.
     """
 
     directory: str
@@ -41,6 +47,7 @@ class Undone:
     undone: int = 0
     kept: list[Skipped] = field(default_factory=list)
     damaged: int = 0
+    is_complete: bool = False
 
 
 def undo(directory: str | os.PathLike[str], progress: Progress | None = None) -> Undone:
@@ -61,9 +68,9 @@ def undo(directory: str | os.PathLike[str], progress: Progress | None = None) ->
         UsageError: The directory has no journal, or another process is at work in it.
         ShoalError: The directory or the folder of the sources cannot be written to.
     """
-    place = Path(os.path.abspath(directory))  # noqa: PTH100  pathlib would resolve links
+    place = find_place(directory)
     try:
-        with open_journal(place) as journal:
+        with open_journal(place, folder=find_journal(place)) as journal:
             return _undo(place, journal, progress or (lambda _done, _total: None))
     except OSError as error:
         raise ShoalError(
@@ -98,16 +105,34 @@ def _undo(directory: Path, journal: Journal, progress: Progress) -> Undone:
     for folder in _made_folders(directory, journal):
         with suppress(OSError):  # what is not empty has something that was not made here
             folder.rmdir()
-    if not undone.kept:
-        journal.remove()
-        for made in reversed(header.made):
-            with suppress(OSError):
-                Path(made).rmdir()
+    undone.is_complete = not (undone.kept or (journal.n_damaged and _has_more(directory)))
+    if undone.is_complete:
+        _remove_made(directory, header, journal)
     return undone
 
 
+def _remove_made(directory: Path, header: Header, journal: Journal) -> None:
+    """Remove the journal, and the directory and its parents if they were made and are empty."""
+    # Only of this directory: it may have been renamed, and there be another of its old name.
+    made = [path for path in map(Path, header.made) if path in (directory, *directory.parents)]
+    is_aside = bool(made) and put_aside(journal, directory, made[0].parent)
+    if not is_aside:
+        journal.remove()
+    for folder in reversed(made):
+        with suppress(OSError):
+            folder.rmdir()
+    if is_aside:
+        journal.remove()
+
+
 def _made_folders(directory: Path, journal: Journal) -> Iterator[Path]:
-    return (directory / folder for folder in reversed(journal.folders))
+    folders = (directory / folder for folder in reversed(journal.folders))
+    return (folder for folder in folders if transfer.is_inside(folder.parent, directory))
+
+
+def _has_more(directory: Path) -> bool:
+    """Return whether a directory has anything but its journal."""
+    return directory.is_dir() and any(path.name != FOLDER_NAME for path in directory.iterdir())
 
 
 class _Undoing:
@@ -118,6 +143,8 @@ class _Undoing:
         self.source = Path(header.source)
         self.mode = header.mode
         self.journal = journal
+        # Another directory may be undone into the same source at the same time.
+        self._tag = f"-{xxh3_64_hexdigest(os.fsencode(directory))}"
 
     def take_back(self, step: Begun) -> bool:
         """Take back one step; return whether there was something to take back.
@@ -126,8 +153,10 @@ class _Undoing:
             StepError: What is there must stay.
         """
         source, target = self.source / step.source, self.directory / step.target
+        if not transfer.is_inside(target.parent, self.directory):
+            raise StepError(SkipReason.LINK, f"{target.parent} leads out of {self.directory}")
         if self.mode is Mode.MOVE:  # else the sources may be read-only
-            partial_path(source, step.number).unlink(missing_ok=True)
+            self._partial_back(step, source).unlink(missing_ok=True)
         partial = partial_path(target, step.number)
         was_partial = os.path.lexists(partial)
         partial.unlink(missing_ok=True)
@@ -158,11 +187,15 @@ class _Undoing:
         if not os.path.lexists(source):
             source.parent.mkdir(parents=True, exist_ok=True)
             self._rename_back(step, source, target)
+        elif transfer.leads_to(source, target):
+            raise StepError(SkipReason.LINK, f"{source} is a link to it: remove that link")
         elif transfer.is_same_file(source, target):  # killed between its two names
             target.unlink()
         elif not is_ours:
             return False
-        elif transfer.read_digest(source) == transfer.read_digest(target):
+        elif not source.is_symlink() and transfer.read_digest(source) == transfer.read_digest(
+            target
+        ):
             transfer.sync_folder(source.parent)
             target.unlink()
         else:
@@ -175,13 +208,16 @@ class _Undoing:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            partial = partial_path(source, step.number)
+            partial = self._partial_back(step, source)
             # Whatever is there now: a file that was changed since goes back as it is.
             transfer.copy_verified(target, partial, transfer.read_digest(target))
             transfer.rename_new(partial, source)
             for parent in Path(step.source).parents:  # some may be new
                 transfer.sync_folder(self.source / parent)
             target.unlink()
+
+    def _partial_back(self, step: Begun, source: Path) -> Path:
+        return partial_path(source, step.number, self._tag)
 
     def _check_made(self, step: Begun, source: Path, target: Path) -> None:
         """Refuse to remove a link or a copy that is not as it was made, or is all that is left."""
@@ -192,6 +228,8 @@ class _Undoing:
             return
         if target.is_symlink():
             raise changed
+        if transfer.leads_to(source, target):
+            raise StepError(SkipReason.LINK, f"{source} is a link to it, and this is the only file")
         if self.mode is Mode.HARDLINK:
             if not (source.exists() and source.samefile(target)):
                 raise StepError(SkipReason.CHANGED, f"{source} is not the same file any more")

@@ -143,6 +143,16 @@ def test_an_interrupted_move_goes_on_with_the_same_decisions(
     assert len(list(images(tmp_path / "extra"))) == 3
 
 
+def test_a_file_that_was_in_the_other_directory_before_is_not_the_one_that_is_kept(
+    job: Job, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "backup").mkdir()
+    (folder / "e.png").rename(tmp_path / "backup" / "e.png")
+    outcome = job.move_duplicates(tmp_path / "backup")
+    assert (outcome.done, [item.path for item in outcome.skipped]) == (2, ["e.png"])
+    assert (folder / "f-mirrored.png").exists()
+
+
 def test_a_changed_file_is_left_where_it_is_and_listed(
     job: Job, folder: Path, tmp_path: Path
 ) -> None:

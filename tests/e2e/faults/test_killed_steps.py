@@ -130,3 +130,17 @@ def test_no_kill_loses_a_file(
     for seed in seeds:
         rng = random.Random(f"{mode} {is_across} {seed}")
         kill_and_recover(forks, order, counts, rng)
+
+
+def test_an_undo_that_is_killed_anywhere_goes_on_until_nothing_is_left(
+    forks: Forks, tmp_path: Path, elsewhere: Path
+):
+    source, directory = tmp_path / "photos", elsewhere / "new" / "sorted"
+    order = Order(str(directory), str(source), "move", make_files(source)[:2])
+    before, undo = take_stock(source), replace(order, is_undo=True)
+    forks.ask(order)
+    for kill_at in range(1, forks.ask(undo)["operations"] + 1):
+        forks.ask(order)
+        assert forks.ask(replace(undo, kill_at=kill_at))["is_killed"]
+        forks.ask(undo)
+        assert (list(elsewhere.rglob("*")), take_stock(source)) == ([], before), kill_at
