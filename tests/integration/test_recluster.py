@@ -22,6 +22,7 @@ from shoal.shared.store import Commit, Kind
 from shoal.worker.images.thumbnails import cut_sheet
 from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
+from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
 from shoal.worker.stages.labelling import label_batch
@@ -253,6 +254,16 @@ def test_a_batch_whose_process_was_killed_is_copied_again(cluster, context, work
     redis.zadd(other.ledger.keys.running(Wave.LOADING), {"0": 1})
     assert load_batch(context, other.id, 0, True) is Commit.COMMITTED
     assert read_labels(work(other)) == read_labels(first)
+
+
+def test_a_batch_that_is_killed_each_time_fails_the_job(cluster, context, redis):
+    other = cluster(clusters=5).recluster(clusters=5)
+    redis.hset(other.ledger.keys.attempts(Wave.LOADING), "0", MOST_BATCH_ATTEMPTS)
+    assert load_batch(context, other.id, 0, True) is Commit.STALE
+    status = other.status()
+    assert (status.state, status.images.failed) == (State.FAILED, 0)
+    assert status.error is not None
+    assert f"failed {MOST_BATCH_ATTEMPTS} times while loading" in status.error
 
 
 def test_failed_images_are_retried_where_they_were_loaded(cluster, again):

@@ -19,14 +19,7 @@ from shoal.worker.images.hashes import HASH_DTYPE
 from shoal.worker.images.thumbnails import cut_sheet, make_sheet, make_tiles
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
-from shoal.worker.stages.attempts import (
-    MOST_BATCH_ATTEMPTS,
-    describe_hopeless,
-    fail_hopeless,
-    keep_batch,
-    log_batch,
-    log_lost,
-)
+from shoal.worker.stages.attempts import fail_hopeless, keep_batch, log_batch
 
 NO_IMAGES = np.empty((0, 0, 0, 3), np.uint8)
 
@@ -54,11 +47,6 @@ class CopiedRows:
 
 def copy_batch(context: WorkerContext, ledger: Ledger, batch: int, attempt: Attempt) -> Commit:
     """Copy what another job has of a batch's images, and commit it as if they were loaded."""
-    if attempt.number > MOST_BATCH_ATTEMPTS:
-        detail = describe_hopeless(ledger, Wave.LOADING, batch)
-        return fail_hopeless(context, ledger, Wave.LOADING, detail)
-    if attempt.number > 1:
-        log_lost(ledger, Wave.LOADING, batch, attempt.number)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             context.check_place(ledger.job_id)

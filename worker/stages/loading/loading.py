@@ -28,6 +28,7 @@ from shoal.worker.runtime.watchdog import Watchdog
 from shoal.worker.stages.attempts import (
     MOST_BATCH_ATTEMPTS,
     describe_hopeless,
+    end_attempt,
     fail_hopeless,
     keep_batch,
     log_batch,
@@ -51,12 +52,12 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     attempt = ledger.batches.start(Wave.LOADING, batch, redelivered, results.batch_hashes)
     if attempt is None:
         return Commit.STALE
-    if ledger.request.coordinates_of:
-        return copy_batch(context, ledger, batch, attempt)
     if attempt.number > MOST_BATCH_ATTEMPTS:
         return _give_up(context, ledger, batch, attempt)
     if attempt.number > 1:
         log_lost(ledger, Wave.LOADING, batch, attempt.number)
+    if _is_copied(ledger, batch):
+        return copy_batch(context, ledger, batch, attempt)
     try:
         with keep_batch(context, ledger, Wave.LOADING, batch) as heartbeat:
             context.check_place(job_id)
@@ -78,6 +79,19 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
     outcome = {"attempt": attempt.number, **counts, "commit": commit, "seconds": seconds}
     log_batch(ledger, Wave.LOADING, batch, **outcome)
     return commit
+
+
+def _is_copied(ledger: Ledger, batch: int) -> bool:
+    """Return whether the rows of a batch are those of another job.
+
+    Raises:
+        DamagedJobError: The request is of another version: noted, so that the batch is given up.
+    """
+    try:
+        return ledger.request.coordinates_of is not None
+    except DamagedJobError as error:
+        end_attempt(ledger, Wave.LOADING, batch, f"{type(error).__name__}: {error}")
+        raise
 
 
 def _extract(
@@ -112,6 +126,8 @@ def _give_up(context: WorkerContext, ledger: Ledger, batch: int, attempt: Attemp
     # Only the death of its own decoder proves anything against an image.
     reason = FailureReason.DAMAGED if raised else FailureReason.LOST_WORKER
     try:
+        if ledger.request.coordinates_of:  # nothing is wrong with its images
+            return fail_hopeless(context, ledger, Wave.LOADING, detail)
         context.check_place(ledger.job_id)
         part = Remainder.read(context.results(ledger.job_id), batch, attempt.values)
         failures = [FailedImage(position, reason, detail) for position in range(len(part.paths))]
