@@ -104,7 +104,7 @@ class Rows(Iterator[Row]):
         columns: dict[str, list[Any]] = {field.name: [] for field in fields(self._model)}
         for part in self.parts:
             for name, more in zip(columns, part, strict=True):
-                columns[name] += map(str, more) if kinds[name] is FailureReason else more
+                columns[name] += map(str, more) if _is_word(kinds[name]) else more
         dtypes = {name: _choose_dtype(name, kinds[name]) for name in columns}
         series = {name: pandas.Series(columns[name], dtype=dtypes[name]) for name in columns}
         return pandas.DataFrame(series)
@@ -114,8 +114,14 @@ def _choose_dtype(name: str, kind: Any) -> str:
     """Choose the dtype of a column; as in Parquet, labels have 32 bits."""
     if name == "label":
         return "int32"
-    dtypes = {float: "float32", int: "int64", bool: "bool", FailureReason: "category"}
-    return dtypes.get(kind, "object")
+    if _is_word(kind):
+        return "category"
+    return {float: "float32", int: "int64", bool: "bool"}.get(kind, "object")
+
+
+def _is_word(kind: Any) -> bool:
+    """Return whether values of this type are words of a fixed set."""
+    return isinstance(kind, type) and issubclass(kind, StrEnum)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas
 import pytest
 
-from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, FailureReason, Rows
+from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, FailureReason, Rows, Turn
 
 LABELS: list[Columns] = [
     [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], *[[-1.5, 2.0]] * 4, [False, True]],
@@ -36,6 +36,16 @@ def test_reasons_are_categories_of_plain_words() -> None:
     assert str(frame["reason"].dtype) == "category"
     assert frame["reason"].value_counts().to_dict() == {"empty": 2, "damaged": 1}
     assert all(type(name) is str for name in frame["reason"].cat.categories)
+
+
+def test_turns_are_categories_of_plain_words() -> None:
+    turns = [Turn.NONE, Turn.MIRRORED, Turn.NONE]
+    parts: list[Columns] = [[[0] * 3, ["a", "b", "c"], [0] * 3, ["b", "a", "a"], [0] * 3, turns]]
+    frame = frame_of(Duplicate, parts)
+    assert str(frame["turn"].dtype) == "category"
+    assert frame["turn"].value_counts().to_dict() == {"": 2, "mirrored": 1}
+    assert all(type(name) is str for name in frame["turn"].cat.categories)
+    assert str(frame_of(Duplicate, [])["turn"].dtype) == "category"
 
 
 def test_no_rows_have_the_same_columns_and_types() -> None:
