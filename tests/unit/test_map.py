@@ -1,5 +1,7 @@
 """The map: neighbours stay neighbours, the same each time, whatever is placed together."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -57,6 +59,24 @@ def test_an_image_stands_at_the_same_place_whatever_is_placed_with_it() -> None:
     placed = images.place(rows)
     for part in (slice(0, 1), slice(1000, 1100), slice(2400, None)):
         np.testing.assert_allclose(images.place(rows[part]), placed[part], atol=1e-3)
+
+
+def test_many_components_are_placed_in_bounded_memory() -> None:
+    rng = np.random.default_rng(0)
+    landmarks = rng.standard_normal((20, 4096)).astype(np.float32)
+    images = Map(landmarks, rng.standard_normal((20, 2)).astype(np.float32))
+    rows = rng.standard_normal((1024, 4096)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        images.place(rows)
+        assert tracemalloc.get_traced_memory()[1] < 150_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_blank_images_have_a_place_however_many_they_are() -> None:
+    rows = np.concatenate([make_groups(60), np.full((300, 20), 5.0)])
+    assert np.isfinite(lay_out(rows, 360).place(rows)).all()
 
 
 def test_weights_fall_with_the_distance() -> None:

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoal.worker.clustering.rows import PartedRows
+from shoal.worker.clustering.rows import READ_BYTES, PartedRows
+from shoal.worker.model.limits import set_limits
+from shoal.worker.model.model import FittedModel
+from shoal.worker.model.numbering import number_by_size
 
 
 def split(array: np.ndarray, sizes: list[int]) -> PartedRows:
@@ -54,3 +57,29 @@ def test_no_rows_have_their_form() -> None:
     assert rows[:10].dtype == np.float32
     with pytest.raises(StopIteration):
         next(iter(rows))
+
+
+def test_long_rows_are_read_a_few_at_a_time() -> None:
+    n_features = 3 * 512 * 512
+    model = FittedModel(
+        mean=np.zeros(n_features),
+        scale=np.ones(n_features),
+        components=np.eye(1, n_features, dtype=np.float32),
+        centroids=np.zeros((1, 1)),
+        explained_variance=np.ones(1),
+        explained_variance_ratio=np.ones(1),
+        inertia=0.0,
+        rows_fitted=200,
+    )
+    row, read = np.zeros((1, n_features), np.uint8), list[int]()
+
+    def read_rows(_: int, rows: slice) -> np.ndarray:
+        read.append(len(range(*rows.indices(200))) * row.nbytes)
+        return np.broadcast_to(row, (read[-1] // row.nbytes, n_features))
+
+    rows = PartedRows([200], read_rows, n_features, np.uint8)
+    assert len(list(rows)) == 200
+    assert set_limits(model, rows).distance_limits.tolist() == [0]
+    number_by_size(model, [rows])
+    assert sum(read) == 3 * 200 * row.nbytes
+    assert max(read) <= READ_BYTES

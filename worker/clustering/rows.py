@@ -8,6 +8,8 @@ from numpy.typing import DTypeLike, NDArray
 
 # Rows read at once by whoever goes through all of them.
 ITERATED_ROWS = 1024
+# And at most so many bytes of them: a row of 512 × 512 pixels has 0.8 MB.
+READ_BYTES = 2**26
 
 
 class PartedRows:
@@ -42,8 +44,9 @@ class PartedRows:
         return self.shape[0]
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
-        for start in range(0, len(self), ITERATED_ROWS):
-            yield from self[start : start + ITERATED_ROWS]
+        n_rows = limit_rows(self, ITERATED_ROWS)
+        for start in range(0, len(self), n_rows):
+            yield from self[start : start + n_rows]
 
     def __getitem__(self, rows: slice) -> NDArray[Any]:
         """Return rows, as they are stored where one part has all of them, else a copy."""
@@ -70,3 +73,8 @@ class PartedRows:
 
 
 Rows: TypeAlias = NDArray[Any] | PartedRows
+
+
+def limit_rows(rows: Rows, most: int) -> int:
+    """Return how many rows to read at once: ``most``, or fewer where 64 MB have fewer."""
+    return max(1, min(most, READ_BYTES // max(1, rows.shape[1] * rows.dtype.itemsize)))

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from shoal.shared.findings import NOISE
 from shoal.worker import Checkpoint
-from shoal.worker.clustering.rows import Rows
+from shoal.worker.clustering.rows import Rows, limit_rows
 from shoal.worker.model.model import FittedModel
 
 # Rows that are measured: 160 MB of embeddings, and a second.
@@ -30,13 +30,15 @@ def set_limits(
     Args:
         model: As it was fitted.
         rows: The rows fitted, shape (n_rows, n_features); of many, an even sample is measured.
-        checkpoint: Called for every 2,048 rows; may raise to stop.
+        checkpoint: Called for every 2,048 rows at most; may raise to stop.
     """
-    sample = rows[:: -(-len(rows) // MEASURED_ROWS)]
+    step = -(-len(rows) // MEASURED_ROWS)
+    length = step * limit_rows(rows, BLOCK_ROWS)
     parts = [_measure(model, np.empty((0, rows.shape[1]), rows.dtype))]
-    for start in range(0, len(sample), BLOCK_ROWS):
+    for start in range(0, len(rows), length):
         checkpoint()
-        parts.append(_measure(model, sample[start : start + BLOCK_ROWS]))
+        # Not all of the sample at once: it may be all rows, which are mapped from files.
+        parts.append(_measure(model, rows[start : start + length : step]))
     labels, distances = (np.concatenate(column) for column in zip(*parts, strict=True))
     of_all = _find_fence(distances)
     limits = np.full(len(model.centroids), of_all, np.float32)

@@ -17,6 +17,8 @@ DIMENSIONS = 2
 # Landmarks that decide where another row stands.
 NEIGHBOURS = 10
 PLACED_ROWS = 1024
+# Coordinates of these landmarks that are held at once: 32 MB in float64.
+PLACED_VALUES = 2**22
 # Fewer rows have no neighbours to keep.
 LEAST_ROWS = 5
 
@@ -56,8 +58,10 @@ class Map:
             placed[:, : coordinates.shape[1]] = coordinates[:, :2]
             return placed
         half_norms = (self.landmarks**2).sum(axis=1) / 2
-        for start in range(0, len(coordinates), PLACED_ROWS):
-            rows = np.asarray(coordinates[start : start + PLACED_ROWS], np.float32)
+        fitting = PLACED_VALUES // (NEIGHBOURS * coordinates.shape[1])
+        n_rows = min(PLACED_ROWS, max(1, fitting))
+        for start in range(0, len(coordinates), n_rows):
+            rows = np.asarray(coordinates[start : start + n_rows], np.float32)
             found = self._find_nearest(rows, half_norms)
             # In float64, so that a landmark is told from its close neighbours.
             gaps = rows[:, None].astype(np.float64) - self.landmarks[found]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shoal.shared.findings import NOISE
 from shoal.worker import Checkpoint
 from shoal.worker.clustering.references import no_radii
-from shoal.worker.clustering.rows import Rows
+from shoal.worker.clustering.rows import Rows, limit_rows
 from shoal.worker.model.model import FittedModel
 
 LABELLED_ROWS = 8192
@@ -29,15 +29,16 @@ def number_by_size(
     Args:
         model: As it was fitted, whichever algorithm made its clusters.
         images: The features to count, in parts of shape (n_samples, n_features).
-        checkpoint: Called for every 8,192 rows; may raise to stop.
+        checkpoint: Called for every 8,192 rows at most; may raise to stop.
         are_projected: Whether ``images`` has coordinates instead.
     """
     label = model.label_projected if are_projected else model.label
     sizes = np.zeros(len(model.centroids), np.int64)
     for part in images:
-        for start in range(0, len(part), LABELLED_ROWS):
+        n_rows = limit_rows(part, LABELLED_ROWS)
+        for start in range(0, len(part), n_rows):
             checkpoint()
-            labels = label(part[start : start + LABELLED_ROWS]).labels
+            labels = label(part[start : start + n_rows]).labels
             sizes += np.bincount(labels[labels != NOISE], minlength=len(sizes))
     numbers = np.empty(len(sizes), np.int64)
     numbers[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
