@@ -75,14 +75,16 @@ def estimate_memory(
     sheets = allocated(estimate_sheet_bytes(n_images) // len(batches), rounds) * len(batches)
     shards = sheets + add_up(lambda size: _batch_shards(request, size, fit.n_components))
     largest = _batch_shards(request, max(sizes), fit.n_components)[0] if shards_in_redis else 0
-    model = (4 * fit.n_components + 16) * n_features
+    model = allocated((4 * fit.n_components + 16) * n_features, rounds)
+    # That of another job is copied, and stays for a retry.
+    n_models = 2 if request.takes_model or request.coordinates_of else 1
     redis_bytes = (
         add_up(_batch_values)
         + (shards if shards_in_redis else 0)
         + len(batches) * BATCH_OVERHEAD_BYTES
         + _manifest_bytes(batches)
         + COPIES * max(largest, JOB_OVERHEAD_BYTES)
-        + allocated(model, rounds)
+        + n_models * model
         + JOB_OVERHEAD_BYTES
     )
     elsewhere = 0 if shards_in_redis else shards + len(batches) * len(Kind) * BLOCK_BYTES

@@ -167,4 +167,6 @@ class JobKeys:
         waves = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.labels]
         noted += [self.hashes, self.known, self.given_model, self.near_copies, self.names, self.far]
+        # Label rows of earlier versions, which a job has that went on under this one.
+        noted.append(self.name("labels"))
         return [self.job, *noted, self.lease, *waves]

@@ -261,6 +261,12 @@ def test_every_key_of_an_ended_job_expires(redis, finished, ledger):
     } <= set(found)
 
 
+def test_label_rows_of_an_earlier_version_expire_with_the_job(redis, finished):
+    redis.hset(f"shoal:{{{finished.job_id}}}:labels", "0", b"rows")  # the job was half labelled
+    Expiry(redis, finished.job_id).begin(LIFETIMES)
+    assert 900 < lives(redis, finished.job_id)["}:labels"] <= 1000
+
+
 def test_the_status_says_when_results_expire(redis, finished, ledger):
     Expiry(redis, finished.job_id).begin(LIFETIMES)
     assert ledger.status().expires_at == pytest.approx(Registry(redis).now() + 1000, abs=5)

@@ -28,6 +28,14 @@ def test_features_are_most_of_what_a_job_needs():
     assert estimate(n_batches=100, image_size=64).redis_bytes > 3.5 * needed
 
 
+@pytest.mark.parametrize("derived", [{"model_of": "0123456789ab"}, {"keep_model": True}])
+def test_a_model_of_another_job_is_stored_beside_the_jobs_own(derived):
+    options = {"features": "pixels", "image_size": 260, "components": 50}
+    model = (4 * 50 + 16) * 3 * 260**2
+    more = estimate(**options, **derived).redis_bytes - estimate(**options).redis_bytes
+    assert more == pytest.approx(model, abs=100)
+
+
 def test_small_batches_at_a_jobs_end_count_as_what_they_are():
     paths = [f"{n:06}.jpg" for n in range(4000)]
     needed = [

@@ -77,4 +77,5 @@ Rows: TypeAlias = NDArray[Any] | PartedRows
 
 def limit_rows(rows: Rows, most: int) -> int:
     """Return how many rows to read at once: ``most``, or fewer where 64 MB have fewer."""
-    return max(1, min(most, READ_BYTES // max(1, rows.shape[1] * rows.dtype.itemsize)))
+    row_bytes = int(rows.shape[1] * rows.dtype.itemsize)
+    return max(1, min(most, READ_BYTES // max(1, row_bytes)))
