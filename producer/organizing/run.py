@@ -1,7 +1,7 @@
 """A run in a directory: what is checked before, its journal, its steps."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from shoal.producer.organizing.journal import (
     FOLDER_NAME,
     PROBE_NAME,
     Journal,
+    has_journal,
     open_journal,
 )
 from shoal.producer.organizing.steps import Header, Progress, Skipped, SkipReason, Step
@@ -69,11 +70,15 @@ def foresee_steps(
     with _explain(directory):
         check_places(directory, header)
         needs = measure_steps(directory, header, steps)
-        for step in steps:
-            if os.path.lexists(directory / step.target):
+        is_done = _find_done(directory, replace(header, plan=needs.plan))
+        for number, step in enumerate(steps):
+            if is_done(number) and os.path.lexists(directory / step.target):
+                outcome.done += 1
+            elif os.path.lexists(directory / step.target):
                 detail = "something is there already"
                 outcome.skipped.append(Skipped(step.source, SkipReason.EXISTS, detail))
-            elif not (source / step.source).is_file():
+            # Not with pathlib, which raises where a parent is locked.
+            elif not os.path.isfile(source / step.source):  # noqa: PTH113
                 detail = "it is not there any more"
                 outcome.skipped.append(Skipped(step.source, SkipReason.MISSING, detail))
             else:
@@ -81,6 +86,16 @@ def foresee_steps(
             if progress and outcome.total % STEPS_PER_REPORT == 0:
                 progress(outcome.total, needs.files)
     return outcome
+
+
+def _find_done(directory: Path, header: Header) -> Callable[[int], bool]:
+    """Return what says whether an earlier run has done a step, by its number."""
+    if not has_journal(directory):
+        return lambda _: False
+    with open_journal(directory) as journal:
+        if journal.header:
+            _check_goes_on(directory, header, journal.header, journal)
+        return lambda number: journal.has(number, Journal.DONE)
 
 
 def _make_directory(directory: Path) -> tuple[str, ...]:
@@ -116,8 +131,16 @@ def _begin(directory: Path, header: Header, journal: Journal) -> None:
         journal.begin(header)
         sync_folder(journal.path.parent)
         sync_folder(directory)
-        return
-    before = journal.header
+    else:
+        _check_goes_on(directory, header, journal.header, journal)
+
+
+def _check_goes_on(directory: Path, header: Header, before: Header, journal: Journal) -> None:
+    """Check that the steps of a journal are those that are to be done.
+
+    Raises:
+        UsageError: They are not, or an undo was begun, or lines are damaged.
+    """
     if replace(before, made=header.made) != header:
         what = f"{before.purpose}, job {before.job_id}, mode {before.mode}"
         raise UsageError(

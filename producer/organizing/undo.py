@@ -184,7 +184,10 @@ class _Undoing:
             if os.path.lexists(source):
                 return False
             raise StepError(SkipReason.MISSING, "it is neither here nor where it was")
-        if not os.path.lexists(source):
+        is_gone = not os.path.lexists(source)
+        if target.is_symlink() and (is_gone or is_ours):  # no link was moved there
+            raise StepError(SkipReason.CHANGED, "it has become a link since")
+        if is_gone:
             source.parent.mkdir(parents=True, exist_ok=True)
             self._rename_back(step, source, target)
         elif transfer.leads_to(source, target):

@@ -11,6 +11,7 @@ import pytest
 
 from shoal.producer.organizing import Header, Mode, Outcome, Step, run_steps, transfer, undo
 from shoal.producer.organizing.journal import FOLDER_NAME, Journal, open_journal
+from shoal.producer.organizing.run import foresee_steps
 from shoal.producer.organizing.transfer import read_digest
 from shoal.shared.errors import ShoalError, SourceError, UsageError
 from shoal.shared.images.files import digest_content
@@ -263,6 +264,18 @@ def test_another_plan_or_another_mode_is_refused(photos, sorted_to):
         with pytest.raises(UsageError, match=r"job 1a2b, mode copy.*shoal\.undo"):
             run(photos, sorted_to, mode, steps)
     assert list_files(photos).keys() == set(NAMES)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_what_is_done_already_is_foreseen_as_done_and_a_refusal_as_one(photos, sorted_to, mode):
+    steps, header = make_steps(photos), Header("organize", "1a2b", str(photos), mode)
+    (sorted_to / "00").mkdir(parents=True)
+    (sorted_to / TARGETS[0]).write_bytes(b"mine")
+    run(photos, sorted_to, mode, steps)
+    foreseen = foresee_steps(sorted_to, header, steps)
+    assert (foreseen.done, [item.path for item in foreseen.skipped]) == (2, ["a.jpg"])
+    with pytest.raises(UsageError, match=r"job 1a2b.*shoal\.undo"):
+        foresee_steps(sorted_to, header, steps[:2])
 
 
 def test_two_at_once_are_refused(photos, sorted_to):

@@ -103,6 +103,15 @@ def test_a_link_to_a_file_of_the_same_content_elsewhere_is_no_original(photos, s
     assert (sorted_to / "00/a.jpg").read_bytes() == content_of("a.jpg")
 
 
+def test_a_moved_file_that_has_become_a_link_is_told_instead_of_brought_back(photos, sorted_to):
+    run(photos, sorted_to, Mode.MOVE)
+    (sorted_to / "00/day/b.jpg").unlink()
+    (sorted_to / "00/day/b.jpg").symlink_to(sorted_to / "00/a.jpg")  # as by a tool for duplicates
+    undone = undo(sorted_to)
+    assert (undone.undone, [item.reason for item in undone.kept]) == (1, ["changed"])
+    assert not os.path.lexists(photos / "day/b.jpg")
+
+
 def test_a_run_that_goes_on_takes_no_link_to_a_moved_file_for_its_source(
     photos, sorted_to, monkeypatch
 ):
