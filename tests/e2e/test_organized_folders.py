@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 @pytest.fixture(scope="module")
 def last(embedded_run: FinishedRun) -> str:
-    return str(embedded_run.shoal.json("jobs")[0]["job_id"])
+    return embedded_run.job_id  # other tests submit jobs there, too
 
 
 def list_names(folder: Path) -> list[str]:

@@ -11,6 +11,9 @@ import pytest
 from growing import FIRST, THREE_CLUSTERS, fill
 from shoal_command import FinishedRun, Shoal
 
+# Stands for the id of the job: other tests submit some there, too, so it may not be the last.
+JOB = "JOB"
+
 
 def read_sizes(printed: str) -> list[int]:
     return [int(size) for size in re.findall(r"^cluster \d+ +(\d+) image", printed, re.MULTILINE)]
@@ -47,18 +50,19 @@ def test_clusters_are_changed_and_divided_without_the_images(
     ("words", "message"),
     [
         (["nosuchjob"], "No job nosuchjob"),
-        (["last", "--cluster", "77"], "has no cluster 77: there are 0 to"),
-        (["last", "--clusters", "4000"], "clusters need as many images"),
-        (["last", "--clusters", "few"], "neither a number nor auto"),
-        (["last", "--components", "4000"], "use `--components"),
-        (["last", "--algorithm", "hdbscan", "--clusters", "3"], "leave `--clusters` out"),
-        (["last", "--features", "hog"], "No such option"),
+        ([JOB, "--cluster", "77"], "has no cluster 77: there are 0 to"),
+        ([JOB, "--clusters", "4000"], "clusters need as many images"),
+        ([JOB, "--clusters", "few"], "neither a number nor auto"),
+        ([JOB, "--components", "4000"], "use `--components"),
+        ([JOB, "--algorithm", "hdbscan", "--clusters", "3"], "leave `--clusters` out"),
+        ([JOB, "--features", "hog"], "No such option"),
     ],
 )
 def test_what_cannot_work_is_told_before_anything_is_made(
     embedded_run: FinishedRun, words: list[str], message: str
 ) -> None:
     before = embedded_run.shoal.json("jobs")
+    words = [embedded_run.job_id if word == JOB else word for word in words]
     done = embedded_run.shoal.run("recluster", *words)
     assert (done.returncode, message in done.stderr) == (2, True), done.stderr
     assert embedded_run.shoal.json("jobs") == before
