@@ -46,10 +46,10 @@ def add_tasks(app: Celery, context: WorkerContext) -> None:
         """Sum up and plot once every batch is labelled."""
         finishing.finish_job(context, job_id)
 
-    @app.task(name=PROJECT_IMAGES)
-    def project_images(job_id: str, token: str) -> None:
+    @app.task(name=PROJECT_IMAGES, bind=True)
+    def project_images(task: "Task[Any, Any]", job_id: str, token: str) -> None:
         """Project new images that somebody searches by."""
-        projecting.project_images(context, job_id, token)
+        projecting.project_images(context, job_id, token, str(task.request.id))
 
     @app.task(name=SWEEP)
     def sweep() -> None:

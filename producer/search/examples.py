@@ -2,7 +2,7 @@
 
 import os
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -19,11 +19,17 @@ Given = str | os.PathLike[str] | int | bytes
 
 @dataclass(frozen=True)
 class Example:
-    """An image that was given: its place in the job, or what a new one has."""
+    """An image that was given: its place in the job, or what reads a new one.
+
+    Attributes:
+        name: As it was given.
+        place: In the job.
+        read: Reads a new image, which may be large; raises UsageError if it cannot be used.
+    """
 
     name: str
     place: int | None = None
-    image: NewImage | None = None
+    read: Callable[[], NewImage] | None = None
 
 
 class Examples:
@@ -49,7 +55,7 @@ class Examples:
 
     def _find(self, given: Given) -> Example:
         if isinstance(given, bytes):
-            return self._take_new("The image", given)
+            return Example("The image", read=lambda: NewImage(given))
         if isinstance(given, int):
             numbered = self._catalogue.path(given)
             return Example(numbered, self._place_of(numbered))
@@ -68,7 +74,7 @@ class Examples:
             raise UsageError(
                 f"Job {self._job.id} has no image {name!r}, and there is no such file."
             )
-        return self._read_new(name)
+        return Example(name, read=lambda: self._read_new(name))
 
     def _has(self, path: str) -> bool:
         with suppress(UsageError):
@@ -92,15 +98,12 @@ class Examples:
             )
         return batch * PLACES_OF_A_BATCH + position - bisect_left(sorted(failed), position)
 
-    def _read_new(self, name: str) -> Example:
+    def _read_new(self, name: str) -> NewImage:
         try:
             content = read_file(name, self._limits)
         except UnreadableImageError as error:
             raise UsageError(f"{name} cannot be used: {error.reason}, {error.detail}.") from error
-        return self._take_new(name, content)
-
-    def _take_new(self, name: str, content: bytes) -> Example:
-        return Example(name, image=NewImage(content, kind_of(name)))
+        return NewImage(content, kind_of(name))
 
 
 def is_plain(name: str) -> bool:

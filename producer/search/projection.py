@@ -4,7 +4,7 @@ The content of a file travels through Redis, so that no worker needs to see the 
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from shoal.shared.jobs import Status
 from shoal.shared.store.projections import Answer, NewImage, Projections
 from shoal.shared.sweeper import Sweeper
 
+# Of new images that are in Redis at the same time, unless one has more.
+PORTION_BYTES = 2**26
 # Time between two looks for an answer.
 LOOK_SECONDS = 0.02
 # A message may be lost with its worker: after this time, it is sent again.
@@ -43,9 +45,9 @@ class Workers:
 
 
 def project_images(
-    job: JobResults, images: Sequence[tuple[str, NewImage]], workers: Workers
+    job: JobResults, images: Iterable[tuple[str, NewImage]], workers: Workers
 ) -> Points:
-    """Let a worker project images, given by name and content.
+    """Let a worker project images, given by name and content, some at a time.
 
     Returns:
         Shape (n_images, n_components).
@@ -54,6 +56,25 @@ def project_images(
         UsageError: An image cannot be used, or no worker is running.
         ShoalError: No worker has answered in time, or none has what the job needs.
     """
+    rows = (_project_some(job, some, workers) for some in _split(images))
+    return np.concatenate(list(rows))
+
+
+def _split(images: Iterable[tuple[str, NewImage]]) -> Iterator[list[tuple[str, NewImage]]]:
+    """Yield images, no more at a time than Redis and a worker should have to keep."""
+    some, n_bytes = list[tuple[str, NewImage]](), 0
+    for name, image in images:
+        if some and n_bytes + len(image.content) > PORTION_BYTES:
+            yield some
+            some, n_bytes = [], 0
+        some.append((name, image))
+        n_bytes += len(image.content)
+    yield some
+
+
+def _project_some(
+    job: JobResults, images: Sequence[tuple[str, NewImage]], workers: Workers
+) -> Points:
     if not workers.ensure_running():
         raise UsageError(
             "No worker is running, and a new image needs one: start a worker, then search again."

@@ -95,10 +95,11 @@ def _places_of(examples: Sequence[Example]) -> Places:
 def _locate(images: PlacedImages, examples: Sequence[Example], workers: Workers) -> Points:
     """Return the coordinates of examples, shape (n_examples, n_components)."""
     known = [example.place for example in examples if example.place is not None]
-    new = [(example.name, example.image) for example in examples if example.image]
+    new = [(example.name, example.read) for example in examples if example.read]
     points = np.empty((len(examples), images.n_components), np.float32)
     is_new = np.array([example.place is None for example in examples])
     points[~is_new] = images.points(known)
     if new:
-        points[is_new] = project_images(images.job, new, workers)
+        read = ((name, read_image()) for name, read_image in new)
+        points[is_new] = project_images(images.job, read, workers)
     return points

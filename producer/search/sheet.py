@@ -21,6 +21,8 @@ GAP_PIXELS = 12
 TEXT_PIXELS = 14
 LINE_PIXELS = 18
 COLUMNS = 5
+# A sheet of so many takes 160 MB of memory while it is drawn.
+MOST_IMAGES = 1000
 # A name is as wide as its picture.
 NAME_CHARACTERS = 27
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (224, 224, 224)
@@ -36,10 +38,15 @@ def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) ->
         A PNG file.
 
     Raises:
-        UsageError: There are no matches.
+        UsageError: There are no matches, or too many.
     """
     if not matches:
         raise UsageError("There is nothing to draw: no image was found.")
+    if len(matches) > MOST_IMAGES:
+        raise UsageError(
+            f"A sheet shows at most {MOST_IMAGES:,} images, and these are {len(matches):,}: find"
+            f" fewer, `count={MOST_IMAGES}`."
+        )
     columns, rows = min(COLUMNS, len(matches)), -(-len(matches) // COLUMNS)
     width, height = SIDE_PIXELS + GAP_PIXELS, SIDE_PIXELS + 2 * LINE_PIXELS + GAP_PIXELS
     size = (columns * width + GAP_PIXELS, rows * height + GAP_PIXELS)

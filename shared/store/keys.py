@@ -156,6 +156,10 @@ class JobKeys:
         """STRING: JSON of what a worker answered to a question; it expires soon."""
         return self.name("answer", token)
 
+    def claim(self, token: str) -> str:
+        """STRING: id of the message by which a process answers a question; it expires soon."""
+        return self.name("claim", token)
+
     def of_tokens(self, fields: Mapping[str, str]) -> list[str]:
         """Return the keys written under the tokens of the leases that the job's fields name."""
         written = (self.model, self.summary, self.plots, self.pictures, self.duplicates)

@@ -6,6 +6,7 @@ Both are kept for a few minutes, under a token of the question.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from shoal.shared.findings import FailureReason
 from shoal.shared.redis.connection import RedisClient
@@ -60,7 +61,8 @@ class Projections:
         """Store images for a worker; return the token of the question."""
         token = secrets.token_hex(8)
         key = self.keys.question(token)
-        with self.client.pipeline(transaction=False) as pipe:
+        # In one step: what an interrupt leaves half sent must not stay for good.
+        with self.client.pipeline(transaction=True) as pipe:
             for number, image in enumerate(images):
                 pipe.hset(key, mapping={str(number): image.content, KIND + str(number): image.kind})
                 pipe.expire(key, KEPT_SECONDS)
@@ -75,6 +77,20 @@ class Projections:
             NewImage(fields[b"%d" % n], fields[f"{KIND}{n}".encode()].decode()) for n in numbers
         ]
 
+    def claim(self, token: str, message_id: str, seconds: float) -> bool:
+        """Claim a question for a process; return whether no other process has it.
+
+        A message that is delivered again has lost its process, and claims what that had.
+        """
+        key = self.keys.claim(token)
+        if self.client.set(key, message_id, nx=True, ex=ceil(seconds)):
+            return True
+        return self.client.get(key) == message_id.encode() and self.renew_claim(token, seconds)
+
+    def renew_claim(self, token: str, seconds: float) -> bool:
+        """Keep a question that was claimed; return whether somebody still waits for the answer."""
+        return self.client.expire(self.keys.claim(token), ceil(seconds))
+
     def count_attempt(self, token: str, number: int) -> int:
         """Count that an image is begun; return how often it was, this time included."""
         key = self.keys.question(token)
@@ -83,6 +99,10 @@ class Projections:
             pipe.hincrby(key, f"{ATTEMPTS}{number}", 1).expire(key, KEPT_SECONDS)
             attempts, _ = pipe.execute()
         return int(attempts)
+
+    def end_attempt(self, token: str, number: int) -> None:
+        """Note that an image did not end its process: it is not counted any more."""
+        self.client.hdel(self.keys.question(token), f"{ATTEMPTS}{number}")
 
     def answer(self, token: str, answer: Answer) -> None:
         """Store the answer to a question."""
@@ -95,4 +115,5 @@ class Projections:
 
     def withdraw(self, token: str) -> None:
         """Delete a question and its answer."""
-        self.client.unlink(self.keys.question(token), self.keys.answer(token))
+        keys = self.keys
+        self.client.unlink(keys.question(token), keys.answer(token), keys.claim(token))

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 
 from shoal.producer.job import Job
 from shoal.producer.local.workers import LocalWorkers
+from shoal.producer.search import projection
 from shoal.shared.errors import NotFinishedError, ShardLostError, ShoalError, UsageError
 from shoal.shared.findings import FailureReason, Match
 from shoal.shared.redis.connection import connect
@@ -23,6 +24,7 @@ from shoal.shared.settings import Settings
 from shoal.shared.store import Kind, Ledger, Registry
 from shoal.shared.store.projections import NewImage, Projections
 from shoal.shared.sweeper import Sweeper
+from shoal.worker.images.loading import decode_content
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.projecting import MOST_ATTEMPTS, project_images
 
@@ -38,7 +40,7 @@ class DirectMessages:
         self.context = context
 
     def send_projection(self, job_id: str, token: str) -> None:
-        project_images(self.context, job_id, token)
+        project_images(self.context, job_id, token, "message")
 
 
 @pytest.fixture
@@ -85,6 +87,13 @@ def compare_all(job: Job, *paths: str) -> list[tuple[str, float]]:
     distances = np.linalg.norm(points[:, None] - points[given], axis=2).min(axis=1)
     others = [(float(d), n) for n, d in enumerate(distances) if n not in given]
     return [(rows[n].path, d) for d, n in sorted(others)]
+
+
+def reasons_of(projections: Projections, token: str) -> list[FailureReason | None]:
+    """Why each image of a question cannot be used; None if it can."""
+    answer = projections.find_answer(token)
+    assert answer is not None
+    return [part.reason for part in answer.projections]
 
 
 def paths_of(matches: list[Match]) -> list[str]:
@@ -262,10 +271,79 @@ def test_an_image_that_ended_its_processes_is_given_up(
     token = projections.ask([NewImage((mixed / "140.png").read_bytes(), "png")])
     for _ in range(MOST_ATTEMPTS):
         projections.count_attempt(token, 0)
-    project_images(context, job.id, token)
-    answer = projections.find_answer(token)
-    assert answer is not None
-    assert [part.reason for part in answer.projections] == [FailureReason.KILLED_DECODER]
+    project_images(context, job.id, token, "message")
+    assert reasons_of(projections, token) == [FailureReason.KILLED_DECODER]
+
+
+def test_only_the_image_that_ended_its_processes_is_given_up(
+    job: Job, mixed: Path, context: WorkerContext, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = ((mixed / name).read_bytes() for name in ("140.png", "141.png"))
+
+    def decode(content: bytes, *rest: Any) -> Any:
+        if content == bad:
+            raise SystemExit  # as if the process were lost
+        return decode_content(content, *rest)
+
+    monkeypatch.setattr("shoal.worker.stages.projecting.decode_content", decode)
+    projections = Projections(redis, job.id)
+    token = projections.ask([NewImage(good), NewImage(bad), NewImage(good)])
+    for _ in range(MOST_ATTEMPTS):
+        with pytest.raises(SystemExit):
+            project_images(context, job.id, token, "message")
+    project_images(context, job.id, token, "message")
+    assert reasons_of(projections, token) == [None, FailureReason.KILLED_DECODER, None]
+
+
+def test_a_question_that_is_sent_again_is_left_to_the_process_that_answers_it(
+    job: Job, mixed: Path, context: WorkerContext, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projections = Projections(redis, job.id)
+    token = projections.ask([NewImage((mixed / "140.png").read_bytes())])
+    meanwhile = list[str]()
+
+    def decode(*rest: Any) -> Any:
+        if not meanwhile:
+            meanwhile.append(token)
+            for number in range(MOST_ATTEMPTS + 1):
+                project_images(context, job.id, token, f"again {number}")
+            assert projections.find_answer(token) is None
+        return decode_content(*rest)
+
+    monkeypatch.setattr("shoal.worker.stages.projecting.decode_content", decode)
+    project_images(context, job.id, token, "first")
+    assert meanwhile
+    assert reasons_of(projections, token) == [None]
+
+
+def test_a_message_that_has_lost_its_process_is_answered_by_the_next(
+    job: Job, mixed: Path, context: WorkerContext, redis: Any
+) -> None:
+    projections = Projections(redis, job.id)
+    token = projections.ask([NewImage((mixed / "140.png").read_bytes())])
+    assert projections.claim(token, "lost", 60)
+    project_images(context, job.id, token, "another")
+    assert projections.find_answer(token) is None
+    project_images(context, job.id, token, "lost")
+    assert reasons_of(projections, token) == [None]
+
+
+def test_many_new_images_are_sent_some_at_a_time(
+    job: Job, mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [(mixed / name).read_bytes() for name in ("140.png", "141.png", "150.png")]
+    expected = job.search(*contents)
+    asked = list[int]()
+    ask = Projections.ask
+
+    def count(projections: Projections, images: Any) -> str:
+        asked.append(len(images))
+        return ask(projections, images)
+
+    monkeypatch.setattr(Projections, "ask", count)
+    monkeypatch.setattr(projection, "PORTION_BYTES", len(contents[0]) + len(contents[1]))
+    assert job.search(*contents) == expected
+    assert asked == [2, 1]
 
 
 def test_a_question_that_was_withdrawn_is_not_answered_and_leaves_nothing(
@@ -274,7 +352,7 @@ def test_a_question_that_was_withdrawn_is_not_answered_and_leaves_nothing(
     projections = Projections(redis, job.id)
     token = projections.ask([NewImage(b"no image")])
     projections.withdraw(token)
-    project_images(context, job.id, token)
+    project_images(context, job.id, token, "message")
     assert projections.find_answer(token) is None
     projections.count_attempt(token, 0)
     assert 0 < redis.pttl(job.ledger.keys.question(token)) <= 600_000
@@ -383,6 +461,11 @@ def test_a_sheet_does_without_pictures_that_are_lost(
 def test_a_sheet_of_nothing_is_refused(job: Job) -> None:
     with pytest.raises(UsageError, match="nothing to draw"):
         job.draw_sheet([])
+
+
+def test_a_sheet_of_too_many_is_refused_with_how_many_it_shows(job: Job) -> None:
+    with pytest.raises(UsageError, match=r"at most 1,000 .* are 1,002: find fewer, `count=1000`"):
+        job.draw_sheet(job.search("140.png", count=3) * 334)
 
 
 def test_whether_workers_run_is_told_and_a_redis_that_is_gone_is_no_failure(

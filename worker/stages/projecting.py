@@ -1,8 +1,8 @@
 """Projecting: new images that somebody searches by get the coordinates that a job would give."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from shoal.worker.extractors import extract_blocks, find_extractors
 from shoal.worker.images.loading import decode_content
 from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
+from shoal.worker.runtime.heartbeat import Heartbeat, WorkLostError
 from shoal.worker.runtime.watchdog import Watchdog
 from shoal.worker.stages.labelling import read_model
 from shoal.worker.stages.loading.loading import CHUNK, check_same
@@ -29,14 +30,23 @@ MOST_ATTEMPTS = 2
 Pixels = NDArray[np.uint8]
 
 
-def project_images(context: WorkerContext, job_id: str, token: str) -> None:
-    """Answer the question with this token, unless nobody waits for that any more."""
-    projections = Projections(context.client, job_id)
+def project_images(context: WorkerContext, job_id: str, token: str, message_id: str) -> None:
+    """Answer the question with this token, unless nobody waits for that any more.
+
+    Whoever waits sends the message again and again: one process answers, and others step aside.
+    """
+    projections, seconds = Projections(context.client, job_id), context.settings.lease_seconds
     images = projections.images(token)
-    if not images:
+    if not images or not projections.claim(token, message_id, seconds):
         return
     try:
-        answer = Answer(_project(context, context.ledger(job_id), images, projections, token))
+        with Heartbeat(
+            lambda: projections.renew_claim(token, seconds), seconds, f"job={job_id} question"
+        ) as heartbeat:
+            question = _Question(projections, token, images, heartbeat.checkpoint)
+            answer = Answer(_project(context, context.ledger(job_id), question))
+    except WorkLostError:
+        return
     except StoreUnavailableError:
         raise  # whoever waits sends the message again
     except ShoalError as error:
@@ -48,17 +58,31 @@ def project_images(context: WorkerContext, job_id: str, token: str) -> None:
     projections.answer(token, answer)
 
 
-def _project(
-    context: WorkerContext,
-    ledger: Ledger,
-    images: Sequence[NewImage],
-    projections: Projections,
-    token: str,
-) -> list[Projection]:
+@dataclass(frozen=True)
+class _Question:
+    """What is asked, and where attempts are counted; ``checkpoint`` raises if nobody waits."""
+
+    projections: Projections
+    token: str
+    images: Sequence[NewImage]
+    checkpoint: Callable[[], None]
+
+    def attempts(self) -> Iterator[tuple[NewImage, bool]]:
+        """Yield each image with whether it may be tried: it has not ended several processes."""
+        for number, image in enumerate(self.images):
+            self.checkpoint()
+            attempt = self.projections.count_attempt(self.token, number)
+            yield image, attempt <= MOST_ATTEMPTS
+            if attempt <= MOST_ATTEMPTS:
+                self.projections.end_attempt(self.token, number)
+
+
+def _project(context: WorkerContext, ledger: Ledger, question: _Question) -> list[Projection]:
     """Project images as the job's own were.
 
     Raises:
         ShoalError: The job has no model, or this worker lacks what the job was made with.
+        WorkLostError: Nobody waits any more.
     """
     extractors = find_extractors(ledger.request.features, context.settings.embedding_model)
     for extractor in extractors:
@@ -70,8 +94,8 @@ def _project(
     limits = replace(context.limits, find_ranges=lambda: agreed)
     settings, size = context.settings, ledger.request.image_size
     found = list[Projection]()
-    for number, image in enumerate(images):
-        if projections.count_attempt(token, number) > MOST_ATTEMPTS:
+    for image, may_be_tried in question.attempts():
+        if not may_be_tried:
             detail = f"it ended {MOST_ATTEMPTS} processes"
             found.append(Projection(reason=FailureReason.KILLED_DECODER, detail=detail))
             continue

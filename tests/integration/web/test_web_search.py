@@ -31,7 +31,7 @@ def answering(server: Server, job: Job) -> Iterator[None]:
             Registry(client).note_worker("answers")
             for key in client.scan_iter(match="*:question:*"):
                 token = key.decode().rpartition(":")[2]
-                project_images(context, job.id, token)
+                project_images(context, job.id, token, token)
 
     thread = Thread(target=answer)
     Registry(client).note_worker("answers")
