@@ -84,10 +84,10 @@ class JobUses(JobDuplicates):
         """Draw what was found as PNG: pictures with their ranks, distances and names.
 
         Args:
-            matches: As ``search`` or ``recommend`` returned them; at least one.
+            matches: As ``search`` or ``recommend`` returned them; at least one, at most 1,000.
 
         Raises:
-            UsageError: There is nothing to draw.
+            UsageError: There is nothing to draw, or too much.
         """
         from shoal.producer.search.sheet import draw_sheet
 
@@ -125,7 +125,8 @@ class JobUses(JobDuplicates):
 
         Images near to a like and far from every dislike come first (Giacinto 2007), out of the
         200 that are nearest to a like, or ten times ``count``; of these, images that resemble each
-        other less are preferred (Carbonell and Goldstein 1998). What is given never comes back.
+        other less are preferred (Carbonell and Goldstein 1998), up to the first thousand that are
+        recommended. What is given never comes back.
 
         Args:
             like: Images that are liked, as ``search`` takes them; at least one.

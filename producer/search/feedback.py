@@ -10,6 +10,11 @@ from shoal.producer.search.neighbours import Points, measure_distances
 AWAY = 0.15 / 0.75
 # Weight of relevance against diversity.
 RELEVANCE_WEIGHT = 0.9
+# So many are chosen by diversity, among ten times as many; it takes their product.
+MOST_DIVERSE = 1000
+MOST_COMPARED = 10 * MOST_DIVERSE
+# Among so many, the median distance is measured; it takes their square.
+MOST_MEASURED = 1000
 
 Scores = NDArray[np.float64]
 
@@ -60,10 +65,11 @@ def move_query(likes: Points, dislikes: Points) -> Points:
 def diversify(points: Points, relevance: Scores, count: int) -> NDArray[np.intp]:
     """Choose images by maximal marginal relevance (Carbonell and Goldstein 1998).
 
-    Each next image is relevant, and not like those that were chosen before.
+    Each next image is relevant, and not like those that were chosen before. After the first
+    thousand, relevance alone counts.
 
     Args:
-        points: Images to choose from, shape (n_images, n_components).
+        points: Images to choose from, the nearest first, shape (n_images, n_components).
         relevance: Of each, 0 to 1.
         count: Most images to choose.
 
@@ -72,16 +78,20 @@ def diversify(points: Points, relevance: Scores, count: int) -> NDArray[np.intp]
     """
     if not len(points):
         return np.empty(0, np.intp)
-    distances = measure_distances(points, points)
+    compared = points[:MOST_COMPARED].astype(np.float64)
+    some = compared[:: -(-len(compared) // MOST_MEASURED)]
     # The likeness of two images is 1/2 at the median distance.
-    scale = float(np.median(distances)) or 1.0
-    likeness = scale / (scale + distances)
-    nearest, left = np.zeros(len(points)), np.ones(len(points), bool)
+    scale = float(np.median(measure_distances(some, some))) or 1.0
+    nearest, left = np.zeros(len(compared)), np.ones(len(compared), bool)
     chosen = list[int]()
-    for _ in range(min(count, len(points))):
-        marginal = RELEVANCE_WEIGHT * relevance - (1 - RELEVANCE_WEIGHT) * nearest
+    for _ in range(min(count, len(compared), MOST_DIVERSE)):
+        marginal = RELEVANCE_WEIGHT * relevance[:MOST_COMPARED] - (1 - RELEVANCE_WEIGHT) * nearest
         best = int(np.argmax(np.where(left, marginal, -np.inf)))
         chosen.append(best)
         left[best] = False
-        nearest = np.maximum(nearest, likeness[best])
-    return np.array(chosen, np.intp)
+        # A column at a time: all distances of ten thousand images take a gigabyte.
+        distances = measure_distances(compared, compared[best : best + 1])[:, 0]
+        nearest = np.maximum(nearest, scale / (scale + distances))
+    others = np.argsort(-relevance, kind="stable")
+    rest = others[~np.isin(others, chosen)]
+    return np.concatenate([np.array(chosen, np.intp), rest])[:count]

@@ -1,9 +1,12 @@
 """Relevance feedback: hand-worked points, and what must hold for any."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
+import pytest
 
+from shoal.producer.search import feedback
 from shoal.producer.search.feedback import diversify, move_query, score_relevance
 
 
@@ -71,3 +74,24 @@ def test_each_image_is_chosen_once_and_no_more_than_wanted() -> None:
     assert diversify(NONE, np.empty(0), 3).tolist() == []
     same = np.zeros((4, 2), np.float32)
     assert diversify(same, np.full(4, 0.5), 4).tolist() == [0, 1, 2, 3]
+
+
+def test_beyond_what_is_compared_relevance_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedback, "MOST_DIVERSE", 3)
+    monkeypatch.setattr(feedback, "MOST_COMPARED", 6)
+    relevance = np.linspace(1, 0, 12)
+    chosen = diversify(line(*range(12)), relevance, 11).tolist()
+    assert max(chosen[:3]) < 6
+    assert chosen[3:] == [number for number in range(12) if number not in chosen[:3]][:8]
+
+
+def test_choosing_among_many_takes_no_memory_for_each_pair() -> None:
+    points = np.random.default_rng(0).normal(size=(4000, 2)).astype(np.float32)
+    relevance = score_relevance(points, line(0, 0).reshape(1, 2), points[:0])
+    tracemalloc.start()
+    try:
+        diversify(points, relevance, 10)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * 2**20  # all pairs take 128 MB
