@@ -3,6 +3,8 @@
 import time
 from asyncio import Semaphore
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore, Event, Lock
@@ -24,7 +26,9 @@ from shoal.shared.store import EndedSessions
 
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4
-# Most folders that are listed at the same time; a large one takes seconds.
+# After this time, what others do may be done.
+BUSY_SECONDS = 2.0
+# Most folders that are listed, or whose duplicates are read, at the same time: each takes seconds.
 LISTINGS = 2
 # One round of looking for lost work may start workers and send a thousand messages.
 STALLED_SECONDS = 120.0
@@ -45,6 +49,7 @@ class Site:
         submit_limit: How often jobs may be submitted or retried.
         estimate_limit: How often estimates may be asked for.
         listings: Held while a folder is listed.
+        readings: Held while the files of duplicates are read.
         questions: Held while a worker is asked about a new image.
         stream_reads: Held while an event stream reads.
         workers_lock: Held while workers may be started: two requests must not start them twice.
@@ -61,6 +66,7 @@ class Site:
     submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
+    readings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
     questions: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(QUESTIONS))
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     workers_lock: Lock = field(default_factory=Lock)
@@ -173,6 +179,21 @@ def enforce(limit: RateLimit) -> None:
     """
     if wait := limit.take():
         raise BusyError(wait)
+
+
+@contextmanager
+def only_some(semaphore: BoundedSemaphore, busy: str) -> Iterator[None]:
+    """Hold a semaphore meanwhile; ``busy`` says what others do who hold it.
+
+    Raises:
+        BusyError: As many as may do this are at it.
+    """
+    if not semaphore.acquire(blocking=False):
+        raise BusyError(BUSY_SECONDS, busy)
+    try:
+        yield
+    finally:
+        semaphore.release()
 
 
 def count_guess(site: Site) -> None:

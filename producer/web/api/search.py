@@ -10,12 +10,10 @@ from starlette.responses import Response
 from shoal.producer.job import Job
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.web.api.jobs import Count
-from shoal.producer.web.problems import BusyError
 from shoal.producer.web.rendering import Json
-from shoal.producer.web.site import JobDep, SiteDep, enforce
+from shoal.producer.web.site import JobDep, SiteDep, enforce, only_some
 from shoal.shared.findings import Match
 
-BUSY_SECONDS = 2.0
 MOST_IMAGES = 100
 
 Paths = Annotated[list[str], Query(max_length=MOST_IMAGES, description="Paths of images.")]
@@ -75,13 +73,9 @@ def search_by_content(
     """The images that are most like a new one, whose file is the body."""
     enforce(site.estimate_limit)
     catalogue = site.catalogue(job)
-    if not site.questions.acquire(blocking=False):
-        raise BusyError(BUSY_SECONDS, "Workers are being asked about other new images")
-    try:
+    with only_some(site.questions, "Workers are being asked about other new images"):
         _ensure_running(site, job)
         found = job.search(content, count=count, max_distance=max_distance, duplicates=duplicates)
-    finally:
-        site.questions.release()
     return _show(catalogue, found)
 
 

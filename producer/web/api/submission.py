@@ -11,8 +11,7 @@ from shoal.producer.job import Job
 from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.folder import Folder, read_folder, resolve_source
 from shoal.producer.submission.request import make_request, uses_default_features
-from shoal.producer.web.problems import BusyError
-from shoal.producer.web.site import Site
+from shoal.producer.web.site import Site, only_some
 from shoal.shared.errors import SourceError
 from shoal.shared.jobs import Algorithm, JobRequest, Level, Recipe
 
@@ -193,12 +192,8 @@ def _list_folder(site: Site, source: str) -> Folder:
         BusyError: Too many folders are being listed.
     """
     _check_source(source, site.client.settings.image_roots)
-    if not site.listings.acquire(blocking=False):
-        raise BusyError(1)
-    try:
+    with only_some(site.listings, "Other folders are being listed"):
         return read_folder(Path(source))
-    finally:
-        site.listings.release()
 
 
 def _check_source(source: str, roots: tuple[Path, ...]) -> None:

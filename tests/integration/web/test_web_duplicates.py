@@ -105,3 +105,19 @@ def test_duplicates_come_over_http_with_what_one_decides_by(web: WebServer, fini
     assert {(row["width"], row["height"], row["kind"]) for row in kept} == {(8, 8, "exact")}
     assert web.http.get(address, params=asked | {"start": 2}).json() == kept[2:]
     assert web.http.get(address, params={"keep": "best"}).status_code == 422
+
+
+def test_who_reads_files_of_duplicates_when_others_do_is_told_to_wait(
+    web: WebServer, finished: Job
+) -> None:
+    address = f"/api/v1/jobs/{finished.id}/duplicates"
+    held = [web.site.readings.acquire() for _ in range(2)]
+    try:
+        busy = web.http.get(address, params={"keep": "first"})
+        assert web.http.get(address).status_code == 200
+    finally:
+        for _ in held:
+            web.site.readings.release()
+    assert busy.status_code == 429
+    assert "Retry-After" in busy.headers
+    assert web.http.get(address, params={"keep": "first"}).status_code == 200
