@@ -29,6 +29,7 @@ KNOWN = {"python", "sh", "text", "json", "toml"}
 TUTORIAL = "docs/tutorial.md"
 SCRIPT = "docs/how-to/submit-from-a-script.md"
 RUN = (TUTORIAL, SCRIPT)
+ASSIGN = "docs/how-to/assign-new-images.md"
 ORGANIZE = "docs/how-to/organize-into-folders.md"
 # What a reader does once: test_installed.py does it in an environment of its own. And what serves
 # until it is stopped: test_page.py has it.
@@ -207,3 +208,25 @@ def test_every_block_says_what_it_is() -> None:
     for page in PAGES:
         found = {language for language, _ in BLOCK.findall(page.read_text())}
         assert found <= KNOWN, page
+
+
+def test_the_script_for_an_inbox_moves_each_image_to_its_cluster(tmp_path: Path) -> None:
+    (script,) = [c for c in find_blocks(ROOT / ASSIGN, "text") if c.startswith("#!/bin/sh")]
+    inbox, sorted_ = tmp_path / "it's an inbox", tmp_path / "sorted"
+    (inbox / "a").mkdir(parents=True)
+    for name in ("a/1.jpg", "2.jpg"):
+        (inbox / name).write_text(name)
+    command = tmp_path / "bin" / "shoal"
+    command.parent.mkdir()
+    rows = "path,label,distance\\na/1.jpg,3,0.5\\n2.jpg,-1,1\\n"
+    command.write_text(f"#!/bin/sh\ntest $1 != result || printf '{rows}'\n")
+    command.chmod(0o755)
+    path = f"{command.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    subprocess.run(
+        ["/bin/sh", "-c", script, "sort-inbox", "8f3a51c0d2be", inbox, sorted_],
+        env={**os.environ, "PATH": path},
+        check=True,
+        timeout=SECONDS,
+    )
+    assert (sorted_ / "cluster-3/a/1.jpg").read_text() == "a/1.jpg"
+    assert (sorted_ / "cluster--1/2.jpg").read_text() == "2.jpg"
