@@ -13,8 +13,10 @@ import click
 
 from shoal.producer.cli.group import Command, connect_client
 from shoal.producer.cli.options import json_option
+from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.duplicates.decisions import KeepRule
 from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.text import show_count
 
 if TYPE_CHECKING:
     from shoal.producer.job import Job
@@ -61,7 +63,7 @@ def duplicates(
         else:
             paths = known.extra_duplicates(keep, exact=exact)
             if directory:
-                click.echo(f"{len(paths):,} files would be moved to {directory}:", err=True)
+                print_note(f"{show_count(len(paths), 'file')} would be moved to {directory}:")
             _print_paths(paths, as_json, null=flags["null"])
 
 
@@ -107,7 +109,6 @@ def _print_paths(paths: list[Path], as_json: bool, *, null: bool) -> None:
     Raises:
         UsageError: A name has a line break, so that its line would be two.
     """
-    from shoal.producer.cli.terminal import print_line
     from shoal.producer.export.models import export_json
 
     if as_json:
@@ -121,9 +122,7 @@ def _print_paths(paths: list[Path], as_json: bool, *, null: bool) -> None:
 
 
 def _move(job: "Job", keep: str, directory: Path, as_json: bool, *, exact: bool) -> None:
-    from shoal.producer.cli.terminal import print_line, print_note
     from shoal.producer.export.models import export_json
-    from shoal.shared.text import show_count
 
     try:
         outcome = job.move_duplicates(directory, keep, exact=exact)

@@ -1,6 +1,7 @@
 """`shoal duplicates`: what it shows, lists and moves."""
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,17 +54,19 @@ def test_files_that_are_not_kept_are_listed_for_scripts(site: Shoal, folder: Pat
 
 
 def test_files_are_moved_and_taken_back(site: Shoal, folder: Path, tmp_path: Path) -> None:
-    keep = ("duplicates", "last", "--keep", "largest", "--move", tmp_path / "extra")
+    extra = tmp_path / "not kept"
+    keep = ("duplicates", "last", "--keep", "largest", "--move", extra)
     said = site.run(*keep, "--dry-run", "-0")
-    assert said.stderr.startswith(f"2 files would be moved to {tmp_path}/extra:")
-    assert not (tmp_path / "extra").exists()
-    assert f"2 files moved to {tmp_path}/extra" in site.output(*keep)
-    assert (tmp_path / "extra" / "z.png").exists()
+    assert said.stderr.startswith(f"2 files would be moved to {extra}:")
+    assert not extra.exists()
+    moved, undo = site.output(*keep).split(". To take it back: shoal ")
+    assert moved == f"2 files moved to {extra}"
+    assert (extra / "z.png").exists()
     assert not (folder / "z.png").exists()
     assert json.loads(site.output(*keep, "--json"))["done"] == 2
-    site.output("undo", tmp_path / "extra")
+    site.output(*shlex.split(undo))
     assert (folder / "z.png").exists()
-    assert not (tmp_path / "extra").exists()
+    assert not extra.exists()
 
 
 def test_a_file_that_has_changed_is_left_where_it_is(
