@@ -102,7 +102,11 @@ def rename_new(old: Path, new: Path) -> None:
         if error.errno not in UNSUPPORTED:
             raise
         os.link(old, new, follow_symlinks=False)
-        old.unlink()
+        try:
+            old.unlink()
+        except OSError:  # such as in another user's folder: the file stays where it is
+            new.unlink()
+            raise
 
 
 def _rename_at_once(old: Path, new: Path) -> None:

@@ -113,6 +113,8 @@ def _undo(directory: Path, journal: Journal, progress: Progress) -> Undone:
 
 def _remove_made(directory: Path, header: Header, journal: Journal) -> None:
     """Remove the journal, and the directory and its parents if they were made and are empty."""
+    if directory.is_dir() and not os.access(directory, os.W_OK | os.X_OK):  # not half of it
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(directory))
     # Only of this directory: it may have been renamed, and there be another of its old name.
     made = [path for path in map(Path, header.made) if path in (directory, *directory.parents)]
     is_aside = bool(made) and put_aside(journal, directory, made[0].parent)

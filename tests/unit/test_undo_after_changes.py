@@ -274,3 +274,32 @@ def test_a_copy_belongs_to_whom_the_file_belonged(photos, sorted_to, monkeypatch
     run(photos, sorted_to, Mode.COPY)
     found = (photos / "a.jpg").stat()
     assert given == [(found.st_uid, found.st_gid)] * 2
+
+
+def test_the_journal_stays_whole_where_the_directory_cannot_be_written_to(
+    photos, sorted_to, monkeypatch
+):
+    run(photos, sorted_to, Mode.MOVE)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, _: path != sorted_to)
+        with pytest.raises(ShoalError, match="sorted: Permission denied"):
+            undo(sorted_to)
+    assert undo(sorted_to).is_complete
+    assert not sorted_to.exists()
+
+
+def test_a_file_that_cannot_leave_its_folder_gets_no_second_name(photos, sorted_to, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if photos in path.parents:
+            refuse()
+        known(path, missing_ok)
+
+    known = Path.unlink
+    monkeypatch.setattr(transfer, "_rename_at_once", refuse)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    assert [item.reason for item in run(photos, sorted_to, Mode.MOVE).skipped] == ["refused"] * 2
+    assert (photos / "a.jpg").stat().st_nlink == 1
+    assert not os.path.lexists(sorted_to / "00/a.jpg")
