@@ -45,6 +45,9 @@ class Copying:
         try:
             transfer.rename_new(task.partial, task.target)
         except OSError:
+            # Else what somebody has put there meanwhile would be taken for the copy.
+            self.journal.append("step", *task.record())
+            self.journal.sync()
             task.partial.unlink()
             raise
         return True

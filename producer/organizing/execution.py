@@ -166,10 +166,7 @@ class Execution:
             for folder in reversed(new):
                 self.journal.append("folder", os.path.relpath(folder, self.directory))
         for task in tasks:
-            if task.found:
-                step, found = task.step, task.found
-                values = (step.source, step.target, step.digest, found.st_size, found.st_mtime_ns)
-                self.journal.append("step", task.number, *values)
+            self.journal.append("step", *task.record())
         self.journal.sync()
 
     def _make_folders(self, task: Task) -> bool:

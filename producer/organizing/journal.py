@@ -98,6 +98,7 @@ class Journal:
             self.folders.append(values[0])
         elif kind == "step":
             self._flag([values[0]], self.BEGUN)
+            self.flags[values[0]] = self.BEGUN  # it begins anew
         elif kind == "copied":
             self._flag(values[0], self.COPIED)
         elif kind == "done":

@@ -27,6 +27,12 @@ class Task:
         """The name under which a copy is written."""
         return partial_path(self.target, self.number)
 
+    def record(self) -> tuple[int, str, str, int, int, int]:
+        """Return what the journal says of it before it is done, once its source was found."""
+        step, found = self.step, self.found or os.stat_result((0,) * 10)
+        size = found.st_size, found.st_mtime_ns
+        return self.number, step.source, step.target, step.digest, *size
+
 
 @dataclass
 class Outcome:

@@ -189,6 +189,8 @@ class _Undoing:
         is_gone = not os.path.lexists(source)
         if target.is_symlink() and (is_gone or is_ours):  # no link was moved there
             raise StepError(SkipReason.CHANGED, "it has become a link since")
+        if is_gone and not is_ours and transfer.read_digest(target) != step.digest:
+            raise StepError(SkipReason.CHANGED, "it is not what was put there")
         if is_gone:
             source.parent.mkdir(parents=True, exist_ok=True)
             self._rename_back(step, source, target)

@@ -303,3 +303,39 @@ def test_a_file_that_cannot_leave_its_folder_gets_no_second_name(photos, sorted_
     assert [item.reason for item in run(photos, sorted_to, Mode.MOVE).skipped] == ["refused"] * 2
     assert (photos / "a.jpg").stat().st_nlink == 1
     assert not os.path.lexists(sorted_to / "00/a.jpg")
+
+
+@pytest.mark.parametrize("mode", [Mode.COPY, Mode.MOVE])
+def test_what_somebody_puts_there_while_a_copy_is_written_is_not_taken_for_it(
+    photos, sorted_to, monkeypatch, mode
+):
+    def rename(old: Path, new: Path) -> None:
+        if old.suffix != ".partial":
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        if new.name == "a.jpg" and new.parent.name == "00":
+            new.write_bytes(content_of("a.jpg"))
+        known(old, new)
+
+    known = transfer._rename_at_once
+    with monkeypatch.context() as patched:
+        patched.setattr(transfer, "_rename_at_once", rename)
+        assert [item.reason for item in run(photos, sorted_to, mode).skipped] == ["exists"]
+    assert undo(sorted_to).undone == 1
+    assert (sorted_to / "00/a.jpg").read_bytes() == content_of("a.jpg")
+    assert [path.name for path in sorted_to.rglob("*") if path.is_file()] == ["a.jpg"]
+
+
+def test_a_file_of_somebody_else_is_not_brought_to_where_none_was_moved_from(
+    photos, sorted_to, monkeypatch
+):
+    def rename(old: Path, new: Path) -> None:
+        new.write_bytes(b"mine")
+        known(old, new)
+
+    known = transfer._rename_at_once
+    with monkeypatch.context() as patched:
+        patched.setattr(transfer, "_rename_at_once", rename)
+        assert run(photos, sorted_to, Mode.MOVE).done == 0
+    (photos / "a.jpg").unlink()
+    assert [item.path for item in undo(sorted_to).kept] == ["00/a.jpg"]
+    assert not (photos / "a.jpg").exists()
