@@ -1,7 +1,9 @@
 """The sheet of what was found: one PNG of the images with their ranks, distances and names."""
 
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -18,13 +20,14 @@ from shoal.shared.text import show_controls
 PREVIEW = "shoal.worker.images.preview:load_preview"
 SIDE_PIXELS = 200
 GAP_PIXELS = 12
-TEXT_PIXELS = 14
+TEXT_PIXELS = 13
 LINE_PIXELS = 18
 COLUMNS = 5
 # A sheet of so many takes 160 MB of memory while it is drawn.
 MOST_IMAGES = 1000
-# A name is as wide as its picture.
-NAME_CHARACTERS = 27
+# Within matplotlib, whose import would take longer than the sheet. Pillow's own font has neither
+# umlauts nor Greek or Cyrillic.
+FONT = "mpl-data/fonts/ttf/DejaVuSans.ttf"
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (224, 224, 224)
 
 
@@ -51,7 +54,7 @@ def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) ->
     width, height = SIDE_PIXELS + GAP_PIXELS, SIDE_PIXELS + 2 * LINE_PIXELS + GAP_PIXELS
     size = (columns * width + GAP_PIXELS, rows * height + GAP_PIXELS)
     sheet = Image.new("RGB", size, WHITE)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(TEXT_PIXELS)
+    pen, font = ImageDraw.Draw(sheet), load_font()
     for number, (match, picture) in enumerate(
         zip(matches, _load_pictures(job, matches, settings), strict=True)
     ):
@@ -59,7 +62,7 @@ def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) ->
         left, top = GAP_PIXELS + column * width, GAP_PIXELS + row * height
         indent = (SIDE_PIXELS - picture.width) // 2
         sheet.paste(picture, (left + indent, top + SIDE_PIXELS - picture.height))
-        lines = (f"{match.rank}.  distance {match.distance:.4g}", _shorten(match.path))
+        lines = (f"{match.rank}.  distance {match.distance:.4g}", shorten(match.path, font))
         for line, text in enumerate(lines):
             place = (left, top + SIDE_PIXELS + 2 + line * LINE_PIXELS)
             pen.text(place, text, fill=BLACK, font=font)
@@ -68,10 +71,20 @@ def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) ->
     return stream.getvalue()
 
 
-def _shorten(path: str) -> str:
-    """Shorten a path to its end."""
-    name = show_controls(path)
-    return name if len(name) <= NAME_CHARACTERS else f"…{name[1 - NAME_CHARACTERS :]}"
+def load_font() -> ImageFont.FreeTypeFont:
+    """Return a font with the letters of most European languages."""
+    package = find_spec("matplotlib")
+    assert package and package.origin, "a dependency"
+    return ImageFont.truetype(Path(package.origin).parent / FONT, TEXT_PIXELS)
+
+
+def shorten(path: str, font: ImageFont.FreeTypeFont) -> str:
+    """Return as much of the end of a path as is not wider than a picture."""
+    name = shown = show_controls(path)
+    while font.getlength(shown) > SIDE_PIXELS:
+        name = name[1:]
+        shown = f"…{name}"
+    return shown
 
 
 def _load_pictures(
