@@ -13,7 +13,9 @@ def test_letters_of_names_are_drawn(letter: str) -> None:
     assert bytes(font.getmask(letter)) != bytes(font.getmask(MISSING))
 
 
-@pytest.mark.parametrize("path", ["W" * 60 + ".jpg", "Sommer in Österreich/" * 5 + "i.jpg", "Ü" * 40])
+@pytest.mark.parametrize(
+    "path", ["W" * 60 + ".jpg", "Sommer in Österreich/" * 5 + "i.jpg", "Ü" * 40]
+)
 def test_a_long_name_is_no_wider_than_its_picture_and_keeps_its_end(path: str) -> None:
     font = load_font()
     name = shorten(path, font)
