@@ -72,9 +72,14 @@ def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) ->
 
 
 def load_font() -> ImageFont.FreeTypeFont:
-    """Return a font with the letters of most European languages."""
+    """Return a font with the letters of most European languages.
+
+    Raises:
+        ShoalError: matplotlib, a dependency, is not installed.
+    """
     package = find_spec("matplotlib")
-    assert package and package.origin, "a dependency"
+    if not package or not package.origin:
+        raise ShoalError("Names are drawn with a font of matplotlib, which is missing: install it.")
     return ImageFont.truetype(Path(package.origin).parent / FONT, TEXT_PIXELS)
 
 

@@ -39,6 +39,7 @@ def test_each_group_is_on_one_page(
     for number, group in enumerate(groups, start=1):
         page = read(web, finished, number)
         assert f"{len(group)} images" in page
+        assert f">Group {group[0].group} <" in page, "the number is that of duplicates.csv"
         assert len(re.findall("/thumbnail", page)) == min(len(group), pages.SHOWN_OF_GROUP)
     assert "None here." in read(web, finished, len(groups) + 1)
 
