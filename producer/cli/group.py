@@ -66,6 +66,8 @@ class Commands(click.Group):
         except OSError as error:
             drop_output()
             _exit_with(error, 1)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise  # the end of `shoal status --help` among them
         except Exception as error:
             _exit_with(_explain(error), 1)
 

@@ -1,6 +1,7 @@
 """What a command imports before it answers; times are for benchmarks."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 from shoal_command import PYTHON, FinishedRun, Shoal
@@ -24,8 +25,14 @@ def find_imported(shoal: Shoal, *arguments: str) -> set[str]:
 @pytest.mark.parametrize("command", ["--help", "--version", "status", "jobs"])
 def test_quick_commands_import_nothing_slow(embedded_run: FinishedRun, command: str) -> None:
     arguments = [command, embedded_run.job_id] if command == "status" else [command]
-    # Work that another test lost is sent again now, for which Celery is needed.
-    embedded_run.shoal.output("status", embedded_run.job_id)
     imported = find_imported(embedded_run.shoal, *arguments)
     assert "click" in imported
     assert not imported & SLOW
+
+
+@pytest.mark.parametrize("command", ["status", "search", "organize", "duplicates", "assign"])
+def test_the_help_of_a_command_imports_no_more_than_the_list_of_all(
+    tmp_path: Path, command: str
+) -> None:
+    imported = find_imported(Shoal(tmp_path / "home"), command, "--help")
+    assert not imported & {*SLOW, "redis"}
