@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shoal.producer.cli.group import Command, connect_client
-from shoal.producer.cli.options import json_option
+from shoal.producer.cli.options import NonEmptyPath, json_option
 from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.duplicates.decisions import KeepRule
 from shoal.shared.errors import ShoalError, UsageError
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option(
     "--move",
     "directory",
-    type=click.Path(path_type=Path),
+    type=NonEmptyPath(path_type=Path),
     metavar="DIR",
     help="Move the files that are not kept to DIR. `shoal undo DIR` takes them back.",
 )

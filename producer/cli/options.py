@@ -148,7 +148,7 @@ concurrency_option = click.option(
 )
 
 
-class _NonEmptyPath(click.Path):
+class NonEmptyPath(click.Path):
     """A path that must not be empty: a shell makes that of a variable that is not set."""
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
@@ -158,10 +158,10 @@ class _NonEmptyPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-source_argument = click.argument("source", type=_NonEmptyPath(path_type=Path))
+source_argument = click.argument("source", type=NonEmptyPath(path_type=Path))
 
 
 def out_option(meaning: str) -> Callable[[F], F]:
     """Make the option that says where to write."""
     names = ("-o", "--out", "--output", "out")
-    return click.option(*names, type=_NonEmptyPath(path_type=Path), help=meaning)
+    return click.option(*names, type=NonEmptyPath(path_type=Path), help=meaning)

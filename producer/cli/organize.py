@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from shoal.producer.cli.group import Command, connect_client
-from shoal.producer.cli.options import json_option
+from shoal.producer.cli.options import NonEmptyPath, json_option
 from shoal.producer.cli.progress import LINE_SECONDS
 from shoal.producer.cli.terminal import print_line, print_note
 from shoal.shared.errors import ShoalError
@@ -31,7 +31,7 @@ UNDONE = {
 
 @click.command(cls=Command)
 @click.argument("job")
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=NonEmptyPath(path_type=Path))
 @click.option(
     "--mode",
     type=click.Choice(MODES),
@@ -69,7 +69,7 @@ def organize(job: str, dest: Path, mode: str, flat: bool, dry_run: bool, as_json
 
 
 @click.command(cls=Command)
-@click.argument("dest", type=click.Path(path_type=Path))
+@click.argument("dest", type=NonEmptyPath(path_type=Path))
 @json_option
 def undo(dest: Path, as_json: bool) -> None:
     """Take back what `organize` or `duplicates --move` did in DEST, without a server.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shoal.producer.cli.group import Command, connect_client
-from shoal.producer.cli.options import F, json_option, replace_option
+from shoal.producer.cli.options import F, NonEmptyPath, json_option, replace_option
 from shoal.producer.cli.terminal import print_note
 from shoal.shared.errors import UsageError
 
@@ -29,7 +29,7 @@ _OPTIONS = [
     ),
     click.option(
         "--sheet",
-        type=click.Path(path_type=Path),
+        type=NonEmptyPath(path_type=Path),
         help="PNG file to draw what was found to, each image with rank and distance.",
     ),
     replace_option,

@@ -54,6 +54,21 @@ def test_an_unknown_job_is_wrong_use(embedded_run: FinishedRun, command: list[st
     assert "No job nosuchjob (see `shoal jobs` for" in error
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["organize", "last", ""],
+        ["undo", ""],
+        ["duplicates", "last", "--keep", "first", "--move", ""],
+        ["search", "last", "000.jpg", "--sheet", ""],
+        ["features", "last", "--out", ""],
+    ],
+)
+def test_an_empty_name_is_not_the_current_directory(tmp_path: Path, command: list[str]) -> None:
+    code, error = fail(Shoal(tmp_path / "home"), *command)
+    assert (code, "it is empty; the current directory is '.'" in error) == (2, True), error
+
+
 def test_an_unknown_setting_is_wrong_use(tmp_path: Path) -> None:
     code, error = fail(Shoal(tmp_path / "home", SHOAL_REDIS="redis://localhost"), "jobs")
     assert code == 2
