@@ -139,7 +139,9 @@ def _answer_nobody(_request: Request, _error: Exception) -> Response:
 def _answer_invalid(request: Request, error: Exception) -> Response:
     """Answer a request that does not match the API's description."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  as registered
-    faults = [f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors()]
+    # What is wrong with all of the body has no place in it.
+    places = ((".".join(map(str, e["loc"][1:] or e["loc"])), e["msg"]) for e in error.errors())
+    faults = [f"{place}: {fault}" for place, fault in places]
     return make_problem_response(request, 422, "; ".join(faults) + ".")
 
 

@@ -132,3 +132,9 @@ def test_a_large_upload_and_too_many_at_once_are_refused(
             web.site.questions.release()
     assert busy.status_code == 429
     assert "Retry-After" in busy.headers
+
+
+def test_a_body_that_is_missing_is_named(web: WebServer, url: str) -> None:
+    answer = web.http.post(f"{url}/search")
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith("body: ")
