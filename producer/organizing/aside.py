@@ -1,6 +1,7 @@
 """A journal put aside while its directory is removed, so that an undo killed then can go on."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,20 +30,24 @@ def find_journal(directory: Path) -> Path:
     usual = directory / FOLDER_NAME
     if os.path.lexists(usual / FILE_NAME):
         return usual
-    return next(filter(os.path.lexists, _list_aside(directory)), usual)
+    return next(_find_aside(directory), usual)
 
 
 def drop_aside(directory: Path) -> None:
     """Remove what an undo that was killed has left, since the directory is used again."""
-    for aside in filter(os.path.lexists, _list_aside(directory)):
+    for aside in _find_aside(directory):
         (aside / FILE_NAME).unlink(missing_ok=True)
         with suppress(OSError):
             aside.rmdir()
 
 
-def _list_aside(directory: Path) -> list[Path]:
+def _find_aside(directory: Path) -> Iterator[Path]:
+    """Find what was put aside by this user: anybody may write to some of the parents."""
     name = _name_aside(directory)
-    return [parent / name for parent in directory.parents]
+    for parent in directory.parents:
+        with suppress(OSError):
+            if (parent / name).lstat().st_uid == os.geteuid():
+                yield parent / name
 
 
 def _name_aside(directory: Path) -> str:

@@ -70,6 +70,20 @@ def test_wrong_use_ends_with_2_and_nothing_is_written(
     assert "--force replaces it, or choose another --sheet" in refused.stderr.replace("`", "")
 
 
+def test_no_sheet_and_no_plot_comes_among_the_images(embedded_run: FinishedRun) -> None:
+    shoal, job = embedded_run.shoal, embedded_run.job_id
+    source = Path(shoal.json("status", job)["request"]["source"])
+    for words, option in (
+        (("search", job, "0", "--force", "--sheet"), "--sheet"),
+        (("recommend", job, "--like", "0", "--force", "--sheet"), "--sheet"),
+        (("plot", job, "sizes", "--force", "-o"), "--out"),
+    ):
+        refused = shoal.run(*words, str(source / "new.png"))
+        assert refused.returncode == 2
+        assert f"Choose a place outside by `{option}`." in refused.stderr
+    assert not (source / "new.png").exists()
+
+
 def test_a_question_whose_message_and_process_are_lost_is_answered_all_the_same(
     shoal: Shoal,
     workers: list[Worker],

@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from shoal.producer.organizing import Header, Mode, Outcome, Step, run_steps, transfer, undo
+from shoal.producer.organizing import (
+    Header,
+    Mode,
+    Outcome,
+    Step,
+    aside,
+    run_steps,
+    transfer,
+    undo,
+)
 from shoal.producer.organizing.journal import FILE_NAME, FOLDER_NAME, Journal, _checksum
 from shoal.shared.errors import ShoalError, UsageError
 from shoal.shared.images.files import digest_content
@@ -339,3 +348,16 @@ def test_a_file_of_somebody_else_is_not_brought_to_where_none_was_moved_from(
     (photos / "a.jpg").unlink()
     assert [item.path for item in undo(sorted_to).kept] == ["00/a.jpg"]
     assert not (photos / "a.jpg").exists()
+
+
+def test_a_journal_that_another_user_has_put_aside_is_not_used(photos, sorted_to, monkeypatch):
+    run(photos, sorted_to, Mode.COPY)
+    folder = journal_of(sorted_to).parent
+    for parent in sorted_to.parents[:2]:
+        shutil.copytree(folder, parent / aside._name_aside(sorted_to))
+    shutil.rmtree(folder)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "geteuid", lambda: folder.parent.stat().st_uid + 1)
+        with pytest.raises(UsageError, match="has no journal of Shoal"):
+            undo(sorted_to)
+    assert undo(sorted_to).undone == 2
