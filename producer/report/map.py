@@ -50,12 +50,14 @@ class _Layer:
         size: Number of its images, whether they are on the map or not.
         colour: Number of its colour in the palette.
         shape: Name of its shape.
+        name: The name that a user gave to the cluster; "" if none.
     """
 
     label: int
     size: int
     colour: int
     shape: str
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def make_layers(summary: Summary) -> list[_Layer]:
     """Make the layers of a map: no cluster, other clusters, then the 40 largest by label."""
     largest = choose_largest(summary.clusters)
     layers = [
-        _Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)])
+        _Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)], c.name)
         for c in largest
     ]
     rest = sum(c.size for c in summary.clusters) - sum(c.size for c in largest)

@@ -269,6 +269,16 @@ def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
 
 
+def test_the_map_calls_a_cluster_by_the_name_that_it_was_given():
+    first, *others = SUMMARY.clusters
+    named = replace(SUMMARY, clusters=[replace(first, name="<b>Küche"), *others])
+    report = render_report(replace(CONTENTS, summary=named)).decode()
+    assert 'data-layer="0" data-title="Cluster 0: &lt;b&gt;Küche"' in report
+    assert re.search(r"</svg>Cluster 0: &lt;b&gt;Küche <span", report)
+    assert 'data-layer="1" data-title="Cluster 1"' in report
+    assert re.search(r"</svg>Cluster 1 <span", report)
+
+
 def describe_channels(colours):
     """Which of red, green and blue are bright in each colour."""
     return [

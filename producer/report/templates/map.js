@@ -83,7 +83,7 @@ async function showMap(root, picture) {
     if (point !== shown) {
       shown = point;
       card.querySelector("strong").textContent =
-        OTHERS[layer.name] ?? `Cluster ${layer.name}`;
+        OTHERS[layer.name] ?? root.querySelector(`[data-layer="${layer.name}"]`).dataset.title;
       card.querySelector(".path").textContent = readPoints().paths[point];
       delete thumbnail.dataset.drawn;
       thumbnail.getContext("2d").clearRect(0, 0, thumbnail.width, thumbnail.height);
