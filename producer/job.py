@@ -202,7 +202,8 @@ class Job(JobUses):
             StoreUnavailableError: Redis or the place of shards refuses for now.
         """
         before, shards = self.status(), self.results.shards
-        if failed_only and (other := before.request.coordinates_of):
+        wants_failed = failed_only or before.state is State.FINISHED
+        if wants_failed and (other := before.request.coordinates_of):
             raise UsageError(
                 f"Job {self.id} loads no images, it has those of job {other}: retry that one"
                 f" ({show_call(other, 'retry', failed_only=True)}), then cluster it again."

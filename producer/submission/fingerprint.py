@@ -150,7 +150,8 @@ def _is_expiring(status: Status, now: float) -> bool:
 def _describe_found(status: Status) -> str:
     job_id, failed = status.job_id, status.images.failed
     found = f"Job {job_id} already has these images and options ({status.state});"
-    if failed and status.state is State.FINISHED:
+    # Those of coordinates were loaded by another job, which alone could try them again.
+    if failed and status.state is State.FINISHED and not status.request.coordinates_of:
         images = show_count(failed, "failed image")
         found += f" {show_call(job_id, 'retry', failed_only=True)} tries {images} again;"
     return f"{found} `force=True` runs it again as a new job."

@@ -255,17 +255,27 @@ class Results:
             NotFinishedError: There are none: told at once, before anything is written.
         """
         if not self.client.hlen(self.keys.labels):
-            raise NotFinishedError(
-                f"Job {self.job_id} has no labels. If it has finished"
-                f" ({show_call(self.job_id, 'status')} says how it stands), they have expired, or"
-                " it is of an earlier version of Shoal: submit its folder again."
-            )
+            raise self._no_labels()
         return self._by_batch(self.keys.labels)
 
     def labels_of(self, batches: Sequence[int]) -> list[bytes]:
-        """Return the label rows of some batches."""
+        """Return the label rows of some batches.
+
+        Raises:
+            NotFinishedError: There are none.
+        """
         found = self.client.hmget(self.keys.labels, list(map(str, batches))) if batches else []
-        return list(map(self._present, found))
+        rows = [raw for raw in found if raw is not None]
+        if len(rows) < len(batches):
+            raise self._no_labels()
+        return rows
+
+    def _no_labels(self) -> NotFinishedError:
+        return NotFinishedError(
+            f"Job {self.job_id} has no labels. If it has finished"
+            f" ({show_call(self.job_id, 'status')} says how it stands), they have expired, or"
+            " it is of an earlier version of Shoal: submit its folder again."
+        )
 
     def assignments(self) -> Rows[Assignment]:
         """List each image and its cluster, in manifest order."""

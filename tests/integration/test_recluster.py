@@ -270,8 +270,18 @@ def test_failed_images_are_retried_where_they_were_loaded(cluster, again):
     first = cluster(clusters=5)
     other = again(first, clusters=3)
     assert other.status().images.failed == 2
-    with pytest.raises(UsageError, match=f"has those of job {first.id}"):
-        other.retry(failed_only=True)
+    for failed_only in (True, False):
+        with pytest.raises(UsageError, match=f"has those of job {first.id}"):
+            other.retry(failed_only=failed_only)
+
+
+def test_a_job_that_is_found_again_offers_no_retry_that_would_be_refused(cluster, again):
+    first = cluster(clusters=5)
+    again(first, clusters=3)
+    said = list[str]()
+    assert first.recluster(clusters=3, notify=said.append).is_found
+    assert "already has these images" in said[0]
+    assert "retry" not in said[0]
 
 
 def test_a_cancelled_job_goes_on(cluster, work):

@@ -138,6 +138,8 @@ def test_a_job_without_labels_says_so_before_anything_is_written(
     redis.delete(job.ledger.keys.labels)  # where an earlier version had none
     with pytest.raises(NotFinishedError, match="earlier version of Shoal: submit its folder again"):
         job.labels()
+    with pytest.raises(NotFinishedError, match="earlier version of Shoal: submit its folder again"):
+        job.search(job.results.loaded_paths(1)[0])
 
 
 def test_lost_thumbnails_are_told_in_one_line(

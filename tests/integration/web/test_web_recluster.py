@@ -4,6 +4,7 @@ import pytest
 from web_server import WebServer
 
 from shoal.producer.job import Job
+from shoal.shared.store.keys import JobKeys
 
 
 def test_other_clusters_of_a_finished_job_are_asked_for_then_found(
@@ -23,6 +24,18 @@ def test_other_clusters_of_a_finished_job_are_asked_for_then_found(
     assert f"cluster 0 of job {finished.id}</a>, clustered again" in page
     waiting = web.http.post(f"/api/v1/jobs/{made.json()['job_id']}/recluster", json={})
     assert waiting.status_code == 409
+
+
+def test_the_page_offers_to_try_failed_images_where_they_were_loaded(
+    web: WebServer, finished: Job
+) -> None:
+    asked = {"clusters": 2, "force": True}
+    job_id = web.http.post(f"/api/v1/jobs/{finished.id}/recluster", json=asked).json()["job_id"]
+    redis, offered = finished.ledger.client, "Try the failed images again"
+    for field, value in (("state", "failed"), ("failed", "1")):
+        redis.hset(JobKeys(job_id).job, field, value)
+    assert offered in web.http.get(f"/jobs/{finished.id}").text
+    assert offered not in web.http.get(f"/jobs/{job_id}").text
 
 
 @pytest.mark.parametrize(
