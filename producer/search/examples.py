@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shoal.producer.results import Catalogue, JobResults
 from shoal.producer.search.groups import PLACES_OF_A_BATCH
 from shoal.shared.errors import UnreadableImageError, UsageError
+from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ImageLimits, read_file
 from shoal.shared.images.kinds import kind_of
 from shoal.shared.store.projections import NewImage
@@ -55,7 +56,7 @@ class Examples:
 
     def _find(self, given: Given) -> Example:
         if isinstance(given, bytes):
-            return Example("The image", read=lambda: NewImage(given))
+            return Example("The image", read=lambda: self._take_new(given))
         if isinstance(given, int):
             numbered = self._catalogue.path(given)
             return Example(numbered, self._place_of(numbered))
@@ -97,6 +98,12 @@ class Examples:
                 f" {failure.detail}), so it has no coordinates."
             )
         return batch * PLACES_OF_A_BATCH + position - bisect_left(sorted(failed), position)
+
+    def _take_new(self, content: bytes) -> NewImage:
+        if len(content) > (most := self._limits.max_bytes):
+            size = f"{len(content):,} bytes, of {most:,} allowed"
+            raise UsageError(f"The image cannot be used: {FailureReason.TOO_MANY_BYTES}, {size}.")
+        return NewImage(content)
 
     def _read_new(self, name: str) -> NewImage:
         try:

@@ -1,6 +1,7 @@
 """The two uses: search by examples, and recommendation by what is liked and what is not."""
 
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,6 +57,10 @@ def recommend_images(
     duplicates: bool = False,
 ) -> list[Match]:
     """Find images of a job that somebody may like; see ``Job.recommend``."""
+    for name, several in (("like", like), ("dislike", dislike)):
+        # The bytes of one file would be taken for numbers of images.
+        if isinstance(several, (str, bytes, os.PathLike)):
+            raise UsageError(f"`{name}` is a list of images: put the one into [ ].")
     images, examples = _open(job, [*like, *dislike], workers, count)
     if not like:
         raise UsageError("Give at least one image that is liked (`like`).")

@@ -258,6 +258,20 @@ def test_a_new_image_beyond_the_limit_is_not_sent(job: Job, tmp_path: Path) -> N
         job.search(tmp_path / "large.png")
 
 
+def test_content_beyond_the_limit_is_not_sent_either(job: Job) -> None:
+    job.sweeper.settings = replace(job.sweeper.settings, max_image_bytes=10)
+    with pytest.raises(UsageError, match=r"too-many-bytes, 11 bytes, of 10 allowed"):
+        job.search(bytes(11))
+
+
+@pytest.mark.parametrize("image", ["140.png", b"\1\2", Path("140.png")])
+def test_one_image_in_place_of_a_list_is_refused(job: Job, image: Any) -> None:
+    with pytest.raises(UsageError, match=r"`like` is a list of images"):
+        job.recommend(image)
+    with pytest.raises(UsageError, match=r"`dislike` is a list of images"):
+        job.recommend(["140.png"], image)
+
+
 def test_without_a_worker_a_new_image_is_refused_at_once(job: Job, mixed: Path) -> None:
     job.ensure_running = lambda: False
     with pytest.raises(UsageError, match="No worker is running"):
