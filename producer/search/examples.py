@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 
 from shoal.producer.results import Catalogue, JobResults
 from shoal.producer.search.groups import PLACES_OF_A_BATCH
@@ -57,9 +58,12 @@ class Examples:
     def _find(self, given: Given) -> Example:
         if isinstance(given, bytes):
             return Example("The image", read=lambda: self._take_new(given))
-        if isinstance(given, int):
-            numbered = self._catalogue.path(given)
+        if isinstance(given, Integral):  # those of NumPy, too
+            numbered = self._catalogue.path(int(given))
             return Example(numbered, self._place_of(numbered))
+        if not isinstance(given, (str, os.PathLike)):
+            kind = type(given).__name__
+            raise UsageError(f"An image is a path, a number or bytes, and not a {kind}.")
         name = os.fspath(given)
         is_in_job = is_plain(name) and self._has(name)
         within = next(filter(self._has, self._paths_below_source(name)), None)

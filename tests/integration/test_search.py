@@ -167,6 +167,7 @@ def test_a_name_of_two_images_is_refused_with_what_to_write_instead(
         (["999.png"], "no image '999.png', and there is no such file"),
         (["000-empty.png"], "could not be used .empty: 0 bytes"),
         ([os.devnull], "not-a-file"),
+        ([["140.png", "141.png"]], "a path, a number or bytes, and not a list"),
     ],
 )
 def test_what_cannot_be_searched_by_is_refused(job: Job, given: Any, expected: str) -> None:
@@ -212,6 +213,12 @@ def test_a_new_image_lies_where_the_job_would_have_put_it(
     assert first.distance < ROUNDING
     assert job.search(content, count=3) == found
     assert paths_of(found[1:]) == paths_of(job.search("140.png", count=2))
+
+
+def test_an_image_may_be_named_by_a_number_of_numpy(job: Job) -> None:
+    number = job.catalogue().number("140.png")
+    given: Any = np.int64(number)
+    assert job.search(given) == job.search(number) == job.search("140.png")
 
 
 def test_new_images_and_images_of_the_job_search_together(job: Job, mixed: Path) -> None:
