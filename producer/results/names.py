@@ -25,7 +25,7 @@ def check_names(names: Mapping[int, str], summary: Summary) -> dict[int, str]:
     cleaned = {label: _clean(name) for label, name in names.items()}
     if unknown := [label for label in cleaned if label not in there]:
         raise UsageError(
-            f"There is no cluster {unknown[0]}: they are numbered 0 to {len(there) - 1}."
+            f"There is no cluster {unknown[0]!r}: they are numbered 0 to {len(there) - 1}."
         )
     taken = dict[str, int]()
     for label, name in (there | cleaned).items():
@@ -38,6 +38,8 @@ def check_names(names: Mapping[int, str], summary: Summary) -> dict[int, str]:
 
 
 def _clean(name: str) -> str:
+    if not isinstance(name, str):
+        raise UsageError(f"A name is a text, and not {name!r}.")
     cleaned = unicodedata.normalize("NFC", name.strip())
     if show_controls(cleaned) != cleaned:
         raise UsageError(f"The name {name!r} has characters that cannot be shown.")

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -86,8 +87,8 @@ def _open(
     job: JobResults, given: Sequence[Given], workers: Workers, count: int
 ) -> tuple[PlacedImages, list[Example]]:
     """Open a finished job, and look up what was given."""
-    if count < 1:
-        raise UsageError(f"`count` is {count}: give 1 or more.")
+    if not isinstance(count, Integral) or count < 1:
+        raise UsageError(f"`count` is {count}: give a whole number, 1 or more.")
     images = PlacedImages(job, job.summary().n_components)
     limits = ImageLimits(workers.sweeper.settings.max_image_bytes, 1)
     return images, Examples(job, limits).find(given)

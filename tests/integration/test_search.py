@@ -175,7 +175,7 @@ def test_what_cannot_be_searched_by_is_refused(job: Job, given: Any, expected: s
         job.search(*given)
 
 
-@pytest.mark.parametrize("options", [{"count": 0}, {"max_distance": -1}])
+@pytest.mark.parametrize("options", [{"count": 0}, {"count": 2.5}, {"max_distance": -1}])
 def test_options_that_cannot_work_are_refused(job: Job, options: Any) -> None:
     with pytest.raises(UsageError, match="or more"):
         job.search("140.png", **options)

@@ -94,6 +94,8 @@ def test_names_are_stored_composed_and_without_space_around_them():
     [
         ({3: "cats"}, "no cluster 3: they are numbered 0 to 2"),
         ({-1: "rest"}, "no cluster -1"),
+        ({"0": "cats"}, "no cluster '0'"),
+        ({0: 5}, "A name is a text, and not 5"),
         ({0: "a\x1bb"}, "cannot be shown"),
         ({0: "a\nb"}, "cannot be shown"),
         ({0: "x" * 101}, "at most 100 characters"),

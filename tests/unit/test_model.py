@@ -147,6 +147,12 @@ def test_bytes_that_are_not_a_model_are_refused() -> None:
             FittedModel.from_bytes(rubbish)
 
 
+def test_of_other_bytes_nobody_is_told_how_to_load_them_unsafely() -> None:
+    with pytest.raises(ValueError, match="do not begin as") as refused:
+        FittedModel.from_bytes(b"\x89PNG\r\n\x1a\n")
+    assert "pickle" not in str(refused.value)
+
+
 def test_a_pickle_in_a_model_is_not_loaded() -> None:
     arrays = {f.name: getattr(line_model(), f.name) for f in fields(FittedModel)}
     file = BytesIO()

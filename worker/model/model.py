@@ -14,6 +14,8 @@ from shoal.worker.model.map import Map, no_landmarks
 
 BLOCK_VALUES = 2**19  # 2 MB of float32: a block stays in the processor's cache
 PROJECTED_ROWS = 64
+# How a .npz file begins.
+ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,9 @@ class FittedModel:
         Raises:
             ValueError: The bytes are not such a file, or it is incomplete.
         """
+        # NumPy would say of anything else how to load it unsafely.
+        if not content.startswith(ZIP):
+            raise ValueError("these bytes are not a model: they do not begin as a .npz file does")
         try:
             with np.load(BytesIO(content), allow_pickle=False) as arrays:
                 names = [f.name for f in fields(cls) if f.name in arrays or _is_needed(f)]
