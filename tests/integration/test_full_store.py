@@ -14,6 +14,7 @@ from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import QUICK_RETRIES, connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Kind, Ledger, Lifetimes, Registry
+from shoal.shared.store.projections import NewImage, Projections
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.finishing.finishing import finish_job
 from shoal.worker.stages.fitting import fit_job
@@ -51,6 +52,16 @@ def job(context, digits):
 def set_full(context):
     """Lets Redis be full, or not."""
     return lambda full: context.client.config_set("maxmemory", int(full))
+
+
+def test_a_question_about_a_new_image_is_refused_while_redis_is_full(context, set_full):
+    questions = Projections(context.client, "job1")
+    set_full(True)
+    with pytest.raises(StoreFullError, match="raise its maxmemory"):
+        questions.ask([NewImage(bytes(100_000), "png")])
+    assert list(context.client.scan_iter(match="*question*")) == []
+    set_full(False)
+    assert questions.images(questions.ask([NewImage(b"image")])) == [NewImage(b"image")]
 
 
 def test_a_job_pauses_while_redis_is_full_and_then_finishes(context, job, set_full):
