@@ -17,8 +17,11 @@ _QUOTED = re.compile(r'[",;\t\r\n]')
 FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 BLANKS = ("\t", "\r", "\n")
 PATHS = {"path", "like"}
-# Finds in texts, each on a line, what cannot be a cell as it is.
-_UNUSUAL = re.compile(r'[",;\t\r\\\udc80-\udcff]|^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]', re.MULTILINE)
+# Finds in texts, each on a line, what cannot be a cell as it is. Blanks are looked for within a
+# line: over the ends of many empty ones, it would look from each to the last.
+_UNUSUAL = re.compile(
+    r'[",;\t\r\\\udc80-\udcff]|^[^\S\n]*[=+\-@\uff1d\uff0b\uff0d\uff20]', re.MULTILINE
+)
 # From there on, Python writes numbers with an exponent.
 MOST_PLAIN = 1e16
 

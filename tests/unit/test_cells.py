@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shoal.producer.export.cells import shorten
+from shoal.producer.export.cells import format_csv_rows, shorten
 from shoal.producer.export.models import export_json
 from shoal.producer.export.tables import write_json, write_parquet, write_rows
 from shoal.shared.encoding import escape_name
@@ -182,3 +182,9 @@ def test_a_table_of_any_length_is_written_in_little_memory(write) -> None:
             tracemalloc.stop()
         assert file.tell() > 2_000_000
     assert peak < 2_000_000
+
+
+def test_empty_cells_are_written_one_by_one_however_many_follow() -> None:
+    # Looked at from each to the last, as many would take hours.
+    lines = format_csv_rows(["turn"], [[""] * 2_000_000])
+    assert next(lines) == ""
