@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shoal.shared.findings import FailureReason
 
-# A label row, little-endian: label, distance, pc1, pc2.
+# A label row, little-endian: label, distance, pc1, pc2, x, y.
 LABEL_ROW = struct.Struct("<ifffff")
 # An image's hashes, little-endian: digest of its file's content, perceptual hash.
 HASH_ROW = struct.Struct("<2Q")
