@@ -10,14 +10,16 @@ import time
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import poison_decoder
 from celery.backends.redis import RedisBackend
-from celery.signals import after_task_publish
 from unreliable_broker import deliver_unreliably
 
+from shoal.shared.messaging import messages
 from shoal.shared.messaging.broker import ChordBackend
+from shoal.shared.messaging.envelope import Part, Task
 from shoal.shared.shards import FileShards
 from shoal.shared.store import Lease, Ledger, Results
 from shoal.shared.store.batches import BatchLedger
@@ -29,6 +31,8 @@ from shoal.worker.stages.loading import reading
 
 FAULTS = Path(os.environ["FAULTS"])
 TAKEN = ".taken"
+# Messages of a wave that are sent before the point in its middle.
+SENT_FIRST = 7
 # Have the seconds that each batch and each image is to take longer.
 PACE, IMAGE_PACE = FAULTS / "pace", FAULTS / "image-pace"
 # So that what a lost worker had is seen to leave, once its visibility has been ended by hand.
@@ -65,8 +69,8 @@ def suffer(point: str) -> None:
         time.sleep(0.01)
 
 
-def before(owner: type, name: str, point_of: PointOf) -> None:
-    """Put a point before a method; ``point_of`` names it by the method's arguments."""
+def before(owner: type | ModuleType, name: str, point_of: PointOf) -> None:
+    """Put a point before a method or function; ``point_of`` names it by the arguments."""
     method: Method = getattr(owner, name)
 
     @wraps(method)
@@ -119,10 +123,10 @@ def of_task(when: str) -> PointOf:
     return lambda _, request, *__, **___: f"{request.task.split('.')[-1]}-{when}-counting"
 
 
-def count_published(sender: str, headers: dict[str, Any], **_: object) -> None:
-    """Be a point once seven batches to label are sent."""
-    if sender == LABEL_BATCH and headers["group_index"] == 6:
-        suffer("labelling-half-sent")
+def of_message(task: Task, part: Part) -> str:
+    """Return what names the point at which the first batches to label are sent, and no more."""
+    is_next = task.name == LABEL_BATCH and part.index == SENT_FIRST
+    return "labelling-half-sent" if is_next else "other-message"
 
 
 def keep_pace(*_: object, pace: Path = PACE, **__: object) -> str:
@@ -159,7 +163,9 @@ after(Ledger, "advance", of_state("after"))
 before(ChordBackend, "on_chord_part_return", of_task("before"))
 after(ChordBackend, "on_chord_part_return", of_task("after"))
 before(RedisBackend, "_chord_publish_claim_expires", lambda *_: "callback-claimed")
-after_task_publish.connect(count_published)
+# In one round trip, so that the point is between two.
+messages.AT_ONCE = SENT_FIRST
+before(messages, "encode_task", of_message)
 # The sub-process decodes as this process does: with a fault where an image asks for it.
 isolated = partial(IsolatedLoader, function=f"{poison_decoder.__name__}:load_image")
 reading.IsolatedLoader = isolated  # type: ignore[assignment, attr-defined]

@@ -22,7 +22,7 @@ CHILD_POINTS = {
     "callback-claimed": "slow",
     "fitting-before-advance": "soak",
     "fitting-after-advance": "soak",
-    "labelling-half-sent": "soak",
+    "labelling-half-sent": "slow",
     "labelling-before-commit": "soak",
     "labelling-after-commit": "soak",
     "label_batch-before-counting": "soak",
