@@ -77,7 +77,7 @@ try:
 except SettingsError as error:
     _refuse(str(error))
 app.steps["worker"].update((SweeperStep, HangupStep))
-context = WorkerContext(app, settings, client, place)
+context = WorkerContext(settings, client, place)
 add_tasks(app, context)
 held = ExitStack()
 
@@ -139,7 +139,9 @@ def _refuse_faults() -> None:
 @after_setup_logger.connect
 def set_up_log(logger: logging.Logger, **_: object) -> None:
     """Log so that `grep job=…` follows a job, through all workers."""
-    for handler in logger.handlers:
+    # Where Celery's pool says which of its processes was lost.
+    of_pool = logging.getLogger("multiprocessing")
+    for handler in (*logger.handlers, *of_pool.handlers):
         take_any_name(getattr(handler, "stream", None))
         handler.setFormatter(LogLine())
     # Celery's own two lines per message say less than ours.

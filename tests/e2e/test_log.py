@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from polling import wait_until
 from shoal_command import Shoal
 from worker_process import Worker
 
@@ -29,8 +30,10 @@ def test_one_job_can_be_followed_through_the_logs_by_its_id(
 def test_whatever_a_worker_logs_is_one_line_with_time_level_and_process(
     workers: list[Worker],
 ) -> None:
-    _banner, *lines = workers[0].log.read_text().split("at=")
-    assert lines
-    assert all("\n" not in line.rstrip("\n") for line in lines)
+    workers[0].kill_child()
+    log = workers[0].log
+    wait_until(lambda: "signal 9" in log.read_text(), 60, "the lost process in the log")
+    _banner, *lines = log.read_text().split("at=")
+    assert [line for line in lines if "\n" in line.rstrip("\n")] == []
     assert all(" level=" in line and " process=" in line for line in lines)
     assert all(" worker=worker-" in line for line in lines)
