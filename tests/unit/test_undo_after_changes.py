@@ -144,7 +144,7 @@ def test_a_journal_that_does_not_say_what_it_is_about_stays_as_it_is(photos, sor
     path = journal_of(sorted_to)
     whole = path.read_bytes()
     damaged = {
-        "first line": b"0" + whole[1:],
+        "first line": b"x" + whole[1:],
         "line ends": whole.replace(b"\n", b"\r\n"),
         "another file": b"notes\n",
     }[damage]
