@@ -9,9 +9,8 @@ from typing import Self
 from shoal.producer.duplicates.decisions import Decision
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import Duplicate, FailureReason
-from shoal.shared.images.decoder_process import DecoderOrder
 from shoal.shared.images.files import ImageLimits, digest_content, read_file
-from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.settings import Settings
 
 MEASURE = "shoal.worker.images.extent:measure_extent"
@@ -54,7 +53,7 @@ class FileReader:
         self._limits = ImageLimits(
             settings.max_image_bytes, settings.max_image_pixels, settings.image_roots
         )
-        self._decoder = IsolatedDecoder(_make_order(settings))
+        self._decoder = IsolatedDecoder(make_order(settings, MEASURE))
 
     def __enter__(self) -> Self:
         return self
@@ -94,15 +93,3 @@ class FileReader:
         except UnreadableImageError:
             return 0, 0
         return int(width), int(height)
-
-
-def _make_order(settings: Settings) -> DecoderOrder:
-    return DecoderOrder(
-        function=MEASURE,
-        image_size=0,
-        max_bytes=settings.max_image_bytes,
-        max_pixels=settings.max_image_pixels,
-        roots=tuple(map(str, settings.image_roots)),
-        seconds=settings.image_seconds,
-        memory_bytes=settings.image_memory,
-    )

@@ -10,8 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from shoal.producer.results import Catalogue, JobResults
 from shoal.shared.errors import ShoalError, UnreadableImageError, UsageError
 from shoal.shared.findings import Match
-from shoal.shared.images.decoder_process import DecoderOrder
-from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.images.thumbnails import SHEET_COLUMNS, TILE_PIXELS, sample_positions
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.settings import Settings
@@ -99,25 +98,13 @@ def _load_pictures(
     ranges = ValueRanges.from_text(job.ledger.agreed(AGREED_NAME))
     thumbnails = _Thumbnails(job)
     # In a process of its own: nothing that an image does to its decoder ends this one.
-    with IsolatedDecoder(_make_order(settings)) as decoder:
+    with IsolatedDecoder(make_order(settings, PREVIEW, SIDE_PIXELS)) as decoder:
         for match in matches:
             try:
                 jpeg = decoder.decode(f"{source}/{match.path}", ranges)
                 yield Image.open(BytesIO(jpeg))
             except UnreadableImageError:
                 yield thumbnails.find(match.path)
-
-
-def _make_order(settings: Settings) -> DecoderOrder:
-    return DecoderOrder(
-        function=PREVIEW,
-        image_size=SIDE_PIXELS,
-        max_bytes=settings.max_image_bytes,
-        max_pixels=settings.max_image_pixels,
-        roots=tuple(map(str, settings.image_roots)),
-        seconds=settings.image_seconds,
-        memory_bytes=settings.image_memory,
-    )
 
 
 class _Thumbnails:

@@ -14,8 +14,7 @@ from pathlib import Path
 from shoal.producer.web.problems import OverloadedError
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.decoder_process import DecoderOrder
-from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.settings import Settings
 
@@ -63,7 +62,7 @@ class Thumbnails:
         self.kept_bytes = 0
         self.making: dict[str, asyncio.Task[bytes]] = {}
         self.is_closed = False
-        self._decoder = IsolatedDecoder(_make_order(settings, decode), self._check_open)
+        self._decoder = IsolatedDecoder(make_order(settings, decode, SIDE_PIXELS), self._check_open)
         self._thread = ThreadPoolExecutor(1, "thumbnails")
         self._rest: asyncio.TimerHandle | None = None
 
@@ -158,16 +157,3 @@ def find_version(file: Path, ranges: ValueRanges = UNKNOWN) -> ImageVersion:
     )
     name = sha256(version.encode(errors="surrogateescape")).hexdigest()[:32]
     return ImageVersion(file, name, ranges)
-
-
-def _make_order(settings: Settings, decode: str) -> DecoderOrder:
-    """Order thumbnails within the limits that workers have."""
-    return DecoderOrder(
-        function=decode,
-        image_size=SIDE_PIXELS,
-        max_bytes=settings.max_image_bytes,
-        max_pixels=settings.max_image_pixels,
-        roots=tuple(map(str, settings.image_roots)),
-        seconds=settings.image_seconds,
-        memory_bytes=settings.image_memory,
-    )

@@ -14,8 +14,28 @@ from shoal.shared.images.decoder_process import (
 )
 from shoal.shared.images.files import StrPath
 from shoal.shared.images.values import UNKNOWN, ValueRanges
+from shoal.shared.settings import Settings
 
 START_SECONDS = 60.0
+
+
+def make_order(settings: Settings, function: str, image_size: int = 1) -> DecoderOrder:
+    """Order that a function makes something of images, within the limits that workers have.
+
+    Args:
+        settings: Which have the limits.
+        function: As in ``DecoderOrder``.
+        image_size: As in ``DecoderOrder``; of no meaning to functions that only measure.
+    """
+    return DecoderOrder(
+        function=function,
+        image_size=image_size,
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        roots=tuple(map(str, settings.image_roots)),
+        seconds=settings.image_seconds,
+        memory_bytes=settings.image_memory,
+    )
 
 
 class IsolatedDecoder:

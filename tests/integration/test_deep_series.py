@@ -1,7 +1,6 @@
 """Series of images of more than eight bits: one range of values for all images of a job."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from deep_pictures import write_deep_png
 from numpy.typing import NDArray
 from PIL import Image
 
-from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Ledger
@@ -184,11 +183,7 @@ def test_the_pictures_of_the_page_and_of_the_contact_sheet_have_the_range_of_the
     assert (tile == 128).all()
     (sheet,) = context.results(ledger.job_id).thumbnails()
     assert np.abs(cut_sheet(sheet, 3).astype(int) - 128).max() <= 2
-    order = replace(
-        ranges.make_order(context),
-        function="shoal.worker.images.preview:load_preview",
-        image_size=9,
-    )
+    order = make_order(context.settings, "shoal.worker.images.preview:load_preview", 9)
     with IsolatedDecoder(order) as decoder:
         shown = Image.open(BytesIO(decoder.decode(source / "000.tif", agreed)))
     assert np.abs(np.asarray(shown).astype(int) - 128).max() <= 2

@@ -11,14 +11,14 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.images.decoder_process import DecoderOrder
-from shoal.shared.images.isolation import IsolatedDecoder
+from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.images.values import AGREED_NAME, Range, ValueRanges, make_ranges
 from shoal.shared.store import Ledger, Results
 from shoal.worker import Checkpoint
 from shoal.worker.images.samples import MEASURED
 from shoal.worker.runtime.context import WorkerContext
 
+MEASURE = "shoal.worker.images.loading:measure_image"
 # So many images of each kind of file are measured, out of so many batches: 64 of 20 megapixels take
 # some ten seconds, once in a job of many hours.
 SAMPLE_IMAGES = 64
@@ -62,7 +62,7 @@ def _measure(
 ) -> ValueRanges:
     integers, floats = list[Range](), list[Range]()
     # In a process of its own: an image that ends it must not end each worker that measures.
-    with IsolatedDecoder(make_order(context), checkpoint) as decoder:
+    with IsolatedDecoder(make_order(context.settings, MEASURE), checkpoint) as decoder:
         for path in paths:
             checkpoint()
             with suppress(UnreadableImageError):
@@ -70,17 +70,3 @@ def _measure(
                     is_float, low, high = MEASURED.unpack(measured)
                     (floats if is_float else integers).append((low, high))
     return make_ranges(integers, floats)
-
-
-def make_order(context: WorkerContext) -> DecoderOrder:
-    """Order that images are measured within the limits of this worker."""
-    settings, limits = context.settings, context.limits
-    return DecoderOrder(
-        function="shoal.worker.images.loading:measure_image",
-        image_size=1,
-        max_bytes=limits.max_bytes,
-        max_pixels=limits.max_pixels,
-        roots=tuple(map(str, limits.roots)),
-        seconds=settings.image_seconds,
-        memory_bytes=settings.image_memory,
-    )
