@@ -169,10 +169,10 @@ def app(server_url: str) -> Iterator[Celery]:
 
 
 @pytest.fixture
-def context(app: Celery, redis: Any, server_url: str, place: Shards) -> WorkerContext:
+def context(redis: Any, server_url: str, place: Shards) -> WorkerContext:
     # What one test has loaded must not be known in another.
     settings = Settings(redis_url=server_url, cache_bytes=0)
-    return WorkerContext(app, settings, redis, place)
+    return WorkerContext(settings, redis, place)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from shards import commit_features
 from shoal.producer.job import Job
 from shoal.shared.errors import StoreFullError, WaitTimeoutError
 from shoal.shared.jobs import JobRequest, State, Wave
-from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import QUICK_RETRIES, connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Kind, Ledger, Lifetimes, Registry
@@ -29,11 +28,8 @@ pytestmark = pytest.mark.each_server
 def context(own_server):
     own_server.start()
     client = connect(own_server.url, QUICK_RETRIES)
-    app = make_app(own_server.url)
-    yield WorkerContext(
-        app, Settings(redis_url=own_server.url, sweep_seconds=0.1, cache_bytes=0), client
-    )
-    app.close()
+    settings = Settings(redis_url=own_server.url, sweep_seconds=0.1, cache_bytes=0)
+    yield WorkerContext(settings, client)
     client.close()
 
 

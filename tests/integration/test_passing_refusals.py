@@ -108,7 +108,7 @@ def test_what_is_too_large_for_the_server_fails_the_job_with_its_size(own_server
     client = connect(own_server.url, retries=2)
     with pytest.raises(TooLargeError, match=r"sent 2\.0 MB: raise its proto-max-bulk-len"):
         client.register_script("return 1")(keys=[], args=[b"x" * 2**21])
-    worker = WorkerContext(context.app, Settings(redis_url=own_server.url, cache_bytes=0), client)
+    worker = WorkerContext(Settings(redis_url=own_server.url, cache_bytes=0), client)
     paths = [path.name for path in sorted(digits.iterdir())[:40]]
     request = make_quick_request(source=str(digits), image_size=128)
     Registry(client).register("large", request, [paths])

@@ -69,10 +69,10 @@ def test_coordinates_are_all_components_in_the_order_of_the_labels(
 
 
 def test_every_place_gives_the_same_labels_and_model(
-    job: Job, run: Callable[[Ledger], Ledger], submit: Any, mixed: Path, app: Any, redis: Any
+    job: Job, run: Callable[[Ledger], Ledger], submit: Any, mixed: Path, redis: Any
 ) -> None:
     run(job.ledger)
-    beside = WorkerContext(app, job.sweeper.settings, redis)  # keeps shards in Redis
+    beside = WorkerContext(job.sweeper.settings, redis)  # keeps shards in Redis
     redis.hdel(job.ledger.keys.job, "place")
     other = Job(submit(mixed, **SMALL), beside.sweeper)
     redis.hdel(other.ledger.keys.job, "place", "place_url")
@@ -178,11 +178,11 @@ def test_a_retry_where_the_shards_are_not_is_refused_and_loses_nothing(
 
 
 def test_a_worker_with_another_place_fails_the_job_with_the_remedy(
-    job: Job, app: Any, redis: Any, tmp_path: Path, context: WorkerContext, place: Shards
+    job: Job, redis: Any, tmp_path: Path, context: WorkerContext, place: Shards
 ) -> None:
     elsewhere = FileShards(tmp_path / "elsewhere")
     find_id(elsewhere)
-    stranger = WorkerContext(app, context.settings, redis, elsewhere)
+    stranger = WorkerContext(context.settings, redis, elsewhere)
     load_batch(stranger, job.id, 0, False)
     status = job.status()
     assert status.state is State.FAILED

@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from celery import Celery
-
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import RedisClient
@@ -22,14 +20,12 @@ class WorkerContext:
     """Access to one Redis. Its clients survive a fork: each child process reconnects.
 
     Attributes:
-        app: The Celery application.
         settings: As the worker's process has read them.
         client: Of the Redis.
         place: Where shards are kept; None is that Redis.
         shutdown_signal: Whether the worker is to stop.
     """
 
-    app: Celery
     settings: Settings
     client: RedisClient
     place: Shards | None = None

@@ -9,7 +9,6 @@ from servers import Server
 from web_server import WebServer
 
 from shoal.producer.job import Job
-from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit
@@ -53,9 +52,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory, mixed: Path) -> Path:
 @pytest.fixture(scope="module")
 def finished(redis_server: Server, hostile: Path) -> Job:
     """A job of 45 images in batches of 10, three of which failed, in two clusters."""
-    context = WorkerContext(
-        make_app(redis_server.url), Settings(cache_bytes=0), connect(redis_server.url)
-    )
+    context = WorkerContext(Settings(cache_bytes=0), connect(redis_server.url))
     with QuickClient(redis_server.url, settings=Settings()) as client:
         job = client.submit(hostile, clusters=2, batch_size=10)
         batches = range(job.results.n_batches())
