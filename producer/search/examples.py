@@ -9,7 +9,7 @@ from numbers import Integral
 
 from shoal.producer.results import Catalogue, JobResults
 from shoal.producer.search.groups import PLACES_OF_A_BATCH
-from shoal.shared.errors import UnreadableImageError, UsageError
+from shoal.shared.errors import UnreadableImageError, UsageError, show_call
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ImageLimits, read_file
 from shoal.shared.images.kinds import kind_of
@@ -77,7 +77,8 @@ class Examples:
             return Example(name, self._place_of(path))
         if not os.path.exists(name):  # noqa: PTH110
             raise UsageError(
-                f"Job {self._job.id} has no image {name!r}, and there is no such file."
+                f"Job {self._job.id} has no image {name!r}, and there is no such file"
+                f" ({show_call(self._job.id, 'labels')} lists its images)."
             )
         return Example(name, read=lambda: self._read_new(name))
 

@@ -34,6 +34,8 @@ LISTINGS = 2
 STALLED_SECONDS = 120.0
 # Most new images that workers are asked about at the same time: each takes a thread.
 QUESTIONS = 4
+# Most searches at the same time: each reads the coordinates of all images.
+SEARCHES = 4
 # Most event streams that read at the same time.
 STREAM_READS = 8
 
@@ -51,6 +53,7 @@ class Site:
         listings: Held while a folder is listed.
         readings: Held while the files of duplicates are read.
         questions: Held while a worker is asked about a new image.
+        searches: Held while all images of a job are compared.
         stream_reads: Held while an event stream reads.
         workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
@@ -68,6 +71,7 @@ class Site:
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
     readings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
     questions: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(QUESTIONS))
+    searches: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(SEARCHES))
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)

@@ -15,6 +15,7 @@ from shoal.producer.web.site import JobDep, SiteDep, enforce, only_some
 from shoal.shared.findings import Match
 
 MOST_IMAGES = 100
+SEARCHING = "Other searches are going on"
 
 Paths = Annotated[list[str], Query(max_length=MOST_IMAGES, description="Paths of images.")]
 Numbers = Annotated[
@@ -55,10 +56,9 @@ def search(
     """The images that are most like some of the job, nearest first."""
     catalogue = site.catalogue(job)
     given = _find_numbers(catalogue, image, number)
-    return _show(
-        catalogue,
-        job.search(*given, count=count, max_distance=max_distance, duplicates=duplicates),
-    )
+    with only_some(site.searches, SEARCHING):
+        found = job.search(*given, count=count, max_distance=max_distance, duplicates=duplicates)
+    return _show(catalogue, found)
 
 
 @router.post("/search", response_model=list[NumberedMatch])
@@ -95,7 +95,8 @@ def recommend(
     catalogue = site.catalogue(job)
     likes = _find_numbers(catalogue, like, like_number)
     dislikes = _find_numbers(catalogue, dislike, dislike_number)
-    found = job.recommend(likes, dislikes, count=count, rocchio=rocchio, duplicates=duplicates)
+    with only_some(site.searches, SEARCHING):
+        found = job.recommend(likes, dislikes, count=count, rocchio=rocchio, duplicates=duplicates)
     return _show(catalogue, found)
 
 

@@ -11,7 +11,6 @@ from servers import Server
 from web_server import WebServer
 
 from shoal.producer.job import Job
-from shoal.shared.messaging.broker import make_app
 from shoal.shared.redis.connection import connect
 from shoal.shared.settings import Settings
 from shoal.shared.store import Registry
@@ -23,7 +22,7 @@ from shoal.worker.stages.projecting import project_images
 def answering(server: Server, job: Job) -> Iterator[None]:
     """Answer questions about a job as a worker does, in a thread."""
     client: Any = connect(server.url)
-    context = WorkerContext(make_app(server.url), Settings(), client)
+    context = WorkerContext(Settings(), client)
     stopped = Event()
 
     def answer() -> None:
@@ -132,6 +131,18 @@ def test_a_large_upload_and_too_many_at_once_are_refused(
             web.site.questions.release()
     assert busy.status_code == 429
     assert "Retry-After" in busy.headers
+
+
+@pytest.mark.parametrize("route", ["search?image=141.png", "recommend?like=141.png"])
+def test_too_many_searches_at_once_are_refused(web: WebServer, url: str, route: str) -> None:
+    held = [web.site.searches.acquire() for _ in range(4)]
+    try:
+        busy = web.http.get(f"{url}/{route}")
+    finally:
+        for _ in held:
+            web.site.searches.release()
+    assert (busy.status_code, "Retry-After" in busy.headers) == (429, True)
+    assert web.http.get(f"{url}/{route}").status_code == 200
 
 
 def test_a_body_that_is_missing_is_named(web: WebServer, url: str) -> None:
