@@ -13,9 +13,11 @@ from shoal.producer.web import problems
 from shoal.producer.web.access.gate import MOST_BODY_BYTES, Gate
 from shoal.producer.web.access.sessions import Access
 from shoal.producer.web.api import downloads, events, health, jobs, results, search
-from shoal.producer.web.pages import duplicates, login
-from shoal.producer.web.pages import jobs as pages
+from shoal.producer.web.pages import clusters, documents, duplicates, failures, job, login
+from shoal.producer.web.pages import jobs as all_jobs
 from shoal.producer.web.site import Site
+
+PAGES = (all_jobs, job, clusters, duplicates, failures, documents, login)
 
 
 def make_site(client: Client, token: str | None) -> Site:
@@ -51,7 +53,7 @@ def _make_app(site: Site) -> FastAPI:
     for part in (jobs, results, search, downloads, events):
         api.include_router(part.router)
     app.include_router(api)
-    for part in (pages, duplicates, login, health):
+    for part in (*PAGES, health):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     problems.install(app)

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, Response
 from shoal.producer.export.models import export_json
 from shoal.producer.templates import load_templates
 from shoal.shared.errors import leave_out_calls
-from shoal.shared.text import show_count, show_number
+from shoal.shared.text import show_count, show_number, show_share
 
 # The ``responses`` of a FastAPI route.
 OpenApiResponses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -45,5 +45,6 @@ TEMPLATES = load_templates(
     time=_show_time,
     number=show_number,
     count=show_count,
+    share=show_share,
     message=leave_out_calls,
 )

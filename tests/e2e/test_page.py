@@ -78,7 +78,7 @@ def test_a_folder_is_submitted_watched_and_looked_at(
     expect(state).to_have_text("finished")
     assert page.evaluate("window.isSame")
     expect(page.get_by_role("status")).to_have_text("The job is finished.")
-    page.get_by_role("link", name="Cluster 0").click()
+    page.get_by_role("link", name="See all").first.click()
     first = page.locator(".gallery img").first
     expect(first).to_be_visible()
     page.wait_for_function("document.querySelector('.gallery img').naturalWidth > 0")
@@ -90,6 +90,7 @@ def test_pointing_at_the_map_in_a_page_shows_an_image(
 ) -> None:
     page = window.page
     page.goto(f"{address}/jobs/{home.json('jobs')[-1]['job_id']}")
+    page.locator(".map").scroll_into_view_if_needed()
     frame = page.frame_locator("iframe[title^='Map of the images']")
     expect(frame.locator(".map[data-ready]")).to_be_visible()
     page.locator(".map.ready").scroll_into_view_if_needed()

@@ -20,8 +20,8 @@ from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.web.api import health
 from shoal.producer.web.api.metrics import measure
+from shoal.producer.web.app import PAGES as WEB_PAGES
 from shoal.producer.web.app import make_gated_app
-from shoal.producer.web.pages import duplicates, jobs, login
 from shoal.shared.findings import (
     Assignment,
     Duplicate,
@@ -268,7 +268,7 @@ def find_routes() -> Iterator[tuple[str, str]]:
     for path, methods in app.openapi()["paths"].items():
         for method in methods:
             yield path, method.upper()
-    routers: list[APIRouter] = [part.router for part in (jobs, duplicates, login, health)]
+    routers: list[APIRouter] = [part.router for part in (*WEB_PAGES, health)]
     for router in routers:
         for route in router.routes:
             for method in route.methods:  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.web.pages.gallery import Number, Picture, Slice
-from shoal.producer.web.pages.jobs import shared_values
+from shoal.producer.web.pages.layout import shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, SiteDep, StatusDep
 from shoal.shared.findings import Duplicate, Turn
