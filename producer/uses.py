@@ -1,12 +1,16 @@
 """What is done with a finished job: scores, search, recommendations, the report, files."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoal.producer.duplicates.uses import JobDuplicates
+from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.findings import Match
 from shoal.shared.jobs import Status
+from shoal.shared.store import OutdatedPlots
 
 if TYPE_CHECKING:
     from shoal.producer.evaluation import Evaluation
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from shoal.producer.organizing.steps import Progress
     from shoal.producer.search import Workers
     from shoal.producer.search.examples import Given
+
+# Time between two looks whether plots are drawn.
+PLOTS_LOOK_SECONDS = 0.02
 
 
 # Each method itself imports what takes long to import.
@@ -93,6 +100,25 @@ class JobUses(JobDuplicates):
 
         return draw_sheet(self, matches, self.sweeper.settings)
 
+    def name_clusters(self, names: Mapping[int, str]) -> dict[int, str]:
+        """Give clusters names, all or none of them; return the names of all.
+
+        Names are shown where clusters are, live as long as the results, and go over to the next job
+        of the folder where a cluster keeps its number. Workers draw the plots again, which
+        ``redraw_plots`` waits for.
+
+        Args:
+            names: By label; "" takes a name away.
+
+        Raises:
+            UsageError: There is no such cluster, a name has more than 100 characters or one that
+                cannot be shown, or two clusters would have the same.
+        """
+        found = super().name_clusters(names)
+        with suppress(StoreUnavailableError):  # the sweeper asks later
+            self.redraw_plots()
+        return found
+
     def neighbors(self, count: int = 15) -> "Neighbors":
         """Find the nearest other images of every image, exactly.
 
@@ -153,6 +179,30 @@ class JobUses(JobDuplicates):
             rocchio=rocchio,
             duplicates=duplicates,
         )
+
+    def redraw_plots(self, wait_seconds: float = 0.0) -> bool:
+        """Let a worker draw the plots again, if clusters have other names than these show.
+
+        With the embedded server, this also starts workers if none are running.
+
+        Args:
+            wait_seconds: Longest time to wait for the plots.
+
+        Returns:
+            Whether the plots have all names. If not, workers draw them once they can.
+        """
+        outdated = OutdatedPlots(self.ledger.client, self.id)
+        if not outdated.are_outdated():
+            return True
+        self.sweeper.messages.send_plots(self.id)
+        if self.ensure_running and not self.ensure_running():
+            return False
+        deadline = time.monotonic() + wait_seconds
+        while is_missing := outdated.are_outdated():
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(PLOTS_LOOK_SECONDS)
+        return not is_missing
 
     def report(self, out: str | Path = "report.html", *, force: bool = False) -> Path:
         """Write the report, one HTML file that opens anywhere; return its path.

@@ -2,14 +2,24 @@
 
 from collections.abc import Sequence
 
-# Okabe and Ito (2008), "Color universal design": colour-blind people can tell these apart.
+# Any two of a scheme differ by 12 (CIEDE2000) or more, for normal and for colour-blind eyes, and
+# each has a contrast of 3:1 with its ground, white or nearly black (tests/unit/test_palette.py).
+# Both have the same hues: blue, orange, green, magenta, cyan, red, olive or yellow, purple.
 COLOURS = (
-    *("#0072b2", "#e69f00", "#009e73", "#d55e00"),
-    *("#cc79a7", "#56b4e9", "#f0e442", "#000000"),
+    *("#1644d8", "#bc7d19", "#367751", "#a70281"),
+    *("#159cb7", "#dd2c5b", "#606700", "#8f61f4"),
 )
+DARK_COLOURS = (
+    *("#0b8ffc", "#dd9314", "#32c98f", "#ef16ba"),
+    *("#a5ebed", "#e81b32", "#f6d32b", "#c5afee"),
+)
+# Of images in no cluster, and of all clusters that have no colour of their own.
+GREYS, DARK_GREYS = ("#aeb5bc", "#737c86"), ("#6e7781", "#9da7b1")
 N_SHAPES = 8
 # Further clusters are counted, not drawn one by one: nobody could tell more of them apart.
 MAX_NAMED = 40
+# The number of the grey of all other clusters; that of images in no cluster is -1.
+REST = -2
 
 
 def choose_named(sizes: Sequence[int]) -> list[int]:

@@ -75,12 +75,19 @@ class Sweeper:
                 for job_id in self.registry.active_jobs():
                     self._try_job(job_id, is_drained)
                 self._sweep_place()
+                self._sweep_plots()
             self.refusal = ""
         except StoreUnavailableError as error:
             if str(error) != self.refusal:
                 # In the text: on a terminal, that is all that is seen.
                 logger.warning("could not sweep: %s", error)
             self.refusal = str(error)
+
+    def _sweep_plots(self) -> None:
+        """Ask again for plots with other names, now and then until they are drawn."""
+        for job_id in self.registry.outdated_plots():
+            if self.registry.claim(f"{job_id}:plots", PATIENCE_SECONDS):
+                self.messages.send_plots(job_id)
 
     def _sweep_place(self) -> None:
         """Delete the shards that do not count any more; what no job knows, once an hour."""

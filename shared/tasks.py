@@ -10,6 +10,7 @@ LABEL_BATCH = "shoal.label_batch"
 FIT_JOB = "shoal.fit_job"
 FINISH_JOB = "shoal.finish_job"
 PROJECT_IMAGES = "shoal.project_images"
+DRAW_PLOTS = "shoal.draw_plots"
 SWEEP = "shoal.sweep"
 
 BATCHES = "shoal.batches"

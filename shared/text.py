@@ -1,13 +1,18 @@
-"""Numbers, counts and names as text, for commands, reports, pages, plots and logs alike."""
+"""Numbers, counts, names and findings as text, for commands, reports, pages and plots alike."""
 
 import re
+from collections.abc import Sequence
+from itertools import accumulate
 from math import isfinite
+from unicodedata import combining
 
 # Control characters, line and paragraph separators, what turns the order of a line around, and
 # bytes that are not UTF-8.
 CONTROLS = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+# Of the variance: with so much of it, images can hardly be told from what they were.
+NEARLY_ALL = 0.9
 
 
 def show_number(number: int) -> str:
@@ -35,6 +40,18 @@ def show_share(share: float) -> str:
     return f"{percent:.0f} %" if percent >= 9.95 or not percent else f"{percent:.1f} %"
 
 
+def cut_middle(text: str, most: int) -> str:
+    """Cut a text to ``most`` characters in its middle: of a file's name, the extension stays."""
+    if len(text) <= most:
+        return text
+    before = (most - 1) // 2
+    head, tail = text[:before], text[len(text) - (most - 1 - before) :]
+    # An accent belongs to the letter before it.
+    while tail and combining(tail[0]):
+        tail = tail[1:]
+    return f"{head}…{tail}"
+
+
 def show_controls(text: str) -> str:
     r"""Show what a terminal would obey as in Python, such as \x1b or \n; all else stays.
 
@@ -48,3 +65,57 @@ def _show_control(found: re.Match[str]) -> str:
     if "\udc80" <= character <= "\udcff":  # as Python represents such a byte
         return f"\\x{ord(character) & 0xFF:02x}"
     return ascii(character)[1:-1]
+
+
+def describe_sizes(sizes: Sequence[int], noise: int = 0) -> str:
+    """Say how many images are in how many clusters, and how large the largest is.
+
+    Args:
+        sizes: Images of each cluster.
+        noise: Images in no cluster.
+    """
+    total = sum(sizes)
+    words = f"{show_count(total, 'image')} in {show_count(len(sizes), 'cluster')}"
+    if len(sizes) > 1 and total:
+        largest = max(sizes)
+        words += f"; the largest holds {largest:,} ({show_share(largest / (total + noise))})"
+    return words + (f"; {show_number(noise)} in none" if noise else "")
+
+
+def describe_variance(shares: Sequence[float]) -> str:
+    """Say what the components keep together, and how many of them keep nine tenths.
+
+    Args:
+        shares: Of the whole variance, of each component.
+    """
+    kept = sum(shares)
+    if not kept > 0:  # of images that are all alike, it is not a number
+        return "The images do not differ: there is no variance to explain"
+    verb = "keeps" if len(shares) == 1 else "keep"
+    words = f"{show_count(len(shares), 'component')} {verb} {show_share(kept)} of the variance"
+    enough = count_components(shares, NEARLY_ALL)
+    if not 1 < enough < len(shares):
+        return words
+    return f"{words}; the first {show_number(enough)} keep {show_share(NEARLY_ALL)}"
+
+
+def count_components(shares: Sequence[float], kept: float) -> int:
+    """Return how many of the first components keep this share; one too many if all do not."""
+    return sum(each < kept for each in accumulate(shares)) + 1
+
+
+def describe_plane(shares: Sequence[float]) -> str:
+    """Say how much of the variance the plane of the first two components keeps."""
+    shown = [share for share in shares[:2] if share > 0]
+    if not shown:
+        return "The images do not differ: all lie in one place"
+    which = "One component keeps" if len(shares) == 1 else "The first two components keep"
+    return f"{which} {show_share(sum(shown))} of the variance"
+
+
+def split_reason(reason: str) -> tuple[str, str]:
+    """Split the reason of a choice of clusters: which number and why; what was measured, or ""."""
+    words, _, measured = reason.partition(" (")
+    number, _, why = words.partition(": ")
+    clusters = "cluster" if number == "1" else "clusters"
+    return f"{number} {clusters}: {why}", measured.rstrip(")").capitalize()

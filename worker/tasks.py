@@ -6,9 +6,17 @@ from celery import Celery, Task
 
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit
-from shoal.shared.tasks import FINISH_JOB, FIT_JOB, LABEL_BATCH, LOAD_BATCH, PROJECT_IMAGES, SWEEP
+from shoal.shared.tasks import (
+    DRAW_PLOTS,
+    FINISH_JOB,
+    FIT_JOB,
+    LABEL_BATCH,
+    LOAD_BATCH,
+    PROJECT_IMAGES,
+    SWEEP,
+)
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.stages import fitting, labelling, projecting
+from shoal.worker.stages import fitting, labelling, projecting, redrawing
 from shoal.worker.stages.finishing import finishing
 from shoal.worker.stages.loading import loading
 
@@ -50,6 +58,11 @@ def add_tasks(app: Celery, context: WorkerContext) -> None:
     def project_images(task: "Task[Any, Any]", job_id: str, token: str) -> None:
         """Project new images that somebody searches by."""
         projecting.project_images(context, job_id, token, str(task.request.id))
+
+    @app.task(name=DRAW_PLOTS)
+    def draw_plots(job_id: str) -> None:
+        """Draw the plots of a finished job again, as clusters have other names."""
+        redrawing.redraw_plots(context, job_id)
 
     @app.task(name=SWEEP)
     def sweep() -> None:

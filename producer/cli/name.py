@@ -4,8 +4,12 @@ import click
 
 from shoal.producer.cli.group import Command, connect_client
 from shoal.producer.cli.options import json_option
+from shoal.producer.cli.printing import print_message
 from shoal.producer.cli.terminal import print_line
 from shoal.shared.errors import UsageError
+
+# Workers that are not at work draw plots within a second or two, once they have started.
+PATIENCE_SECONDS = 15.0
 
 
 @click.command(cls=Command)
@@ -22,9 +26,11 @@ def name(job: str, number: int | None, name: str | None, as_json: bool) -> None:
 
     if number is not None and name is None:
         raise UsageError(f"Give cluster {number} a name: `shoal name {job} {number} NAME`.")
-    with connect_client() as client:
+    with connect_client(start_workers=number is not None) as client:
         known = client.job(job)
         names = known.names() if number is None else known.name_clusters({number: name or ""})
+        if number is not None and not known.redraw_plots(PATIENCE_SECONDS):
+            print_message("The plots have the names once a worker has time to draw them.")
     if as_json:
         print_line(export_json(names))
     else:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from shoal.producer.report.points import Points, pack_names
 from shoal.shared.findings import NOISE, ClusterSummary, Summary
-from shoal.shared.palette import COLOURS, choose_named, colour_number, shape_number
+from shoal.shared.palette import COLOURS, REST, choose_named, colour_number, shape_number
 from shoal.shared.text import show_share
 
 Floats: TypeAlias = NDArray[np.float32]
@@ -27,8 +27,6 @@ SHAPES = (
     *("circle", "triangle", "square", "diamond"),
     *("inverted_triangle", "plus", "x", "star"),
 )
-# Label of the layer of all clusters beyond the 40 largest.
-REST = -2
 GREYS = {NOISE: "#aeb5bc", REST: "#737c86"}
 # Colours of text and lines; the style sheet has the same.
 QUIET, LINE = "#59636e", "#d9dee3"

@@ -13,6 +13,7 @@ from shoal.shared.tasks import (
     BATCHES,
     CALLBACK_TASK,
     CALLBACKS,
+    DRAW_PLOTS,
     PROJECT_IMAGES,
     SWEEP,
     priority_of,
@@ -57,6 +58,10 @@ class Messages:
     def send_projection(self, job_id: str, token: str) -> None:
         """Ask for the projection of new images, by the token of the question."""
         self.send(Task(PROJECT_IMAGES, (job_id, token), CALLBACKS))
+
+    def send_plots(self, job_id: str) -> None:
+        """Ask for the plots of a finished job with the names that its clusters have now."""
+        self.send(Task(DRAW_PLOTS, (job_id,), CALLBACKS))
 
     def send(self, task: Task) -> None:
         """Send one task, outside of a chord."""

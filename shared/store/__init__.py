@@ -3,12 +3,14 @@
 ``keys`` names the keys, ``registry`` lists all jobs, ``ledger`` is the truth about one job's
 progress, ``results`` holds what its stages store, and ``expiry`` lets all of that expire.
 ``shards`` reads and writes what is large, which lies elsewhere; ``strays`` deletes there what does
-not count. ``names`` are those of clusters, and ``sessions`` those of the page.
+not count. ``names`` are those of clusters, ``plots`` those that lack names given since, and
+``sessions`` those of the page.
 """
 
 from shoal.shared.store.expiry import Expiry, Lifetimes
 from shoal.shared.store.ledger import Lease, Ledger
 from shoal.shared.store.names import ClusterNames
+from shoal.shared.store.plots import OutdatedPlots
 from shoal.shared.store.registry import Origin, Registry
 from shoal.shared.store.results import Results
 from shoal.shared.store.sessions import EndedSessions
@@ -27,6 +29,7 @@ __all__ = [
     "Ledger",
     "Lifetimes",
     "Origin",
+    "OutdatedPlots",
     "Registry",
     "Results",
     "Strays",

@@ -10,6 +10,7 @@ from shoal.shared.tasks import PRIORITIES
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
 ACTIVE = "shoal:active"  # ZSET of the ids of active jobs, which the sweeper checks
 WORKERS = "shoal:workers"  # ZSET of worker names by their last heartbeat
+OUTDATED = "shoal:outdated"  # SET of the ids of jobs whose plots lack names that were given since
 OWNER = "shoal:owner"  # STRING: id of this Redis, by which a place of shards knows it
 SHARDS = "shoal:shards"  # ZSET of PLACE/JOB with files or objects by when some may be deleted
 SESSIONS = "shoal:sessions"  # ZSET of the page's ended sessions by when they would have expired

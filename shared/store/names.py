@@ -7,7 +7,7 @@ from shoal.shared.errors import NotFinishedError, UsageError, show_call
 from shoal.shared.jobs import State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
-from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.keys import OUTDATED, JobKeys
 
 
 class ClusterNames:
@@ -53,5 +53,6 @@ class ClusterNames:
 
     def _put(self, state: State, names: Mapping[int, str]) -> int | bytes:
         flat = (value for pair in names.items() for value in pair)
-        written = [self.keys.job, self.keys.names]
-        return cast(int | bytes, scripts.run(self.client, "put_names", written, state, *flat))
+        written = [self.keys.job, self.keys.names, OUTDATED]
+        told = (state, self.keys.job_id)
+        return cast(int | bytes, scripts.run(self.client, "put_names", written, *told, *flat))

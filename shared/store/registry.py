@@ -183,6 +183,10 @@ class Registry:
         """Return the ids of the active jobs, oldest first."""
         return [raw.decode() for raw in self.client.zrange(keys.ACTIVE, 0, -1)]
 
+    def outdated_plots(self) -> list[str]:
+        """Return the ids of the jobs whose plots lack names that were given since."""
+        return sorted(raw.decode() for raw in self.client.smembers(keys.OUTDATED))
+
     def is_at_rest(self) -> bool:
         """Return whether no job is active and no worker has a message."""
         return not self.client.zcard(keys.ACTIVE) and not self.client.hlen(keys.UNACKED)

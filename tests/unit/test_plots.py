@@ -1,3 +1,4 @@
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -7,7 +8,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 
 from shoal.shared.palette import COLOURS
-from shoal.shared.text import show_share
+from shoal.shared.text import describe_plane, describe_sizes, describe_variance, show_share
 from shoal.worker.plots import (
     Tile,
     encode_png,
@@ -18,11 +19,12 @@ from shoal.worker.plots import (
 )
 from shoal.worker.plots.contact_sheet import choose_badge, make_captions_figure, make_rows
 from shoal.worker.plots.marks import UNNAMED_COLOUR, choose_marks
+from shoal.worker.plots.names import fit_name
 from shoal.worker.plots.points import MAX_POINTS, choose_frame, sample_rows, spread_apart
 from shoal.worker.plots.scatter import describe_axis, describe_limits, make_scatter_figure
 from shoal.worker.plots.sizes import make_sizes_figure
 from shoal.worker.plots.style import HEADER_PIXELS, draw, find_colour, find_marker
-from shoal.worker.plots.variance import describe_variance, make_variance_figure
+from shoal.worker.plots.variance import make_variance_figure
 
 
 def make_points(n_clusters, n_samples=2_000, tail=1e9):
@@ -101,6 +103,31 @@ def test_every_cluster_of_a_scatter_is_numbered_and_listed_with_its_size():
     assert [text.get_text() for text in figure.axes[0].texts] == ["0", "1", "2", "3", "4"]
     listed = {text.get_text() for text in figure.texts}
     assert {f"{size:,}" for size in sizes} <= listed
+
+
+NAMES = {0: "kitchen", 1: "Holiday pictures of the old harbour, scanned in 2019 (042)", 2: "台所"}
+
+
+def test_plots_have_the_names_of_clusters_cut_in_the_middle_beside_their_numbers():
+    points, labels, sizes, variance = make_points(4)
+    sheet = make_captions_figure(make_rows(make_tiles(4), sizes, (), NAMES), sizes)
+    scatter = make_scatter_figure(points, labels, sizes, variance, NAMES)
+    for figure in (scatter, make_sizes_figure(sizes, NAMES), sheet):
+        draw(figure)
+        words = read_words(figure)
+        assert "kitchen" in words
+        assert re.search(r"Holi[^|]*…[^|]*042\)", words)
+        assert "台" not in words  # which the font lacks
+        boxes = [text.get_window_extent() for text in figure.texts]
+        for place, box in enumerate(boxes):
+            assert box.count_overlaps(boxes[place + 1 :]) == 0
+    assert f"0 · {sizes[0]} images" in read_words(sheet)
+
+
+def test_a_name_that_cannot_be_written_is_left_out():
+    assert fit_name("Küche & Bad", 500) == "Küche & Bad"
+    assert [fit_name(name, 500) for name in ("", "台所", "مطبخ", "a\u0301🐟")] == [""] * 4
+    assert fit_name("x" * 100, 60, 10).count("x") < 8
 
 
 def test_the_axes_of_a_scatter_say_how_much_of_the_variance_they_show():
@@ -212,7 +239,7 @@ def test_a_single_component_is_spread_out_and_says_so():
     points, labels, sizes, variance = make_points(3)
     points[:, 1] = 0
     figure = make_scatter_figure(points, labels, sizes, variance[:1])
-    assert "first principal component" in read_words(figure)
+    assert "One component keeps 31 % of the variance" in read_words(figure)
     assert "at random" in figure.axes[0].get_ylabel()
     assert plot_scatter(points, labels, sizes, variance[:1]) == draw(figure)
 
@@ -286,17 +313,17 @@ def test_beyond_forty_clusters_the_plots_say_how_many_they_show():
     assert f"rest | {np.sort(sizes)[:-40].sum():,}" in scatter
     for figure in (make_sizes_figure(sizes), make_contact_sheet_figure(make_tiles(300), sizes)):
         words = read_words(figure)
-        assert "300 clusters, the 40 largest shown" in words
+        assert "the 40 largest shown" in words
         assert f"Cluster {sizes.argmax()}" in words
         assert f"Cluster {sizes.argmin()} " not in words
-        assert words.count("Cluster ") - words.count("Cluster sizes") == 40
+        assert words.count("Cluster ") == 40
 
 
 def test_plots_show_the_largest_clusters_under_their_numbers():
     sizes = np.arange(1, 46)  # numbered backwards, as may be after a folder has grown
     for figure in (make_sizes_figure(sizes), make_contact_sheet_figure(make_tiles(45), sizes)):
         words = read_words(figure)
-        assert "45 clusters, the 40 largest shown" in words
+        assert "the 40 largest shown" in words
         assert "Cluster 44" in words
         assert "Cluster 4 " not in words
         assert "Cluster 5 " in words
@@ -334,13 +361,22 @@ def test_sizes_are_printed_with_their_share_and_drawn_to_scale():
     assert lengths[0] == pytest.approx(3 * lengths[1], abs=4)
 
 
-def test_the_variance_is_summed_up_in_words():
-    assert describe_variance(np.array([0.3])) == "1 principal component keeps 30 % of the variance"
-    assert describe_variance(np.full(20, 0.05)) == (
-        "20 principal components keep 100 % of the variance; the first 18 keep 90 %"
+def test_titles_say_what_the_plots_show():
+    assert describe_variance([0.3]) == "1 component keeps 30 % of the variance"
+    assert describe_variance([0.05] * 20) == (
+        "20 components keep 100 % of the variance; the first 18 keep 90 %"
     )
-    assert describe_variance(np.full(2048, 1 / 2048)) == (
-        "2,048 principal components keep 100 % of the variance; the first 1,844 keep 90 %"
+    assert describe_variance([1 / 2048] * 2048) == (
+        "2,048 components keep 100 % of the variance; the first 1,844 keep 90 %"
+    )
+    assert describe_plane([0.2, 0.11, 0.3]) == (
+        "The first two components keep 31 % of the variance"
+    )
+    assert describe_plane([0.0, 0.0]) == "The images do not differ: all lie in one place"
+    assert describe_sizes([24, 8]) == "32 images in 2 clusters; the largest holds 24 (75 %)"
+    assert describe_sizes([3]) == "3 images in 1 cluster"
+    assert describe_sizes([5, 4], 991) == (
+        "9 images in 2 clusters; the largest holds 5 (0.5 %); 991 in none"
     )
 
 

@@ -38,8 +38,11 @@ def test_no_text_is_cut(most: int) -> None:
 
 def test_the_reason_and_the_chosen_values_are_written() -> None:
     words = read_words(make_choice_figure(make_choice(20)))
-    reason = "7: the best of the numbers tried (silhouette 0.40, stability 0.86)"
-    assert {reason, "0.34", "0.40", "0.86"} <= set(words)
+    finding, measured = (
+        "7 clusters: the best of the numbers tried",
+        "Silhouette 0.40, stability 0.86",
+    )
+    assert {finding, measured, "0.34", "0.40", "0.86"} <= set(words)
 
 
 def test_the_plot_is_a_png_of_the_common_width() -> None:

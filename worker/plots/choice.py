@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from shoal.shared.findings import ClusterChoice
+from shoal.shared.text import split_reason
 from shoal.worker.plots.style import (
     BODY,
     PANELS_PIXELS,
@@ -31,7 +32,9 @@ def plot_choice(choice: ClusterChoice) -> Image.Image:
 
 def make_choice_figure(choice: ClusterChoice) -> Figure:
     """Make the figure of ``plot_choice``: the score above, what it is made of below."""
-    figure = make_figure(PANELS_PIXELS, "How many clusters", choice.reason)
+    finding, measured = split_reason(choice.reason)
+    notes = filter(None, (measured, _describe_levels(choice)))
+    figure = make_figure(PANELS_PIXELS, finding, ". ".join(notes))
     panels = add_axes(figure, NAMES, "Number of clusters")
     numbers = choice.tried or (choice.n_clusters,)
     lowest = panels[-1]
@@ -44,6 +47,13 @@ def make_choice_figure(choice: ClusterChoice) -> Figure:
     for axes, curve in zip(panels, values, strict=True):
         _draw_curve(axes, choice, curve)
     return figure
+
+
+def _describe_levels(choice: ClusterChoice) -> str:
+    """Say what the dotted lines mark; "" if there are none."""
+    levels = (("coarser", choice.coarser), ("finer", choice.finer))
+    words = [f"{number} ({word})" for word, number in levels if number]
+    return f"Nearly as good: {' and '.join(words)}, dotted" if words else ""
 
 
 def _draw_curve(axes: Axes, choice: ClusterChoice, values: Sequence[float]) -> None:

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from shoal.shared.palette import choose_named
 from shoal.shared.text import show_copies, show_count
+from shoal.worker.plots.names import NO_NAMES, Names, fit_name
 from shoal.worker.plots.style import (
     BODY,
     FAINT,
@@ -29,6 +30,7 @@ from shoal.worker.plots.style import (
 )
 
 CAPTION_PIXELS = 200
+NAME_PIXELS = 168
 GAP_PIXELS = 8
 SWATCH_PIXELS = 8
 MAX_TILE_PIXELS = 150
@@ -94,7 +96,10 @@ class _Grid:
 
 
 def plot_contact_sheet(
-    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile] = ()
+    tiles: Sequence[Sequence[Tile]],
+    sizes: NDArray[np.intp],
+    outliers: Sequence[Tile] = (),
+    names: Names = NO_NAMES,
 ) -> Image.Image:
     """Draw a row for each cluster: its number, its size, its typical images.
 
@@ -104,8 +109,9 @@ def plot_contact_sheet(
         tiles: For each cluster, its images, most typical first.
         sizes: Images of each cluster, shape (n_clusters,).
         outliers: Images far from every centroid, farthest first: the last row.
+        names: What users called clusters.
     """
-    rows = make_rows(tiles, sizes, outliers)
+    rows = make_rows(tiles, sizes, outliers, names)
     sheet = draw(make_captions_figure(rows, sizes))
     grid = _make_grid(rows)
     # Pillow copies the images: matplotlib blends even those drawn in their own size, in 100 ms.
@@ -115,25 +121,30 @@ def plot_contact_sheet(
 
 
 def make_rows(
-    tiles: Sequence[Sequence[Tile]], sizes: NDArray[np.intp], outliers: Sequence[Tile]
+    tiles: Sequence[Sequence[Tile]],
+    sizes: NDArray[np.intp],
+    outliers: Sequence[Tile],
+    names: Names = NO_NAMES,
 ) -> list[Row]:
     """List the rows of the sheet: clusters, then the outliers if there are any."""
     rows = [
-        Row(
-            f"Cluster {label}",
-            show_count(int(sizes[label]), "image"),
-            find_colour(label),
-            tiles[label],
-        )
+        Row(*_write_caption_of(label, int(sizes[label]), names), find_colour(label), tiles[label])
         for label in choose_named(sizes.tolist())
     ]
     return rows + ([Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else [])
 
 
+def _write_caption_of(label: int, size: int, names: Names) -> tuple[str, str]:
+    """Title and note of a cluster's row: its name if it has one, its number, its images."""
+    number, images = f"Cluster {label}", show_count(size, "image")
+    name = fit_name(names.get(label, ""), NAME_PIXELS, BODY, bold=True)
+    return (name, f"{label} · {images}") if name else (number, images)
+
+
 def make_captions_figure(rows: Sequence[Row], sizes: NDArray[np.intp]) -> Figure:
     """Make the sheet's figure without its images."""
     grid = _make_grid(rows)
-    title = "The most typical images of each cluster"
+    title = f"{show_count(len(sizes), 'cluster')}, each by its most typical images"
     figure = make_figure(grid.height, title, describe_clusters(sizes))
     for index, row in enumerate(rows):
         _write_caption(figure, grid, index, row)

@@ -1,5 +1,7 @@
 """All images in the plane of the first two principal components."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,8 +10,9 @@ from PIL import Image
 
 from shoal.shared.findings import NOISE
 from shoal.shared.palette import choose_named
-from shoal.shared.text import show_share
+from shoal.shared.text import describe_plane, show_share
 from shoal.worker.plots.marks import REST, draw_numbers, draw_points, make_markers
+from shoal.worker.plots.names import NO_NAMES, Names, fit_name
 from shoal.worker.plots.points import (
     Points,
     choose_frame,
@@ -32,6 +35,9 @@ from shoal.worker.plots.style import (
 HEIGHT_PIXELS = 1130
 LEGEND_ROWS = 21  # of which two columns hold 40 clusters, the rest and noise
 LEGEND_ROW_PIXELS, LEGEND_COLUMN_PIXELS = 38, 236
+# Room for names, if there are any: of one column, and of each of two.
+NAME_PIXELS, NARROW_NAME_PIXELS, NAME_LEFT_PIXELS = 200, 150, 78
+LEFT_PIXELS = 84  # of the plane, whose axes have no numbers
 
 
 def plot_scatter(
@@ -39,6 +45,7 @@ def plot_scatter(
     labels: NDArray[np.int32],
     sizes: NDArray[np.intp],
     explained_variance_ratio: ArrayLike,
+    names: Names = NO_NAMES,
 ) -> Image.Image:
     """Draw the images' first two principal components, coloured by cluster.
 
@@ -51,8 +58,9 @@ def plot_scatter(
         labels: Cluster of each image, -1 for noise; shape (n_samples,).
         sizes: Images of each cluster, shape (n_clusters,).
         explained_variance_ratio: Share of the variance of each component, shape (n_components,).
+        names: What users called clusters.
     """
-    return draw(make_scatter_figure(coordinates, labels, sizes, explained_variance_ratio))
+    return draw(make_scatter_figure(coordinates, labels, sizes, explained_variance_ratio, names))
 
 
 def make_scatter_figure(
@@ -60,24 +68,25 @@ def make_scatter_figure(
     labels: NDArray[np.int32],
     sizes: NDArray[np.intp],
     explained_variance_ratio: ArrayLike,
+    names: Names = NO_NAMES,
 ) -> Figure:
     """Make the figure of ``plot_scatter``."""
-    shares = np.asarray(explained_variance_ratio, dtype=np.float64)
+    shares = np.nan_to_num(np.asarray(explained_variance_ratio, dtype=np.float64))
     points = _spread_single_component(coordinates, len(shares))
     noise = len(labels) - int(sizes.sum())
     frame, rows = choose_frame(points), sample_rows(labels)
     limits = describe_limits(len(labels), len(rows), int(frame.is_outside(points).sum()))
     notes = [describe_clusters(sizes, "numbered", noise), *limits]
-    figure = make_figure(HEIGHT_PIXELS, _describe_title(len(shares)), *notes)
-    entries = _list_entries(sizes, noise)
-    axes = _add_plane(figure, len(notes), 1 + (len(entries) > LEGEND_ROWS), shares)
+    figure = make_figure(HEIGHT_PIXELS, describe_plane(shares.tolist()), *notes)
+    legend = _Legend(_list_entries(sizes, noise), names)
+    axes = _add_plane(figure, len(notes), sum(legend.widths), shares)
     axes.set(xlim=(frame.low[0], frame.high[0]), ylim=(frame.low[1], frame.high[1]))
     has_look = np.isin(labels[rows], [NOISE, *choose_named(sizes.tolist())])
     draw_points(axes, frame, points[rows], np.where(has_look, labels[rows], REST))
     inside = labels >= 0 if noise else slice(None)
     centroids = measure_centroids(points[inside], labels[inside], sizes)
     draw_numbers(axes, frame, points, centroids, sizes)
-    _write_legend(figure, axes, entries)
+    legend.write(figure, axes)
     return figure
 
 
@@ -87,11 +96,6 @@ def _spread_single_component(coordinates: NDArray[np.float32], n_components: int
     if n_components < 2:
         points[:, 1] = np.random.default_rng(0).uniform(-1, 1, len(points))
     return points
-
-
-def _describe_title(n_components: int) -> str:
-    which = "first principal component" if n_components < 2 else "first two principal components"
-    return f"Image clusters: {which}"
 
 
 def describe_limits(total: int, drawn: int, outside: int) -> list[str]:
@@ -109,26 +113,27 @@ def describe_axis(component: int, shares: NDArray[np.float64]) -> str:
     """Name a component, with its share of the variance."""
     if component > len(shares):
         return "Spread at random, to show how dense the points are"
-    share = show_share(float(shares[component - 1]))
-    return f"Principal component {component}" + (f" ({share} of variance)" if share else "")
+    share = float(shares[component - 1])
+    return f"Principal component {component}" + (
+        f" ({show_share(share)} of variance)" * (share > 0)
+    )
 
 
 def _add_plane(
-    figure: Figure, n_notes: int, legend_columns: int, shares: NDArray[np.float64]
+    figure: Figure, n_notes: int, legend_pixels: int, shares: NDArray[np.float64]
 ) -> Axes:
     """Add the axes, with room for the notes above and the legend at the right."""
     top = HEADER_PIXELS + LINE_PIXELS * (n_notes - 1)
-    right = MARGIN_PIXELS + LEGEND_COLUMN_PIXELS * legend_columns
-    (axes,) = add_axes(figure, [describe_axis(2, shares)], describe_axis(1, shares), top, right)
-    axes.locator_params(nbins=6)
-    axes.ticklabel_format(scilimits=(-3, 5))
-    if len(shares) < 2:
-        axes.tick_params(left=False, labelleft=False)
+    labels = [describe_axis(2, shares)], describe_axis(1, shares)
+    (axes,) = add_axes(figure, *labels, top, MARGIN_PIXELS + legend_pixels, LEFT_PIXELS)
+    # The numbers of a component mean nothing: only its directions and distances do.
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(True)
     return axes
 
 
 def _list_entries(sizes: NDArray[np.intp], noise: int) -> list[tuple[int, str, int]]:
-    """List label, name and number of images of each entry of the legend."""
+    """List label, number and images of each entry of the legend."""
     named = choose_named(sizes.tolist())
     entries = [(label, str(label), int(sizes[label])) for label in named]
     if rest := int(sizes.sum() - sizes[named].sum()):
@@ -136,18 +141,41 @@ def _list_entries(sizes: NDArray[np.intp], noise: int) -> list[tuple[int, str, i
     return [*entries, (NOISE, "none", noise)] if noise else entries
 
 
-def _write_legend(figure: Figure, axes: Axes, entries: list[tuple[int, str, int]]) -> None:
-    """List the clusters with their markers and sizes at the right of the plane."""
-    # Not matplotlib's legend: it takes 30 ms longer for 40 clusters, and aligns no numbers.
-    for index, (label, name, size) in enumerate(entries):
-        column, row = divmod(index, LEGEND_ROWS)
-        x = axes.bbox.x1 + MARGIN_PIXELS / 2 + column * LEGEND_COLUMN_PIXELS
-        y = HEIGHT_PIXELS - axes.bbox.y1 + (row + 1.5) * LEGEND_ROW_PIXELS
-        mark = make_markers(np.array([[x + 14, HEIGHT_PIXELS - y]]), 17, label, transform=None)
-        figure.add_artist(mark)
-        write(figure, x + 36, y, name)
-        write(figure, x + 208, y, f"{size:,}", ha="right")
-        if row == 0:
-            header = y - LEGEND_ROW_PIXELS
-            write(figure, x + 36, header, "Cluster", SMALL, color=GREY)
-            write(figure, x + 208, header, "Images", SMALL, color=GREY, ha="right")
+class _Legend:
+    """Lists the clusters with their markers, names and sizes at the right of the plane.
+
+    Not matplotlib's legend: it takes 30 ms longer for 40 clusters, and aligns no numbers.
+    """
+
+    def __init__(self, entries: Sequence[tuple[int, str, int]], names: Names) -> None:
+        starts = range(0, len(entries), LEGEND_ROWS)
+        self.columns = [entries[start : start + LEGEND_ROWS] for start in starts]
+        self.room = NAME_PIXELS if len(self.columns) == 1 else NARROW_NAME_PIXELS
+        fitted = {label: fit_name(names.get(label, ""), self.room) for label, *_ in entries}
+        self.names = {label: name for label, name in fitted.items() if name}
+
+    @property
+    def widths(self) -> list[int]:
+        """Width of each column in pixels: those without names need less."""
+        return [
+            LEGEND_COLUMN_PIXELS + self.room * any(label in self.names for label, *_ in column)
+            for column in self.columns
+        ]
+
+    def write(self, figure: Figure, axes: Axes) -> None:
+        """Write the legend into a figure."""
+        left = axes.bbox.x1 + MARGIN_PIXELS / 2
+        top = HEIGHT_PIXELS - axes.bbox.y1 + LEGEND_ROW_PIXELS / 2
+        for column, width in zip(self.columns, self.widths, strict=True):
+            right = left + width - 28
+            write(figure, left + 36, top, "Cluster", SMALL, color=GREY)
+            write(figure, right, top, "Images", SMALL, color=GREY, ha="right")
+            for row, (label, number, size) in enumerate(column, 1):
+                y = top + row * LEGEND_ROW_PIXELS
+                place = np.array([[left + 14, HEIGHT_PIXELS - y]])
+                figure.add_artist(make_markers(place, 17, label, transform=None))
+                write(figure, left + 36, y, number)
+                if label in self.names:
+                    write(figure, left + NAME_LEFT_PIXELS, y, self.names[label], SMALL)
+                write(figure, right, y, f"{size:,}", ha="right")
+            left += width

@@ -25,6 +25,7 @@ PANELS_PIXELS = 890
 PIXELS_PER_INCH = 150
 POINTS_PER_PIXEL = 72 / PIXELS_PER_INCH
 
+FAMILY = "DejaVu Sans"  # comes with matplotlib
 INK, GREY, FAINT = "#1f2328", "#59636e", "#d9dee3"
 TITLE, BODY, SMALL = 15.0, 10.0, 9.0
 
@@ -32,7 +33,7 @@ MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 
 
 def find_colour(label: int) -> str:
-    """Look up a cluster's colour; it comes again every eight clusters, with another marker."""
+    """Look up a cluster's colour on white; it comes again every eight, with another marker."""
     return COLOURS[colour_number(label)]
 
 
@@ -58,19 +59,20 @@ def add_axes(
     x_label: str,
     top: float = HEADER_PIXELS + 20,
     right: float = 60,
+    left: float = LEFT_PIXELS,
 ) -> list[Axes]:
     """Add axes below each other, one for each y label, with quiet spines, ticks and grid.
 
-    ``top`` and ``right`` are the pixels that they leave free there.
+    ``top``, ``right`` and ``left`` are the pixels that they leave free there.
     """
     # Fixed margins: constrained layout looks the same here and takes 40 ms to find them out.
     width, height = figure.bbox.size
-    margins = LEFT_PIXELS / width, BOTTOM_PIXELS / height, 1 - right / width, 1 - top / height
+    margins = left / width, BOTTOM_PIXELS / height, 1 - right / width, 1 - top / height
     figure.subplots_adjust(*margins, hspace=0.1)
     column: list[Axes] = figure.subplots(len(y_labels), sharex=True, squeeze=False)[:, 0].tolist()
     for axes, label in zip(column, y_labels, strict=True):
         axes.set_ylabel(label, **make_font(BODY))
-        axes.yaxis.set_label_coords((Y_LABEL_PIXELS - LEFT_PIXELS) / axes.bbox.width, 0.5)
+        axes.yaxis.set_label_coords((Y_LABEL_PIXELS - left) / axes.bbox.width, 0.5)
         axes.locator_params(axis="y", nbins=5)
         axes.tick_params(labelsize=SMALL, labelcolor=GREY, color=FAINT, length=4, width=0.8)
         axes.grid(color=FAINT, linewidth=0.5)
@@ -92,7 +94,7 @@ def write(figure: Figure, x: float, y: float, words: str, size: float = BODY, **
 
 def make_font(size: float) -> dict[str, Any]:
     """Make the look of a text of ``size`` points; the font comes with matplotlib."""
-    return {"fontsize": size, "fontfamily": "DejaVu Sans", "color": INK, "parse_math": False}
+    return {"fontsize": size, "fontfamily": FAMILY, "color": INK, "parse_math": False}
 
 
 def draw(figure: Figure) -> Image.Image:
@@ -117,5 +119,10 @@ def describe_clusters(sizes: NDArray[np.intp], done: str = "shown", noise: int =
     ``noise`` is the number of images in no cluster.
     """
     words = f"{show_count(int(sizes.sum()), 'image')} in {show_count(len(sizes), 'cluster')}"
-    words += f", the {MAX_NAMED} largest {done}" if len(sizes) > MAX_NAMED else ""
+    words += describe_shown(len(sizes), done)
     return words + (f"; {show_count(noise, 'image')} in none" if noise else "")
+
+
+def describe_shown(n_clusters: int, done: str) -> str:
+    """Say what is done to only 40 of so many clusters; "" if it is done to all."""
+    return f", the {MAX_NAMED} largest {done}" if n_clusters > MAX_NAMED else ""

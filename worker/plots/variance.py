@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from shoal.shared.text import show_count, show_number, show_share
+from shoal.shared.text import describe_plane, describe_variance
 from shoal.worker.plots.style import (
     GREY,
     PANELS_PIXELS,
@@ -34,7 +34,8 @@ def make_variance_figure(explained_variance_ratio: ArrayLike) -> Figure:
     """Make the figure of ``plot_variance``: the sum above, the single components below."""
     # The ratio of images that are all alike is not a number: they have no variance.
     shares = np.nan_to_num(np.asarray(explained_variance_ratio, dtype=np.float64))
-    figure = make_figure(PANELS_PIXELS, "Explained variance", describe_variance(shares))
+    plane = [describe_plane(shares.tolist())] if len(shares) > 2 else []
+    figure = make_figure(PANELS_PIXELS, describe_variance(shares.tolist()), *plane)
     cumulative, single = add_axes(figure, ["Cumulative", "Per component"], "Principal component")
     for axes in (cumulative, single):
         axes.grid(visible=False, axis="x")
@@ -46,20 +47,6 @@ def make_variance_figure(explained_variance_ratio: ArrayLike) -> Figure:
     _draw_cumulative(cumulative, shares.cumsum())
     _draw_bars(single, shares)
     return figure
-
-
-def describe_variance(shares: NDArray[np.float64]) -> str:
-    """Say what the components keep together, and how many of them keep nine tenths."""
-    kept = float(shares.sum())
-    if kept == 0:
-        return "The images do not differ: there is no variance to explain"
-    verb = "keeps" if len(shares) == 1 else "keep"
-    components = show_count(len(shares), "principal component")
-    words = f"{components} {verb} {show_share(kept)} of the variance"
-    enough = int(np.searchsorted(shares.cumsum(), 0.9)) + 1
-    if not 1 < enough < len(shares):
-        return words
-    return f"{words}; the first {show_number(enough)} keep 90 %"
 
 
 def _draw_cumulative(axes: Axes, kept: NDArray[np.float64]) -> None:

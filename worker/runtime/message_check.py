@@ -16,7 +16,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 
 from shoal.shared.messaging.channel import MOST_CHARACTERS
 from shoal.shared.redis.client import LOST
-from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK, PROJECT_IMAGES, SWEEP
+from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK, DRAW_PLOTS, PROJECT_IMAGES, SWEEP
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def _are_sound(task: str, arguments: list[Any]) -> bool:
         case [str() as job_id, str() as token]:
             known = task == PROJECT_IMAGES and bool(PLAUSIBLE_JOB_ID.fullmatch(token))
         case [str() as job_id]:
-            known = task in CALLBACK_TASK.values()
+            known = task in (*CALLBACK_TASK.values(), DRAW_PLOTS)
         case _:
             return not arguments and task == SWEEP
     return known and bool(PLAUSIBLE_JOB_ID.fullmatch(job_id))

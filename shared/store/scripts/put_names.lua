@@ -1,23 +1,29 @@
 #!lua
 -- Name clusters of a job, all or none: 0 if it is in another state, or a name that two would have.
--- KEYS: job, names    ARGV: state; label, name…; no name takes it away
+-- KEYS: job, names, outdated plots    ARGV: state, job id; label, name…; no name takes it away
 if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
 local names, taken = {}, {}
 local there = redis.call('HGETALL', KEYS[2])
 for i = 1, #there, 2 do names[there[i]] = there[i + 1] end
-for i = 2, #ARGV, 2 do names[ARGV[i]] = ARGV[i + 1] end
+for i = 3, #ARGV, 2 do names[ARGV[i]] = ARGV[i + 1] end
 for label, name in pairs(names) do
   if name ~= '' then
     if taken[name] then return name end
     taken[name] = label
   end
 end
-for i = 2, #ARGV, 2 do
+for i = 3, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[2], ARGV[i])
   else
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
   end
+end
+-- A job that is fitted draws its plots later.
+if ARGV[1] == 'finished' then
+  redis.call('HINCRBY', KEYS[1], 'names_revision', 1)
+  redis.call('HDEL', KEYS[1], 'plots_attempts')
+  redis.call('SADD', KEYS[3], ARGV[2])
 end
 -- The job's other keys may have their time to live already.
 local expires_at = redis.call('PEXPIRETIME', KEYS[1])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from shoal.shared.findings import NOISE, ClusterChoice, ClusterSummary, DuplicateCounts, Summary
 from shoal.shared.palette import choose_named
-from shoal.shared.store import Results
+from shoal.shared.store import ClusterNames, Results
 from shoal.worker.findings.copies import Copies
 from shoal.worker.findings.representatives import choose_outliers, choose_representatives
 from shoal.worker.model.model import FittedModel
@@ -75,6 +75,7 @@ class Findings:
         self.results = results
         self.model = model
         self.choice = choice
+        self.names = ClusterNames(results.client, results.job_id).read()
         self.loaded_paths = lru_cache(maxsize=256)(results.loaded_paths)
         self.batch_ends = np.cumsum([shape.rows for shape in results.shapes()])
         self.rows = np.empty(self.batch_ends[-1], LABEL_DTYPE)

@@ -100,17 +100,18 @@ def _choose_draws(findings: Findings, shown: Shown, tiles: Tiles) -> dict[PlotNa
             [plots.Tile(tiles.get(path, GREY), shown.copies.get(path, 0)) for path in row]
             for row in [*shown.in_sheet(), outliers]
         )
-        return plots.plot_contact_sheet(typical, findings.sizes, far)
+        return plots.plot_contact_sheet(typical, findings.sizes, far, findings.names)
 
-    rows, sizes = findings.rows, findings.sizes
+    rows, sizes, names = findings.rows, findings.sizes, findings.names
+    noise = len(rows) - int(sizes.sum())
     ratio = findings.model.explained_variance_ratio
     points = np.stack([rows["pc1"], rows["pc2"]], axis=1)
     # The slowest to encode comes first: it is encoded while the others are drawn.
     draws: dict[PlotName, Draw] = {
         PlotName.CONTACT_SHEET: plot_contact_sheet,
-        PlotName.SCATTER: lambda: plots.plot_scatter(points, rows["label"], sizes, ratio),
+        PlotName.SCATTER: lambda: plots.plot_scatter(points, rows["label"], sizes, ratio, names),
         PlotName.VARIANCE: lambda: plots.plot_variance(ratio),
-        PlotName.SIZES: lambda: plots.plot_sizes(sizes),
+        PlotName.SIZES: lambda: plots.plot_sizes(sizes, names, noise),
     }
     if choice := findings.choice:
         draws[PlotName.CHOICE] = lambda: plots.plot_choice(choice)
