@@ -85,7 +85,9 @@ def read_pictures(folder: Path) -> list[Image.Image]:
 
 def hash_pictures(pictures: list[Image.Image]) -> NDArray[np.uint64]:
     """Hash pictures as a job does."""
-    return perceptual_hash(np.stack([make_square(picture, IMAGE_SIZE) for picture in pictures]))
+    return perceptual_hash(
+        np.stack([make_square(picture, IMAGE_SIZE).pixels for picture in pictures])
+    )
 
 
 def measure_recall(pictures: list[Image.Image]) -> dict[str, Any]:

@@ -54,13 +54,13 @@ def make_images(
 ) -> LoadedImages:
     """Make noise around one of 20 colours for each path: the same whoever makes it."""
     checkpoint()
-    pixels, digests = make_room(request, len(paths))
+    pixels, digests, ratios = make_room(request, len(paths))
     generator = np.random.default_rng(zlib.crc32(os.fsencode(paths[0])))
     noise = generator.integers(0, 96, pixels.shape, np.uint8)
     colours = np.random.default_rng(0).integers(0, 160, (CLUSTERS, 1, 1, 3), np.uint8)
     pixels[:] = noise + colours[generator.integers(0, CLUSTERS, len(paths))]
     digests[:] = generator.integers(1, 2**63, len(paths))
-    return LoadedImages(pixels, digests, [])
+    return LoadedImages(pixels, digests, ratios, [])
 
 
 def work(options: list[str]) -> None:

@@ -26,7 +26,7 @@ from shoal.producer.report import Contents, render_report
 from shoal.producer.report.points import Points
 from shoal.shared.findings import ClusterSummary, DuplicateCounts, Summary
 from shoal.shared.jobs import ImageCounts, JobRequest, State, Status
-from shoal.worker.images.thumbnails import encode, make_sheet
+from shoal.worker.images.thumbnails import encode, make_sheet, make_tiles
 
 N_CLUSTERS = 20
 BATCH = 1024
@@ -58,7 +58,7 @@ def make_contents(n_points: int) -> Contents:
     first = points.paths[: 8 * N_CLUSTERS]
     pictures = [encode(Image.fromarray(tile)) for tile in make_crops(len(first), 96)]
     starts = [*points.starts, n_points]
-    tiles = make_crops(BATCH, 32)
+    tiles = make_tiles(make_crops(BATCH, 32))
     return Contents(
         status=make_status(n_points),
         summary=make_summary(points, pictures_each=8),

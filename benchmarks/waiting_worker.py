@@ -36,12 +36,12 @@ def wait_for_images(
 ) -> LoadedImages:
     """Wait as long as loading ``paths`` takes; all of their pixels are black."""
     ends = time.monotonic() + len(paths) * float(request.source.rpartition("/")[2])
-    pixels, digests = make_room(request, len(paths))
+    pixels, digests, ratios = make_room(request, len(paths))
     pixels[:], digests[:] = 0, range(len(paths))
     while (left := ends - time.monotonic()) > 0:
         checkpoint()
         time.sleep(min(left, STEP_SECONDS))
-    return LoadedImages(pixels, digests, [])
+    return LoadedImages(pixels, digests, ratios, [])
 
 
 def make_no_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -49,7 +49,7 @@ def make_no_hash(images: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.zeros(len(images), np.uint64)
 
 
-def make_no_sheet(tiles: NDArray[np.uint8], total: int) -> bytes:  # noqa: ARG001  of make_sheet
+def make_no_sheet(tiles: NDArray[np.void], total: int) -> bytes:  # noqa: ARG001  of make_sheet
     """Return as many bytes as a sheet of ``tiles`` has."""
     return bytes(TILE_BYTES * len(tiles))
 

@@ -10,11 +10,18 @@ from PIL import Image, ImageDraw, ImageFont
 from shoal.producer.results import Catalogue, JobResults
 from shoal.shared.errors import ShoalError, UnreadableImageError, UsageError
 from shoal.shared.findings import Match
+from shoal.shared.images.frames import scale_to_fit
 from shoal.shared.images.isolation import IsolatedDecoder, make_order
-from shoal.shared.images.thumbnails import SHEET_COLUMNS, TILE_PIXELS, sample_positions
+from shoal.shared.images.thumbnails import (
+    SHEET_COLUMNS,
+    TILE_PIXELS,
+    decode_ratio,
+    read_ratios,
+    sample_positions,
+)
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.settings import Settings
-from shoal.shared.text import show_controls
+from shoal.shared.text import cut_middle, show_controls
 
 PREVIEW = "shoal.worker.images.preview:load_preview"
 SIDE_PIXELS = 200
@@ -28,6 +35,7 @@ MOST_IMAGES = 1000
 # umlauts nor Greek or Cyrillic.
 FONT = "mpl-data/fonts/ttf/DejaVuSans.ttf"
 WHITE, BLACK, GREY = (255, 255, 255), (0, 0, 0), (224, 224, 224)
+HAIRLINE = (208, 215, 222)
 
 
 def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) -> bytes:
@@ -59,8 +67,10 @@ def draw_sheet(job: JobResults, matches: Sequence[Match], settings: Settings) ->
     ):
         row, column = divmod(number, COLUMNS)
         left, top = GAP_PIXELS + column * width, GAP_PIXELS + row * height
-        indent = (SIDE_PIXELS - picture.width) // 2
-        sheet.paste(picture, (left + indent, top + SIDE_PIXELS - picture.height))
+        corner = left + (SIDE_PIXELS - picture.width) // 2, top + SIDE_PIXELS - picture.height
+        sheet.paste(picture, corner)
+        end = corner[0] + picture.width - 1, corner[1] + picture.height - 1
+        pen.rectangle((corner, end), outline=HAIRLINE)  # white pictures are seen by it
         lines = (f"{match.rank}.  distance {match.distance:.4g}", shorten(match.path, font))
         for line, text in enumerate(lines):
             place = (left, top + SIDE_PIXELS + 2 + line * LINE_PIXELS)
@@ -83,11 +93,11 @@ def load_font() -> ImageFont.FreeTypeFont:
 
 
 def shorten(path: str, font: ImageFont.FreeTypeFont) -> str:
-    """Return as much of the end of a path as is not wider than a picture."""
-    name = shown = show_controls(path)
-    while font.getlength(shown) > SIDE_PIXELS:
-        name = name[1:]
-        shown = f"…{name}"
+    """Cut a path in its middle to what is not wider than a picture."""
+    name = show_controls(path)
+    most = min(len(name), 2 * SIDE_PIXELS)  # no two characters are narrower than a pixel
+    while font.getlength(shown := cut_middle(name, most)) > SIDE_PIXELS:
+        most -= 1
     return shown
 
 
@@ -121,14 +131,16 @@ class _Thumbnails:
         failed = {image.position for image in self._job.results.failed_images(batch)}
         tiles = [other for other in shown if other not in failed]
         try:
-            sheet = self._job.results.thumbnails_of(batch)
-            row, column = divmod(tiles.index(position), SHEET_COLUMNS)
+            sheet, place = self._job.results.thumbnails_of(batch), tiles.index(position)
             picture = Image.open(BytesIO(sheet))
         except (OSError, ShoalError, ValueError):
             return Image.new("RGB", (SIDE_PIXELS, SIDE_PIXELS), GREY)
+        row, column = divmod(place, SHEET_COLUMNS)
         left, top = column * TILE_PIXELS, row * TILE_PIXELS
-        tile = picture.crop((left, top, left + TILE_PIXELS, top + TILE_PIXELS))
-        return tile.resize((SIDE_PIXELS, SIDE_PIXELS), Image.Resampling.BICUBIC)
+        box = (left, top, left + TILE_PIXELS, top + TILE_PIXELS)
+        ratio = decode_ratio(read_ratios(sheet, len(tiles))[place])
+        size = scale_to_fit((round(1000 * ratio), 1000), SIDE_PIXELS)
+        return picture.resize(size, Image.Resampling.BICUBIC, box)
 
     @property
     def _total(self) -> int:

@@ -33,7 +33,7 @@ def _make_app(site: Site) -> FastAPI:
     @asynccontextmanager
     async def close_at_the_end(_app: FastAPI) -> AsyncIterator[None]:
         yield
-        site.thumbnails.close()
+        site.close()
 
     app = FastAPI(
         lifespan=close_at_the_end,

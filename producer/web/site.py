@@ -19,7 +19,12 @@ from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import GUESSES, BusyError
-from shoal.producer.web.thumbnails import ImageVersion, Thumbnails, find_version
+from shoal.producer.web.thumbnails import (
+    PREVIEW_PIXELS,
+    ImageVersion,
+    Thumbnails,
+    find_version,
+)
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import Status
 from shoal.shared.store import EndedSessions
@@ -48,6 +53,7 @@ class Site:
         client: The client of this Redis.
         access: Decides whose requests are answered.
         thumbnails: Thumbnails of the images of all jobs.
+        previews: Larger pictures of them.
         submit_limit: How often jobs may be submitted or retried.
         estimate_limit: How often estimates may be asked for.
         listings: Held while a folder is listed.
@@ -66,6 +72,7 @@ class Site:
     client: Client
     access: Access
     thumbnails: Thumbnails = field(init=False)
+    previews: Thumbnails = field(init=False)
     submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
@@ -83,6 +90,12 @@ class Site:
 
     def __post_init__(self) -> None:
         self.thumbnails = Thumbnails(self.client.settings)
+        self.previews = Thumbnails(self.client.settings, side_pixels=PREVIEW_PIXELS)
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self.thumbnails.close()
+        self.previews.close()
 
     def describe_stalled_sweeper(self) -> str | None:
         """Say that nothing looks for lost work any more; None where something does."""

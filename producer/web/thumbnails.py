@@ -1,7 +1,8 @@
-"""Thumbnails of images, made on request and kept in memory while there is room.
+"""Small pictures of images, made on request and kept in memory while there is room.
 
-One process decodes for the whole page, the same as decodes for workers, one image after the other:
-nothing that an image does to its decoder reaches the server.
+For thumbnails and for larger previews, a process each decodes for the whole page, the same as
+decodes for workers, one image after the other: nothing that an image does to its decoder reaches
+the server, and a preview does not wait for a gallery of thumbnails.
 """
 
 import asyncio
@@ -19,8 +20,11 @@ from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.settings import Settings
 
 DECODE = "shoal.worker.images.preview:load_preview"
+# Of the longer side, of thumbnails and of previews.
 SIDE_PIXELS = 240
-KEPT_BYTES = 64 * 2**20
+PREVIEW_PIXELS = 1024
+# For each of the two: some 2,500 thumbnails, or 250 previews.
+KEPT_BYTES = 32 * 2**20
 # Images that may wait for the decoder, and how long a request waits for one of them.
 MOST_WAITING = 64
 WAIT_SECONDS = 10.0
@@ -46,31 +50,34 @@ class ImageVersion:
 
 
 class Thumbnails:
-    """Makes thumbnails of images within the workers' limits, and keeps those used last.
+    """Makes small pictures of images within the workers' limits, and keeps those used last.
 
     Its coroutines are for one event loop.
     """
 
-    def __init__(self, settings: Settings, decode: str = DECODE) -> None:
+    def __init__(
+        self, settings: Settings, decode: str = DECODE, side_pixels: int = SIDE_PIXELS
+    ) -> None:
         """Prepare; the decoder starts with the first image.
 
         Args:
             settings: The limits.
             decode: Called by the decoder, as "module:name".
+            side_pixels: The longer side has at most so many.
         """
         self.kept: OrderedDict[str, bytes] = OrderedDict()
         self.kept_bytes = 0
         self.making: dict[str, asyncio.Task[bytes]] = {}
         self.is_closed = False
-        self._decoder = IsolatedDecoder(make_order(settings, decode, SIDE_PIXELS), self._check_open)
+        self._decoder = IsolatedDecoder(make_order(settings, decode, side_pixels), self._check_open)
         self._thread = ThreadPoolExecutor(1, "thumbnails")
         self._rest: asyncio.TimerHandle | None = None
 
     async def find(self, image: ImageVersion) -> bytes:
-        """Find the thumbnail of an image, or make it.
+        """Find the small picture of an image, or make it.
 
         Returns:
-            The thumbnail as JPEG.
+            The picture as JPEG.
 
         Raises:
             UnreadableImageError: The image cannot be read here.
@@ -109,9 +116,9 @@ class Thumbnails:
             loop.call_later(seconds, self.making.pop, image.name, None)
             self._rest_later(loop)
 
-    def _keep(self, name: str, thumbnail: bytes) -> None:
-        self.kept_bytes += len(thumbnail) - len(self.kept.pop(name, b""))
-        self.kept[name] = thumbnail
+    def _keep(self, name: str, picture: bytes) -> None:
+        self.kept_bytes += len(picture) - len(self.kept.pop(name, b""))
+        self.kept[name] = picture
         while self.kept_bytes > KEPT_BYTES:
             self.kept_bytes -= len(self.kept.popitem(last=False)[1])
 

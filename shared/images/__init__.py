@@ -1,1 +1,1 @@
-"""Image files: which may be read, and the rules for thumbnails that both sides follow."""
+"""Image files: which may be read, and the rules for pictures that both sides follow."""

@@ -1,11 +1,13 @@
 """Thumbnails: which images have one, and where it is on the sheet of its batch.
 
-A sheet is one JPEG of small tiles. Workers make it and the producer cuts it up again, both by the
-rules here.
+A sheet is one JPEG of small tiles, each of which is a whole image made square. The JPEG's comment
+has a byte for each tile, the ratio of width to height that the image had: drawn with it, the image
+is not distorted. Workers make a sheet and the producer cuts it up again, both by the rules here.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from math import log2
 
 TILE_PIXELS = 32
 SHEET_COLUMNS = 32
@@ -16,6 +18,31 @@ MOST_POINTS = 50_000
 SHEETS_BYTES = 6_600_000
 # JPEG qualities, and the bytes that a tile of a photograph takes with each.
 TILE_BYTES = {75: 310, 50: 205, 30: 150, 20: 115, 10: 75}
+# The byte for a square, and how much more it is for an image of twice the width.
+SQUARE, DOUBLE = 128, 24
+# The markers of a JPEG that begin its comment, and its picture.
+COMMENT, SCAN = b"\xff\xfe", b"\xff\xda"
+
+
+def encode_ratio(width: int, height: int) -> int:
+    """Encode a ratio of width to height in a byte, to 1.5 %; one beyond 1:40 is cut to that."""
+    return min(max(round(SQUARE + DOUBLE * log2(width / height)), 0), 255)
+
+
+def decode_ratio(code: int) -> float:
+    """Decode the ratio of width to height that ``encode_ratio`` encoded."""
+    return float(2 ** ((code - SQUARE) / DOUBLE))
+
+
+def read_ratios(sheet: bytes, n_tiles: int) -> bytes:
+    """Read the ratio of each tile of a sheet, a byte for each; squares if the sheet has none."""
+    # A segment is its marker and its length, which counts itself but not the marker.
+    start = 2
+    while (marker := sheet[start : start + 2]) not in {COMMENT, SCAN, b""}:
+        start += 2 + int.from_bytes(sheet[start + 2 : start + 4])
+    end = start + 2 + int.from_bytes(sheet[start + 2 : start + 4])
+    ratios = sheet[start + 4 : end] if marker == COMMENT else b""
+    return ratios if len(ratios) == n_tiles else bytes([SQUARE]) * n_tiles
 
 
 def sample_positions(batch: int, n_images: int, total: int) -> list[int]:

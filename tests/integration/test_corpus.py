@@ -101,7 +101,7 @@ def test_the_outcome_of_each_file_is_the_same_in_a_process_of_its_own(
 
 def isolated_outcome(loader: IsolatedLoader, path: str) -> str:
     try:
-        return sha256(loader.load(path).tobytes()).hexdigest()
+        return sha256(loader.load(path).pixels.tobytes()).hexdigest()
     except UnreadableImageError as error:
         return str(error)
 

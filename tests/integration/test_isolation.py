@@ -14,6 +14,7 @@ from PIL import Image
 from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ImageLimits, ReadFile
+from shoal.shared.images.thumbnails import encode_ratio
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import NO_MEMORY, load_image
 
@@ -43,20 +44,23 @@ def failure(loader: IsolatedLoader, path: Path) -> UnreadableImageError:
 
 
 def decoder_process(loader: IsolatedLoader) -> psutil.Process:
-    return psutil.Process(int.from_bytes(loader.load(Path("pid.png")).tobytes()))
+    return psutil.Process(int.from_bytes(loader.load(Path("pid.png")).pixels.tobytes()))
 
 
 def test_an_image_is_loaded_as_without_isolation(
     tmp_path: Path, shared_loader: IsolatedLoader
 ) -> None:
     path = make_image(tmp_path / "a.png")
-    assert np.array_equal(shared_loader.load(path), load_image(path, 2, LIMITS))
+    assert np.array_equal(shared_loader.load(path).pixels, load_image(path, 2, LIMITS))
 
 
 def test_the_product_decodes_with_its_own_loader(tmp_path: Path) -> None:
-    path = make_image(tmp_path / "a.png")
+    path = tmp_path / "a.png"
+    Image.new("RGB", (90, 30), (10, 20, 30)).save(path)
     with IsolatedLoader(512, LIMITS, 30, MEMORY_BYTES) as loader:
-        assert np.array_equal(loader.load(path), load_image(path, 512, LIMITS))
+        loaded = loader.load(path)
+    assert np.array_equal(loaded.pixels, load_image(path, 512, LIMITS))
+    assert loaded.ratio == encode_ratio(3, 1)
 
 
 def test_failures_are_those_without_isolation(
@@ -76,12 +80,13 @@ def test_a_file_that_was_read_is_decoded_as_it_was(
     path = make_image(tmp_path / "a.png")
     read = ReadFile(str(path), path.read_bytes())
     path.unlink()
-    assert shared_loader.load(read)[0, 0].tolist() == [10, 20, 30]
+    assert shared_loader.load(read).pixels[0, 0].tolist() == [10, 20, 30]
     # More than a pipe holds.
     large = BytesIO()
     Image.effect_noise((1000, 990), 90).save(large, "PNG")
     expected = load_image(ReadFile("b.png", large.getvalue()), 2, LIMITS)
-    assert np.array_equal(shared_loader.load(ReadFile("b.png", large.getvalue())), expected)
+    read = ReadFile("b.png", large.getvalue())
+    assert np.array_equal(shared_loader.load(read).pixels, expected)
 
 
 @pytest.mark.parametrize("name", [b"two\nlines.png", b"caf\xe9.png", b'{"quoted"}.png'])
@@ -89,7 +94,7 @@ def test_any_name_that_a_file_can_have_is_loaded(
     tmp_path: Path, shared_loader: IsolatedLoader, name: bytes
 ) -> None:
     path = make_image(tmp_path / os.fsdecode(name))
-    assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+    assert shared_loader.load(path).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_roots_hold_in_isolation(tmp_path: Path) -> None:
@@ -104,7 +109,7 @@ def test_output_of_a_decoder_does_not_disturb_the_replies(
 ) -> None:
     path = make_image(tmp_path / "talkative.png")
     for _ in range(2):
-        assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+        assert shared_loader.load(path).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_an_image_that_eats_the_memory_fails_and_the_process_lives_on(
@@ -129,7 +134,7 @@ def test_an_image_that_kills_its_decoder_costs_only_itself(
     assert error.reason is FailureReason.KILLED_DECODER
     assert detail in error.detail
     assert not before.is_running()
-    assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+    assert shared_loader.load(path).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_an_image_does_not_answer_for_damage_that_another_did(
@@ -137,7 +142,7 @@ def test_an_image_does_not_answer_for_damage_that_another_did(
 ) -> None:
     for name in ("poisonous.png", "innocent.png"):
         path = make_image(tmp_path / name)
-        assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+        assert shared_loader.load(path).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_a_decoder_that_died_between_two_images_costs_none(
@@ -147,7 +152,7 @@ def test_a_decoder_that_died_between_two_images_costs_none(
     decoder = decoder_process(shared_loader)
     decoder.kill()
     psutil.wait_procs([decoder])
-    assert shared_loader.load(path)[0, 0].tolist() == [10, 20, 30]
+    assert shared_loader.load(path).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_an_image_that_hangs_is_given_up(tmp_path: Path) -> None:
@@ -158,7 +163,7 @@ def test_an_image_that_hangs_is_given_up(tmp_path: Path) -> None:
         assert failure(loader, tmp_path / "endless.png").reason is FailureReason.TIMED_OUT
         assert time.monotonic() - started < 3
         assert not hung.is_running()
-        assert loader.load(path)[0, 0].tolist() == [10, 20, 30]
+        assert loader.load(path).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_the_caller_hears_that_it_waits_and_may_interrupt(
@@ -176,7 +181,7 @@ def test_the_caller_hears_that_it_waits_and_may_interrupt(
         with pytest.raises(KeyboardInterrupt):
             loader.load(tmp_path / "endless.png")
         calls = iter([None] * 100)
-        assert loader.load(path)[0, 0].tolist() == [10, 20, 30]
+        assert loader.load(path).pixels[0, 0].tolist() == [10, 20, 30]
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:

@@ -42,8 +42,10 @@ def caching(context: WorkerContext, tmp_path: Path) -> WorkerContext:
 
 @pytest.fixture
 def folder(tmp_path: Path, mixed: Path) -> Path:
-    """40 digits and three broken files, of which one is empty."""
-    return Path(shutil.copytree(mixed, tmp_path / "photographs"))
+    """40 digits, one of them stretched, and three broken files, of which one is empty."""
+    directory = Path(shutil.copytree(mixed, tmp_path / "photographs"))
+    Image.open(directory / "150.png").resize((24, 8)).save(directory / "150.png")
+    return directory
 
 
 @pytest.fixture(autouse=True)

@@ -72,6 +72,22 @@ def test_whoever_asks_for_the_same_image_shares_its_decoding(tmp_path: Path) -> 
     assert decoded(tmp_path) == ["slow.png"]
 
 
+def test_the_pictures_have_the_size_asked_for(tmp_path: Path) -> None:
+    (image,) = make(tmp_path, "a.png")
+
+    async def story(found: Thumbnails) -> None:
+        larger = Thumbnails(Settings(), "slow_decoder:hand_over", thumbnails.PREVIEW_PIXELS)
+        try:
+            await found.find(image)
+            await larger.find(image)
+        finally:
+            larger.close()
+
+    run(story)
+    sizes = [line.split()[2] for line in (tmp_path / CALLS).read_text().splitlines()]
+    assert sizes == ["240", "1024"]
+
+
 def test_one_image_is_decoded_at_a_time(tmp_path: Path) -> None:
     slow, *others = make(tmp_path, "slow.png", "a.png", "b.png")
 

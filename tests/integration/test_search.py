@@ -476,7 +476,7 @@ def test_a_sheet_does_without_pictures_that_are_lost(
     matches = job.search("140.png", count=2)
     shutil.rmtree(folder)
     redis.unlink(job.ledger.keys.shards(Kind.THUMBNAILS))
-    assert (open_sheet(job.draw_sheet(matches))[12:212, 12:212] == 224).all()
+    assert (open_sheet(job.draw_sheet(matches))[13:211, 13:211] == 224).all()
 
 
 def test_a_sheet_of_nothing_is_refused(job: Job) -> None:

@@ -522,7 +522,7 @@ def test_without_matplotlib_a_job_finishes_without_plots_and_says_so(
 
 
 def test_finishing_opens_no_image_after_it_has_lost_a_process(context, labelled, monkeypatch):
-    monkeypatch.setattr(plotting, "load_image", raise_always(AssertionError("opened")))
+    monkeypatch.setattr(plotting, "load_picture", raise_always(AssertionError("opened")))
     labelled.acquire_lease(Wave.LABELLING)
     labelled.client.delete(labelled.keys.lease)
     finish_job(context, labelled.job_id)
@@ -540,7 +540,7 @@ def test_a_tile_that_takes_too_much_memory_is_left_out(tmp_path):
 
 @pytest.mark.parametrize("error", [MemoryError(), UnreadableImageError(FailureReason.EMPTY, "")])
 def test_a_tile_that_cannot_be_loaded_costs_only_itself(context, labelled, monkeypatch, error):
-    monkeypatch.setattr(plotting, "load_image", raise_always(error))
+    monkeypatch.setattr(plotting, "load_picture", raise_always(error))
     finish_job(context, labelled.job_id)
     assert labelled.state() is State.FINISHED
 
@@ -552,9 +552,9 @@ def test_the_search_for_copies_is_not_held_to_the_memory_of_an_image(
 
     def load_tile(*_):
         begun.append("tile")
-        return plotting.GREY
+        return Image.new("RGB", (8, 6))
 
-    monkeypatch.setattr(plotting, "load_image", load_tile)
+    monkeypatch.setattr(plotting, "load_picture", load_tile)
     monkeypatch.setattr(
         "shoal.worker.stages.finishing.finishing.search_duplicates",
         lambda *_: begun.append("search"),
@@ -573,9 +573,9 @@ def test_finishing_stops_between_two_tiles_once_the_job_is_cancelled(
         opened.append(path)
         labelled.cancel()
         wait_until(is_lost)
-        return plotting.GREY
+        return Image.new("RGB", (8, 6))
 
-    monkeypatch.setattr(plotting, "load_image", open_and_cancel)
+    monkeypatch.setattr(plotting, "load_picture", open_and_cancel)
     finish_job(context, labelled.job_id)
     assert len(opened) == 1
     assert labelled.state() is State.CANCELLED

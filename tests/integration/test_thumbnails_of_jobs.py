@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shoal.shared.images.thumbnails import sample_positions
+from shoal.shared.images.thumbnails import SQUARE, encode_ratio, read_ratios, sample_positions
 from shoal.shared.store import Commit, Kind
 from shoal.worker.images.loading import load_image
-from shoal.worker.images.thumbnails import cut_sheet, make_tiles
+from shoal.worker.images.thumbnails import cut_sheet, shrink
 from shoal.worker.stages.loading.loading import load_batch
 
 SMALL = {"image_size": 8, "clusters": 3}
@@ -23,8 +23,8 @@ def check_tiles(context):
         results = context.results(ledger.job_id)
         paths = results.loaded_paths(batch)
         images = np.stack([load_image(source / path, 8, context.limits) for path in paths])
-        tiles = cut_sheet(list(results.thumbnails())[batch], len(paths))
-        apart = np.abs(tiles.astype(int)[:, None] - make_tiles(images)).mean(axis=(2, 3, 4))
+        tiles = cut_sheet(list(results.thumbnails())[batch], len(paths))["pixels"]
+        apart = np.abs(tiles.astype(int)[:, None] - shrink(images)).mean(axis=(2, 3, 4))
         assert apart.argmin(axis=1).tolist() == list(range(len(paths)))
         assert apart.diagonal().max() < CLOSE
         return len(tiles)
@@ -48,10 +48,14 @@ def test_after_a_retry_of_what_failed_tiles_are_in_row_order(
     ledger.cancel()
     # Turned, so that neither is another's twin.
     for name, other in (("000-empty.png", "169.png"), ("150-broken.png", "140.png")):
-        Image.open(mixed / other).rotate(90).save(tmp_path / name)
+        Image.open(mixed / other).rotate(90).resize((24, 8)).save(tmp_path / name)
     assert ledger.retry(failed_only=True) == [0, 1]
     assert load_batch(context, ledger.job_id, 0, False) is Commit.COMMITTED
     assert check_tiles(ledger, 0, tmp_path) == 22
+    ratios = read_ratios(next(context.results(ledger.job_id).thumbnails()), 22)
+    paths = context.results(ledger.job_id).loaded_paths(0)
+    assert ratios[paths.index("000-empty.png")] == encode_ratio(3, 1)
+    assert sorted(ratios)[:20] == [SQUARE] * 20
 
 
 def test_a_batch_loaded_before_there_were_thumbnails_still_goes_on(context, submit, load, mixed):
@@ -71,7 +75,7 @@ def test_a_huge_job_has_a_tile_for_its_sample_alone(context, submit, load, mixed
     results = context.results(ledger.job_id)
     shown = [results.paths(0)[position] for position in sample_positions(0, 43, 43)]
     loaded = [path for path in results.loaded_paths(0) if path in shown]
-    tiles = cut_sheet(next(results.thumbnails()), len(loaded))
+    tiles = cut_sheet(next(results.thumbnails()), len(loaded))["pixels"]
     images = [load_image(mixed / path, 8, context.limits) for path in loaded]
     assert len(loaded) < len(shown) == 20
-    assert np.abs(tiles.astype(int) - make_tiles(np.stack(images))).mean() < CLOSE
+    assert np.abs(tiles.astype(int) - shrink(np.stack(images))).mean() < CLOSE

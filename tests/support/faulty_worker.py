@@ -167,5 +167,5 @@ before(RedisBackend, "_chord_publish_claim_expires", lambda *_: "callback-claime
 messages.AT_ONCE = SENT_FIRST
 before(messages, "encode_task", of_message)
 # The sub-process decodes as this process does: with a fault where an image asks for it.
-isolated = partial(IsolatedLoader, function=f"{poison_decoder.__name__}:load_image")
+isolated = partial(IsolatedLoader, function=f"{poison_decoder.__name__}:load_packed")
 reading.IsolatedLoader = isolated  # type: ignore[assignment, attr-defined]

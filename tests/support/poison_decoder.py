@@ -4,14 +4,12 @@ import os
 import signal
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shoal.shared.images.files import ImageLimits
 from shoal.worker.images import loading as images
-from shoal.worker.images.loading import load_image
+from shoal.worker.images.loading import load_packed
+from shoal.worker.images.pixels import SquareImage
 
-__all__ = ["load_image"]
+__all__ = ["load_packed"]
 
 decode_image = images.decode_image
 
@@ -35,9 +33,7 @@ POISON: dict[bytes, Callable[[], object]] = {
 }
 
 
-def decode(
-    content: bytes, image_size: int, limits: ImageLimits, kind: str = ""
-) -> NDArray[np.uint8]:
+def decode(content: bytes, image_size: int, limits: ImageLimits, kind: str = "") -> SquareImage:
     """Decode an image, unless it is poison."""
     if fault := POISON.get(content):
         fault()

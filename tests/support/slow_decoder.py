@@ -16,7 +16,7 @@ GO = "go"
 def hand_over(path: Path, image_size: int, limits: ImageLimits) -> bytes:
     """Return the content of a file, unless its name is that of a fault."""
     with (path.parent / CALLS).open("a") as calls:
-        calls.write(f"{path.name} {os.getpid()}\n")
+        calls.write(f"{path.name} {os.getpid()} {image_size}\n")
     match path.stem:
         case "slow":
             while not (path.parent / GO).exists():

@@ -15,6 +15,7 @@ from shoal.shared.errors import ShardLostError
 from shoal.shared.findings import FailureReason
 from shoal.shared.shards import FileShards, find_id
 from shoal.worker.images.hashes import HASH_DTYPE
+from shoal.worker.images.thumbnails import TILE_DTYPE
 from shoal.worker.stages.cache import lookup as lookups
 from shoal.worker.stages.cache import names, row_cache, upkeep
 from shoal.worker.stages.cache.learned import Learned
@@ -53,9 +54,9 @@ def rows(numbers: Iterable[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     features = np.repeat(whole[:, None] % 251, 3, axis=1).astype(np.uint8)
     hashes = np.zeros(len(whole), HASH_DTYPE)
     hashes["content"] = whole
-    tiles = np.broadcast_to(
-        (whole % 251).astype(np.uint8)[:, None, None, None], (len(whole), 32, 32, 3)
-    )
+    tiles = np.empty(len(whole), TILE_DTYPE)
+    tiles["ratio"] = whole % 251
+    tiles["pixels"] = tiles["ratio"][:, None, None, None]
     return features, hashes, tiles
 
 

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
+from PIL import Image
 
 from shoal.shared.palette import COLOURS
 from shoal.shared.text import describe_plane, describe_sizes, describe_variance, show_share
@@ -37,8 +38,9 @@ def make_points(n_clusters, n_samples=2_000, tail=1e9):
     return points.astype(np.float32), labels, sizes, np.array([0.31, 0.12, 0.05])
 
 
-def make_tile(colour, copies=0):
-    return Tile(np.full((32, 32, 3), colour, np.uint8), copies)
+def make_tile(colour, copies=0, size=(32, 32)):
+    colour = (colour, colour, colour) if isinstance(colour, int) else colour
+    return Tile(Image.new("RGB", size, colour), copies)
 
 
 def make_tiles(n_clusters, count=8):
@@ -262,14 +264,45 @@ def test_a_contact_sheet_shows_every_tile_and_grey_for_a_missing_one():
     tiles = [[make_tile(colour) for colour in colours], [Tile(None)]]
     sheet = np.asarray(plot_contact_sheet(tiles, np.array([3, 1])))
     areas = [(sheet == colour).all(axis=2).sum() for colour in [*colours, (225, 225, 225)]]
-    assert areas == [150 * 150] * 4
+    assert areas == [148 * 148] * 4  # with a hairline around each
+
+
+def find_box(sheet, colour):
+    rows, columns = np.nonzero((np.abs(np.asarray(sheet, int) - colour) < 8).all(axis=2))
+    return rows.max() - rows.min() + 3, columns.max() - columns.min() + 3
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((16, 16), (150, 150)),
+        ((192, 108), (150, 150)),
+        ((108, 192), (150, 150)),
+        ((192, 38), (32, 150)),
+        ((64, 192), (150, 52)),
+        ((192, 1), (3, 150)),
+    ],
+)
+def test_a_contact_sheet_cuts_pictures_to_squares_and_shows_long_ones_whole(size, expected):
+    sheet = plot_contact_sheet([[make_tile((250, 0, 0), size=size)]], np.array([1]))
+    assert find_box(sheet, (250, 0, 0)) == expected
+
+
+def test_a_white_picture_is_seen_on_a_contact_sheet():
+    white, missing = (
+        np.asarray(plot_contact_sheet([[tile]], np.array([1])))
+        for tile in (make_tile(255), Tile(None))
+    )
+    edge = (missing == (208, 215, 222)).all(axis=2)
+    assert edge.sum() == 4 * 149
+    assert (white[edge] < 255).all()
 
 
 def test_a_contact_sheet_ends_with_the_outliers():
     job = make_tiles(2), np.array([3, 1]), [make_tile((250, 0, 0))]
     assert "Outliers | far from all" in read_words(make_contact_sheet_figure(*job))
     red = (np.asarray(plot_contact_sheet(*job)) == (250, 0, 0)).all(axis=2)
-    assert red[-200:].sum() == red.sum() == 142 * 142
+    assert red[-200:].sum() == red.sum() == 140 * 140
     without = make_contact_sheet_figure(make_tiles(2), np.array([3, 1]))
     assert "Outliers" not in read_words(without)
 

@@ -12,10 +12,12 @@ from twelve_bits import make_twelve_bit_tiff
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.images.files import ImageLimits
-from shoal.worker.images.loading import load_image
-from shoal.worker.images.preview import load_preview
+from shoal.shared.images.frames import shrink_to_fit
+from shoal.shared.images.thumbnails import encode_ratio
+from shoal.worker.images.loading import load_image, load_square
+from shoal.worker.images.preview import load_picture, load_preview
 
-WHITE, GREY = 255, 128
+WHITE, CHEQUER, GREY = 255, 230, 128
 SIDE_PIXELS = 240
 ORIENTATION_TAG, QUARTER_TURN = 274, 6
 LIMITS = ImageLimits(2**20, 2**21)
@@ -56,17 +58,90 @@ def test_a_photograph_is_upright(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("picture", "expected"),
     [
-        (Image.new("RGBA", (9, 9), (0, 0, 0, 0)), WHITE),
         (Image.new("L", (9, 9), GREY), GREY),
         (Image.fromarray(np.full((9, 9), GREY * 256, np.uint16)), GREY),
         (Image.new("1", (9, 9), 1), WHITE),
         (Image.new("P", (9, 9)), 0),
     ],
-    ids=["transparent", "grey", "sixteen bits", "one bit", "palette"],
+    ids=["grey", "sixteen bits", "one bit", "palette"],
 )
 def test_any_mode_is_shown_as_it_looks(tmp_path: Path, picture: Image.Image, expected: int) -> None:
     picture.save(tmp_path / "a.png")
     assert abs(middle(show(tmp_path / "a.png")) - expected) <= 2
+
+
+def make_logo(mode: str) -> Image.Image:
+    """A white bar on transparency."""
+    logo = Image.new("RGBA", (96, 48), (255, 255, 255, 0))
+    logo.paste((255, 255, 255, 255), (32, 0, 64, 48))
+    return logo.quantize(4, Image.Quantize.FASTOCTREE) if mode == "P" else logo.convert(mode)
+
+
+@pytest.mark.parametrize(
+    "name", ["RGBA.png", "LA.png", "P.png", "RGBA.gif", "RGBA.webp", "RGBA.tif"]
+)
+def test_a_white_logo_is_seen_on_chequers_and_features_see_white(tmp_path: Path, name: str) -> None:
+    make_logo(name.partition(".")[0]).save(tmp_path / name)
+    shown = np.asarray(show(tmp_path / name).convert("L"), int)
+    assert np.abs(shown[:, 34:62] - WHITE).max() <= 3
+    assert (
+        np.abs(shown[:8, :32].reshape(8, 4, 8).mean(axis=(0, 2)) - [255, 230, 255, 230]).max() < 3
+    )
+    assert np.abs(shown[8:16, :8] - CHEQUER).max() <= 3
+    assert load_image(tmp_path / name, 8, LIMITS).min() == WHITE
+
+
+def test_small_transparent_pictures_have_small_chequers(tmp_path: Path) -> None:
+    for side in (1, 16, 24):
+        Image.new("RGBA", (side, side)).save(tmp_path / "a.png")
+        assert load_picture(tmp_path / "a.png", SIDE_PIXELS, LIMITS).size == (side, side)
+    assert len(np.unique(np.asarray(load_picture(tmp_path / "a.png", SIDE_PIXELS, LIMITS)))) == 2
+
+
+FORMS: dict[str, tuple[str, tuple[int, int]]] = {
+    "one.png": ("RGB", (1, 1)),
+    "line.png": ("L", (10_000, 1)),
+    "line.jpg": ("RGB", (1, 10_000)),
+    "print.jpg": ("CMYK", (500, 100)),
+    "deep.png": ("I;16", (300, 100)),
+    "palette.png": ("P", (100, 300)),
+    "portrait.webp": ("RGB", (200, 600)),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_no_picture_and_no_tile_is_squeezed(tmp_path: Path, name: str) -> None:
+    mode, (width, height) = FORMS[name]
+    Image.new(mode, (width, height)).save(tmp_path / name)
+    shown, ratio = show(tmp_path / name), load_square(tmp_path / name, 8, LIMITS).ratio
+    assert shown.size == shrink_to_fit((width, height), SIDE_PIXELS)
+    assert ratio == encode_ratio(width, height)
+
+
+@pytest.mark.parametrize("form", ["jpg", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_image_has_the_form_in_which_it_is_shown(
+    tmp_path: Path, form: str, orientation: int
+) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = orientation
+    Image.new("RGB", (90, 30)).save(tmp_path / f"a.{form}", exif=exif)
+    width, height = (30, 90) if orientation >= 5 else (90, 30)
+    assert show(tmp_path / f"a.{form}").size == (width, height)
+    ratio = load_square(tmp_path / f"a.{form}", 8, LIMITS).ratio
+    assert ratio == encode_ratio(width, height)
+
+
+def test_the_first_picture_of_an_animation_is_shown_in_its_form(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (60, 20), colour) for colour in ("white", "black")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    shown = show(tmp_path / "a.gif")
+    assert (shown.size, middle(shown)) == ((60, 20), WHITE)
+
+
+def test_a_preview_keeps_no_comment_of_its_file(tmp_path: Path) -> None:
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.jpg", comment=b"secret")
+    assert b"secret" not in load_preview(tmp_path / "a.jpg", SIDE_PIXELS, LIMITS)
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32, np.float64, np.uint32])

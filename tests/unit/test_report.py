@@ -48,7 +48,7 @@ from shoal.shared.jobs import (
     State,
 )
 from shoal.shared.palette import MAX_NAMED
-from shoal.worker.images.thumbnails import make_sheet
+from shoal.worker.images.thumbnails import make_sheet, make_tiles
 
 HOSTILE = ["</script><script>alert(1)</script>.png", "\"'><img src=x>\n.png", "caf\udce9<!--.png"]
 STATUS = make_status(
@@ -83,7 +83,7 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (3).to_bytes(4) + (2).to_bytes(4)
 # Two tiles: one red, one half blue and a quarter green and black.
 TILES = np.zeros((2, 32, 32, 3), np.uint8)
 TILES[0, :, :, 0] = TILES[1, :, :16, 2] = TILES[1, :16, 16:, 1] = 255
-SHEET = make_sheet(TILES, total=1500)
+SHEET = make_sheet(make_tiles(TILES), total=1500)
 CONTENTS = Contents(
     status=STATUS,
     summary=SUMMARY,

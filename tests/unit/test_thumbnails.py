@@ -10,12 +10,21 @@ from shoal.shared.images.thumbnails import (
     MOST_POINTS,
     SHEETS_BYTES,
     choose_qualities,
+    encode_ratio,
     estimate_sheet_bytes,
+    read_ratios,
     sample_positions,
 )
-from shoal.worker.images.thumbnails import cut_sheet, lay_out, make_sheet, make_tiles
+from shoal.worker.images.thumbnails import (
+    NO_TILES,
+    cut_sheet,
+    lay_out,
+    make_sheet,
+    make_tiles,
+    shrink,
+)
 
-NOISE = np.random.default_rng(0).integers(0, 256, (1024, 32, 32, 3), np.uint8)
+NOISE = make_tiles(np.random.default_rng(0).integers(0, 256, (1024, 32, 32, 3), np.uint8))
 
 
 def plain(*greys, size=32):
@@ -25,7 +34,7 @@ def plain(*greys, size=32):
 
 @pytest.mark.parametrize("size", [1, 8, 32, 48, 64, 100, 224])
 def test_a_tile_is_its_image_in_32_pixels_and_nothing_of_its_neighbours(size):
-    tiles = make_tiles(plain(0, 255, 10, size=size))
+    tiles = shrink(plain(0, 255, 10, size=size))
     assert tiles.shape == (3, 32, 32, 3)
     # Where 32 does not divide the size, a line of pixels at the border may be shared.
     assert tiles[:, 1:-1].mean(axis=(1, 2, 3)).tolist() == [0, 255, 10]
@@ -34,7 +43,7 @@ def test_a_tile_is_its_image_in_32_pixels_and_nothing_of_its_neighbours(size):
 def test_the_upper_left_of_an_image_is_the_upper_left_of_its_tile():
     images = plain(0, 0, size=64)
     images[1, :32, :32] = 255
-    tiles = make_tiles(images)
+    tiles = shrink(images)
     assert (tiles[1, :16, :16] == 255).all()
     assert tiles.sum() == 255 * 16 * 16 * 3
 
@@ -42,16 +51,26 @@ def test_the_upper_left_of_an_image_is_the_upper_left_of_its_tile():
 @pytest.mark.parametrize("n_tiles", [1, 31, 32, 33, 70])
 def test_tiles_are_on_the_sheet_in_their_order_with_32_in_a_row(n_tiles):
     tiles = plain(*range(0, 3 * n_tiles, 3))
-    sheet = make_sheet(tiles, n_tiles)
+    sheet = make_sheet(make_tiles(tiles), n_tiles)
     width, height = Image.open(BytesIO(sheet)).size
     assert (width, height) == (min(n_tiles, 32) * 32, -(-n_tiles // 32) * 32)
-    cut = cut_sheet(sheet, n_tiles)
+    cut = cut_sheet(sheet, n_tiles)["pixels"]
     assert np.abs(cut.mean(axis=(1, 2, 3)) - tiles.mean(axis=(1, 2, 3))).max() < 1
     assert (lay_out(tiles)[:32, :32] == tiles[0]).all()
 
 
 def test_no_tiles_make_no_sheet():
-    assert make_sheet(make_tiles(np.empty((0, 8, 8, 3), np.uint8)), 10) == b""
+    nothing = make_tiles(np.empty((0, 8, 8, 3), np.uint8))
+    assert nothing.tolist() == NO_TILES.tolist() == []
+    assert make_sheet(nothing, 10) == b""
+
+
+@pytest.mark.parametrize("n_tiles", [1, 33, 1024])
+def test_a_sheet_tells_the_form_of_each_image(n_tiles):
+    ratios = np.resize(np.array([encode_ratio(3, 2), encode_ratio(1, 5)], np.uint8), n_tiles)
+    sheet = make_sheet(make_tiles(NOISE["pixels"][:n_tiles], ratios), n_tiles)
+    assert read_ratios(sheet, n_tiles) == ratios.tobytes()
+    assert cut_sheet(sheet, n_tiles)["ratio"].tolist() == ratios.tolist()
 
 
 @pytest.mark.parametrize("total", [100, 20_000, MOST_POINTS, 10**9])

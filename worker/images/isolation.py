@@ -1,16 +1,14 @@
 """Isolation: load images in a subprocess, so that an image that kills it costs no other."""
 
-import numpy as np
-from numpy.typing import NDArray
-
 from shoal.shared.images.decoder_process import DecoderOrder
 from shoal.shared.images.files import ImageLimits, StrPath
 from shoal.shared.images.isolation import IsolatedDecoder
 from shoal.worker import Checkpoint
+from shoal.worker.images.pixels import SquareImage
 
 
 class IsolatedLoader(IsolatedDecoder):
-    """Loads images as ``load_image`` does, in a subprocess that it replaces when it dies."""
+    """Loads images as ``load_square`` does, in a subprocess that it replaces when it dies."""
 
     def __init__(
         self,
@@ -19,13 +17,13 @@ class IsolatedLoader(IsolatedDecoder):
         seconds: float,
         memory_bytes: int,
         checkpoint: Checkpoint = lambda: None,
-        function: str = "shoal.worker.images.loading:load_image",
+        function: str = "shoal.worker.images.loading:load_packed",
     ) -> None:
         """Prepare; the subprocess starts with the first image.
 
         Args:
-            image_size: As for ``load_image``.
-            limits: As for ``load_image``.
+            image_size: As for ``load_square``.
+            limits: As for ``load_square``.
             seconds: An image that takes longer is a failure.
             memory_bytes: An image that takes more is a failure.
             checkpoint: Called about once a second while an image is awaited; may raise to stop.
@@ -42,17 +40,15 @@ class IsolatedLoader(IsolatedDecoder):
         )
         super().__init__(order, checkpoint)
         self._find_ranges = limits.find_ranges
-        self._shape = (image_size, image_size, 3)
+        self._image_size = image_size
 
-    def load(self, path: StrPath) -> NDArray[np.uint8]:
+    def load(self, path: StrPath) -> SquareImage:
         """Load one image as square RGB.
 
-        Returns:
-            Pixels of shape (image_size, image_size, 3), read-only.
-
         Raises:
-            UnreadableImageError: As in ``load_image``; or the image killed its decoder or took
+            UnreadableImageError: As in ``load_square``; or the image killed its decoder or took
                 too long.
             ShoalError: The decoder process cannot be started.
         """
-        return np.frombuffer(self.decode(path, self._find_ranges()), np.uint8).reshape(self._shape)
+        made = self.decode(path, self._find_ranges())
+        return SquareImage.from_bytes(made, self._image_size)

@@ -23,7 +23,13 @@ from shoal.shared.images.kinds import kind_of
 from shoal.worker.images.deep import WIDE, is_plain, is_planar, needs_samples, read_samples
 from shoal.worker.images.essentials import JPEG_MAGIC, PNG_MAGIC, read_tolerantly
 from shoal.worker.images.pictures import AVIF_BRANDS, HEIC_BRANDS, PSD_MAGIC, open_picture
-from shoal.worker.images.pixels import check_pixels, make_square, make_upright, read_orientation
+from shoal.worker.images.pixels import (
+    SquareImage,
+    check_pixels,
+    make_square,
+    make_upright,
+    read_orientation,
+)
 from shoal.worker.images.samples import Samples
 from shoal.worker.images.tiff import TIFF_MAGICS, read_scientific_tiff
 
@@ -63,13 +69,23 @@ def load_image(path: StrPath, image_size: int, limits: ImageLimits) -> NDArray[n
     Raises:
         UnreadableImageError: The file cannot be used; ``reason`` says why.
     """
+    return load_square(path, image_size, limits).pixels
+
+
+def load_square(path: StrPath, image_size: int, limits: ImageLimits) -> SquareImage:
+    """Load one image as ``load_image`` does, together with the form that it had."""
     return decode_content(read_file(path, limits), image_size, limits, _kind_of(path))
+
+
+def load_packed(path: StrPath, image_size: int, limits: ImageLimits) -> bytes:
+    """Load one image as ``load_square`` does, in bytes for another process."""
+    return load_square(path, image_size, limits).to_bytes()
 
 
 def load_with_digest(
     path: StrPath, is_known: Callable[[bytes], bool], image_size: int, limits: ImageLimits
-) -> tuple[NDArray[np.uint8], int] | None:
-    """Load one image as ``load_image`` does, together with the digest of its file.
+) -> tuple[SquareImage, int] | None:
+    """Load one image as ``load_square`` does, together with the digest of its file.
 
     Returns:
         None if ``is_known`` says of the file's content that it need not be decoded.
@@ -84,10 +100,8 @@ def _kind_of(path: StrPath) -> str:
     return kind_of(os.fspath(path))
 
 
-def decode_content(
-    content: bytes, image_size: int, limits: ImageLimits, kind: str
-) -> NDArray[np.uint8]:
-    """Decode the content of a file of this kind, as ``load_image`` does that of a path."""
+def decode_content(content: bytes, image_size: int, limits: ImageLimits, kind: str) -> SquareImage:
+    """Decode the content of a file of this kind, as ``load_square`` does that of a path."""
     with explained(content):
         return decode_image(content, image_size, limits, kind)
 
@@ -107,8 +121,8 @@ def explained(content: bytes) -> Iterator[None]:
 
 def decode_image(
     content: bytes, image_size: int, limits: ImageLimits, kind: str = ""
-) -> NDArray[np.uint8]:
-    """Decode an image to square RGB of shape (image_size, image_size, 3).
+) -> SquareImage:
+    """Decode an image to square RGB.
 
     Raises:
         UnreadableImageError: It has more than ``limits.max_pixels``.

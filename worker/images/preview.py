@@ -1,19 +1,27 @@
-"""Previews: an image as a small JPEG that keeps its form, for the page to show.
+"""Previews: an image as a small JPEG that keeps its form, for people to look at.
 
-They are made of the same pixels as features, and within the same limits.
+They are made of the same pixels as features, and within the same limits. Features see white where
+an image is transparent; people see chequers there, or a white logo would not be seen.
 """
 
 import os
 
+import numpy as np
 from PIL import Image
 
 from shoal.shared.images.files import ImageLimits, StrPath, read_file
+from shoal.shared.images.frames import shrink_to_fit
 from shoal.shared.images.kinds import kind_of
 from shoal.worker.images.loading import decode_picture, explained
 from shoal.worker.images.pixels import make_small
 from shoal.worker.images.thumbnails import encode
 
 QUALITY = 80
+# Light: most pictures with transparency were drawn for white paper.
+CHEQUERS = np.array([255, 230], np.uint8)
+CELL_PIXELS = 8
+# Of the longer side, so that small pictures have several.
+FEWEST_CELLS = 12
 
 
 def load_preview(path: StrPath, image_size: int, limits: ImageLimits) -> bytes:
@@ -22,18 +30,27 @@ def load_preview(path: StrPath, image_size: int, limits: ImageLimits) -> bytes:
     Raises:
         UnreadableImageError: As in ``load_image``.
     """
+    return encode(load_picture(path, image_size, limits), QUALITY)
+
+
+def load_picture(path: StrPath, image_size: int, limits: ImageLimits) -> Image.Image:
+    """Load one image in its form, of at most ``image_size`` pixels, on chequers if transparent.
+
+    Raises:
+        UnreadableImageError: As in ``load_image``.
+    """
     content = read_file(path, limits)
 
     def shrink(picture: Image.Image) -> Image.Image:
-        return make_small(picture, _fit(picture.size, image_size))
+        return make_small(picture, shrink_to_fit(picture.size, image_size), lay_on_chequers)
 
-    kind = kind_of(os.fspath(path))
     with explained(content):
-        return encode(decode_picture(content, limits, shrink, kind), QUALITY)
+        return decode_picture(content, limits, shrink, kind_of(os.fspath(path)))
 
 
-def _fit(size: tuple[int, int], most: int) -> tuple[int, int]:
-    """Shrink a width and height to at most ``most``; they are never enlarged."""
-    scale = min(1, most / max(size))
-    width, height = (max(1, round(side * scale)) for side in size)
-    return width, height
+def lay_on_chequers(picture: Image.Image) -> Image.Image:
+    """Put light chequers behind a picture of mode RGBA."""
+    cell = min(CELL_PIXELS, max(1, max(picture.size) // FEWEST_CELLS))
+    columns, rows = (np.arange(side) // cell for side in picture.size)
+    chequers = Image.fromarray(CHEQUERS[(rows[:, None] + columns) % 2]).convert("RGBA")
+    return Image.alpha_composite(chequers, picture)

@@ -10,6 +10,7 @@ from matplotlib.font_manager import findfont
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from shoal.shared.images.frames import cut_to_fill, scale_to_fit
 from shoal.shared.palette import choose_named
 from shoal.shared.text import show_copies, show_count
 from shoal.worker.plots.names import NO_NAMES, Names, fit_name
@@ -36,7 +37,7 @@ SWATCH_PIXELS = 8
 MAX_TILE_PIXELS = 150
 MAX_TILES = 12
 ONE_COLUMN_ROWS = 13
-BLANK = "#e1e1e1"
+BLANK, PAPER, HAIRLINE = "#e1e1e1", "#f6f8fa", "#d0d7de"
 BADGE_TEXT_PIXELS, BADGE_PIXELS, BADGE_ROOM = 14, 20, 4
 BADGE_INK, BADGE_PAPER = "#1f2328", "white"  # readable on any picture
 
@@ -46,11 +47,11 @@ class Tile:
     """An image on the sheet.
 
     Attributes:
-        pixels: Shape (size, size, 3); ``None``, for one that is missing, becomes a grey square.
+        picture: RGB, of any form; ``None``, for one that is missing, becomes a grey square.
         copies: How many copies of it there are beside it: the tile says so.
     """
 
-    pixels: NDArray[np.uint8] | None
+    picture: Image.Image | None
     copies: int = 0
 
 
@@ -180,18 +181,28 @@ def _paste_tiles(sheet: Image.Image, grid: _Grid, index: int, row: Row) -> None:
 
 def _make_picture(tile: Tile, size: int) -> Image.Image:
     """Make the picture of a tile, with how many copies it has in its lower right corner."""
-    if tile.pixels is None:
-        picture = Image.new("RGB", (size, size), BLANK)
-    else:
-        picture = Image.fromarray(tile.pixels).resize((size, size), Image.Resampling.BICUBIC)
+    picture = _frame(tile.picture, size) if tile.picture else Image.new("RGB", (size, size), BLANK)
+    pen = ImageDraw.Draw(picture)
     if tile.copies:
         words, font = choose_badge(tile.copies, size), _find_badge_font()
         left, top = size - _measure_badge(words), size - BADGE_PIXELS
-        pen = ImageDraw.Draw(picture)
         pen.rectangle((left, top, size, size), BADGE_PAPER)
         place = (left + BADGE_ROOM, top + BADGE_PIXELS / 2)
         pen.text(place, words, BADGE_INK, font, anchor="lm")
+    pen.rectangle((0, 0, size - 1, size - 1), outline=HAIRLINE)  # white pictures are seen by it
     return picture
+
+
+def _frame(picture: Image.Image, side: int) -> Image.Image:
+    """Fill a square with the middle of a picture; one that is long is shown whole."""
+    part = cut_to_fill(picture.size)
+    size = scale_to_fit((part[2] - part[0], part[3] - part[1]), side)
+    small = picture.resize(size, Image.Resampling.BICUBIC, part)
+    if size == (side, side):
+        return small
+    square = Image.new("RGB", (side, side), PAPER)
+    square.paste(small, ((side - size[0]) // 2, (side - size[1]) // 2))
+    return square
 
 
 def choose_badge(copies: int, room: int) -> str:

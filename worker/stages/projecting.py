@@ -116,6 +116,6 @@ def _decode(image: NewImage, image_size: int, limits: ImageLimits) -> Pixels | P
         if len(image.content) > limits.max_bytes:
             detail = f"{len(image.content):,} bytes, of {limits.max_bytes:,} allowed"
             return Projection(reason=FailureReason.TOO_MANY_BYTES, detail=detail)
-        return decode_content(image.content, image_size, limits, image.kind)
+        return decode_content(image.content, image_size, limits, image.kind).pixels
     except UnreadableImageError as error:
         return Projection(reason=error.reason, detail=error.detail)

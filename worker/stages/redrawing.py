@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import chain
 
-import numpy as np
 from PIL import Image
 
 from shoal.shared.errors import NotFinishedError
@@ -60,4 +59,4 @@ def _read_shown(summary: Summary) -> Shown:
 
 
 def _decode(pictures: Mapping[str, bytes]) -> Tiles:
-    return {path: np.asarray(Image.open(BytesIO(jpeg))) for path, jpeg in pictures.items()}
+    return {path: Image.open(BytesIO(jpeg)) for path, jpeg in pictures.items()}

@@ -1,7 +1,8 @@
-"""The API's results: labels, failures, members of clusters, plots, thumbnails."""
+"""The API's results: labels, failures, members of clusters, plots, pictures of images."""
 
+from collections.abc import Awaitable, Callable
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Body, Header, Path, Query
 from pydantic import Field
@@ -16,6 +17,8 @@ from shoal.producer.web.site import ImageDep, JobDep, SiteDep, only_some
 from shoal.shared.findings import NOISE, Duplicate, Failure, PlotName, Summary
 
 Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
+FindPicture: TypeAlias = Callable[[ImageDep], Awaitable[bytes]]
+Known = Annotated[str, Header(description="The ETags of what the browser has.")]
 Flat = Annotated[bool, Query(description="Whether to leave out the folders that images are in.")]
 Names = Annotated[
     dict[Annotated[int, Field(ge=0, le=2**31 - 1)], Annotated[str, Field(max_length=200)]],
@@ -98,13 +101,19 @@ def show_plot(job: JobDep, name: PlotName) -> Response:
 
 
 @router.get("/images/{number}/thumbnail", response_class=Response, responses=JPEG)
-async def show_thumbnail(
-    site: SiteDep,
-    image: ImageDep,
-    if_none_match: Annotated[str, Header()] = "",
-) -> Response:
+async def show_thumbnail(site: SiteDep, image: ImageDep, if_none_match: Known = "") -> Response:
     """A small JPEG of an image; its number is its place in the job's manifest, from 0."""
+    return await _show_picture(site.thumbnails.find, image, if_none_match)
+
+
+@router.get("/images/{number}/preview", response_class=Response, responses=JPEG)
+async def show_preview(site: SiteDep, image: ImageDep, if_none_match: Known = "") -> Response:
+    """A JPEG of an image whose longer side has at most 1,024 pixels."""
+    return await _show_picture(site.previews.find, image, if_none_match)
+
+
+async def _show_picture(find: FindPicture, image: ImageDep, known: str) -> Response:
     headers = {"ETag": f'"{image.name}"', "Cache-Control": "private, max-age=600"}
-    if headers["ETag"] in if_none_match:
+    if headers["ETag"] in known:
         return Response(None, 304, headers)
-    return Response(await site.thumbnails.find(image), 200, headers, "image/jpeg")
+    return Response(await find(image), 200, headers, "image/jpeg")

@@ -204,22 +204,26 @@ def test_an_image_is_shown_by_its_number_and_only_if_it_was_loaded(
     path = f"/jobs/{finished.id}"
     for member in ask(web, f"{path}/labels")[::10]:
         answer = web.http.get(f"/api/v1{path}/images/{member['number']}/thumbnail")
+        larger = web.http.get(f"/api/v1{path}/images/{member['number']}/preview")
+        assert larger.content == answer.content  # neither is enlarged
         shown = np.asarray(Image.open(io.BytesIO(answer.content)).convert("L"), float)
         image = np.asarray(Image.open(hostile / member["path"]).convert("L"), float)
         assert np.abs(shown - image).mean() < 8
     again = {"if-none-match": answer.headers["etag"]}
-    assert web.http.get(answer.request.url, headers=again).status_code == 304
-    for number in ("0", "45", "99999999"):
-        assert refused(web, "GET", f"{path}/images/{number}/thumbnail")[0] == 422
-    for path_like in ("-1", "../../x", "%2e%2e%2fx", "140.png"):
-        assert refused(web, "GET", f"{path}/images/{path_like}/thumbnail")[0] in {404, 422}
+    for url in (answer.request.url, larger.request.url):
+        assert web.http.get(url, headers=again).status_code == 304
+    for picture in ("thumbnail", "preview"):
+        for number in ("0", "45", "99999999"):
+            assert refused(web, "GET", f"{path}/images/{number}/{picture}")[0] == 422
+        for path_like in ("-1", "../../x", "%2e%2e%2fx", "140.png"):
+            assert refused(web, "GET", f"{path}/images/{path_like}/{picture}")[0] in {404, 422}
 
 
 def test_an_image_that_has_gone_since_or_left_the_roots_is_not_shown(
     redis_server: Any, web: WebServer, finished: Job, hostile: Path
 ) -> None:
     first = ask(web, f"/jobs/{finished.id}/labels")[1]
-    path = f"/jobs/{finished.id}/images/{first['number']}/thumbnail"
+    path = f"/jobs/{finished.id}/images/{first['number']}/preview"
     with WebServer(redis_server.url, settings=Settings(image_roots=(hostile / "sub",))) as other:
         assert refused(other, "GET", path)[0] == 404
     (hostile / first["path"]).rename(hostile / "gone")

@@ -21,7 +21,7 @@ from shoal.worker.extractors import Extractor
 from shoal.worker.stages.cache.names import ROOT
 
 # Raise it when a segment has another form.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # Whatever decodes, resizes or compares images.
 PACKAGES = (
     *("numpy", "pillow", "scikit-image", "scipy", "tifffile"),

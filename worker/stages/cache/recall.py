@@ -38,14 +38,14 @@ class KnownRows:
         positions: Of the images in the batch, ascending.
         features: Shape (n_known, n_features).
         hashes: Of HASH_DTYPE, shape (n_known,).
-        tiles: Shape (n_known, 32, 32, 3).
+        tiles: Of TILE_DTYPE, shape (n_known,).
         widths: Columns of each extractor.
     """
 
     positions: list[int]
     features: NDArray[Any]
     hashes: NDArray[np.void]
-    tiles: NDArray[np.uint8]
+    tiles: NDArray[np.void]
     widths: tuple[int, ...]
 
 
@@ -89,7 +89,7 @@ class Recall:
         self,
         features: NDArray[Any],
         hashes: NDArray[np.void],
-        tiles: NDArray[np.uint8],
+        tiles: NDArray[np.void],
         widths: tuple[int, ...],
     ) -> None:
         """Keep the rows of the images that were loaded, in their order, for later jobs."""
@@ -248,7 +248,7 @@ class CachedRecall(Recall):
         self,
         features: NDArray[Any],
         hashes: NDArray[np.void],
-        tiles: NDArray[np.uint8],
+        tiles: NDArray[np.void],
         widths: tuple[int, ...],
     ) -> None:
         """Keep the rows of the images that were loaded, in their order, for later jobs."""

@@ -87,7 +87,7 @@ class RowCache:
         learned: Learned,
         features: NDArray[Any],
         hashes: NDArray[np.void],
-        tiles: NDArray[np.uint8],
+        tiles: NDArray[np.void],
         widths: tuple[int, ...],
     ) -> None:
         """Keep what a batch learned, if the place lets it.
@@ -97,7 +97,7 @@ class RowCache:
             learned: The keys.
             features: Of the images that were extracted, shape (n, n_features).
             hashes: Of HASH_DTYPE, shape (n,).
-            tiles: Shape (n, 32, 32, 3).
+            tiles: Of TILE_DTYPE, shape (n,).
             widths: Columns of each extractor.
         """
         form = Form(features.shape[1], features.dtype.str, widths) if learned.rows else None

@@ -13,9 +13,9 @@ import xxhash
 from numpy.typing import NDArray
 
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.thumbnails import TILE_PIXELS
 from shoal.shared.wire import decode, encode
 from shoal.worker.images.hashes import HASH_DTYPE
+from shoal.worker.images.thumbnails import TILE_DTYPE
 
 # What an entry of the index says of a content: it has a record, it cannot be used, or its record
 # depends on which values are black and white in a job.
@@ -55,7 +55,7 @@ class Form:
             [
                 ("features", self.dtype, (self.columns,)),
                 ("hashes", HASH_DTYPE),
-                ("tile", np.uint8, (TILE_PIXELS, TILE_PIXELS, 3)),
+                ("tile", TILE_DTYPE),
                 ("checksum", "<u8"),
             ]
         )
@@ -191,7 +191,7 @@ def make_records(
     keys: Sequence[bytes],
     features: NDArray[Any],
     hashes: NDArray[np.void],
-    tiles: NDArray[np.uint8],
+    tiles: NDArray[np.void],
 ) -> NDArray[np.void]:
     """Make the records of rows, each sealed for its key, shape (n,)."""
     records = np.empty(len(keys), form.record)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from shoal.shared.errors import UnreadableImageError
@@ -17,7 +16,7 @@ from shoal.shared.findings import ClusterChoice, PlotName
 from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.jobs import State
 from shoal.worker import Checkpoint
-from shoal.worker.images.loading import load_image
+from shoal.worker.images.preview import load_picture
 from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
@@ -27,11 +26,11 @@ from shoal.worker.stages.finishing.findings import REPRESENTATIVES, Findings, Sh
 logger = logging.getLogger(__name__)
 
 # Small pictures, by the path of their image.
-Tiles: TypeAlias = dict[str, NDArray[np.uint8]]
+Tiles: TypeAlias = dict[str, Image.Image]
 Draw: TypeAlias = Callable[[], Image.Image]
 
-PICTURE_PIXELS = 96
-GREY = np.full((PICTURE_PIXELS, PICTURE_PIXELS, 3), 128, np.uint8)
+# Of the longer side.
+PICTURE_PIXELS = 192
 
 
 def load_tiles(
@@ -41,7 +40,7 @@ def load_tiles(
     checkpoint: Checkpoint,
     ranges: ValueRanges = UNKNOWN,
 ) -> Tiles:
-    """Load small pictures of images, without those that cannot be loaded any more.
+    """Load small pictures of images, in their form, without those that cannot be loaded any more.
 
     No other thread may need much memory meanwhile: that of images is limited for all of them.
     ``ranges`` are those of the features.
@@ -57,13 +56,13 @@ def load_tiles(
             watchdog.watch()
             # A file that has grown since may be too large to be read.
             with suppress(UnreadableImageError, MemoryError):
-                tiles[path] = load_image(source / path, PICTURE_PIXELS, limits)
+                tiles[path] = load_picture(source / path, PICTURE_PIXELS, limits)
     return tiles
 
 
 def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
     """Encode tiles as JPEG."""
-    return {path: encode(Image.fromarray(tile)) for path, tile in tiles.items()}
+    return {path: encode(tile) for path, tile in tiles.items()}
 
 
 def draw_plots(findings: Findings, shown: Shown, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
@@ -97,7 +96,7 @@ def _choose_draws(findings: Findings, shown: Shown, tiles: Tiles) -> dict[PlotNa
     def plot_contact_sheet() -> Image.Image:
         outliers = shown.outliers[:REPRESENTATIVES]  # a row as long as those of clusters
         *typical, far = (
-            [plots.Tile(tiles.get(path, GREY), shown.copies.get(path, 0)) for path in row]
+            [plots.Tile(tiles.get(path), shown.copies.get(path, 0)) for path in row]
             for row in [*shown.in_sheet(), outliers]
         )
         return plots.plot_contact_sheet(typical, findings.sizes, far, findings.names)

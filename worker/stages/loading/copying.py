@@ -16,12 +16,10 @@ from shoal.shared.store.rows import FailedImage, Shape
 from shoal.shared.store.tables import BatchPaths
 from shoal.worker import Checkpoint
 from shoal.worker.images.hashes import HASH_DTYPE
-from shoal.worker.images.thumbnails import cut_sheet, make_sheet, make_tiles
+from shoal.worker.images.thumbnails import NO_TILES, cut_sheet, make_sheet
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
 from shoal.worker.stages.attempts import fail_hopeless, keep_batch, log_batch
-
-NO_IMAGES = np.empty((0, 0, 0, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class CopiedRows:
         hashes: Of the same, of HASH_DTYPE.
         failures: Of the others; positions are those in this job's batch.
         shown: Numbers of the rows that have a tile.
-        tiles: Of these, shape (n_shown, 32, 32, 3); None where they are lost.
+        tiles: Of these, of TILE_DTYPE, shape (n_shown,); None where they are lost.
     """
 
     paths: Sequence[str]
@@ -42,7 +40,7 @@ class CopiedRows:
     hashes: NDArray[np.void]
     failures: list[FailedImage]
     shown: NDArray[np.int64]
-    tiles: NDArray[np.uint8] | None
+    tiles: NDArray[np.void] | None
 
 
 def copy_batch(context: WorkerContext, ledger: Ledger, batch: int, attempt: Attempt) -> Commit:
@@ -142,7 +140,7 @@ def _choose_rows(
     has_tile = chosen[shown]
     tiles = None
     if stored.sheet or not len(shown):
-        tiles = cut_sheet(stored.sheet, len(shown)) if len(shown) else make_tiles(NO_IMAGES)
+        tiles = cut_sheet(stored.sheet, len(shown)) if len(shown) else NO_TILES
         tiles = tiles[has_tile]
     return CopiedRows(
         (),

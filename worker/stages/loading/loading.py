@@ -20,7 +20,7 @@ from shoal.shared.store.rows import FailedImage, Shape
 from shoal.worker import Checkpoint
 from shoal.worker.extractors import Extractor, extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import HASH_DTYPE, perceptual_hash
-from shoal.worker.images.thumbnails import make_tiles
+from shoal.worker.images.thumbnails import NO_TILES, make_tiles
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import WorkLostError
@@ -116,7 +116,7 @@ def _extract(
             FailedImage(position, FailureReason.UNSUPPORTED, str(error))
             for position in range(len(part.paths))
         ]
-        return ExtractedRows(NO_ROWS, make_tiles(images.pixels[:0])), failures
+        return ExtractedRows(NO_ROWS, NO_TILES), failures
 
 
 def _give_up(context: WorkerContext, ledger: Ledger, batch: int, attempt: Attempt) -> Commit:
@@ -218,7 +218,7 @@ def extract_rows(
 
 def _join_known(images: LoadedImages, rows: BatchRows) -> ExtractedRows:
     """Keep new rows for later jobs, and join them with those that the cache knows."""
-    tiles, recall = make_tiles(images.pixels), images.recall
+    tiles, recall = make_tiles(images.pixels, images.ratios), images.recall
     recall.keep(rows.features, rows.hashes, tiles, rows.widths)
     if known := recall.rows():
         order = np.argsort([*images.positions, *known.positions])

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.images.files import ImageLimits, ReadFile, digest_content, read_file
+from shoal.shared.images.thumbnails import SQUARE
 from shoal.shared.jobs import JobRequest
 from shoal.shared.store import Ledger
 from shoal.shared.store.rows import FailedImage
 from shoal.worker import Checkpoint
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import load_with_digest
+from shoal.worker.images.pixels import SquareImage
 from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import BatchHeartbeat
@@ -27,9 +29,9 @@ from shoal.worker.stages.loading.ranges import find_ranges
 # Processes that a batch may kill before its images are decoded in a subprocess.
 LOST_PROCESSES = 2
 
-# From a path: the pixels of an image, and the digest of its file; None if what is asked about its
-# content says that it is known.
-Load = Callable[[str, Callable[[bytes], bool]], tuple[NDArray[np.uint8], int] | None]
+# From a path: an image, and the digest of its file; None if what is asked about its content says
+# that it is known.
+Load = Callable[[str, Callable[[bytes], bool]], tuple[SquareImage, int] | None]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class LoadedImages:
     Attributes:
         pixels: Shape (n_loaded, image_size, image_size, 3).
         digests: Of their files, shape (n_loaded,).
+        ratios: Of their widths to their heights, of ``encode_ratio``, shape (n_loaded,).
         failures: Images that cannot be used, in their order.
         positions: Of the images loaded, in the batch.
         recall: What the cache knows of the others.
@@ -46,6 +49,7 @@ class LoadedImages:
 
     pixels: NDArray[np.uint8]
     digests: NDArray[np.uint64]
+    ratios: NDArray[np.uint8]
     failures: list[FailedImage]
     positions: list[int] = field(default_factory=list)
     recall: Recall = field(default_factory=Recall)
@@ -97,7 +101,7 @@ def _choose_loader(
         checkpoint=checkpoint,
     )
 
-    def load(path: str, is_known: Callable[[bytes], bool]) -> tuple[NDArray[np.uint8], int] | None:
+    def load(path: str, is_known: Callable[[bytes], bool]) -> tuple[SquareImage, int] | None:
         content = read_file(path, limits)
         if is_known(content):
             return None
@@ -121,7 +125,7 @@ def load_images(
     recall = recall or Recall()
     recall.look_up(whole)
     unknown = [n for n in range(len(paths)) if not recall.is_known(n)]
-    pixels, digests = make_room(request, len(unknown))
+    pixels, digests, ratios = make_room(request, len(unknown))
     positions, failures = list[int](), list[FailedImage]()
     for position in unknown:
         checkpoint()
@@ -132,15 +136,20 @@ def load_images(
             recall.learn_failure(position, error)
             continue
         if image is not None:
-            pixels[len(positions)], digests[len(positions)] = image
+            row = len(positions)
+            (pixels[row], ratios[row]), digests[row] = image
             positions.append(position)
             recall.learn(position)
     failures = sorted([*failures, *recall.failures()], key=attrgetter("position"))
     loaded = len(positions)
-    return LoadedImages(pixels[:loaded], digests[:loaded], failures, positions, recall)
+    rows = pixels[:loaded], digests[:loaded], ratios[:loaded]
+    return LoadedImages(*rows, failures, positions, recall)
 
 
-def make_room(request: JobRequest, n_images: int) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
-    """Make arrays for the pixels and the digests of ``n_images``, not filled yet."""
+def make_room(
+    request: JobRequest, n_images: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint8]]:
+    """Make arrays for the pixels, digests and ratios of ``n_images``; all are squares so far."""
     shape = (n_images, request.image_size, request.image_size, 3)
-    return np.empty(shape, np.uint8), np.empty(n_images, np.uint64)
+    ratios = np.full(n_images, SQUARE, np.uint8)
+    return np.empty(shape, np.uint8), np.empty(n_images, np.uint64), ratios

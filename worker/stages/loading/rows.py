@@ -44,12 +44,12 @@ class ExtractedRows:
 
     Attributes:
         rows: In the order of the manifest.
-        tiles: Of the same images, shape (n_loaded, 32, 32, 3).
+        tiles: Of the same images, of TILE_DTYPE, shape (n_loaded,).
         n_known: How many images of the batch, loaded or failed, were known.
     """
 
     rows: BatchRows
-    tiles: NDArray[np.uint8]
+    tiles: NDArray[np.void]
     n_known: int = 0
 
 
@@ -119,14 +119,14 @@ class Remainder:
         return [replace(f, position=self.positions[f.position]) for f in failures]
 
     def make_sheet(
-        self, tiles: NDArray[np.uint8], failures: Sequence[FailedImage], total: int
+        self, tiles: NDArray[np.void], failures: Sequence[FailedImage], total: int
     ) -> bytes:
         """Make one sheet of the thumbnails of the whole batch, in row order.
 
         It stays empty for a batch that an older version loaded without thumbnails.
 
         Args:
-            tiles: Of the images loaded now, shape (n_loaded, 32, 32, 3).
+            tiles: Of the images loaded now, of TILE_DTYPE, shape (n_loaded,).
             failures: Of the others; each position is one in ``paths``.
             total: Images of the job.
         """
