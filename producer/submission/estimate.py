@@ -17,8 +17,8 @@ from shoal.shared.store.shards import Kind
 FIT_PROCESS_BYTES = 220 * 2**20
 # In Redis, for each batch: two messages, its keys and its entries in sets and hashes.
 BATCH_OVERHEAD_BYTES = 3000
-# In Redis, for each job: plots and pictures, for the most part (1.5 to 2.6 MB).
-JOB_OVERHEAD_BYTES = 2_700_000
+# In Redis, for each job: plots and pictures, for the most part (1.5 to 4 MB).
+JOB_OVERHEAD_BYTES = 4_200_000
 # What is written exists three times for a moment: received or in a script, on its way to the
 # append-only file, and stored.
 COPIES = 2
