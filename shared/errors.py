@@ -4,6 +4,7 @@ ShoalError
 ├── UsageError              the request cannot work as it is (exit code 2); also a ValueError
 │   ├── SettingsError       an environment variable cannot be used
 │   ├── SourceError         the folder is missing, unreadable, or has no images
+│   ├── OptionError         an option of the job cannot be used
 │   ├── UnknownJobError     there is no such job, or it has expired; also a LookupError
 │   └── TooLargeError       Redis takes nothing of this size
 ├── DamagedJobError         the job's data in Redis is damaged, or of another version of Shoal
@@ -43,6 +44,18 @@ class SettingsError(UsageError):
 
 class SourceError(UsageError):
     """The folder is missing, unreadable, or has no images."""
+
+
+class OptionError(UsageError):
+    """An option of a job cannot be used.
+
+    Attributes:
+        option: Its name.
+    """
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class UnknownJobError(UsageError, LookupError):

@@ -9,7 +9,7 @@ from shoal.producer.submission.derived import derive_request
 from shoal.producer.submission.folder import Folder
 from shoal.producer.submission.paths import PathSorter
 from shoal.producer.submission.request import check_algorithm, check_level, convert_request
-from shoal.shared.errors import UsageError
+from shoal.shared.errors import OptionError, UsageError
 from shoal.shared.findings import NOISE, Summary
 from shoal.shared.jobs import AUTO, DEFAULTS, JobRequest, Status
 from shoal.shared.store import Kind, Results
@@ -45,15 +45,17 @@ def make_recluster_request(
     request = convert_request({**vars(parent), **given})
     most = summary.n_components
     if request.components is not None and request.components > most:
-        raise UsageError(
+        raise OptionError(
+            "components",
             f"Job {status.job_id} has {show_count(most, 'component')} of each image, not"
-            f" {request.components}: use `components={most}` or less."
+            f" {request.components}: use `components={most}` or less.",
         )
     n_images = len(folder.paths)
     if request.clusters != AUTO and request.clusters > n_images:
-        raise UsageError(
+        raise OptionError(
+            "clusters",
             f"{request.clusters} clusters need as many images, not {n_images}:"
-            f" use `clusters={n_images}` or less."
+            f" use `clusters={n_images}` or less.",
         )
     return request
 

@@ -7,7 +7,7 @@ import msgspec
 
 from shoal.producer.submission.defaults import choose_features
 from shoal.producer.submission.folder import Folder
-from shoal.shared.errors import UsageError
+from shoal.shared.errors import OptionError, UsageError
 from shoal.shared.jobs import AUTO, DEFAULTS, DERIVED, RECIPES, Algorithm, JobRequest, Recipe
 from shoal.shared.recipe.features import (
     choose_image_size,
@@ -43,12 +43,12 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
 
 
 def convert_request(values: dict[str, Any]) -> JobRequest:
-    """Make a request of the values of its fields; raises UsageError if one cannot be."""
+    """Make a request of the values of its fields; raises OptionError if one cannot be."""
     try:
         return msgspec.convert(values, JobRequest)
     except msgspec.ValidationError as error:
         name, expected = explain(error, JobRequest)
-        raise UsageError(f"`{name}`: Expected {expected}.") from None
+        raise OptionError(name, f"`{name}`: Expected {expected}.") from None
 
 
 def uses_default_features(options: dict[str, Any]) -> bool:
@@ -60,62 +60,70 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
     """Return the options of a user with those of the recipe, and with features.
 
     Raises:
-        UsageError: There is no such recipe, or HDBSCAN was given a number of clusters.
+        OptionError: There is no such recipe, or HDBSCAN was given a number of clusters.
     """
     check_algorithm(given)
     recipe = given.pop("recipe", None)
     if recipe is None:
         return {"features": choose_features(), **given}
     if recipe not in list(Recipe):
-        raise UsageError(f"`recipe`: Expected {' or '.join(Recipe)}.")
+        raise OptionError("recipe", f"`recipe`: Expected {' or '.join(Recipe)}.")
     return RECIPES[Recipe(recipe)] | given
 
 
 def check_algorithm(given: dict[str, Any]) -> None:
-    """Raise UsageError if HDBSCAN was given a number of clusters; it has "auto" otherwise."""
+    """Raise OptionError if HDBSCAN was given a number of clusters; it has "auto" otherwise."""
     if given.get("algorithm") == Algorithm.HDBSCAN and given.setdefault("clusters", AUTO) != AUTO:
-        raise UsageError("HDBSCAN finds its own number of clusters: leave `clusters` out.")
+        raise OptionError(
+            "clusters", "HDBSCAN finds its own number of clusters: leave `clusters` out."
+        )
 
 
 def check_level(given: dict[str, Any]) -> None:
-    """Raise UsageError if there are no numbers of clusters among which a level could choose."""
+    """Raise OptionError if there are no numbers of clusters among which a level could choose."""
     if not (level := given.get("level")):
         return
     if given.get("algorithm") == Algorithm.HDBSCAN:
-        raise UsageError(f"HDBSCAN finds one number of clusters only: leave {level} out.")
+        raise OptionError("level", f"HDBSCAN finds one number of clusters only: leave {level} out.")
     if given.get("clusters", DEFAULTS.clusters) != AUTO:
-        raise UsageError(f"A {level} number needs one that is chosen: use `clusters='auto'`, too.")
+        raise OptionError(
+            "level", f"A {level} number needs one that is chosen: use `clusters='auto'`, too."
+        )
 
 
 def _check_request(request: JobRequest, n_images: int) -> None:
-    """Raise UsageError if ``n_images`` images are too few for ``request``, or options conflict."""
+    """Raise OptionError if ``n_images`` images are too few for ``request``, or options conflict."""
     if request.renumber and request.keep_model:
-        raise UsageError(
-            "A model that is kept has its numbers: give `renumber` or `keep_model`, not both."
+        raise OptionError(
+            "renumber",
+            "A model that is kept has its numbers: give `renumber` or `keep_model`, not both.",
         )
     if request.keep_model:
         return  # it was made from more images, and needs none of these
     if request.clusters != AUTO and request.clusters > n_images:
-        raise UsageError(
+        raise OptionError(
+            "clusters",
             f"{request.clusters} clusters need as many images, not {n_images}:"
-            f" use `clusters={n_images}` or less."
+            f" use `clusters={n_images}` or less.",
         )
     n_features = count_features(request.features, request.image_size)
     most = min(n_images, n_features) if is_count_exact(request.features) else n_images
     if request.components is not None and request.components > most:
-        raise UsageError(
+        raise OptionError(
+            "components",
             f"{n_images} images of {n_features} features have at most {most} principal"
-            f" components, not {request.components}: use `components={most}` or less."
+            f" components, not {request.components}: use `components={most}` or less.",
         )
     _check_model_size(request)
 
 
 def _check_model_size(request: JobRequest) -> None:
-    """Raise UsageError if the model would not fit into one command to Redis."""
+    """Raise OptionError if the model would not fit into one command to Redis."""
     n_features = count_features(request.features, request.image_size)
     most = MAX_MODEL_BYTES // (4 * n_features)
     if (request.components or 0) > most:
-        raise UsageError(
+        raise OptionError(
+            "components",
             f"{request.components} components of {n_features} features are too much for"
-            f" one model: use `components={most}` or less, or a smaller `image_size`."
+            f" one model: use `components={most}` or less, or a smaller `image_size`.",
         )

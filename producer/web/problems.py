@@ -16,7 +16,9 @@ from shoal.shared.errors import (
     JobCancelledError,
     JobFailedError,
     NotFinishedError,
+    OptionError,
     ShoalError,
+    SourceError,
     StoreUnavailableError,
     UnknownJobError,
     UnreadableImageError,
@@ -60,9 +62,15 @@ STATUSES: dict[type[Exception], int] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """What went wrong; the message names the remedy."""
+    """What went wrong.
+
+    Attributes:
+        error: The message, which names the remedy.
+        option: The option of a job that it is about; None if it is about none, or several.
+    """
 
     error: str
+    option: str | None = None
 
 
 DESCRIPTIONS: OpenApiResponses = {
@@ -91,11 +99,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _answer_defect)
 
 
-def make_problem_response(request: Request, status: int, error: str) -> Response:
+def make_problem_response(
+    request: Request, status: int, error: str, option: str | None = None
+) -> Response:
     """Make an error response: JSON for the API, else a page."""
     error = leave_out_calls(error)
     if request.scope["path"].startswith(("/api/", "/metrics", "/healthz", "/readyz")):
-        return Json(Problem(error), status)
+        return Json(Problem(error, option), status)
     title = HTTPStatus(status).phrase
     return Page("problem.html", status, title=title, error=error)
 
@@ -112,10 +122,16 @@ def _answer_error(request: Request, error: Exception) -> Response:
     if isinstance(error, BusyError):
         return make_busy_response(request, error)
     status = next((code for kind, code in STATUSES.items() if isinstance(error, kind)), 500)
-    response = make_problem_response(request, status, explain(error))
+    response = make_problem_response(request, status, explain(error), _find_option(error))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
+
+
+def _find_option(error: Exception) -> str | None:
+    if isinstance(error, SourceError):
+        return "source"
+    return error.option if isinstance(error, OptionError) else None
 
 
 def explain(error: Exception) -> str:
@@ -142,7 +158,9 @@ def _answer_invalid(request: Request, error: Exception) -> Response:
     # What is wrong with all of the body has no place in it.
     places = ((".".join(map(str, e["loc"][1:] or e["loc"])), e["msg"]) for e in error.errors())
     faults = [f"{place}: {fault}" for place, fault in places]
-    return make_problem_response(request, 422, "; ".join(faults) + ".")
+    names = {e["loc"][1] for e in error.errors() if e["loc"][0] == "body" and len(e["loc"]) > 1}
+    option = str(names.pop()) if len(names) == 1 else None
+    return make_problem_response(request, 422, "; ".join(faults) + ".", option)
 
 
 def _answer_defect(request: Request, error: Exception) -> Response:

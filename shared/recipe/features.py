@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoal.shared.errors import UsageError
+from shoal.shared.errors import OptionError, UsageError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -102,16 +102,19 @@ def split_features(features: str) -> tuple[str, ...]:
     for name in names:
         check_known(name)
         if names.count(name) > 1:
-            raise UsageError(f"Features {features!r} name {name!r} twice: name it once.")
+            raise OptionError(
+                "features", f"Features {features!r} name {name!r} twice: name it once."
+            )
     return names
 
 
 def check_known(name: str) -> None:
     """Raise UsageError, which lists the extractors there are, unless ``name`` is one."""
     if name not in EXTRACTORS and name not in (known := list_features()):
-        raise UsageError(
+        raise OptionError(
+            "features",
             f"No features are named {name!r}; there are {', '.join(known)},"
-            f" and combinations such as hog{SEPARATOR}color."
+            f" and combinations such as hog{SEPARATOR}color.",
         )
 
 
