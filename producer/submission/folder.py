@@ -89,10 +89,10 @@ def _check_is_folder(root: Path) -> None:
     try:
         os.scandir(root).close()
     except OSError as error:
-        raise SourceError(f"{root} {_explain_unlistable(root, error)}") from error
+        raise SourceError(f"{root} {explain_unlistable(root, error)}") from error
 
 
-def _explain_unlistable(root: Path, error: OSError) -> str:
+def explain_unlistable(root: Path, error: OSError) -> str:
     """Say why ``root`` cannot be listed, and what to do about it."""
     match error:
         case FileNotFoundError():

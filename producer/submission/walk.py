@@ -66,7 +66,7 @@ class Walk:
         try:
             with os.scandir(directory.path) as entries:
                 for entry in entries:
-                    if _is_passed_over(entry):
+                    if is_passed_over(entry):
                         continue
                     # None of these checks costs a system call: the directory has the types.
                     if entry.is_dir(follow_symlinks=False):
@@ -153,7 +153,7 @@ def _arrange(images: list[str], below: dict[str, str]) -> Iterator[_Directory | 
             yield list(paths)
 
 
-def _is_passed_over(entry: os.DirEntry[str]) -> bool:
+def is_passed_over(entry: os.DirEntry[str]) -> bool:
     """Return whether an entry is hidden, or a directory that no user made, or a link to one."""
     if not _is_rubbish(entry.name):
         return _is_hidden(entry.name)

@@ -12,7 +12,7 @@ from shoal.producer.client import Client
 from shoal.producer.web import problems
 from shoal.producer.web.access.gate import MOST_BODY_BYTES, Gate
 from shoal.producer.web.access.sessions import Access
-from shoal.producer.web.api import downloads, events, health, jobs, results, search
+from shoal.producer.web.api import downloads, events, folders, health, jobs, results, search
 from shoal.producer.web.pages import clusters, documents, duplicates, failures, job, login
 from shoal.producer.web.pages import jobs as all_jobs
 from shoal.producer.web.site import Site
@@ -50,7 +50,7 @@ def _make_app(site: Site) -> FastAPI:
     # This only documents how to send the token: the gate has checked it before.
     bearer = Depends(HTTPBearer(auto_error=False, description="If the server has a token."))
     api = APIRouter(prefix="/api/v1", responses=problems.DESCRIPTIONS, dependencies=[bearer])
-    for part in (jobs, results, search, downloads, events):
+    for part in (jobs, folders, results, search, downloads, events):
         api.include_router(part.router)
     app.include_router(api)
     for part in (*PAGES, health):

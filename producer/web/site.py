@@ -16,6 +16,7 @@ from fastapi import Path as InPath
 from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.results.catalogue import Catalogue
+from shoal.producer.submission.folder import Folder
 from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import GUESSES, BusyError
@@ -35,6 +36,8 @@ CATALOGUES_KEPT = 4
 BUSY_SECONDS = 2.0
 # Most folders that are listed, or whose duplicates are read, at the same time: each takes seconds.
 LISTINGS = 2
+# Most folders that people look into at the same time: each takes up to two seconds.
+BROWSINGS = 4
 # One round of looking for lost work may start workers and send a thousand messages.
 STALLED_SECONDS = 120.0
 # Most new images that workers are asked about at the same time: each takes a thread.
@@ -43,6 +46,21 @@ QUESTIONS = 4
 SEARCHES = 4
 # Most event streams that read at the same time.
 STREAM_READS = 8
+
+
+@dataclass(frozen=True)
+class ListedFolder:
+    """A folder as it was listed for an estimate.
+
+    Attributes:
+        source: Its path, as it was given.
+        folder: Its images.
+        listed_at: The end of the listing, by the monotonic clock.
+    """
+
+    source: str
+    folder: Folder
+    listed_at: float
 
 
 @dataclass
@@ -57,12 +75,14 @@ class Site:
         submit_limit: How often jobs may be submitted or retried.
         estimate_limit: How often estimates may be asked for.
         listings: Held while a folder is listed.
+        browsings: Held while a person looks into a folder.
         readings: Held while the files of duplicates are read.
         questions: Held while a worker is asked about a new image.
         searches: Held while all images of a job are compared.
         stream_reads: Held while an event stream reads.
         workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
+        listed: The folder that the last estimate was about; None before the first.
         swept_at: When the last round of looking for lost work ended, by the monotonic clock; None
             where this process does not look.
         catalogues: The catalogues used last, by job id and time of its end.
@@ -76,12 +96,14 @@ class Site:
     submit_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=2))
     estimate_limit: RateLimit = field(default_factory=lambda: RateLimit(burst=20, seconds=1))
     listings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
+    browsings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(BROWSINGS))
     readings: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(LISTINGS))
     questions: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(QUESTIONS))
     searches: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(SEARCHES))
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
+    listed: ListedFolder | None = None
     swept_at: float | None = None
     catalogues: OrderedDict[tuple[str, float | None], Catalogue] = field(
         default_factory=OrderedDict

@@ -92,7 +92,7 @@ def read_file(path: StrPath, limits: ImageLimits) -> bytes:
     try:
         # What was opened is checked, not its name: a link changed in between leads nowhere.
         if limits.roots:
-            _check_roots(_opened_path(descriptor), limits.roots)
+            _check_roots(opened_path(descriptor), limits.roots)
         return _read_bytes(descriptor, _check_file(os.fstat(descriptor), limits.max_bytes))
     except OSError as error:
         raise UnreadableImageError(FailureReason.DAMAGED, f"reading failed: {error}") from error
@@ -100,7 +100,7 @@ def read_file(path: StrPath, limits: ImageLimits) -> bytes:
         os.close(descriptor)
 
 
-def _opened_path(descriptor: int) -> str:
+def opened_path(descriptor: int) -> str:
     """Return the path of an open file, with links resolved."""
     if sys.platform == "darwin":
         return os.fsdecode(fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))

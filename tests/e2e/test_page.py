@@ -9,7 +9,7 @@ import httpx
 import psutil
 import pytest
 from browser import UPPERMOST, WAIT_SECONDS, Window, open_browser
-from playwright.sync_api import Browser, Locator, ViewportSize, expect
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from polling import wait_until
 from quick import QUICK
 from served_page import served
@@ -38,8 +38,8 @@ def window(browser: Browser) -> Iterator[Window]:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shoal]:
-    shoal = Shoal(tmp_path_factory.mktemp("page"))
+def home(tmp_path_factory: pytest.TempPathFactory, photographs: Path) -> Iterator[Shoal]:
+    shoal = Shoal(tmp_path_factory.mktemp("page"), HOME=photographs.parent)
     yield shoal
     shoal.kill_all()
 
@@ -50,19 +50,22 @@ def address(home: Shoal) -> Iterator[str]:
         yield address
 
 
+def open_form(page: Page, address: str) -> None:
+    """Open the form for a new job; it is open where there is no job yet."""
+    page.goto(address)
+    if not page.locator("#submit").is_visible():
+        page.get_by_role("heading", name="New job").click()
+
+
 def submit(window: Window, address: str, folder: Path) -> Locator:
     """Submit a folder as a person does; return where its state stands."""
     page = window.page
-    page.goto(address)
-    form = page.locator("#submit")
-    if not form.is_visible():
-        page.get_by_text("Cluster a folder").click()
+    open_form(page, address)
     page.get_by_label("Folder of images").fill(str(folder))
+    page.get_by_text("More options").click()
     page.get_by_label("Recipe").select_option("tutorial")
+    expect(page.get_by_label("Number of clusters")).to_have_value("5")
     page.get_by_label("Run again").check()
-    expect(page.get_by_role("button", name="Submit")).to_be_disabled()
-    page.get_by_role("button", name="Estimate").click()
-    expect(page.get_by_text("for the fit")).to_be_visible()
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/jobs/*")
     # Gone if anything loads the page anew.
@@ -110,15 +113,56 @@ def test_pointing_at_the_map_in_a_page_shows_an_image(
     expect(frame.locator(".card .path")).to_contain_text(".jpg")
 
 
-def test_a_folder_that_is_not_there_is_told_in_the_form(window: Window, address: str) -> None:
+def test_a_folder_is_chosen_and_clustered_twice_with_the_keyboard_alone(
+    window: Window, address: str, photographs: Path
+) -> None:
     page = window.page
-    page.goto(address)
-    if not page.locator("#submit").is_visible():
-        page.get_by_text("Cluster a folder").click()
-    page.get_by_label("Folder of images").fill("/no/such/folder")
-    page.get_by_label("Folder of images").press("Enter")
-    expect(page.locator("#answer")).to_contain_text("check the spelling after /")
-    expect(page.get_by_role("button", name="Submit")).to_be_disabled()
+    open_form(page, address)
+    page.get_by_role("button", name="Browse").press("Enter")
+    picker = page.get_by_role("dialog", name="Choose a folder")
+    picker.get_by_role("button", name=photographs.name).press("Enter")
+    expect(picker.get_by_role("navigation").get_by_text(photographs.name)).to_be_visible()
+    assert window.barriers() == []
+    picker.get_by_role("button", name="Use this folder").press("Enter")
+    folder = page.get_by_label("Folder of images")
+    expect(folder).to_have_value(str(photographs))
+    expect(folder).to_be_focused()
+    expect(page.locator("#answer")).to_contain_text("120 images")
+    page.get_by_role("radio", name="Pixels").press("Space")
+    number = page.get_by_label("Number of clusters")
+    number.fill("500")
+    expect(page.get_by_role("radio", name="Exactly")).to_be_checked()
+    expect(page.locator("#clusters-error")).to_contain_text("500 clusters need as many images")
+    assert number.get_attribute("aria-invalid") == "true"
+    number.fill("4")
+    expect(page.locator("#clusters-error")).to_have_text("")
+    number.press("Enter")
+    expect(page.locator("#job .state")).to_have_text("finished")
+    first = page.url
+    page.get_by_role("link", name="Again with other options").press("Enter")
+    expect(number).to_have_value("4")
+    assert window.barriers() == []
+    number.fill("6")
+    page.get_by_role("button", name="Find other clusters").press("Enter")
+    page.wait_for_url(lambda url: "/jobs/" in url and url != first)
+    expect(page.locator("#job .state")).to_have_text("finished")
+    expect(page.get_by_text("clustered again")).to_be_visible()
+    window.faults.clear()  # the browser notes each answer of 422
+
+
+def test_a_folder_that_is_not_there_is_told_beside_its_field(window: Window, address: str) -> None:
+    page = window.page
+    open_form(page, address)
+    folder = page.get_by_label("Folder of images")
+    folder.fill("/no/such/folder")
+    expect(page.locator("#source-error")).to_contain_text("check the spelling after /")
+    folder.press("Enter")
+    expect(folder).to_be_focused()
+    expect(page.get_by_role("button", name="Submit")).to_be_enabled()
+    page.get_by_role("button", name="Browse").click()
+    expect(page.get_by_role("dialog").get_by_role("button", name="page0")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Browse")).to_be_focused()
     window.faults.clear()  # the browser notes each answer of 422
 
 
@@ -175,7 +219,13 @@ def test_pages_are_for_everybody_and_every_screen(
         window.page.goto(address + path)
         assert window.barriers() == [], path
         assert window.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+    open_form(window.page, address)
+    window.page.get_by_text("More options").click()
+    window.page.get_by_role("button", name="Browse").click()
+    expect(window.page.get_by_role("dialog")).to_be_visible()
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     window.page.emulate_media(color_scheme="dark")
+    assert window.barriers() == []
     for path in of_job[:2]:
         window.page.goto(address + path)
         assert window.barriers() == [], path

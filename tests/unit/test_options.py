@@ -45,9 +45,10 @@ def test_what_python_hands_on_is_what_was_given(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_form_has_every_option_and_sends_it() -> None:
-    form = (WEB / "templates/jobs.html").read_text()
-    assert set(re.findall(r'<(?:input|select) name="(\w+)"', form)) == OPTIONS
-    script = (WEB / "static/submission.js").read_text()
+    form = (WEB / "templates/submission.html").read_text()
+    named = re.findall(r'<(?:input|select)[^>]* name="(\w+)"|card\("(\w+)"', form)
+    assert set(map("".join, named)) == OPTIONS
+    script = (WEB / "static/options.js").read_text()
     assert set(re.findall(r"\w+", script)) >= OPTIONS
 
 

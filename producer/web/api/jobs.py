@@ -6,13 +6,12 @@ from fastapi import APIRouter, Body, Query
 from starlette.responses import Response
 
 from shoal.producer.job import Job
+from shoal.producer.web.api.estimate import Preview, preview
 from shoal.producer.web.api.submission import (
     NewImages,
     OtherClusters,
-    Preview,
     Submission,
     assign,
-    preview,
     recluster,
     submit,
 )

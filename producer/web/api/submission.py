@@ -1,19 +1,16 @@
-"""Submissions through the API: checking a folder and its options, and submitting it."""
+"""Submissions through the API: a folder and its options, new images, other clusters."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from shoal.producer.job import Job
-from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.folder import Folder, read_folder, resolve_source
-from shoal.producer.submission.request import make_request, uses_default_features
 from shoal.producer.web.site import Site, only_some
 from shoal.shared.errors import SourceError
-from shoal.shared.jobs import Algorithm, JobRequest, Level, Recipe
+from shoal.shared.jobs import Algorithm, Level, Recipe
 
 
 class Submission(BaseModel, extra="forbid", strict=True):
@@ -92,57 +89,6 @@ class OtherClusters(BaseModel, extra="forbid", strict=True):
     force: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """What a submission would need.
-
-    Attributes:
-        images: Number of images.
-        skipped: Number of files of kinds that are not read.
-        unreadable: Number of directories that could not be listed, and of broken links.
-        left_out: What is left out, in a line for the user; empty if nothing is.
-        redis_bytes: Memory needed in Redis.
-        fit_bytes: Memory needed by the process that fits.
-        message: Both in a line for the user, with what is free.
-        lack: Why the default features are not used here, in a line for the user; empty if they are.
-        request: The options as the job would have them.
-    """
-
-    images: int
-    skipped: int
-    unreadable: int
-    left_out: str
-    redis_bytes: int
-    fit_bytes: int
-    message: str
-    lack: str
-    request: JobRequest
-
-
-def preview(site: Site, submission: Submission) -> Preview:
-    """Estimate what a submission would need, without submitting it.
-
-    Raises:
-        UsageError: The submission would be refused.
-        BusyError: Too many folders are being listed.
-    """
-    folder = _list_folder(site, submission.source)
-    options = submission.options()
-    request = make_request(folder, options)
-    plan = site.client.plan(folder, request)
-    return Preview(
-        images=len(folder.paths),
-        skipped=folder.skipped.total(),
-        unreadable=len(folder.unreadable),
-        left_out=folder.left_out.line,
-        redis_bytes=plan.estimate.redis_bytes,
-        fit_bytes=plan.estimate.fit_bytes,
-        message=plan.message,
-        lack=describe_lack() if uses_default_features(options) else "",
-        request=request,
-    )
-
-
 def submit(site: Site, submission: Submission) -> Job:
     """Submit a folder, and start workers for the embedded server if none are running.
 
@@ -150,7 +96,7 @@ def submit(site: Site, submission: Submission) -> Job:
         UsageError: The submission is refused.
         BusyError: Too many folders are being listed.
     """
-    folder = _list_folder(site, submission.source)
+    folder = list_folder(site, submission.source)
     with site.workers_lock:
         options = submission.options()
         job = site.client.submit_folder(folder, force=submission.force, **options)
@@ -166,7 +112,7 @@ def assign(site: Site, parent: Job, images: NewImages) -> Job:
         NotFinishedError: The job has no model, yet or any more.
         BusyError: Too many folders are being listed.
     """
-    folder = _list_folder(site, images.source)
+    folder = list_folder(site, images.source)
     with site.workers_lock:
         job = parent.assign_folder(folder, force=images.force)
         site.client.workers.ensure_running()
@@ -184,19 +130,19 @@ def recluster(site: Site, parent: Job, wanted: OtherClusters) -> Job:
         return parent.recluster(**wanted.model_dump())
 
 
-def _list_folder(site: Site, source: str) -> Folder:
+def list_folder(site: Site, source: str) -> Folder:
     """List the images of a folder that may be submitted.
 
     Raises:
         SourceError: There are none, or the folder is not under a directory of SHOAL_IMAGE_ROOTS.
         BusyError: Too many folders are being listed.
     """
-    _check_source(source, site.client.settings.image_roots)
+    check_source(source, site.client.settings.image_roots)
     with only_some(site.listings, "Other folders are being listed"):
         return read_folder(Path(source))
 
 
-def _check_source(source: str, roots: tuple[Path, ...]) -> None:
+def check_source(source: str, roots: tuple[Path, ...]) -> None:
     """Check where a folder is, before any answer could reveal whether it exists.
 
     Raises:

@@ -24,10 +24,11 @@ async function refresh(state) {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok) return false;
     document.title = fresh.title;
-    keepForm(document.querySelector("#submission"), fresh.querySelector("#submission"));
-    const old = document.querySelector("#main");
+    // A form keeps what was typed into it, its focus and its dialog: only the jobs are replaced.
+    const changing = document.querySelector("#submit") && fresh.querySelector("#jobs") ? "#jobs" : "#main";
+    const old = document.querySelector(changing);
     const hadFocus = old.contains(document.activeElement);
-    old.replaceWith(fresh.querySelector("#main"));
+    old.replaceWith(fresh.querySelector(changing));
     // Keyboard users stay in the content that changed.
     if (hadFocus) document.querySelector("#main").focus();
     start();
@@ -36,11 +37,6 @@ async function refresh(state) {
   } catch {
     return false;
   }
-}
-
-// Keeps the form with what was typed into it.
-function keepForm(old, fresh) {
-  if (old && fresh) fresh.replaceWith(old);
 }
 
 function announce(text) {

@@ -1,17 +1,27 @@
-// Sends JSON to the API; throws an error with the API's message if it refuses.
-export async function send(path, body) {
+// What the API refuses: its message, the option it is about, and when to try again, in seconds.
+export class Refusal extends Error {
+  constructor(message, status = 0, option = null, wait = 0) {
+    super(message);
+    Object.assign(this, { status, option, wait });
+  }
+}
+
+// Sends JSON to the API, or asks for some without a body; throws a Refusal if it refuses.
+export async function send(path, body, signal) {
   let answer;
   try {
-    answer = await fetch(path, {
+    answer = await fetch(path, body === undefined ? { signal } : {
+      signal,
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
-  } catch {
-    throw new Error("The server does not answer: try again.");
+  } catch (problem) {
+    if (signal?.aborted) throw problem;
+    throw new Refusal("The server does not answer: try again.");
   }
   if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
-  return content;
+  if (answer.ok) return content;
+  throw new Refusal(content.error, answer.status, content.option, Number(answer.headers.get("Retry-After")));
 }

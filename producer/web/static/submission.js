@@ -1,62 +1,72 @@
-// The form for a new job: first an estimate of what it would need, then the job.
+// The form for a new job: an estimate while it is filled in, then the job.
+import { followWithEstimate, say } from "./estimate.js";
+import { focusFault, showFault } from "./faults.js";
+import { fill, linkFields, read } from "./options.js";
+import { preparePicker } from "./picker.js";
 import { send } from "./request.js";
-
-const NUMBERS = ["image_size", "components", "random_state", "batch_size"];
 
 export function prepareForm(form) {
   if (!form || form.dataset.ready) return;
   form.dataset.ready = "yes";
-  // After a change, the estimate is not one of the form's values any more.
-  form.addEventListener("input", () => { form.what[1].disabled = true; });
+  linkFields(form);
+  const before = form.dataset.values && JSON.parse(form.dataset.values);
+  if (before) fill(form, before);
+  preparePicker(document.querySelector("#picker"), form.querySelector("[data-pick]"), form.source);
+  for (const button of form.querySelectorAll("[data-folder]")) {
+    button.addEventListener("click", () => choose(form.source, button.dataset.folder));
+  }
+  if ("canRecluster" in form.dataset) form.addEventListener("input", () => offerClusters(form, before));
+  const estimate = followWithEstimate(form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    ask(form, event.submitter?.value === "submit");
+    estimate.stop();
+    submit(form, event.submitter?.value === "recluster" ? before : null);
   });
 }
 
-async function ask(form, isFinal) {
-  const buttons = [...form.what];
-  const answer = form.querySelector("#answer");
+// Puts a folder into the field as if it had been typed.
+function choose(field, folder) {
+  field.value = folder;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  field.focus();
+}
+
+async function submit(form, before) {
+  const buttons = form.querySelectorAll("button[type=submit]");
+  const place = form.querySelector("#answer");
   for (const button of buttons) button.disabled = true;
-  say(answer, isFinal ? "Submitting …" : "Checking the folder …", "hint");
+  say(place, "Submitting …");
   try {
-    const found = await send(isFinal ? "/api/v1/jobs" : "/api/v1/estimate", read(form));
-    if (isFinal) location.assign(`/jobs/${found.job_id}`);
-    else say(answer, describe(found), "estimate");
-    buttons[1].disabled = isFinal;
+    const values = read(form);
+    const path = before ? `/api/v1/jobs/${form.dataset.job}/recluster` : "/api/v1/jobs";
+    const job = await send(path, before ? otherClusters(form, values, before) : values);
+    location.assign(`/jobs/${job.job_id}`);
   } catch (problem) {
-    say(answer, problem.message, "error");
+    const isShown = showFault(form, problem);
+    say(place, isShown ? "" : problem.message, "error");
+    for (const button of buttons) button.disabled = false;
+    if (isShown) focusFault(form, problem);
   }
-  buttons[0].disabled = false;
 }
 
-function read(form) {
-  const values = {
-    source: form.source.value.trim(),
-    algorithm: form.algorithm.value,
-    cache: form.cache.checked,
-    force: form.force.checked,
-    renumber: form.renumber.checked,
-    keep_model: form.keep_model.checked,
-  };
-  const features = form.features.value.trim();
-  if (features) values.features = features;
-  if (form.recipe.value) values.recipe = form.recipe.value;
-  if (form.level.value) values.level = form.level.value;
-  const clusters = form.clusters.value.trim();
-  if (clusters) values.clusters = clusters === "auto" ? clusters : Number(clusters);
-  for (const name of NUMBERS) if (form[name].value !== "") values[name] = Number(form[name].value);
-  return values;
+// Clusters alone are found in seconds, if nothing else of the job is to change.
+function offerClusters(form, before) {
+  const isOffered = !form.force.checked && differOnlyInClusters(form, read(form), before);
+  for (const part of form.querySelectorAll("[data-part=recluster]")) part.hidden = !isOffered;
+  const submit = form.querySelector("button[value=submit]");
+  submit.textContent = isOffered ? "Submit as a new job" : "Submit";
+  submit.classList.toggle("primary", !isOffered);
 }
 
-function describe(found) {
-  const parts = [`${found.images.toLocaleString("en")} images in ${found.request.source}.`, found.message];
-  if (found.lack) parts.push(found.lack);
-  if (found.left_out) parts.push(found.left_out);
-  return parts.join(" ");
+function differOnlyInClusters(form, values, before) {
+  const alone = JSON.parse(form.dataset.clustersAlone);
+  const changed = Object.keys(values).filter((name) => values[name] !== before[name]);
+  return changed.length > 0 && changed.every((name) => alone.includes(name));
 }
 
-function say(place, text, kind) {
-  place.textContent = text;
-  place.className = `wide ${kind}`;
+function otherClusters(form, values, before) {
+  const alone = JSON.parse(form.dataset.clustersAlone).filter((name) => name in values);
+  // What was not changed is as in that job, whatever a new one would have.
+  const kept = ["components"].filter((name) => values[name] === before[name]);
+  return Object.fromEntries(alone.filter((name) => !kept.includes(name)).map((name) => [name, values[name]]));
 }

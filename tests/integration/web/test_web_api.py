@@ -112,7 +112,10 @@ def test_a_server_without_the_network_says_so_and_compares_pixels(
     estimate = web.http.post("/api/v1/estimate", json=asked).json()
     assert estimate["request"]["features"] == "pixels"
     assert "pip install no_such_module" in estimate["lack"]
-    assert 'name="features" placeholder="pixels"' in web.http.get("/").text
+    page = web.http.get("/").text
+    assert 'value="embedding"  disabled' in page
+    assert 'value="pixels" checked' in page
+    assert "pip install no_such_module" in page
     chosen = asked | {"recipe": "tutorial"}
     assert not web.http.post("/api/v1/estimate", json=chosen).json()["lack"]
 
