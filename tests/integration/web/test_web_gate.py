@@ -56,7 +56,9 @@ def test_a_session_begun_behind_https_is_never_sent_without(redis_server: Server
     behind_proxy = {"X-Forwarded-Proto": "https"}
     for proxies, is_secure in ((["127.0.0.0/8"], True), (["127.0.0.2"], False), ([], False)):
         with WebServer(redis_server.url, TOKEN, proxies=proxies) as web:
-            answer = httpx.post(f"{web.url}/login", data={"token": TOKEN}, headers=behind_proxy)
+            answer = httpx.post(
+                f"{web.url}/login", data={"token": TOKEN}, headers=behind_proxy, timeout=30
+            )
             assert ("Secure" in answer.headers["set-cookie"].split("; ")) is is_secure
 
 
