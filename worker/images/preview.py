@@ -17,8 +17,9 @@ from shoal.worker.images.pixels import make_small
 from shoal.worker.images.thumbnails import encode
 
 QUALITY = 80
-# Light: most pictures with transparency were drawn for white paper.
-CHEQUERS = np.array([255, 230], np.uint8)
+# Light, as most pictures with transparency were drawn for white paper; but none is white, or a
+# white logo would hardly be seen.
+CHEQUERS = np.array([241, 219], np.uint8)
 CELL_PIXELS = 8
 # Of the longer side, so that small pictures have several.
 FEWEST_CELLS = 12
