@@ -1,5 +1,6 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -286,6 +287,12 @@ def find_box(sheet, colour):
 def test_a_contact_sheet_cuts_pictures_to_squares_and_shows_long_ones_whole(size, expected):
     sheet = plot_contact_sheet([[make_tile((250, 0, 0), size=size)]], np.array([1]))
     assert find_box(sheet, (250, 0, 0)) == expected
+
+
+def test_all_of_a_drawing_is_shown_on_a_contact_sheet():
+    drawing = replace(make_tile((250, 0, 0), size=(96, 64)), is_whole=True)
+    sheet = plot_contact_sheet([[drawing]], np.array([1]))
+    assert find_box(sheet, (250, 0, 0)) == (102, 150)
 
 
 def test_a_white_picture_is_seen_on_a_contact_sheet():

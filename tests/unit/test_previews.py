@@ -15,7 +15,8 @@ from shoal.shared.images.files import ImageLimits
 from shoal.shared.images.frames import shrink_to_fit
 from shoal.shared.images.thumbnails import encode_ratio
 from shoal.worker.images.loading import load_image, load_square
-from shoal.worker.images.preview import load_picture, load_preview
+from shoal.worker.images.preview import is_transparent, load_picture, load_preview
+from shoal.worker.stages.finishing.plotting import encode_tiles
 
 WHITE, CHEQUERS, GREY = 255, [241, 219], 128
 SIDE_PIXELS = 240
@@ -87,6 +88,10 @@ def test_a_white_logo_is_seen_on_chequers_and_features_see_white(tmp_path: Path,
     assert np.abs(shown[:8, :32].reshape(8, 4, 8).mean(axis=(0, 2)) - 2 * CHEQUERS).max() < 3
     assert np.abs(shown[8:16, :8] - CHEQUERS[1]).max() <= 3
     assert load_image(tmp_path / name, 8, LIMITS).min() == WHITE
+    picture = load_picture(tmp_path / name, SIDE_PIXELS, LIMITS)
+    (stored,) = encode_tiles({name: picture}).values()
+    assert is_transparent(picture)
+    assert is_transparent(Image.open(BytesIO(stored)))
 
 
 def test_small_transparent_pictures_have_small_chequers(tmp_path: Path) -> None:
@@ -138,8 +143,11 @@ def test_the_first_picture_of_an_animation_is_shown_in_its_form(tmp_path: Path) 
 
 
 def test_a_preview_keeps_no_comment_of_its_file(tmp_path: Path) -> None:
-    Image.new("RGB", (9, 9)).save(tmp_path / "a.jpg", comment=b"secret")
-    assert b"secret" not in load_preview(tmp_path / "a.jpg", SIDE_PIXELS, LIMITS)
+    for name, mode in (("a.jpg", "RGB"), ("a.png", "RGBA")):
+        Image.new(mode, (9, 9), (1, 2, 3)).save(tmp_path / name, comment=b"secret")
+        picture = load_picture(tmp_path / name, SIDE_PIXELS, LIMITS)
+        assert (picture.info, is_transparent(picture)) == ({}, False)
+        assert b"secret" not in load_preview(tmp_path / name, SIDE_PIXELS, LIMITS)
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32, np.float64, np.uint32])

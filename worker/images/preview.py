@@ -21,6 +21,8 @@ QUALITY = 80
 # white logo would hardly be seen.
 CHEQUERS = np.array([241, 219], np.uint8)
 CELL_PIXELS = 8
+# The comment of a picture with transparent parts, which it keeps as a JPEG.
+TRANSPARENT = b"transparent"
 # Of the longer side, so that small pictures have several.
 FEWEST_CELLS = 12
 
@@ -37,16 +39,31 @@ def load_preview(path: StrPath, image_size: int, limits: ImageLimits) -> bytes:
 def load_picture(path: StrPath, image_size: int, limits: ImageLimits) -> Image.Image:
     """Load one image in its form, of at most ``image_size`` pixels, on chequers if transparent.
 
+    Returns:
+        RGB; ``is_transparent`` tells of it whether the image has transparent parts.
+
     Raises:
         UnreadableImageError: As in ``load_image``.
     """
-    content = read_file(path, limits)
+    content, comments = read_file(path, limits), dict[str | tuple[int, int], bytes]()
+
+    def back(picture: Image.Image) -> Image.Image:
+        if picture.getchannel("A").getextrema() != (255, 255):
+            comments["comment"] = TRANSPARENT
+        return lay_on_chequers(picture)
 
     def shrink(picture: Image.Image) -> Image.Image:
-        return make_small(picture, shrink_to_fit(picture.size, image_size), lay_on_chequers)
+        return make_small(picture, shrink_to_fit(picture.size, image_size), back)
 
     with explained(content):
-        return decode_picture(content, limits, shrink, kind_of(os.fspath(path)))
+        made = decode_picture(content, limits, shrink, kind_of(os.fspath(path)))
+    made.info = {**comments}
+    return made
+
+
+def is_transparent(picture: Image.Image) -> bool:
+    """Return whether a picture of ``load_picture`` has transparent parts."""
+    return picture.info.get("comment") == TRANSPARENT
 
 
 def lay_on_chequers(picture: Image.Image) -> Image.Image:

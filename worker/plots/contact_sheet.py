@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -42,6 +43,9 @@ BADGE_TEXT_PIXELS, BADGE_PIXELS, BADGE_ROOM = 14, 20, 4
 BADGE_INK, BADGE_PAPER = "#1f2328", "white"  # readable on any picture
 
 
+Box: TypeAlias = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True)
 class Tile:
     """An image on the sheet.
@@ -49,10 +53,12 @@ class Tile:
     Attributes:
         picture: RGB, of any form; ``None``, for one that is missing, becomes a grey square.
         copies: How many copies of it there are beside it: the tile says so.
+        is_whole: Whether all of it is shown, whatever its form.
     """
 
     picture: Image.Image | None
     copies: int = 0
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,7 +187,10 @@ def _paste_tiles(sheet: Image.Image, grid: _Grid, index: int, row: Row) -> None:
 
 def _make_picture(tile: Tile, size: int) -> Image.Image:
     """Make the picture of a tile, with how many copies it has in its lower right corner."""
-    picture = _frame(tile.picture, size) if tile.picture else Image.new("RGB", (size, size), BLANK)
+    picture = Image.new("RGB", (size, size), BLANK)
+    if tile.picture:
+        part = (0, 0, *tile.picture.size) if tile.is_whole else cut_to_fill(tile.picture.size)
+        picture = _frame(tile.picture, part, size)
     pen = ImageDraw.Draw(picture)
     if tile.copies:
         words, font = choose_badge(tile.copies, size), _find_badge_font()
@@ -193,9 +202,8 @@ def _make_picture(tile: Tile, size: int) -> Image.Image:
     return picture
 
 
-def _frame(picture: Image.Image, side: int) -> Image.Image:
-    """Fill a square with the middle of a picture; one that is long is shown whole."""
-    part = cut_to_fill(picture.size)
+def _frame(picture: Image.Image, part: Box, side: int) -> Image.Image:
+    """Show a part of a picture in a square, in its form."""
     size = scale_to_fit((part[2] - part[0], part[3] - part[1]), side)
     small = picture.resize(size, Image.Resampling.BICUBIC, part)
     if size == (side, side):

@@ -16,7 +16,7 @@ from shoal.shared.findings import ClusterChoice, PlotName
 from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.jobs import State
 from shoal.worker import Checkpoint
-from shoal.worker.images.preview import load_picture
+from shoal.worker.images.preview import is_transparent, load_picture
 from shoal.worker.images.thumbnails import encode
 from shoal.worker.memory import limit_memory
 from shoal.worker.runtime.context import WorkerContext
@@ -62,7 +62,7 @@ def load_tiles(
 
 def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
     """Encode tiles as JPEG."""
-    return {path: encode(tile) for path, tile in tiles.items()}
+    return {path: encode(tile, comment=tile.info.get("comment")) for path, tile in tiles.items()}
 
 
 def draw_plots(findings: Findings, shown: Shown, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
@@ -93,12 +93,14 @@ def list_plots(choice: ClusterChoice | None) -> list[PlotName]:
 def _choose_draws(findings: Findings, shown: Shown, tiles: Tiles) -> dict[PlotName, Draw]:
     from shoal.worker import plots
 
+    def make_tile(path: str) -> plots.Tile:
+        picture, copies = tiles.get(path), shown.copies.get(path, 0)
+        # Drawings reach to their edges: nothing of them is cut off.
+        return plots.Tile(picture, copies, is_whole=bool(picture and is_transparent(picture)))
+
     def plot_contact_sheet() -> Image.Image:
         outliers = shown.outliers[:REPRESENTATIVES]  # a row as long as those of clusters
-        *typical, far = (
-            [plots.Tile(tiles.get(path), shown.copies.get(path, 0)) for path in row]
-            for row in [*shown.in_sheet(), outliers]
-        )
+        *typical, far = ([make_tile(path) for path in row] for row in [*shown.in_sheet(), outliers])
         return plots.plot_contact_sheet(typical, findings.sizes, far, findings.names)
 
     rows, sizes, names = findings.rows, findings.sizes, findings.names
