@@ -103,16 +103,17 @@ class JobUses(JobDuplicates):
     def name_clusters(self, names: Mapping[int, str]) -> dict[int, str]:
         """Give clusters names, all or none of them; return the names of all.
 
-        Names are shown where clusters are, live as long as the results, and go over to the next job
-        of the folder where a cluster keeps its number. Workers draw the plots again, which
+        Clusters of one name, in whatever case, are one group: shown together, and put into one
+        folder. Names are shown where clusters are, live as long as the results, and go over to the
+        next job of the folder where a cluster keeps its number. Workers draw the plots again, which
         ``redraw_plots`` waits for.
 
         Args:
             names: By label; "" takes a name away.
 
         Raises:
-            UsageError: There is no such cluster, a name has more than 100 characters or one that
-                cannot be shown, or two clusters would have the same.
+            UsageError: There is no such cluster, or a name has more than 100 characters or one that
+                cannot be shown.
         """
         found = super().name_clusters(names)
         with suppress(StoreUnavailableError):  # the sweeper asks later

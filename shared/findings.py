@@ -170,6 +170,7 @@ class Assignment:
         x: Where the image stands on the map, on which similar images lie close together.
         y: The same, upwards.
         far: Whether it is farther from its cluster than the images of that reach.
+        name: The name that a user gave to the cluster; "" if none.
     """
 
     path: str
@@ -180,6 +181,7 @@ class Assignment:
     x: float
     y: float
     far: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,21 @@ class ClusterSummary:
     copies: dict[str, int] = field(default_factory=dict)
     name: str = ""
     far: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterGroup:
+    """Clusters to which a user gave one name: to people, they are one.
+
+    Attributes:
+        name: The name.
+        labels: Numbers of the clusters, ascending.
+        size: How many images they have together.
+    """
+
+    name: str
+    labels: list[int]
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +306,7 @@ class Summary:
             the model does not say how far that is.
         choice: How the number of clusters was chosen; None if it was given.
         notes: What to know about the result, a sentence each, such as what could not be made.
+        groups: The clusters that have names, those of one name together, by their lowest label.
     """
 
     clusters: list[ClusterSummary]
@@ -305,3 +323,4 @@ class Summary:
     copies: dict[str, int] = field(default_factory=dict)
     far: int | None = None
     map_landmarks: int = 0
+    groups: list[ClusterGroup] = field(default_factory=list)

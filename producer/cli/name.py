@@ -1,5 +1,7 @@
 """The command that names clusters."""
 
+from collections.abc import Sequence
+
 import click
 
 from shoal.producer.cli.group import Command, connect_client
@@ -14,25 +16,43 @@ PATIENCE_SECONDS = 15.0
 
 @click.command(cls=Command)
 @click.argument("job")
-@click.argument("number", type=int, required=False)
-@click.argument("name", metavar="[NAME]", required=False)
+@click.argument("numbers_and_name", nargs=-1, metavar="[NUMBER… NAME]")
 @json_option
-def name(job: str, number: int | None, name: str | None, as_json: bool) -> None:
-    """Name cluster NUMBER of JOB, or list the names. An empty NAME takes it away.
+def name(job: str, numbers_and_name: tuple[str, ...], as_json: bool) -> None:
+    """Name clusters of JOB, or list the names. Clusters of one name are one group.
 
-    Example: `shoal name last 3 kitchen`.
+    An empty NAME takes names away.
+
+    Example: `shoal name last 3 5 kitchen`.
     """
     from shoal.producer.export.models import export_json
 
-    if number is not None and name is None:
-        raise UsageError(f"Give cluster {number} a name: `shoal name {job} {number} NAME`.")
-    with connect_client(start_workers=number is not None) as client:
+    given = _parse(job, numbers_and_name)
+    with connect_client(start_workers=bool(given)) as client:
         known = client.job(job)
-        names = known.names() if number is None else known.name_clusters({number: name or ""})
-        if number is not None and not known.redraw_plots(PATIENCE_SECONDS):
+        names = known.name_clusters(given) if given else known.names()
+        if given and not known.redraw_plots(PATIENCE_SECONDS):
             print_message("The plots have the names once a worker has time to draw them.")
     if as_json:
         print_line(export_json(names))
     else:
-        for label, given in names.items():
-            print_line(f"{label}  {given}")
+        for label, cluster_name in names.items():
+            print_line(f"{label}  {cluster_name}")
+
+
+def _parse(job: str, numbers_and_name: Sequence[str]) -> dict[int, str]:
+    """Parse the numbers of clusters, and after them the name for all of them.
+
+    Raises:
+        UsageError: There is no name, or what comes before it are no numbers.
+    """
+    if len(numbers_and_name) == 1:
+        number = numbers_and_name[0] if numbers_and_name[0].isdecimal() else "NUMBER"
+        raise UsageError(f"Give cluster {number} a name: `shoal name {job} {number} NAME`.")
+    *numbers, name = numbers_and_name or [""]
+    if odd := [number for number in numbers if not number.isdecimal()]:
+        raise UsageError(
+            f"{odd[0]!r} is no number of a cluster. Quote a name that has spaces:"
+            f" `shoal name {job} 3 'NAME OF CLUSTERS'`."
+        )
+    return {int(number): name for number in numbers}

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from shoal.producer.export.directory import (
 )
 from shoal.producer.job import Job
 from shoal.producer.local.processes import WorkerProcesses
+from shoal.producer.results.names import group_clusters
 from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.defaults import NETWORK, WITHOUT_NETWORK, can_embed
 from shoal.producer.submission.folder import Folder, read_folder
@@ -182,9 +184,10 @@ def print_outcome(job: Job, status: Status, out: Path | None, as_json: bool) -> 
         print_line(line)
     if summary.choice:
         print_line(f"clusters: {summary.choice.reason}")
-    names = [f"cluster {each.label}{each.name and f': {each.name}'}" for each in summary.clusters]
+    clusters = list(chain(*group_clusters(summary.clusters)))
+    names = [f"cluster {each.label}{each.name and f': {each.name}'}" for each in clusters]
     width = max(map(len, [*names, "no cluster" if summary.noise else ""]))
-    for name, cluster in zip(names, summary.clusters, strict=True):
+    for name, cluster in zip(names, clusters, strict=True):
         example = f"  such as {cluster.representatives[0]}" if cluster.representatives else ""
         print_line(f"{name:<{width}}  {_show_size(cluster.size)}{example}".rstrip())
     if summary.noise:

@@ -100,6 +100,7 @@ def write_parquet(
             "x": number,
             "y": number,
             "far": "bool",
+            "name": "string",
         }
     )
     names = schema.names

@@ -10,22 +10,23 @@ from shoal.producer.organizing.run import foresee_steps, run_steps
 from shoal.producer.organizing.steps import Header, Mode, Progress, Skipped, find_place
 from shoal.producer.organizing.tasks import Outcome
 from shoal.producer.results import JobResults
+from shoal.producer.results.names import group_clusters
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import NOISE, Summary
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterFolder:
-    """The folder of a cluster.
+    """The folder of a cluster, or of several that have one name.
 
     Attributes:
         folder: Its name.
-        label: Number of the cluster; -1 is noise.
-        images: How many images the cluster has.
+        labels: Numbers of the clusters, ascending; -1 is noise.
+        images: How many images they have.
     """
 
     folder: str
-    label: int
+    labels: list[int]
     images: int
 
 
@@ -45,7 +46,7 @@ class Organization:
         present: Images of which the same link or copy was there before.
         skipped: Images that were left as they are, with the reasons.
         failed: Images that the job could not read: they have no cluster, and stay where they are.
-        folders: The folder of each cluster, by label.
+        folders: The folders of the clusters, by their first label.
         journal: The file by which ``shoal.undo`` takes it all back.
     """
 
@@ -118,14 +119,15 @@ def make_plan(job: JobResults, summary: Summary, *, flat: bool = False) -> Plan:
 
 
 def list_folders(summary: Summary) -> Iterator[ClusterFolder]:
-    """List the folder of each cluster, and that of the noise if there is any."""
+    """List the folders of the clusters, and that of the noise if there is any."""
     names = {cluster.label: cluster.name for cluster in summary.clusters}
     folders = name_folders(len(names), names)
-    for cluster in summary.clusters:
-        label = cluster.label
-        yield ClusterFolder(folder=folders[label], label=label, images=cluster.size)
+    for group in group_clusters(summary.clusters):
+        labels = [cluster.label for cluster in group]
+        images = sum(cluster.size for cluster in group)
+        yield ClusterFolder(folder=folders[labels[0]], labels=labels, images=images)
     if summary.noise:
-        yield ClusterFolder(folder=folders[NOISE], label=NOISE, images=summary.noise)
+        yield ClusterFolder(folder=folders[NOISE], labels=[NOISE], images=summary.noise)
 
 
 def list_placements(job: JobResults, *, flat: bool = False) -> Iterator[Placement]:

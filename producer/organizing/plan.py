@@ -16,6 +16,8 @@ NOISE_FOLDER = "noise"
 UNSAFE = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]+')
 DASHES = re.compile(r"-[ -]*-")
 MOST_NAME_BYTES = 120
+# What Windows takes for devices, not for names of folders.
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
 
 
 @dataclass(frozen=True)
@@ -69,29 +71,30 @@ class Plan:
                 strict=True,
             )  # fmt: skip
             for path, (label, *_), (digest, _) in rows:
-                within = names.choose(label, path) if self.is_flat else path
-                yield Placement(path, label, f"{self._folders[label]}/{within}"), digest
+                folder = self._folders[label]
+                within = names.choose(folder, path) if self.is_flat else path
+                yield Placement(path, label, f"{folder}/{within}"), digest
 
 
 class _UniqueNames:
     """Names without folders: those that are taken, in whatever case, get a number."""
 
     def __init__(self) -> None:
-        self._taken = set[tuple[int, str]]()
-        self._numbers = dict[tuple[int, str], int]()  # the last one, of names that were taken
+        self._taken = set[tuple[str, str]]()
+        self._numbers = dict[tuple[str, str], int]()  # the last one, of names that were taken
 
-    def choose(self, label: int, path: str) -> str:
-        """Choose the name of an image in the folder of a cluster."""
+    def choose(self, folder: str, path: str) -> str:
+        """Choose the name of an image in a folder."""
         name = PurePosixPath(path)
         chosen = name.name
-        first = label, self._fold(chosen)
+        first = folder, self._fold(chosen)
         number = self._numbers.get(first, 1)
-        while (label, self._fold(chosen)) in self._taken:
+        while (folder, self._fold(chosen)) in self._taken:
             number += 1
             chosen = f"{name.stem}-{number}{name.suffix}"
         if number > 1:
             self._numbers[first] = number
-        self._taken.add((label, self._fold(chosen)))
+        self._taken.add((folder, self._fold(chosen)))
         return chosen
 
     @staticmethod
@@ -104,16 +107,30 @@ def name_folders(n_clusters: int, names: Mapping[int, str]) -> dict[int, str]:
     """Name the folder of each cluster, by label: its number, then its name if it has one.
 
     Numbers have as many digits as the largest, and two at least, so that folders are in order.
+    Several clusters of one name have one folder, which is called by the name alone unless
+    something else is called so.
     """
     width = max(2, len(str(n_clusters - 1)))
     folders = {label: f"{label:0{width}}" for label in range(n_clusters)}
-    for label, name in names.items():
+    groups = dict[str, list[int]]()
+    for label, name in sorted(names.items()):
         if safe := _make_safe(name):
             folders[label] += f"-{safe}"
+        if name:
+            groups.setdefault(name.casefold(), []).append(label)
+    taken = {NOISE_FOLDER, *RESERVED, *(folder.casefold() for folder in folders.values())}
+    for first, *others in groups.values():
+        if not others:
+            continue
+        shared = _make_safe(names[first])
+        if not shared or shared.casefold() in taken:
+            shared = folders[first]
+        taken.add(shared.casefold())
+        folders |= dict.fromkeys((first, *others), shared)
     return folders | {NOISE: NOISE_FOLDER}
 
 
 def _make_safe(name: str) -> str:
-    """Make a name one that every file system takes after a number."""
+    """Make a name one that file systems take: all of them after a number."""
     safe = DASHES.sub("-", UNSAFE.sub("-", unicodedata.normalize("NFC", name))).strip("- .")
     return safe.encode()[:MOST_NAME_BYTES].decode(errors="ignore").strip("- .")

@@ -141,25 +141,30 @@ def _check_goes_on(directory: Path, header: Header, before: Header, journal: Jou
     Raises:
         UsageError: They are not, or an undo was begun, or lines are damaged.
     """
-    if replace(before, made=header.made) != header:
+    undo = f"`shoal.undo({str(directory)!r})`"
+    if replace(before, made=header.made, plan=header.plan) == header:
+        if before.plan != header.plan:
+            raise UsageError(
+                f"{directory} was made when the job's {_name_changes(header)}: take it back with"
+                f" {undo}, then do the same again; or choose another directory."
+            )
+    else:
         what = f"{before.purpose}, job {before.job_id}, mode {before.mode}"
         raise UsageError(
-            f"{directory} has other files that Shoal put there ({what}), or the job's"
-            f" {_name_changes(header)} now: choose another directory, or take them back first with"
-            f" `shoal.undo({str(directory)!r})`."
+            f"{directory} has other files that Shoal put there ({what}): choose another directory,"
+            f" or take them back first with {undo}."
         )
     if journal.is_undoing or journal.n_damaged:
         why = "its journal is damaged" if journal.n_damaged else "an undo was begun there"
         raise UsageError(
-            f"{directory} cannot be gone on with, since {why}: take back what was done with"
-            f" `shoal.undo({str(directory)!r})`."
+            f"{directory} cannot be gone on with, since {why}: take back what was done with {undo}."
         )
 
 
 def _name_changes(header: Header) -> str:
-    """Name what may have changed, so that the same call has another plan."""
+    """Name what has changed, so that the same call has another plan."""
     is_of_clusters = header.purpose != MOVING_DUPLICATES
-    return "clusters have other names" if is_of_clusters else "duplicates are other files"
+    return "clusters had other names" if is_of_clusters else "duplicates were other files"
 
 
 @contextmanager

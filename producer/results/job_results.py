@@ -54,7 +54,7 @@ class JobResults:
         Of millions, they are read a part at a time; ``parts`` of what is returned has columns.
         """
         self._check_finished()
-        return self.results.assignments()
+        return self.results.assignments(self._names.read())
 
     def failures(self) -> Rows[Failure]:
         """Yield each image that could not be used so far, with the reason, sorted by path."""
@@ -87,15 +87,16 @@ class JobResults:
     def name_clusters(self, names: Mapping[int, str]) -> dict[int, str]:
         """Give clusters names, all or none of them; return the names of all.
 
-        Names are shown where clusters are, live as long as the results, and go over to the next job
-        of the folder where a cluster keeps its number.
+        Clusters of one name, in whatever case, are one group: shown together, and put into one
+        folder. Names are shown where clusters are, live as long as the results, and go over to the
+        next job of the folder where a cluster keeps its number.
 
         Args:
             names: By label; "" takes a name away.
 
         Raises:
-            UsageError: There is no such cluster, a name has more than 100 characters or one that
-                cannot be shown, or two clusters would have the same.
+            UsageError: There is no such cluster, or a name has more than 100 characters or one that
+                cannot be shown.
         """
         self._names.write(check_names(names, self.summary()))
         return self._names.read()

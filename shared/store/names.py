@@ -1,9 +1,8 @@
 """The names that users give to the clusters of a job."""
 
 from collections.abc import Collection, Mapping
-from typing import cast
 
-from shoal.shared.errors import NotFinishedError, UsageError, show_call
+from shoal.shared.errors import NotFinishedError, show_call
 from shoal.shared.jobs import State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
@@ -26,15 +25,9 @@ class ClusterNames:
         """Give clusters names, all or none of them; "" takes a name away.
 
         Raises:
-            UsageError: Two clusters would have the same name.
             NotFinishedError: The job has not finished.
         """
-        reply = self._put(State.FINISHED, names)
-        if isinstance(reply, bytes):
-            raise UsageError(
-                f"Two clusters would have the name {reply.decode()!r}: choose another."
-            )
-        if not reply:
+        if not self._put(State.FINISHED, names):
             job_id = self.keys.job_id
             raise NotFinishedError(
                 f"Job {job_id} has no clusters to name ({show_call(job_id, 'status')} says how it"
@@ -51,8 +44,8 @@ class ClusterNames:
             {label: name for label, name in earlier.read().items() if label in labels},
         )
 
-    def _put(self, state: State, names: Mapping[int, str]) -> int | bytes:
+    def _put(self, state: State, names: Mapping[int, str]) -> bool:
         flat = (value for pair in names.items() for value in pair)
         written = [self.keys.job, self.keys.names, OUTDATED]
         told = (state, self.keys.job_id)
-        return cast(int | bytes, scripts.run(self.client, "put_names", written, *told, *flat))
+        return bool(scripts.run(self.client, "put_names", written, *told, *flat))

@@ -277,9 +277,13 @@ class Results:
             " it is of an earlier version of Shoal: submit its folder again."
         )
 
-    def assignments(self) -> Rows[Assignment]:
-        """List each image and its cluster, in manifest order."""
-        return list_assignments(self.batch_paths(), self.labels(), self.far())
+    def assignments(self, names: Mapping[int, str] | None = None) -> Rows[Assignment]:
+        """List each image and its cluster, in manifest order.
+
+        Args:
+            names: Of the clusters that have one, by label.
+        """
+        return list_assignments(self.batch_paths(), self.labels(), self.far(), names or {})
 
     def far(self) -> Iterator[bytes]:
         """Yield a byte for each label row of each batch, by batch: 1 if the image is far.

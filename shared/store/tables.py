@@ -1,6 +1,6 @@
 """Tables of a job, from what the store keeps by batch: labels, failures and duplicates."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -36,7 +36,10 @@ ReadPaths = Callable[[Sequence[int]], Iterable[BatchPaths]]
 
 
 def list_assignments(
-    batches: Iterable[BatchPaths], labels: Iterable[bytes], far: Iterable[bytes]
+    batches: Iterable[BatchPaths],
+    labels: Iterable[bytes],
+    far: Iterable[bytes],
+    names: Mapping[int, str],
 ) -> Rows[Assignment]:
     """List each loaded image and its cluster.
 
@@ -44,6 +47,7 @@ def list_assignments(
         batches: Paths of each batch.
         labels: Label rows of each.
         far: A byte for each of these rows, 1 if the image is far; empty if that is not known.
+        names: Of the clusters that have one, by label.
     """
 
     def split() -> Iterator[Columns]:
@@ -52,7 +56,9 @@ def list_assignments(
             if len(paths) != len(rows):
                 raise ValueError(f"{len(rows)} rows of labels for {len(paths)} images")
             if rows:
-                yield paths, *zip(*rows, strict=True), list(map(bool, distant or bytes(len(rows))))
+                numbers = list(zip(*rows, strict=True))
+                named = [names.get(label, "") for label in numbers[0]]
+                yield paths, *numbers, list(map(bool, distant or bytes(len(rows)))), named
 
     return Rows(Assignment, split())
 

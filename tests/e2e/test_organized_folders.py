@@ -40,7 +40,8 @@ def test_a_user_looks_organizes_and_takes_back(
     said = shoal.json("organize", last, tmp_path / "b", "--mode", "copy", "--flat")
     assert (said["done"], said["mode"], said["skipped"]) == (120, "copy", [])
     assert sum(folder["images"] for folder in said["folders"]) == 120
-    assert shoal.output("name", last, 0, "") == ""
+    assert shoal.output("name", last, 0, 1, "at home") == "0  at home\n1  at home\n"
+    assert shoal.output("name", last, 0, 1, "") == ""
     without_server = Shoal(tmp_path / "home", SHOAL_REDIS_URL="redis://localhost:1")
     assert without_server.output("undo", tmp_path / "a") == "120 links removed\n"
     assert without_server.json("undo", tmp_path / "b")["undone"] == 120
@@ -61,6 +62,7 @@ def test_wrong_use_names_the_remedy_in_commands(
         (("undo", tmp_path), "there is nothing to undo"),
         (("name", last, 99, "x"), "There is no cluster 99"),
         (("name", last, 1), f"`shoal name {last} 1 NAME`"),
+        (("name", last, 1, "at", "home"), "'at' is no number of a cluster"),
     ):
         done = shoal.run(*arguments)
         assert (done.returncode, remedy in done.stderr) == (2, True), done.stderr

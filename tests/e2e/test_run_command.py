@@ -32,7 +32,7 @@ def read_labels(path: Path) -> list[dict[str, str]]:
 
 def test_labels_name_every_image_in_manifest_order(embedded_run: FinishedRun) -> None:
     rows = read_labels(embedded_run.out / "labels.csv")
-    assert list(rows[0]) == ["path", "label", "distance", "pc1", "pc2", "x", "y", "far"]
+    assert list(rows[0]) == ["path", "label", "distance", "pc1", "pc2", "x", "y", "far", "name"]
     images = [path.relative_to(embedded_run.source) for path in embedded_run.source.rglob("*.jpg")]
     assert [row["path"] for row in rows] == sorted(map(str, images))
 

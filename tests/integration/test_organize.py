@@ -40,7 +40,8 @@ def test_each_image_is_in_the_folder_of_its_cluster_and_comes_back(finished, ima
     assert (
         done.failed == finished.status().images.failed == len(list_images(images).keys() - labels)
     )
-    assert [(each.label, each.folder) for each in done.folders] == list(folders.items())
+    found = [(each.labels, each.folder) for each in done.folders]
+    assert found == [([label], folder) for label, folder in folders.items()]
     assert [each.images for each in done.folders] == [c.size for c in finished.summary().clusters]
     assert Path(done.journal).is_file()
     assert undo(tmp_path / "sorted").undone == len(labels)
@@ -66,7 +67,7 @@ def test_a_dry_run_does_nothing_and_tells_what_is_missing(finished, images, tmp_
 def test_other_names_make_another_plan(finished, tmp_path):
     finished.organize(tmp_path / "sorted")
     finished.name_clusters({0: "red"})
-    with pytest.raises(UsageError, match=r"other names now.*`shoal\.undo\('"):
+    with pytest.raises(UsageError, match=r"had other names: take it back with `shoal\.undo\('"):
         finished.organize(tmp_path / "sorted")
     undo(tmp_path / "sorted")
     assert finished.organize(tmp_path / "sorted", flat=True).folders[0].folder == "00-red"
@@ -96,10 +97,25 @@ def test_names_are_shown_replaced_and_taken_away(finished):
     assert finished.name_clusters({0: "red", 2: "green"}) == {0: "red", 2: "green"}
     assert [cluster.name for cluster in finished.summary().clusters] == ["red", "", "green"]
     assert finished.name_clusters({0: "", 1: "red"}) == finished.names() == {1: "red", 2: "green"}
-    with pytest.raises(UsageError, match="Two clusters would have"):
-        ClusterNames(finished.ledger.client, finished.id).write({0: "green"})
     with pytest.raises(UsageError, match="no cluster -1"):
         finished.name_clusters({NOISE: "rest"})
+
+
+def test_clusters_of_one_name_are_one_group_in_one_folder(finished, tmp_path):
+    finished.name_clusters({0: "cats", 2: " Cats"})
+    labels = {row.path: (row.label, row.name) for row in finished.labels()}
+    assert set(labels.values()) == {(0, "cats"), (1, ""), (2, "cats")}
+    (group,) = finished.summary().groups
+    assert (group.labels, group.size) == ([0, 2], sum(n != 1 for n, _ in labels.values()))
+    done = finished.organize(tmp_path / "sorted")
+    assert [(each.folder, each.labels) for each in done.folders] == [
+        ("cats", [0, 2]),
+        ("01", [1]),
+    ]
+    assert set(list_images(tmp_path / "sorted")) == {
+        f"{name or '01'}/{path}" for path, (_, name) in labels.items()
+    }
+    undo(tmp_path / "sorted")
 
 
 def test_names_expire_with_the_job_whenever_they_were_given(finished):

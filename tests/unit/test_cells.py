@@ -29,7 +29,7 @@ numbers = st.one_of(
     st.sampled_from([0.0, -0.0, 1e-5, 1e-4, 123456789012345680.0, 1e16, 0.00001234]),
 )
 labels = st.builds(
-    Assignment, names, st.integers(-1, 10**6), numbers, numbers, numbers, st.booleans()
+    Assignment, names, st.integers(-1, 10**6), *[numbers] * 5, st.booleans(), names
 )
 failures = st.builds(Failure, names, st.sampled_from(FailureReason), names)
 duplicates = st.builds(

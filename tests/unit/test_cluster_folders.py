@@ -9,7 +9,7 @@ import pytest
 from shoal.producer.cli.organize import MODES
 from shoal.producer.organizing import Mode
 from shoal.producer.organizing.plan import Plan, _UniqueNames, name_folders
-from shoal.producer.results.names import check_names, with_names
+from shoal.producer.results.names import check_names, group_clusters, with_names
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import ClusterSummary, Summary
 from shoal.shared.store.rows import HASH_ROW, LABEL_ROW
@@ -67,6 +67,32 @@ def test_names_become_such_as_every_file_system_takes(name, folder):
     assert name_folders(1, {0: name})[0] == folder
 
 
+@pytest.mark.parametrize(
+    ("names", "folders"),
+    [
+        ({0: "cats", 2: "Cats"}, ["cats", "01", "cats"]),
+        ({0: "a/b", 1: "a/b", 2: "a-b"}, ["a-b", "a-b", "02-a-b"]),
+        ({0: "a/b", 1: "a/b", 2: "a-b", 3: "a-b"}, ["a-b", "a-b", "02-a-b", "02-a-b"]),
+        ({0: "noise", 1: "noise"}, ["00-noise", "00-noise", "02"]),
+        ({0: "02", 1: "02"}, ["00-02", "00-02", "02"]),
+        ({1: "nul", 2: "nul"}, ["00", "01-nul", "01-nul"]),
+        ({1: "???", 2: "???"}, ["00", "01", "01"]),
+    ],
+)
+def test_clusters_of_one_name_have_one_folder_that_is_no_others(names, folders):
+    assert list(name_folders(len(folders), names).values()) == [*folders, "noise"]
+
+
+def test_images_of_one_folder_keep_their_paths_or_get_numbers():
+    paths = ["a.jpg", "b/a.jpg", "c/a.jpg", "d/e.jpg"]
+    folders = name_folders(2, {0: "cats", 1: "cats"})
+    results = store(paths, [0, 1, 0, 1])
+    kept = [step.target for step in Plan(results, folders, is_flat=False)]
+    assert kept == [f"cats/{path}" for path in paths]
+    flat = [step.target for step in Plan(results, folders, is_flat=True)]
+    assert flat == ["cats/a.jpg", "cats/a-2.jpg", "cats/a-3.jpg", "cats/e.jpg"]
+
+
 def test_images_keep_their_folders_and_their_digests():
     paths = ["A.jpg", "day/a.jpg", "day/b.jpg", "night/A.JPG"]
     plan = Plan(store(paths, [0, 0, 1, -1]), name_folders(2, {1: "b"}), is_flat=False)
@@ -89,6 +115,21 @@ def test_names_are_stored_composed_and_without_space_around_them():
     assert check_names({1: "", 2: "Cats"}, named) == {1: "", 2: "Cats"}
 
 
+def test_clusters_of_one_name_are_a_group_that_is_spelt_in_one_way():
+    named = with_names(SUMMARY, {1: "cats"})
+    assert check_names({2: "CATS"}, named) == {2: "cats"}
+    assert check_names({1: "Cats", 2: "CATS"}, named) == {1: "Cats", 2: "Cats"}
+    together = with_names(SUMMARY, {0: "dogs", 2: "Dogs", 1: "cats"})
+    assert [(group.name, group.labels, group.size) for group in together.groups] == [
+        ("dogs", [0, 2], 2),
+        ("cats", [1], 1),
+    ]
+    assert [[each.label for each in group] for group in group_clusters(together.clusters)] == [
+        [0, 2],
+        [1],
+    ]
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [
@@ -99,8 +140,6 @@ def test_names_are_stored_composed_and_without_space_around_them():
         ({0: "a\x1bb"}, "cannot be shown"),
         ({0: "a\nb"}, "cannot be shown"),
         ({0: "x" * 101}, "at most 100 characters"),
-        ({2: "CATS"}, "Clusters 1 and 2 would both be"),
-        ({0: "dogs", 2: "Dogs"}, "Clusters 0 and 2 would both be 'Dogs'"),
     ],
 )
 def test_names_that_cannot_be_used_are_refused(names, message):
@@ -117,7 +156,7 @@ def test_images_of_one_name_get_numbers_without_trying_all_before(monkeypatch):
 
     monkeypatch.setattr(_UniqueNames, "_fold", staticmethod(note))
     names = _UniqueNames()
-    chosen = [names.choose(0, f"{number}/image.jpg") for number in range(300)]
+    chosen = [names.choose("00", f"{number}/image.jpg") for number in range(300)]
     assert (chosen[0], chosen[1], chosen[-1]) == ("image.jpg", "image-2.jpg", "image-300.jpg")
     assert len(set(chosen)) == 300
     assert len(tried) < 300 * 6

@@ -11,8 +11,8 @@ import pytest
 from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, FailureReason, Rows, Turn
 
 LABELS: list[Columns] = [
-    [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], *[[-1.5, 2.0]] * 4, [False, True]],
-    [["b.jpg"], [7], [3.5], *[[0.0]] * 4, [False]],
+    [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], *[[-1.5, 2.0]] * 4, [False, True], ["", "cats"]],
+    [["b.jpg"], [7], [3.5], *[[0.0]] * 4, [False], ["=1"]],
 ]
 
 
@@ -22,8 +22,9 @@ def frame_of(model: type[Any], parts: list[Columns]) -> pandas.DataFrame:
 
 def test_labels_are_columns_with_the_types_of_parquet() -> None:
     frame = frame_of(Assignment, LABELS)
-    assert list(frame.columns) == ["path", "label", "distance", "pc1", "pc2", "x", "y", "far"]
-    assert list(map(str, frame.dtypes)) == ["object", "int32", *["float32"] * 5, "bool"]
+    columns = ["path", "label", "distance", "pc1", "pc2", "x", "y", "far", "name"]
+    assert list(frame.columns) == columns
+    assert list(map(str, frame.dtypes)) == ["object", "int32", *["float32"] * 5, "bool", "object"]
     assert list(frame["path"]) == ["a.jpg", "caf\udce9.jpg", "b.jpg"]
     assert list(frame["label"]) == [0, -1, 7]
     assert frame["distance"].iloc[1] == np.float32(0.1)

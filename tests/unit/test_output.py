@@ -52,12 +52,13 @@ def test_csv_has_a_row_for_each_label_whatever_its_name(tmp_path):
         "x": "3.0",
         "y": "4.0",
         "far": "false",
+        "name": "",
     }
 
 
 def test_csv_is_what_other_tools_read_line_by_line(tmp_path):
     write_labels(LABELS[:1], "csv", tmp_path / "labels.csv")
-    expected = b"path,label,distance,pc1,pc2,x,y,far\nplain.png,0,0.0,-1.5,0.25,3.0,4.0,false\n"
+    expected = b"path,label,distance,pc1,pc2,x,y,far,name\nplain.png,0,0.0,-1.5,0.25,3.0,4.0,false,\n"
     assert (tmp_path / "labels.csv").read_bytes() == expected
 
 
@@ -89,7 +90,7 @@ def test_no_other_cell_is_a_formula_and_numbers_stay_numbers(tmp_path):
 def test_a_name_is_one_cell_where_semicolons_or_tabs_separate(tmp_path):
     rows = [replace(LABELS[0], path="a;=1+1.png"), replace(LABELS[0], path="a\t=1+1.png")]
     assert to_csv(rows, Assignment).splitlines()[1:] == [
-        b'"a;=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false',
+        b'"a;=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false,',
         b'"a\t=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false',
     ]
 
@@ -107,7 +108,7 @@ def test_parquet_has_the_same_rows_with_types(tmp_path):
 
     write_labels(LABELS, "parquet", tmp_path / "labels.parquet")
     table = parquet.read_table(tmp_path / "labels.parquet")
-    types = ["string", "int32", *["float"] * 5, "bool"]
+    types = ["string", "int32", *["float"] * 5, "bool", "string"]
     assert [str(field.type) for field in table.schema] == types
     assert table["label"].to_pylist() == list(range(len(NAMES)))
     assert table["path"].to_pylist() == VALID

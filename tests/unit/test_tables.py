@@ -24,16 +24,16 @@ FAR = [b"\0\1", b"", b""]
 
 def test_labels_belong_to_the_images_that_were_loaded() -> None:
     rows = [LABEL_ROW.pack(label, label / 2, -1.0, 0.25, 3.0, 4.0) for label in range(3)]
-    assert list(list_assignments(BATCHES, [rows[0] + rows[1], b"", rows[2]], FAR)) == [
+    assert list(list_assignments(BATCHES, [rows[0] + rows[1], b"", rows[2]], FAR, {1: "cats"})) == [
         Assignment("a.jpg", 0, 0.0, -1.0, 0.25, 3.0, 4.0),
-        Assignment("c.jpg", 1, 0.5, -1.0, 0.25, 3.0, 4.0, far=True),
+        Assignment("c.jpg", 1, 0.5, -1.0, 0.25, 3.0, 4.0, far=True, name="cats"),
         Assignment("f.jpg", 2, 1.0, -1.0, 0.25, 3.0, 4.0),
     ]
 
 
 def test_labels_of_other_images_are_refused() -> None:
     with pytest.raises(ValueError, match="1 rows of labels for 2 images"):
-        list(list_assignments(BATCHES[:1], [LABEL_ROW.pack(0, 0, 0, 0, 0, 0)], [b"\0"]))
+        list(list_assignments(BATCHES[:1], [LABEL_ROW.pack(0, 0, 0, 0, 0, 0)], [b"\0"], {}))
 
 
 def test_failures_come_with_their_paths() -> None:

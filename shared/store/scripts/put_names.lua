@@ -1,17 +1,7 @@
 #!lua
--- Name clusters of a job, all or none: 0 if it is in another state, or a name that two would have.
+-- Name clusters of a job, all of them or, if it is in another state (0), none.
 -- KEYS: job, names, outdated plots    ARGV: state, job id; label, name…; no name takes it away
 if redis.call('HGET', KEYS[1], 'state') ~= ARGV[1] then return 0 end
-local names, taken = {}, {}
-local there = redis.call('HGETALL', KEYS[2])
-for i = 1, #there, 2 do names[there[i]] = there[i + 1] end
-for i = 3, #ARGV, 2 do names[ARGV[i]] = ARGV[i + 1] end
-for label, name in pairs(names) do
-  if name ~= '' then
-    if taken[name] then return name end
-    taken[name] = label
-  end
-end
 for i = 3, #ARGV, 2 do
   if ARGV[i + 1] == '' then
     redis.call('HDEL', KEYS[2], ARGV[i])
