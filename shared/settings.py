@@ -121,6 +121,11 @@ class Settings:
         "Workers and the page read images only under these directories (separated by `:`)."
         " Unset: anywhere.",
     )
+    organize_roots: Directories = setting(
+        (),
+        "Whoever may use the page may bring images of jobs into folders below these directories"
+        " (separated by `:`), also away from where they are. Unset: nothing is moved over HTTP.",
+    )
     embedding_model: AbsolutePath | None = setting(
         None, "ONNX image model for `embedding`, on every worker. Unset: the one that Shoal ships."
     )

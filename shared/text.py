@@ -25,6 +25,14 @@ def show_count(count: int, noun: str) -> str:
     return f"{show_number(count)} {noun}{'' if count == 1 else 's'}"
 
 
+def show_bytes(n_bytes: int) -> str:
+    """Show a number of bytes in GB, MB or KB; KB are rounded up."""
+    for unit, size in (("GB", 2**30), ("MB", 2**20)):
+        if n_bytes >= size:
+            return f"{n_bytes / size:.1f} {unit}"
+    return f"{-(-n_bytes // 1024)} KB"
+
+
 def show_copies(count: int) -> str:
     """Show how many copies an image has beside it, as in "+4 copies"; "" if none."""
     return f"+{show_number(count)} {'copy' if count == 1 else 'copies'}" if count else ""

@@ -5,6 +5,7 @@ As in ``main``, the command itself imports what takes long to import.
 
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -19,7 +20,9 @@ from shoal.shared.errors import ShoalError, UsageError
 from shoal.shared.text import show_count
 
 if TYPE_CHECKING:
+    from shoal.producer.duplicates.decisions import Kind
     from shoal.producer.job import Job
+    from shoal.producer.organizing import Skipped
 
 
 @click.command(cls=Command)
@@ -61,9 +64,14 @@ def duplicates(
         elif directory and not flags["dry_run"]:
             _move(known, keep, directory, as_json, exact=exact)
         else:
-            paths = known.extra_duplicates(keep, exact=exact)
             if directory:
-                print_note(f"{show_count(len(paths), 'file')} would be moved to {directory}:")
+                plan = known.plan_duplicates(keep, exact=exact)
+                _print_skipped(plan.skipped)
+                files = f"{show_count(len(plan.files), 'file')}{_show_kinds(plan.kinds)}"
+                print_note(f"{files} would be moved to {directory}:")
+                paths = plan.files
+            else:
+                paths = known.extra_duplicates(keep, exact=exact)
             _print_paths(paths, as_json, null=flags["null"])
 
 
@@ -134,13 +142,22 @@ def _move(job: "Job", keep: str, directory: Path, as_json: bool, *, exact: bool)
     if as_json:
         print_line(export_json(outcome))
     elif outcome.done:
-        moved = show_count(outcome.done, "file")
+        moved = f"{show_count(outcome.done, 'file')}{_show_kinds(outcome.kinds)}"
         back = f"shoal undo {quote(str(directory))}"
         print_line(f"{moved} moved to {directory}. To take it back: {back}")
     else:
         print_line("No file had to be moved.")
-    for left in () if as_json else outcome.skipped:
-        print_note(f"{left.path}: {left.reason}: {left.detail}")
+    _print_skipped(() if as_json else outcome.skipped)
     if outcome.skipped:
         left_out = show_count(len(outcome.skipped), "file")
         raise ShoalError(f"{left_out} left out: see the reasons.")
+
+
+def _show_kinds(kinds: Mapping["Kind", int]) -> str:
+    """Show how many files are duplicates in which way, as in " (2 exact, 1 near)"."""
+    return f" ({', '.join(f'{count:,} {kind}' for kind, count in kinds.items())})" if kinds else ""
+
+
+def _print_skipped(skipped: Iterable["Skipped"]) -> None:
+    for left in skipped:
+        print_note(f"{left.path}: {left.reason}: {left.detail}")

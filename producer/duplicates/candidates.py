@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from shoal.producer.duplicates.decisions import Decision
+from shoal.producer.duplicates.decisions import Decision, Kind
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import Duplicate, FailureReason
 from shoal.shared.images.files import ImageLimits, digest_content, read_file
@@ -23,6 +23,7 @@ class Candidate:
     Attributes:
         image: The image.
         digest: Of the content that the job has seen.
+        kind: How the image duplicates the others.
         decision: What becomes of it; None until it is decided.
         place: Where the file is.
         size_bytes: Of the file.
@@ -32,6 +33,7 @@ class Candidate:
 
     image: Duplicate
     digest: int
+    kind: Kind = Kind.NEAR
     decision: Decision | None = None
     place: str = ""
     size_bytes: int = 0

@@ -50,6 +50,7 @@ class DecidedDuplicate:
         width: In pixels, upright; 0 if it is not known.
         height: Likewise.
         size_bytes: Of the file; 0 if it is not known.
+        modified_at: When the file changed last, in seconds since 1970; 0 if it is not known.
         decision: ``keep`` for one image of each group, ``extra`` for the others. An image that is
             not as the job has seen it is neither (``changed``, ``missing``, ``unreadable``), nor is
             another path to the file that is kept (``same-file``).
@@ -65,6 +66,7 @@ class DecidedDuplicate:
     width: int
     height: int
     size_bytes: int
+    modified_at: float
     decision: Decision
 
 

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Self
 
@@ -78,6 +78,18 @@ class Keeper:
                 stop = None if end is None else end - first
                 yield from _describe(group)[max(start - first, 0) : stop]
 
+    def decide_groups(
+        self, start: int = 0, count: int | None = None
+    ) -> Iterator[list[DecidedDuplicate]]:
+        """Yield the images of each group as ``decide`` does; ``start`` and ``count`` are groups."""
+        for group in islice(self._groups(), start, None if count is None else start + count):
+            self._decide_group(group, measure=True)
+            yield _describe(group)
+
+    def count_groups(self) -> int:
+        """Count the groups, without reading a file."""
+        return sum(1 for _ in self._groups())
+
     def list_decided(self) -> Iterator[Candidate]:
         """Yield the images that are not kept, never all of a group, with the reason for each."""
         for group in self._groups():
@@ -90,10 +102,13 @@ class Keeper:
         rows = (Candidate(*row) for row in zip(images, digests, strict=True))
         for _, found in groupby(rows, key=lambda one: one.image.group):
             group = list(found)
+            sizes = Counter(one.image.content for one in group)
+            for one in group:
+                near = Kind.TURNED if one.image.turn else Kind.NEAR
+                one.kind = Kind.EXACT if sizes[one.image.content] > 1 else near
             if not self._exact:
                 yield group
                 continue
-            sizes = _count_contents(group)
             for content in sorted(n for n, size in sizes.items() if size > 1):
                 yield [one for one in group if one.image.content == content]
 
@@ -119,18 +134,13 @@ class Keeper:
         return (one.mtime_ns, 0) if self._rule is KeepRule.NEWEST else (0, 0)
 
 
-def _count_contents(group: Sequence[Candidate]) -> Counter[int]:
-    return Counter(one.image.content for one in group)
-
-
 def _describe(group: Sequence[Candidate]) -> list[DecidedDuplicate]:
     """Describe the images of a group, all of which are decided."""
-    sizes = _count_contents(group)
     described = []
     for one in group:
-        image, is_exact = one.image, sizes[one.image.content] > 1
-        kind = Kind.EXACT if is_exact else Kind.TURNED if image.turn else Kind.NEAR
+        image = one.image
         named = (image.group, image.path, image.content, image.like, image.distance, image.turn)
-        size = (*one.extent, one.size_bytes)
-        described.append(DecidedDuplicate(*named, kind, *size, one.decision or Decision.KEEP))
+        file = (*one.extent, one.size_bytes, one.mtime_ns / 1e9)
+        decision = one.decision or Decision.KEEP
+        described.append(DecidedDuplicate(*named, one.kind, *file, decision))
     return described

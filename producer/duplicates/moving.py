@@ -1,10 +1,12 @@
 """Moving: the duplicates that are not kept go to another directory, and can come back."""
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from shoal.producer.duplicates.candidates import Candidate
-from shoal.producer.duplicates.decisions import Decision, KeepRule
+from shoal.producer.duplicates.decisions import Decision, KeepRule, Kind
 from shoal.producer.duplicates.keeper import Keeper
 from shoal.producer.organizing import Header, Mode, Outcome, Skipped, SkipReason, Step, run_steps
 from shoal.producer.organizing.checks import MOVING_DUPLICATES
@@ -22,6 +24,48 @@ REASONS = {
 }
 
 
+@dataclass
+class MovedDuplicates(Outcome):
+    """What became of the duplicates that are not kept.
+
+    Attributes:
+        kinds: How many of those in the directory are of each kind.
+    """
+
+    kinds: dict[Kind, int] = field(default_factory=dict)
+
+
+@dataclass
+class ExtraDuplicates:
+    """The duplicates that are not kept.
+
+    Attributes:
+        files: Where they are, in the order of the table.
+        kinds: How many of them are of each kind.
+        size_bytes: Of all of these files.
+        skipped: Duplicates that are left alone, since they are not as the job has seen them.
+    """
+
+    files: list[Path]
+    kinds: dict[Kind, int]
+    size_bytes: int
+    skipped: list[Skipped]
+
+
+def list_extra(
+    job: JobResults, rule: KeepRule, settings: Settings, *, exact: bool = False
+) -> ExtraDuplicates:
+    """List the duplicates that are not kept; the arguments are those of ``Keeper``."""
+    with Keeper(job, rule, settings, exact=exact) as keeper:
+        extra, skipped = _sort_decided(keeper.list_decided())
+    return ExtraDuplicates(
+        files=[keeper.source / one.image.path for one in extra],
+        kinds=_count_kinds(extra),
+        size_bytes=sum(one.size_bytes for one in extra),
+        skipped=skipped,
+    )
+
+
 def move_extra(
     job: JobResults,
     directory: Path,
@@ -30,7 +74,7 @@ def move_extra(
     *,
     exact: bool = False,
     progress: Progress | None = None,
-) -> Outcome:
+) -> MovedDuplicates:
     """Move all duplicates but one of each group to ``directory``, under their own paths.
 
     The arguments are those of ``Keeper`` and of ``run_steps``. A run that was interrupted goes on.
@@ -43,22 +87,32 @@ def move_extra(
     # Else a file there is none that was moved, and what it is the same as must stay.
     moved_to = directory if has_journal(directory) else None
     with Keeper(job, rule, settings, exact=exact, moved_to=moved_to) as keeper:
-        steps, skipped = sort_decided(keeper.list_decided())
-        if not steps:
-            return Outcome(skipped=skipped)
+        extra, skipped = _sort_decided(keeper.list_decided())
+        if not extra:
+            return MovedDuplicates(skipped=skipped)
         header = Header(MOVING_DUPLICATES, job.id, str(keeper.source), Mode.MOVE)
+    steps = [Step(one.image.path, one.image.path, one.digest) for one in extra]
     outcome = run_steps(directory, header, steps, progress)
-    outcome.skipped += skipped
-    return outcome
+    left = {item.path for item in outcome.skipped}
+    return MovedDuplicates(
+        done=outcome.done,
+        present=outcome.present,
+        skipped=outcome.skipped + skipped,
+        kinds=_count_kinds(one for one in extra if one.image.path not in left),
+    )
 
 
-def sort_decided(decided: Iterable[Candidate]) -> tuple[list[Step], list[Skipped]]:
+def _sort_decided(decided: Iterable[Candidate]) -> tuple[list[Candidate], list[Skipped]]:
     """Sort images that are not kept: those to be moved, and those left where they are."""
-    steps, skipped = list[Step](), list[Skipped]()
+    extra, skipped = list[Candidate](), list[Skipped]()
     for one in decided:
-        path = one.image.path
         if one.decision in REASONS:
-            skipped.append(Skipped(path, *REASONS[one.decision]))
+            skipped.append(Skipped(one.image.path, *REASONS[one.decision]))
         else:
-            steps.append(Step(path, path, one.digest))
-    return steps, skipped
+            extra.append(one)
+    return extra, skipped
+
+
+def _count_kinds(images: Iterable[Candidate]) -> dict[Kind, int]:
+    counts = Counter(one.kind for one in images)
+    return {kind: counts[kind] for kind in Kind if counts[kind]}

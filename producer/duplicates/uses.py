@@ -10,7 +10,7 @@ from shoal.shared.sweeper import Sweeper
 
 if TYPE_CHECKING:
     from shoal.producer.duplicates.decisions import DecidedDuplicate
-    from shoal.producer.organizing import Outcome
+    from shoal.producer.duplicates.moving import ExtraDuplicates, MovedDuplicates
     from shoal.producer.organizing.steps import Progress
 
 logger = logging.getLogger(__name__)
@@ -67,18 +67,29 @@ class JobDuplicates(JobResults):
         Of each group, at least one file is not among them. A file that is not as the job has seen
         it is not listed, and the log says so.
         """
-        from shoal.producer.duplicates.decisions import parse_rule
-        from shoal.producer.duplicates.keeper import Keeper
-        from shoal.producer.duplicates.moving import sort_decided
-
-        with Keeper(self, parse_rule(keep), self.sweeper.settings, exact=exact) as keeper:
-            steps, skipped = sort_decided(keeper.list_decided())
-        if skipped:
+        extra = self.plan_duplicates(keep, exact=exact)
+        if skipped := extra.skipped:
             logger.warning(
                 "%d duplicates are not as the job has seen them, such as %s (%s): left out.",
                 *(len(skipped), skipped[0].path, skipped[0].detail),
             )
-        return [keeper.source / step.source for step in steps]
+        return extra.files
+
+    def plan_duplicates(self, keep: str = "largest", *, exact: bool = False) -> "ExtraDuplicates":
+        """Return what ``move_duplicates`` would move: the files, how many of a kind, their bytes.
+
+        Args:
+            keep: Which one is kept, as for ``decide_duplicates``.
+            exact: Whether only files of the same bytes count as duplicates.
+
+        Raises:
+            UsageError: The search for duplicates failed, or there is no such rule.
+            SourceError: The job's folder is not on this machine.
+        """
+        from shoal.producer.duplicates.decisions import parse_rule
+        from shoal.producer.duplicates.moving import list_extra
+
+        return list_extra(self, parse_rule(keep), self.sweeper.settings, exact=exact)
 
     def move_duplicates(
         self,
@@ -87,7 +98,7 @@ class JobDuplicates(JobResults):
         *,
         exact: bool = False,
         on_progress: "Progress | None" = None,
-    ) -> "Outcome":
+    ) -> "MovedDuplicates":
         """Move all duplicates but one of each group to a directory; ``shoal.undo`` takes them back.
 
         Each file keeps its path there, relative to the job's source. Nothing is overwritten. If
@@ -100,7 +111,8 @@ class JobDuplicates(JobResults):
             on_progress: Called with the number of files that were looked at, and of all.
 
         Returns:
-            How many files are there now, and which were left where they are, with the reasons.
+            How many files are there now, of each kind, and which were left where they are, with the
+            reasons.
 
         Raises:
             UsageError: It cannot be done there; nothing was done, and the message says what to

@@ -11,6 +11,7 @@ import xxhash
 
 from shoal.producer.organizing.steps import Header, Mode, Step
 from shoal.shared.errors import SourceError, UsageError
+from shoal.shared.text import show_bytes
 
 OTHER_MODE = "choose `mode='copy'`"
 # Of what has no modes.
@@ -106,8 +107,8 @@ def measure_steps(directory: Path, header: Header, steps: Iterable[Step]) -> Nee
     free = shutil.disk_usage(there).free
     if needs.copied_bytes > free:
         raise UsageError(
-            f"The files need {_show_bytes(needs.copied_bytes)}, and {there} has"
-            f" {_show_bytes(free)} left: make room, or choose a directory on another disk"
+            f"The files need {show_bytes(needs.copied_bytes)}, and {there} has"
+            f" {show_bytes(free)} left: make room, or choose a directory on another disk"
             f"{_or_links(header)}."
         )
     return needs
@@ -129,7 +130,3 @@ def _or_links(header: Header) -> str:
 def _find_existing(path: Path) -> Path:
     """Find the innermost of a path and its parents that is there."""
     return next(place for place in (path, *path.parents) if os.path.lexists(place))
-
-
-def _show_bytes(count: int) -> str:
-    return f"{count / 1e9:,.1f} GB" if count >= 1e8 else f"{count / 1e6:,.1f} MB"

@@ -73,8 +73,8 @@ class Execution:
         except OSError as error:
             raise ShoalError(
                 f"{error.filename or self.directory}: {error.strerror}. Once that is mended,"
-                " the same call goes on, and"
-                f" `shoal.undo({str(self.directory)!r})` takes back what is done."
+                " the same call goes on; or take back what is done"
+                f" (`shoal.undo({str(self.directory)!r})`)."
             ) from error
 
     def _run_group(self, tasks: list[Task]) -> None:

@@ -22,6 +22,7 @@ FOLDER_NAME = ".shoal-journal"
 FILE_NAME = "journal"
 PROBE_NAME = "probe"  # what tries whether there can be links
 VERSION = 1
+MOST_HEADER_BYTES = 2**16
 HEADER_FIELDS = {field.name for field in fields(Header)}
 
 
@@ -92,8 +93,7 @@ class Journal:
             fields = values[0]
             if fields.pop("version") != VERSION:
                 raise ShoalError(f"{self.path} is of another version of Shoal: use that one.")
-            made = tuple(fields.pop("made"))
-            self.header = Header(**fields | {"mode": Mode(fields["mode"]), "made": made})
+            self.header = _make_header(fields)
         elif kind == "folder":
             self.folders.append(values[0])
         elif kind == "step":
@@ -159,6 +159,26 @@ class Journal:
 def has_journal(directory: Path) -> bool:
     """Return whether there is a journal in a directory."""
     return os.path.lexists(directory / FOLDER_NAME / FILE_NAME)
+
+
+def read_header(path: Path) -> Header | None:
+    """Return what a journal is about, while others may be writing to it; None if it does not say.
+
+    Args:
+        path: The journal's file.
+    """
+    with suppress(OSError):
+        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb")
+        with file:
+            record = _parse(file.readline(MOST_HEADER_BYTES))
+        match record:
+            case ["head", {"version": int(version), **values}] if version == VERSION:
+                return _make_header({str(name): value for name, value in values.items()})
+    return None
+
+
+def _make_header(values: dict[str, Any]) -> Header:
+    return Header(**values | {"mode": Mode(values["mode"]), "made": tuple(values["made"])})
 
 
 @contextmanager

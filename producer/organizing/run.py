@@ -145,19 +145,19 @@ def _check_goes_on(directory: Path, header: Header, before: Header, journal: Jou
     if replace(before, made=header.made, plan=header.plan) == header:
         if before.plan != header.plan:
             raise UsageError(
-                f"{directory} was made when the job's {_name_changes(header)}: take it back with"
-                f" {undo}, then do the same again; or choose another directory."
+                f"{directory} was made when the job's {_name_changes(header)}: take it back"
+                f" ({undo}), then do the same again; or choose another directory."
             )
     else:
         what = f"{before.purpose}, job {before.job_id}, mode {before.mode}"
         raise UsageError(
             f"{directory} has other files that Shoal put there ({what}): choose another directory,"
-            f" or take them back first with {undo}."
+            f" or take them back first ({undo})."
         )
     if journal.is_undoing or journal.n_damaged:
         why = "its journal is damaged" if journal.n_damaged else "an undo was begun there"
         raise UsageError(
-            f"{directory} cannot be gone on with, since {why}: take back what was done with {undo}."
+            f"{directory} cannot be gone on with, since {why}: take back what was done ({undo})."
         )
 
 

@@ -17,7 +17,7 @@ def make_repeat_command(request: JobRequest) -> str:
     What was not given is not given again: by its options, a job finds the job before.
     """
     if request.model_of:
-        return f"shoal assign {request.model_of} {_quote_path(request.source)}"
+        return f"shoal assign {request.model_of} {quote_path(request.source)}"
     if request.coordinates_of:
         return _repeat_recluster(request, request.coordinates_of)
     options = {
@@ -33,7 +33,7 @@ def make_repeat_command(request: JobRequest) -> str:
     flags = {"--renumber": request.renumber, "--keep-model": request.keep_model}
     chosen = [name for name, is_set in flags.items() if is_set]
     given = _give(options)
-    return " ".join(["shoal run", _quote_path(request.source), *given, *level, *chosen])
+    return " ".join(["shoal run", quote_path(request.source), *given, *level, *chosen])
 
 
 def _repeat_recluster(request: JobRequest, job_id: str) -> str:
@@ -53,7 +53,7 @@ def _give(options: Mapping[str, object]) -> list[str]:
     return [f"--{name} {quote(str(value))}" for name, value in options.items() if value is not None]
 
 
-def _quote_path(path: str) -> str:
+def quote_path(path: str) -> str:
     """Quote a path for a shell; bytes that are not UTF-8 as bash, zsh and POSIX of 2024 do it."""
     if NO_UTF8.search(path):
         return f"$'{NO_UTF8_OR_QUOTE.sub(_escape, path)}'"

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
@@ -12,12 +13,22 @@ from shoal.producer.client import Client
 from shoal.producer.web import problems
 from shoal.producer.web.access.gate import MOST_BODY_BYTES, Gate
 from shoal.producer.web.access.sessions import Access
-from shoal.producer.web.api import downloads, events, folders, health, jobs, results, search
-from shoal.producer.web.pages import clusters, documents, duplicates, failures, job, login
+from shoal.producer.web.api import (
+    downloads,
+    events,
+    folders,
+    health,
+    jobs,
+    organizing,
+    results,
+    search,
+)
+from shoal.producer.web.api import duplicates as listed_duplicates
+from shoal.producer.web.pages import clusters, documents, duplicates, failures, job, login, organize
 from shoal.producer.web.pages import jobs as all_jobs
 from shoal.producer.web.site import Site
 
-PAGES = (all_jobs, job, clusters, duplicates, failures, documents, login)
+PAGES = (all_jobs, job, clusters, duplicates, organize, failures, documents, login)
 
 
 def make_site(client: Client, token: str | None) -> Site:
@@ -34,6 +45,7 @@ def _make_app(site: Site) -> FastAPI:
     async def close_at_the_end(_app: FastAPI) -> AsyncIterator[None]:
         yield
         site.close()
+        await run_in_threadpool(site.runs.close)
 
     app = FastAPI(
         lifespan=close_at_the_end,
@@ -50,7 +62,7 @@ def _make_app(site: Site) -> FastAPI:
     # This only documents how to send the token: the gate has checked it before.
     bearer = Depends(HTTPBearer(auto_error=False, description="If the server has a token."))
     api = APIRouter(prefix="/api/v1", responses=problems.DESCRIPTIONS, dependencies=[bearer])
-    for part in (jobs, folders, results, search, downloads, events):
+    for part in (jobs, folders, results, listed_duplicates, organizing, search, downloads, events):
         api.include_router(part.router)
     app.include_router(api)
     for part in (*PAGES, health):

@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, Response
 from shoal.producer.export.models import export_json
 from shoal.producer.templates import load_templates
 from shoal.shared.errors import leave_out_calls
-from shoal.shared.text import show_count, show_number, show_share
+from shoal.shared.text import show_bytes, show_count, show_number, show_share
 
 # The ``responses`` of a FastAPI route.
 OpenApiResponses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -47,4 +47,5 @@ TEMPLATES = load_templates(
     count=show_count,
     share=show_share,
     message=leave_out_calls,
+    bytes=show_bytes,
 )

@@ -15,6 +15,7 @@ from fastapi import Path as InPath
 
 from shoal.producer.client import Client
 from shoal.producer.job import Job
+from shoal.producer.organizing import BackgroundRuns
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.submission.folder import Folder
 from shoal.producer.web.access.rates import RateLimit
@@ -80,6 +81,7 @@ class Site:
         questions: Held while a worker is asked about a new image.
         searches: Held while all images of a job are compared.
         stream_reads: Held while an event stream reads.
+        runs: What brings files to other places.
         workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
         listed: The folder that the last estimate was about; None before the first.
@@ -101,6 +103,7 @@ class Site:
     questions: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(QUESTIONS))
     searches: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(SEARCHES))
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
+    runs: BackgroundRuns = field(default_factory=BackgroundRuns)
     workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
     listed: ListedFolder | None = None

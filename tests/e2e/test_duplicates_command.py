@@ -38,7 +38,7 @@ def test_the_table_says_what_each_image_is_and_which_one_to_keep(site: Shoal, fo
     assert [(row["width"], row["height"]) for row in rows] == [(451, 300), (225, 150), (300, 200)]
     assert [row["turn"] for row in rows] == ["", "", "mirrored"]
     header = site.output("duplicates", "last", "--keep", "first").splitlines()[0]
-    assert header.endswith("distance,turn,kind,width,height,size_bytes,decision")
+    assert header.endswith("distance,turn,kind,width,height,size_bytes,modified_at,decision")
 
 
 def test_files_that_are_not_kept_are_listed_for_scripts(site: Shoal, folder: Path) -> None:
@@ -57,10 +57,10 @@ def test_files_are_moved_and_taken_back(site: Shoal, folder: Path, tmp_path: Pat
     extra = tmp_path / "not kept"
     keep = ("duplicates", "last", "--keep", "largest", "--move", extra)
     said = site.run(*keep, "--dry-run", "-0")
-    assert said.stderr.startswith(f"2 files would be moved to {extra}:")
+    assert said.stderr.startswith(f"2 files (1 near, 1 turned) would be moved to {extra}:")
     assert not extra.exists()
     moved, undo = site.output(*keep).split(". To take it back: shoal ")
-    assert moved == f"2 files moved to {extra}"
+    assert moved == f"2 files (1 near, 1 turned) moved to {extra}"
     assert (extra / "z.png").exists()
     assert not (folder / "z.png").exists()
     assert json.loads(site.output(*keep, "--json"))["done"] == 2
@@ -76,7 +76,7 @@ def test_a_file_that_has_changed_is_left_where_it_is(
     (folder / "z.png").write_bytes(b"another picture")
     done = site.run("duplicates", "last", "--keep", "largest", "--move", tmp_path / "extra")
     assert done.returncode == 1
-    assert done.stdout.startswith("1 file moved")
+    assert done.stdout.startswith("1 file (1 near) moved")
     assert "z.png: changed: its content is not that which the job has seen" in done.stderr
     assert "1 file left out" in done.stderr
     site.output("undo", tmp_path / "extra")

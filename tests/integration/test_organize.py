@@ -67,7 +67,7 @@ def test_a_dry_run_does_nothing_and_tells_what_is_missing(finished, images, tmp_
 def test_other_names_make_another_plan(finished, tmp_path):
     finished.organize(tmp_path / "sorted")
     finished.name_clusters({0: "red"})
-    with pytest.raises(UsageError, match=r"had other names: take it back with `shoal\.undo\('"):
+    with pytest.raises(UsageError, match=r"had other names: take it back \(`shoal\.undo\('"):
         finished.organize(tmp_path / "sorted")
     undo(tmp_path / "sorted")
     assert finished.organize(tmp_path / "sorted", flat=True).folders[0].folder == "00-red"

@@ -28,9 +28,7 @@ numbers = st.one_of(
     st.floats(-50, 50, width=32),
     st.sampled_from([0.0, -0.0, 1e-5, 1e-4, 123456789012345680.0, 1e16, 0.00001234]),
 )
-labels = st.builds(
-    Assignment, names, st.integers(-1, 10**6), *[numbers] * 5, st.booleans(), names
-)
+labels = st.builds(Assignment, names, st.integers(-1, 10**6), *[numbers] * 5, st.booleans(), names)
 failures = st.builds(Failure, names, st.sampled_from(FailureReason), names)
 duplicates = st.builds(
     Duplicate, st.integers(0, 99), names, st.integers(0, 9), names, st.integers(0, 63)
@@ -172,7 +170,12 @@ def test_rows_are_read_once_as_objects_or_as_columns() -> None:
 @pytest.mark.parametrize("write", [write_rows, write_json])
 def test_a_table_of_any_length_is_written_in_little_memory(write) -> None:
     numbers = [0.125 * i for i in range(1000)]
-    columns: Columns = [[f"{i}.jpg" for i in range(1000)], *[numbers] * 6, [False] * 1000]
+    columns: Columns = [
+        [f"{i}.jpg" for i in range(1000)],
+        *[numbers] * 6,
+        [False] * 1000,
+        [""] * 1000,
+    ]
     with TemporaryFile() as file:
         tracemalloc.start()
         try:

@@ -11,7 +11,14 @@ import pytest
 from shoal.shared.findings import Assignment, Columns, Duplicate, Failure, FailureReason, Rows, Turn
 
 LABELS: list[Columns] = [
-    [["a.jpg", "caf\udce9.jpg"], [0, -1], [0.5, 0.1], *[[-1.5, 2.0]] * 4, [False, True], ["", "cats"]],
+    [
+        ["a.jpg", "caf\udce9.jpg"],
+        [0, -1],
+        [0.5, 0.1],
+        *[[-1.5, 2.0]] * 4,
+        [False, True],
+        ["", "cats"],
+    ],
     [["b.jpg"], [7], [3.5], *[[0.0]] * 4, [False], ["=1"]],
 ]
 

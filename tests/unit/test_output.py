@@ -58,7 +58,9 @@ def test_csv_has_a_row_for_each_label_whatever_its_name(tmp_path):
 
 def test_csv_is_what_other_tools_read_line_by_line(tmp_path):
     write_labels(LABELS[:1], "csv", tmp_path / "labels.csv")
-    expected = b"path,label,distance,pc1,pc2,x,y,far,name\nplain.png,0,0.0,-1.5,0.25,3.0,4.0,false,\n"
+    expected = (
+        b"path,label,distance,pc1,pc2,x,y,far,name\nplain.png,0,0.0,-1.5,0.25,3.0,4.0,false,\n"
+    )
     assert (tmp_path / "labels.csv").read_bytes() == expected
 
 
@@ -91,7 +93,7 @@ def test_a_name_is_one_cell_where_semicolons_or_tabs_separate(tmp_path):
     rows = [replace(LABELS[0], path="a;=1+1.png"), replace(LABELS[0], path="a\t=1+1.png")]
     assert to_csv(rows, Assignment).splitlines()[1:] == [
         b'"a;=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false,',
-        b'"a\t=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false',
+        b'"a\t=1+1.png",0,0.0,-1.5,0.25,3.0,4.0,false,',
     ]
 
 

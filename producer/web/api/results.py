@@ -8,13 +8,12 @@ from fastapi import APIRouter, Body, Header, Path, Query
 from pydantic import Field
 from starlette.responses import Response
 
-from shoal.producer.duplicates.decisions import DecidedDuplicate, KeepRule
 from shoal.producer.organizing import Placement, list_placements
 from shoal.producer.results.catalogue import Member
 from shoal.producer.web.api.jobs import Count, Start
 from shoal.producer.web.rendering import Json, OpenApiResponses
-from shoal.producer.web.site import ImageDep, JobDep, SiteDep, only_some
-from shoal.shared.findings import NOISE, Duplicate, Failure, PlotName, Summary
+from shoal.producer.web.site import ImageDep, JobDep, SiteDep
+from shoal.shared.findings import NOISE, Failure, PlotName, Summary
 
 Label = Annotated[int, Path(ge=NOISE, le=2**31 - 1, description="-1 is noise.")]
 FindPicture: TypeAlias = Callable[[ImageDep], Awaitable[bytes]]
@@ -75,23 +74,6 @@ def plan_folders(job: JobDep, flat: Flat = False, start: Start = 0, count: Count
 def list_failures(job: JobDep, start: Start = 0, count: Count = 100) -> Response:
     """Images that could not be used, with the reasons, sorted by path."""
     return Json(list(islice(job.failures(), start, start + count)))
-
-
-@router.get("/duplicates", response_model=list[DecidedDuplicate] | list[Duplicate])
-def list_duplicates(
-    site: SiteDep,
-    job: JobDep,
-    keep: KeepRule | None = None,
-    exact: bool = False,
-    start: Start = 0,
-    count: Count = 100,
-) -> Response:
-    """Images that are copies or look alike; with `keep`, their sizes and which one to keep."""
-    if keep is None:
-        return Json(list(islice(job.duplicates(), start, start + count)))
-    # Each reads whole groups of files, and starts a decoder.
-    with only_some(site.readings, "The files of other duplicates are being read"):
-        return Json(list(job.decide_duplicates(keep, exact=exact, start=start, count=count)))
 
 
 @router.get("/plots/{name}", response_class=Response, responses=PNG)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from shoal.producer.job import Job
 from shoal.producer.report.figures import PLOT_TITLES
 from shoal.producer.results.catalogue import Catalogue
+from shoal.producer.results.names import group_clusters
 from shoal.producer.web.access.gate import POLICY
 from shoal.producer.web.api.downloads import FileName
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
@@ -51,12 +52,13 @@ def show_job(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) 
 def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
     """Collect what the page of a finished job shows of its results."""
     summary, catalogue = job.summary(), site.catalogue(job)
-    part = Slice(number, CLUSTERS_PER_PAGE, len(summary.clusters))
+    groups = group_clusters(summary.clusters)
+    part = Slice(number, CLUSTERS_PER_PAGE, len(groups))
     available = job.plots()
     return {
         "summary": summary,
         "part": part,
-        "clusters": list(_show_clusters(catalogue, summary.clusters[part.start : part.end])),
+        "groups": [list(_show_clusters(catalogue, g)) for g in groups[part.start : part.end]],
         "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS], summary.copies),
         "plots": {name: title for name, title in PLOT_TITLES.items() if name in available},
         "downloads": DOWNLOADS,

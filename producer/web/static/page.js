@@ -1,8 +1,11 @@
 // Starts a page: shows the parts that need JavaScript, follows jobs, sends requests of buttons.
 import { follow } from "./live.js";
 import { frameMap } from "./map.js";
+import { prepareNames } from "./names.js";
+import { followRun, startRun } from "./organizing.js";
 import { prepareForm } from "./submission.js";
 import { send } from "./request.js";
+import "./copy.js";
 
 const MOST_TRIES = 4;
 
@@ -12,6 +15,8 @@ export function start() {
   for (const part of document.querySelectorAll("[data-script-only]")) part.hidden = false;
   frameMap(document.querySelector("[data-map]"));
   prepareForm(document.querySelector("#submit"));
+  prepareNames(document.querySelector("[data-names]"));
+  followRun(refresh);
   stop();
   const live = document.querySelector("[data-events]:not([data-still])");
   stop = live ? follow(live, refresh) : () => {};
@@ -55,6 +60,11 @@ document.addEventListener("click", async (event) => {
     announce(problem.message);
     showProblem(button.parentElement, problem.message);
   }
+});
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-run-post]");
+  if (button) startRun(button, refresh);
 });
 
 // An image that is not there yet, as the server has many to decode, is asked for again.

@@ -8,6 +8,7 @@ from web_server import WebServer
 
 from shoal.producer.job import Job
 from shoal.producer.web.pages import duplicates as pages
+from shoal.shared.errors import SourceError
 from shoal.shared.findings import Duplicate, Turn
 
 
@@ -23,12 +24,42 @@ def find_captions(page: str) -> list[tuple[str, str]]:
     return [(unescape(path), unescape(note)) for path, note in found]
 
 
-def test_copies_stand_side_by_side_and_name_the_first(web: WebServer, finished: Job) -> None:
-    captions = find_captions(read(web, finished))
-    copies = [path for path, note in captions if note.endswith(" 140.png")]
+def test_copies_stand_side_by_side_and_one_is_kept(web: WebServer, finished: Job) -> None:
+    page = read(web, finished)
+    captions = find_captions(page)
+    copies = [path for path, note in captions if note == "same bytes as another"]
     assert len(copies) == 2
     assert '<img src=x onerror="x()">.png' in copies
     assert ("140.png", "") in captions
+    assert page.count('class="kept"') == page.count('<h2 id="group-')
+    assert "8 × 8 · 1 KB" in page
+    extra = finished.plan_duplicates()
+    assert f"{len(extra.files)} files would be moved" in page
+    assert "--keep largest --move" in page
+    only_exact = web.http.get(f"/jobs/{finished.id}/duplicates?keep=first&exact=1").text
+    assert "2 files would be moved</strong> (2 exact), which frees 1 KB" in only_exact
+    assert "--keep first --exact --move" in only_exact
+
+
+def test_all_decisions_are_there_as_files(web: WebServer, finished: Job) -> None:
+    address = f"/api/v1/jobs/{finished.id}/duplicates"
+    rows = web.http.get(f"{address}/decided.csv?keep=first&exact=1").text.splitlines()
+    assert rows[0].endswith("size_bytes,modified_at,decision")
+    assert rows[1].startswith("0,140.png,")
+    refused = web.http.get(f"{address}/extra.txt?keep=first&exact=1")
+    assert (refused.status_code, "line break" in refused.json()["error"]) == (422, True)
+
+
+def test_without_the_files_the_page_shows_what_the_job_has_seen(
+    web: WebServer, finished: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise SourceError("not on this machine")
+
+    monkeypatch.setattr(pages, "Keeper", refuse)
+    page = read(web, finished)
+    assert "is not on this machine" in page
+    assert [note for path, note in find_captions(page) if note.endswith(" 140.png")]
 
 
 def test_each_group_is_on_one_page(
