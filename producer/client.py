@@ -44,7 +44,7 @@ from shoal.shared.redis.connection import QUICK_RETRIES, check_server, connect, 
 from shoal.shared.server.embedded import disk_of, find_disk, hold_server
 from shoal.shared.server.places import find_place, identify
 from shoal.shared.settings import Settings, read_settings
-from shoal.shared.store import Ledger, Lifetimes, Origin, Registry, Strays
+from shoal.shared.store import Ledger, Lifetimes, Origin, Registry, Strays, WorkerStatus
 from shoal.shared.sweeper import Sweeper
 
 JOB_ID = re.compile(r"[0-9a-f]{12}")
@@ -418,6 +418,13 @@ class Client:
             count: How many jobs to read after those; None reads all.
         """
         return self._statuses(self.registry.jobs()[start:][:count])
+
+    def list_workers(self) -> list[WorkerStatus]:
+        """Return the workers of this Redis, on all machines, by name: what each does.
+
+        Workers that ended by themselves are gone; those that were lost are shown for an hour.
+        """
+        return self.registry.list_workers(self.settings.late_seconds, self.settings.lost_seconds)
 
     def _statuses(self, job_ids: Iterable[str]) -> Iterator[Status]:
         for job_id in job_ids:

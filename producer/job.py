@@ -39,8 +39,21 @@ POLL_SHARE = 0.02
 StatusCallback = Callable[[Status | None], None]
 
 
+class RunningWorkers(Protocol):
+    """The workers that a client knows of."""
+
+    def are_running(self) -> bool:
+        """Return whether workers are running, here or on another machine."""
+        ...
+
+
 class Submitter(Protocol):
     """What submits a job that builds on another one: a ``Client``."""
+
+    @property
+    def workers(self) -> RunningWorkers:
+        """The workers that would do it."""
+        ...
 
     def submit_request(
         self,
@@ -137,7 +150,11 @@ class Job(JobUses):
         """
         if progress:
             with ProgressLine() as line:
-                return self.wait(timeout_seconds, _call_both(line.show, on_status))
+
+                def show(status: Status | None) -> None:
+                    line.show(status, self._describe_lack() if status else "")
+
+                return self.wait(timeout_seconds, _call_both(show, on_status))
         started, swept = time.monotonic(), -math.inf
         deadline = started + timeout_seconds if timeout_seconds is not None else None
         while True:
@@ -152,7 +169,10 @@ class Job(JobUses):
             if status and self._keep_running:
                 self._keep_running(status)
             if deadline is not None and time.monotonic() > deadline:
-                raise WaitTimeoutError(f"Job {self.id} has not ended in {timeout_seconds:g} s.")
+                lack = self._describe_lack()
+                raise WaitTimeoutError(
+                    f"Job {self.id} has not ended in {timeout_seconds:g} s{lack and f'; {lack}'}."
+                )
             time.sleep(choose_pause(time.monotonic() - started))
 
     def _look(self) -> Status | None:
@@ -160,6 +180,12 @@ class Job(JobUses):
             return self._watched.status()
         except StoreUnavailableError:
             return None
+
+    def _describe_lack(self) -> str:
+        with suppress(StoreUnavailableError):
+            if self.submitter and not self.submitter.workers.are_running():
+                return "no worker is running: start one"
+        return ""
 
     def _sweep(self) -> None:
         # What cannot be sent again now is sent later.

@@ -52,9 +52,10 @@ class ProgressLine:
         if self._changes and self._shown:
             self._write("\n")
 
-    def show(self, status: Status | None) -> None:
-        """Show a status; None says that Redis does not answer."""
+    def show(self, status: Status | None, note: str = "") -> None:
+        """Show a status, and a note on it; None says that Redis does not answer."""
         line, state = (describe(status), status.state) if status else (NO_ANSWER, None)
+        line = "; ".join(filter(None, [line, note]))
         if self._changes:
             if line != self._shown:
                 self._write("\r" + line.ljust(len(self._shown)))

@@ -163,6 +163,16 @@ class Settings:
         is_secret=True,
     )
 
+    @property
+    def late_seconds(self) -> float:
+        """Without a heartbeat for this long, a worker is silent: one of them is missing."""
+        return 2 * self.sweep_seconds
+
+    @property
+    def lost_seconds(self) -> float:
+        """Without a heartbeat for this long, a worker counts as lost, and others get its work."""
+        return max(self.lease_seconds, 3 * self.sweep_seconds)
+
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings in ``environ``.

@@ -60,6 +60,14 @@ def cut_middle(text: str, most: int) -> str:
     return f"{head}…{tail}"
 
 
+def show_duration(seconds: float) -> str:
+    """Show a time in its largest unit that is not below 2, as in "90 s" or "3 h"."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def show_controls(text: str) -> str:
     r"""Show what a terminal would obey as in Python, such as \x1b or \n; all else stays.
 

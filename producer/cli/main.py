@@ -28,6 +28,7 @@ from shoal.producer.cli.recluster import recluster
 from shoal.producer.cli.results import COMMANDS
 from shoal.producer.cli.search import COMMANDS as SEARCHES
 from shoal.producer.cli.terminal import print_line
+from shoal.producer.cli.workers import workers
 from shoal.shared.errors import ShoalError, UsageError
 from shoal.shared.jobs import State
 
@@ -97,7 +98,7 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
 @json_option
 def status(job: str, watch: bool, as_json: bool) -> None:
     """Print the state and progress of JOB."""
-    from shoal.producer.cli.printing import print_status, print_status_on_error
+    from shoal.producer.cli.printing import print_status, print_status_on_error, warn_if_idle
     from shoal.producer.cli.progress import watch_job
 
     with connect_client() as client:
@@ -107,7 +108,10 @@ def status(job: str, watch: bool, as_json: bool) -> None:
                 watch_job(client, known)
         else:
             client.sweeper.sweep()
-        print_status(known.status(), as_json)
+        found = known.status()
+        print_status(found, as_json)
+        if not found.state.is_final:
+            warn_if_idle(client)
 
 
 @main.command()
@@ -176,6 +180,9 @@ def worker(concurrency: int | None) -> None:
     from shoal.producer.cli.worker import become_worker
 
     become_worker(concurrency)
+
+
+main.add_command(workers)
 
 
 @main.command()

@@ -1,13 +1,33 @@
 """Whether workers run, here or elsewhere, and those that a client starts and stops."""
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from threading import Lock
 
 from shoal.producer.local.processes import WorkerProcesses
 from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.jobs import Status
 from shoal.shared.settings import Settings
 from shoal.shared.store import Registry
+
+# However many ask, Redis is asked once in this time.
+LOOK_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class WorkersSign:
+    """Whether workers run.
+
+    Attributes:
+        running: Whether any does.
+        heard_at: If none does, when one gave its last heartbeat, in seconds since 1970; None if
+            none has within the hour.
+    """
+
+    running: bool
+    heard_at: float | None = None
 
 
 class LocalWorkers:
@@ -30,6 +50,24 @@ class LocalWorkers:
         self.may_start = may_start
         self.is_needed = False
         self.processes: WorkerProcesses | None = None
+        self._sign = WorkersSign(running=True)
+        self._looked_at = -LOOK_SECONDS
+        self._look_lock = Lock()
+
+    def look(self) -> WorkersSign:
+        """Tell whether workers run, as of some moments ago; for many that ask again and again."""
+        with self._look_lock:
+            if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+                self._sign, self._looked_at = self._read_sign(), time.monotonic()
+            return self._sign
+
+    def _read_sign(self) -> WorkersSign:
+        if self.are_running():
+            return WorkersSign(running=True)
+        late, lost = self.settings.late_seconds, self.settings.lost_seconds
+        silent = [worker.silent_seconds for worker in self.registry.list_workers(late, lost)]
+        # Whole seconds: the same sign is told once.
+        return WorkersSign(False, round(time.time() - min(silent)) if silent else None)
 
     def are_running(self) -> bool:
         """Return whether workers are running, here or on another machine."""

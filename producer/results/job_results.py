@@ -166,11 +166,16 @@ class JobResults:
     def _check_finished(self) -> Status:
         status = self.status()
         if not status.state.is_final:
+            lack = self._describe_lack()
             raise NotFinishedError(
-                f"Job {self.id} is {status.state}, and has no result yet"
+                f"Job {self.id} is {status.state}, and has no result yet{lack and f'; {lack}'}"
                 f" (wait for it with {show_call(self.id, 'wait')})."
             )
         return check_finished(status)
+
+    def _describe_lack(self) -> str:
+        """Say that no worker is running; "" if any is, or if that is not known."""
+        return ""
 
 
 def read_vectors(job: JobResults, kind: Kind) -> Vectors:

@@ -61,8 +61,8 @@ def read_features(results: Results) -> Vectors:
     remedy = f"its coordinates stay as long as its results ({show_call(job_id, 'coordinates')})"
     if not results.shards.names(Kind.FEATURES):
         raise NotFinishedError(
-            f"The features of job {job_id} have expired: they are kept for"
-            f" SHOAL_FEATURES_SECONDS after its end, but {remedy}."
+            f"The features of job {job_id} have expired: they are kept for a while"
+            f" after its end (SHOAL_FEATURES_SECONDS), but {remedy}."
         )
     shapes = results.shapes()
     form = next((shape for shape in shapes if shape.rows), shapes[0])

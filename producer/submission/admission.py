@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shoal.producer.submission.estimate import Estimate
 from shoal.shared.errors import UsageError
 from shoal.shared.server.embedded import Disk
+from shoal.shared.text import show_bytes
 
 Memory = Mapping[str, int | str]
 
@@ -118,11 +119,3 @@ def _free_bytes(memory: Memory) -> int | None:
     # Buffers of the append-only file do not count towards maxmemory.
     used = int(memory["used_memory"]) - int(memory.get("mem_not_counted_for_evict", 0))
     return max(limit - used, 0)
-
-
-def show_bytes(n_bytes: int) -> str:
-    """Format a number of bytes in GB, MB or KB; KB are rounded up."""
-    for unit, size in (("GB", 2**30), ("MB", 2**20)):
-        if n_bytes >= size:
-            return f"{n_bytes / size:.1f} {unit}"
-    return f"{-(-n_bytes // 1024)} KB"

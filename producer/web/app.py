@@ -24,11 +24,22 @@ from shoal.producer.web.api import (
     search,
 )
 from shoal.producer.web.api import duplicates as listed_duplicates
-from shoal.producer.web.pages import clusters, documents, duplicates, failures, job, login, organize
+from shoal.producer.web.api import workers as api_workers
+from shoal.producer.web.pages import (
+    clusters,
+    documents,
+    duplicates,
+    failures,
+    job,
+    login,
+    organize,
+    workers,
+)
 from shoal.producer.web.pages import jobs as all_jobs
 from shoal.producer.web.site import Site
 
-PAGES = (all_jobs, job, clusters, duplicates, organize, failures, documents, login)
+API = (jobs, folders, results, listed_duplicates, organizing, search, downloads, events)
+PAGES = (all_jobs, job, clusters, duplicates, organize, failures, documents, workers, login)
 
 
 def make_site(client: Client, token: str | None) -> Site:
@@ -62,7 +73,7 @@ def _make_app(site: Site) -> FastAPI:
     # This only documents how to send the token: the gate has checked it before.
     bearer = Depends(HTTPBearer(auto_error=False, description="If the server has a token."))
     api = APIRouter(prefix="/api/v1", responses=problems.DESCRIPTIONS, dependencies=[bearer])
-    for part in (jobs, folders, results, listed_duplicates, organizing, search, downloads, events):
+    for part in (*API, api_workers):
         api.include_router(part.router)
     app.include_router(api)
     for part in (*PAGES, health):

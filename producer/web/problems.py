@@ -1,6 +1,7 @@
 """Error responses, as JSON or as a page, with messages that name no commands and calls."""
 
 import math
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -10,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from shoal.producer.web.rendering import Json, OpenApiResponses, Page
+from shoal.producer.web.rendering import Json, OpenApiResponses, Page, in_page_words
 from shoal.shared.errors import (
     ConnectionLostError,
     JobCancelledError,
@@ -23,9 +24,20 @@ from shoal.shared.errors import (
     UnknownJobError,
     UnreadableImageError,
     UsageError,
-    leave_out_calls,
 )
 
+# What programs ask; of the rest, a person sees the answer.
+PROGRAM_PATHS = ("/api/", "/metrics", "/healthz", "/readyz")
+# How a page is headed that says what went wrong.
+TITLES = {
+    404: "Not here",
+    409: "Not there, yet or any more",
+    421: "Another address",
+    422: "This cannot work",
+    500: "Something went wrong",
+    503: "Not available for now",
+}
+JOB_PATH = re.compile(r"(?:/api/v1)?/jobs/([0-9a-f]{12})/")
 NO_ANSWER = "Redis does not answer; trying again may help."
 RETRY_SECONDS = 2
 GUESSES = "Too many wrong tokens (the right one is let in at any time)"
@@ -102,12 +114,21 @@ def install(app: FastAPI) -> None:
 def make_problem_response(
     request: Request, status: int, error: str, option: str | None = None
 ) -> Response:
-    """Make an error response: JSON for the API, else a page."""
-    error = leave_out_calls(error)
-    if request.scope["path"].startswith(("/api/", "/metrics", "/healthz", "/readyz")):
+    """Make an error response: a page for a person, JSON for a program."""
+    error = in_page_words(error)
+    path = request.scope["path"]
+    if path.startswith(PROGRAM_PATHS) and not _is_followed_link(request):
         return Json(Problem(error, option), status)
-    title = HTTPStatus(status).phrase
-    return Page("problem.html", status, title=title, error=error)
+    job = JOB_PATH.match(path)
+    title = TITLES.get(status, HTTPStatus(status).phrase)
+    # A page about a job that is not there would lead nowhere.
+    job_id = job[1] if job and status != HTTPStatus.NOT_FOUND else ""
+    return Page("problem.html", status, title=title, error=error, job_id=job_id)
+
+
+def _is_followed_link(request: Request) -> bool:
+    """Return whether a browser shows the answer, as of a link to a file."""
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
 
 
 def make_busy_response(request: Request, error: BusyError) -> Response:

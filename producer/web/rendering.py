@@ -1,5 +1,6 @@
 """Responses as JSON and as HTML pages, safe for any file name."""
 
+import re
 import time
 from typing import Any, TypeAlias
 
@@ -7,8 +8,28 @@ from starlette.responses import HTMLResponse, Response
 
 from shoal.producer.export.models import export_json
 from shoal.producer.templates import load_templates
-from shoal.shared.errors import leave_out_calls
-from shoal.shared.text import show_bytes, show_count, show_number, show_share
+from shoal.shared.errors import PARAMETER, REMARK
+from shoal.shared.text import show_bytes, show_count, show_duration, show_number, show_share
+
+# A method of a job or of the client, outside of a remark.
+CALL = re.compile(r"`client\.(?:job\('\w+'\)\.)?(\w+)\(([^`]*)\)`")
+# What does the same on the page: a button's label, or a place.
+DEEDS = {
+    "coordinates": "coordinates.npy",
+    "failures": "the page of failures",
+    "features": "features.npy",
+    "jobs": "the list of jobs",
+    "labels": "labels.csv",
+    "retry": "“Continue with what is missing”",
+    "status": "the job's page",
+    "wait": "waiting",
+}
+RETRY_FAILED = "“Try the failed images again”"
+# Parameters whose names alone say too little, as the form has them and as the API calls them.
+FIELDS = {
+    "force=True": "“Run again” (force)",
+    "keep_model=True": "“Keep the clusters” (keep_model)",
+}
 
 # The ``responses`` of a FastAPI route.
 OpenApiResponses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -35,6 +56,25 @@ class Page(HTMLResponse):
         return content.encode(errors="replace")
 
 
+def in_page_words(message: str) -> str:
+    """Return a message of Shoal's in the words of the page: without calls and code.
+
+    Remarks that name a method are left out: the page has a button or a link for it.
+    """
+    words = CALL.sub(_name_deed, REMARK.sub("", message))
+    return PARAMETER.sub(_name_field, words)
+
+
+def _name_deed(call: re.Match[str]) -> str:
+    return RETRY_FAILED if "failed_only" in call[2] else DEEDS.get(call[1], call[1])
+
+
+def _name_field(parameter: re.Match[str]) -> str:
+    name, _, value = parameter[1].partition("=")
+    words = " ".join([name.replace("_", " "), value.strip("'")]).strip()
+    return FIELDS.get(parameter[1], words)
+
+
 def _show_time(seconds: float) -> str:
     """Format a time, in seconds since 1970, as a date in this machine's time zone."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
@@ -46,6 +86,7 @@ TEMPLATES = load_templates(
     number=show_number,
     count=show_count,
     share=show_share,
-    message=leave_out_calls,
     bytes=show_bytes,
+    duration=show_duration,
+    message=in_page_words,
 )

@@ -3,8 +3,8 @@
 ``keys`` names the keys, ``registry`` lists all jobs, ``ledger`` is the truth about one job's
 progress, ``results`` holds what its stages store, and ``expiry`` lets all of that expire.
 ``shards`` reads and writes what is large, which lies elsewhere; ``strays`` deletes there what does
-not count. ``names`` are those of clusters, ``plots`` those that lack names given since, and
-``sessions`` those of the page.
+not count. ``names`` are those of clusters, ``plots`` those that lack names given since,
+``sessions`` those of the page, and ``workers`` those that work for this Redis.
 """
 
 from shoal.shared.store.expiry import Expiry, Lifetimes
@@ -15,8 +15,16 @@ from shoal.shared.store.registry import Origin, Registry
 from shoal.shared.store.results import Results
 from shoal.shared.store.sessions import EndedSessions
 from shoal.shared.store.shards import Commit, JobShards, Kind
+from shoal.shared.store.sizes import StoredSizes, measure_results
 from shoal.shared.store.strays import Strays
 from shoal.shared.store.tally import Tally
+from shoal.shared.store.workers import (
+    PoolProcess,
+    Work,
+    WorkerFacts,
+    WorkerState,
+    WorkerStatus,
+)
 
 __all__ = [
     "ClusterNames",
@@ -30,8 +38,15 @@ __all__ = [
     "Lifetimes",
     "Origin",
     "OutdatedPlots",
+    "PoolProcess",
     "Registry",
     "Results",
+    "StoredSizes",
     "Strays",
     "Tally",
+    "Work",
+    "WorkerFacts",
+    "WorkerState",
+    "WorkerStatus",
+    "measure_results",
 ]

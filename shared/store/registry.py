@@ -14,6 +14,13 @@ from shoal.shared.store import keys, scripts
 from shoal.shared.store.expiry import Lifetimes
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.tally import FIELDS, Tally
+from shoal.shared.store.workers import (
+    SHOWN_SECONDS,
+    WorkerFacts,
+    WorkerStatus,
+    list_workers,
+    note_worker,
+)
 from shoal.shared.wire import encode
 
 # What a producer wrote that died while it registered a job is gone after this time.
@@ -177,6 +184,7 @@ class Registry:
         scripts.run(self.client, "forget", [keys.JOBS], JobKeys("%s").job)
         now = self.now()
         self.client.zremrangebyscore(keys.WORKERS, "-inf", now - FORGOTTEN_SECONDS)
+        self.client.zremrangebyscore(keys.SEEN_WORKERS, "-inf", now - SHOWN_SECONDS)
         self.client.zremrangebyscore(keys.SESSIONS, "-inf", now)
 
     def active_jobs(self) -> list[str]:
@@ -211,13 +219,19 @@ class Registry:
         """Claim ``what`` for ``seconds``; return False if another process has claimed it."""
         return bool(scripts.run(self.client, "claim", [keys.CLAIMS + what], int(seconds * 1000)))
 
-    def note_worker(self, name: str) -> None:
-        """Give a worker's heartbeat."""
-        self.client.zadd(keys.WORKERS, {name: self.now()})
+    def note_worker(self, name: str, facts: WorkerFacts | None = None) -> None:
+        """Give a worker's heartbeat, with what it says of itself."""
+        note_worker(self.client, name, facts)
+
+    def list_workers(self, late_seconds: float, lost_seconds: float) -> list[WorkerStatus]:
+        """Return the workers that run, and those that were lost of late, by name."""
+        return list_workers(self.client, late_seconds, lost_seconds)
 
     def forget_worker(self, name: str) -> None:
         """Note that a worker has ended."""
-        self.client.zrem(keys.WORKERS, name)
+        for key in (keys.WORKERS, keys.SEEN_WORKERS):
+            self.client.zrem(key, name)
+        self.client.unlink(keys.WORKER + name)
 
     def take_lost_workers(self, silent_seconds: float) -> list[str]:
         """Return the workers without a heartbeat for so long; each is returned to one caller."""

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from quick import make_quick_request
 
-from shoal.producer.submission.admission import admit, show_bytes
+from shoal.producer.submission.admission import admit
 from shoal.producer.submission.batches import split_batches
 from shoal.producer.submission.estimate import Estimate, allocated, estimate_memory
 from shoal.shared.errors import UsageError
 from shoal.shared.server.embedded import Disk
+from shoal.shared.text import show_bytes
 
 GIGABYTE = 2**30
 NEEDS = Estimate(redis_bytes=3 * GIGABYTE, fit_bytes=GIGABYTE)

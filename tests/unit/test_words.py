@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from shoal.producer.cli.words import in_commands
+from shoal.producer.web.rendering import in_page_words
 from shoal.shared.errors import describe_unknown, leave_out_calls, show_call
 from shoal.shared.text import show_controls, show_count
 
@@ -64,14 +65,83 @@ def test_commands_have_their_own_words_for_parameters_and_methods(message, expec
 @pytest.mark.parametrize(
     ("message", "expected"),
     [
-        ("use `clusters=118` or less", "use clusters=118 or less"),
+        ("use `clusters=118` or less", "use clusters 118 or less"),
+        (
+            "use `algorithm='kmeans'` or other `image_size`",
+            "use algorithm kmeans or other image size",
+        ),
+        ("submit it again with `force=True`.", "submit it again with “Run again” (force)."),
         (describe_unknown("1a2b"), "No job 1a2b."),
-        (f"None ({show_call('1a2b', 'wait')} waits). But (see `shoal worker`)", None),
+        (f"None ({show_call('1a2b', 'wait')} waits). But (see `shoal worker`)", "None. But"),
+        (
+            f"lost: {show_call('1a2b', 'retry')} loads",
+            "lost: “Continue with what is missing” loads",
+        ),
         ("No image in /a (b)/c`d e", "No image in /a (b)/c`d e"),
     ],
 )
-def test_the_web_names_parameters_and_leaves_out_what_calls_methods(message, expected):
-    assert leave_out_calls(message) == (expected or "None. But")
+def test_the_page_names_its_buttons_and_fields_instead_of_calls(message, expected):
+    assert in_page_words(message) == expected
+
+
+def test_a_notebook_leaves_out_remarks_about_calls():
+    assert (
+        leave_out_calls(f"{describe_unknown('1a2b')} Or `clusters=2`.")
+        == "No job 1a2b. Or clusters=2."
+    )
+
+
+# What only commands and programs on this machine meet, or what is no message.
+NOT_ON_PAGES = (
+    *OF_COMMANDS,
+    *("producer/client.py", "producer/evaluation.py", "producer/export", "producer/organizing"),
+    *("producer/job.py", "producer/report", "shared/settings.py", "worker/prediction.py"),
+    *("producer/submission/fingerprint.py", "worker/extractors", "producer/search/sheet.py"),
+    *("producer/web/access/gate.py", "producer/web/site.py"),
+)
+
+
+def find_messages(tree: ast.Module) -> Iterator[str]:
+    """The texts of a module that name code, with a call's words and some value for all else."""
+    inner = {
+        id(part)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in node.values
+    }
+    documented = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if id(node) in inner | documented:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(map(show_part, node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def show_part(part: ast.expr) -> str:
+    if isinstance(part, ast.Constant):
+        return str(part.value)
+    assert isinstance(part, ast.FormattedValue)
+    call = part.value
+    if isinstance(call, ast.Call) and ast.unparse(call.func) == "show_call":
+        options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+        return show_call("1a2b", ast.literal_eval(call.args[1]), **options)
+    # What is put into a variable first, to be shown in a remark.
+    return show_call("1a2b", "failures") if ast.unparse(call) == "failures" else "7"
+
+
+def test_no_message_that_reaches_the_page_has_calls_code_or_options():
+    found: dict[str, list[str]] = {}
+    for part in ("producer", "shared", "worker"):
+        for path in (ROOT / part).rglob("*.py"):
+            name = path.relative_to(ROOT).as_posix()
+            if not name.startswith(NOT_ON_PAGES):
+                texts = find_messages(ast.parse(path.read_text()))
+                shown = [in_page_words(text) for text in texts if "`" in text and "\\" not in text]
+                told = [text for text in shown if re.search(r"`|client\.|=True|\s--[a-z]", text)]
+                found |= {name: told} if told else {}
+    assert found == {}
 
 
 def find_texts(tree: ast.Module) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The sweeper in the main process of a worker, on its timer, without Celery beat."""
 
 import logging
+import time
 from typing import Any
 
 from celery import bootsteps
@@ -16,6 +17,7 @@ from shoal.shared.settings import read_settings
 from shoal.shared.store import Registry
 from shoal.shared.sweeper import Sweeper
 from shoal.worker.runtime.bucket_sweep import BucketSweep
+from shoal.worker.runtime.facts import describe_worker
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,9 @@ class SweeperStep(bootsteps.StartStopStep):
         )
         self.sweeper = Sweeper(self.registry, settings, Messages(client), swept)
         self.seconds = settings.sweep_seconds
-        self.lost_seconds = max(settings.lease_seconds, 3 * self.seconds)
+        self.lost_seconds = settings.lost_seconds
+        self.worker = worker
+        self.started = time.monotonic()
         self.entry: Any = None
         self.checked = False
 
@@ -61,7 +65,8 @@ class SweeperStep(bootsteps.StartStopStep):
         """Check all jobs once; while Redis is unavailable, wait for the next call."""
         try:
             self._stop_at_faults()
-            self.registry.note_worker(hostname)
+            up_seconds = time.monotonic() - self.started
+            self.registry.note_worker(hostname, describe_worker(self.worker, up_seconds))
             for name in self.registry.take_lost_workers(self.lost_seconds):
                 logger.warning("worker lost", extra={"lost_worker": name})
             self.sweeper.sweep()

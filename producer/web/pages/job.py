@@ -11,13 +11,13 @@ from shoal.producer.report.figures import PLOT_TITLES
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.results.names import group_clusters
 from shoal.producer.web.access.gate import POLICY
-from shoal.producer.web.api.downloads import FileName
+from shoal.producer.web.pages.downloads import list_downloads
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.pages.layout import lacks_workers, shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.findings import ClusterSummary
-from shoal.shared.jobs import State
+from shoal.shared.jobs import State, Status
 
 CLUSTERS_PER_PAGE = 20
 SHOWN_OF_CLUSTER = 8
@@ -26,30 +26,22 @@ SHOWN_OUTLIERS = 16
 # For the one page that has a frame: the map.
 FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
 
-DOWNLOADS: dict[FileName, str] = {
-    "report.html": "Report",
-    "labels.csv": "Labels, CSV",
-    "labels.json": "Labels, JSON",
-    "labels.parquet": "Labels, Parquet",
-    "failures.csv": "Failures, CSV",
-    "duplicates.csv": "Duplicates, CSV",
-    "model.npz": "Model",
-}
-
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/jobs/{job_id}")
 def show_job(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) -> Response:
     """One job: its progress, and its results once it has finished."""
-    found = _collect_results(site, job, number) if status.state is State.FINISHED else None
+    found: dict[str, Any] | None = None
+    if status.state is State.FINISHED:
+        found = _collect_results(site, job, status, number)
     is_idle = lacks_workers(site, status)
     page = Page("job.html", status=status, found=found, is_idle=is_idle, **shared_values(site))
     page.headers["Content-Security-Policy"] = FRAMING_POLICY
     return page
 
 
-def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
+def _collect_results(site: Site, job: Job, status: Status, number: int) -> dict[str, Any]:
     """Collect what the page of a finished job shows of its results."""
     summary, catalogue = job.summary(), site.catalogue(job)
     groups = group_clusters(summary.clusters)
@@ -61,7 +53,7 @@ def _collect_results(site: Site, job: Job, number: int) -> dict[str, Any]:
         "groups": [list(_show_clusters(catalogue, g)) for g in groups[part.start : part.end]],
         "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS], summary.copies),
         "plots": {name: title for name, title in PLOT_TITLES.items() if name in available},
-        "downloads": DOWNLOADS,
+        "downloads": list(list_downloads(job, status, summary)),
     }
 
 

@@ -1,7 +1,14 @@
 // Follows the statuses of jobs: by server-sent events, or by polling if there are none.
+import { announce } from "./announce.js";
+import { isAway, noteAnswer, noteSilence } from "./answers.js";
+import { describeChange, showStatus } from "./status.js";
+
 const POLL_MILLISECONDS = 2000;
-const count = (n) => n.toLocaleString("en");
-const FINAL = ["finished", "failed", "cancelled"];
+// Failing again and again, and in a page that nobody sees, it asks less often.
+const RARE_MILLISECONDS = 10000;
+const HIDDEN_MILLISECONDS = 30000;
+// A stream says something every 5 s: one that is silent for longer belongs to a frozen server.
+const SILENT_MILLISECONDS = 12000;
 
 // Updates the numbers in `place`, and calls `refresh` if more of the page changes. Returns a
 // function that stops it.
@@ -9,100 +16,100 @@ export function follow(place, refresh) {
   let source = null;
   let timer = 0;
   let ended = false;
+  let tries = 0;
+  let known = [];
+  let refreshing = false;
+  let contactAt = Date.now();
 
   const end = () => {
     ended = true;
     source?.close();
     clearTimeout(timer);
+    clearInterval(watch);
     document.removeEventListener("visibilitychange", look);
   };
 
   const show = async (statuses) => {
-    away(place, false);
-    if (ended || !statuses.map((status) => showStatus(place, status)).some(Boolean)) return;
-    end();
-    if (!(await refresh(statuses.length === 1 ? statuses[0].state : ""))) later();
+    tries = 0;
+    noteAnswer(isAway() ? describeChange(known, statuses) : "");
+    known = statuses;
+    if (ended || refreshing || !statuses.map((status) => showStatus(place, status)).some(Boolean)) return;
+    source?.close();
+    refreshing = true;
+    const isDone = await refresh(statuses.length === 1 ? statuses[0].state : "");
+    refreshing = false;
+    if (!isDone) later();
   };
 
   const poll = async () => {
+    contactAt = Date.now();
     try {
-      const answer = await fetch(place.dataset.poll);
+      const answer = await fetch(place.dataset.poll, { signal: AbortSignal.timeout(RARE_MILLISECONDS) });
       // The page then is the login, or says that the job has expired.
       if ([401, 404].includes(answer.status)) return location.reload();
+      const found = await answer.json();
       if (!answer.ok) {
-        away(place, true, (await answer.json()).error);
+        noteSilence(found.error);
         return later();
       }
-      const found = await answer.json();
       await show(Array.isArray(found) ? found : [found]);
-      if (!ended) listen();
+      if (!ended && !timer) listen();
     } catch {
-      away(place, true);
+      noteSilence();
       later();
     }
   };
 
   const later = () => {
-    ended = false;
+    if (ended) return;
     clearTimeout(timer);
-    timer = setTimeout(poll, POLL_MILLISECONDS);
+    tries += 1;
+    const pause = Math.min(POLL_MILLISECONDS * tries, RARE_MILLISECONDS);
+    timer = setTimeout(() => { timer = 0; poll(); }, document.hidden ? HIDDEN_MILLISECONDS : pause);
   };
 
   const listen = () => {
+    source?.close();
     // A browser has six connections per server: hidden pages poll instead of keeping one.
     if (!("EventSource" in window) || document.hidden) return later();
     source = new EventSource(place.dataset.events);
-    source.addEventListener("status", (event) => show([JSON.parse(event.data)]));
-    source.addEventListener("jobs", (event) => show(JSON.parse(event.data)));
-    source.addEventListener("away", (event) => away(place, true, JSON.parse(event.data).error));
-    source.addEventListener("gone", () => { end(); refresh(""); });
-    source.addEventListener("error", () => {
-      source.close();
-      if (!ended) later();
+    const on = (name, react) => source.addEventListener(name, (event) => {
+      contactAt = Date.now();
+      react(event.data ? JSON.parse(event.data) : null);
     });
+    on("status", (status) => show([status]));
+    on("jobs", show);
+    on("workers", showWorkers);
+    on("away", ({ error }) => noteSilence(error));
+    on("gone", () => { end(); refresh(""); });
+    source.addEventListener("error", () => { source.close(); later(); });
   };
 
   const look = () => {
     source?.close();
+    clearTimeout(timer);
+    timer = 0;
     poll();
   };
+
+  const watch = setInterval(() => {
+    if (document.hidden || timer || Date.now() - contactAt < SILENT_MILLISECONDS) return;
+    source?.close();
+    noteSilence();
+    look();
+  }, 1000);
 
   document.addEventListener("visibilitychange", look);
   listen();
   return end;
 }
 
-function away(place, isAway, why = "The server or its Redis does not answer; trying again.") {
-  const note = place.querySelector("[data-part=away]");
-  if (!note) return;
-  note.hidden = !isAway;
-  if (isAway) note.textContent = why;
-}
-
-// Shows a status; returns whether the whole page must be refreshed instead.
-function showStatus(place, status) {
-  const card = place.dataset.job ? place : place.querySelector(`[data-job="${status.job_id}"]`);
-  if (!card) return true;
-  const isOver = FINAL.includes(status.state);
-  if (card.dataset.state !== status.state && (isOver || FINAL.includes(card.dataset.state))) return true;
-  if (isOver) return false;
-  card.dataset.state = status.state;
-  if (status.state !== "queued") document.querySelector("[data-part=idle]")?.remove();
-  write(card, "state", status.state).className = `state ${status.state}`;
-  write(card, "counts", describe(status.images));
-  write(card, "rate", status.images_per_second ? `· ${count(Math.round(status.images_per_second))} images/s` : "");
-  write(card, "eta", status.eta_seconds === null ? "" : `· ${count(Math.ceil(status.eta_seconds))} s left`);
-  card.querySelector("[data-part=progress]").value = status.progress;
-  return false;
-}
-
-function write(card, part, text) {
-  const place = card.querySelector(`[data-part=${part}]`);
-  if (place && place.textContent !== text) place.textContent = text;
-  return place;
-}
-
-function describe(images) {
-  const failed = images.failed ? `, ${count(images.failed)} failed` : "";
-  return `${count(images.loaded + images.failed)} of ${count(images.total)} images${failed}`;
+// Says that no worker runs while there is work, and when there was one.
+function showWorkers({ running, heard_at: heardAt }) {
+  const notice = document.querySelector("[data-part=idle]");
+  if (!notice) return;
+  if (notice.hidden && !running) announce("No worker is running.");
+  notice.hidden = running;
+  const at = heardAt && new Date(heardAt * 1000).toLocaleTimeString("en-GB");
+  notice.querySelector("[data-part=last-sign]").textContent = at ? ` (last sign of life at ${at})` : "";
 }

@@ -1,8 +1,10 @@
 // Starts a page: shows the parts that need JavaScript, follows jobs, sends requests of buttons.
+import { announce } from "./announce.js";
 import { follow } from "./live.js";
 import { frameMap } from "./map.js";
 import { prepareNames } from "./names.js";
 import { followRun, startRun } from "./organizing.js";
+import { repeat } from "./repeat.js";
 import { prepareForm } from "./submission.js";
 import { send } from "./request.js";
 import "./copy.js";
@@ -19,7 +21,8 @@ export function start() {
   followRun(refresh);
   stop();
   const live = document.querySelector("[data-events]:not([data-still])");
-  stop = live ? follow(live, refresh) : () => {};
+  const repeated = document.querySelector("[data-refresh-seconds]");
+  stop = live ? follow(live, refresh) : repeat(repeated, refresh);
 }
 
 // Replaces the page's content with the present one, without reloading the page.
@@ -32,10 +35,10 @@ async function refresh(state) {
     // A form keeps what was typed into it, its focus and its dialog: only the jobs are replaced.
     const changing = document.querySelector("#submit") && fresh.querySelector("#jobs") ? "#jobs" : "#main";
     const old = document.querySelector(changing);
-    const hadFocus = old.contains(document.activeElement);
+    const focused = old.contains(document.activeElement) && describeFocus(document.activeElement);
     old.replaceWith(fresh.querySelector(changing));
-    // Keyboard users stay in the content that changed.
-    if (hadFocus) document.querySelector("#main").focus();
+    // Keyboard users stay where they were, or at least in the content that changed.
+    if (focused) (document.querySelector(focused) ?? document.querySelector("#main")).focus();
     start();
     if (state) announce(`The job is ${state}.`);
     return true;
@@ -44,8 +47,10 @@ async function refresh(state) {
   }
 }
 
-function announce(text) {
-  document.querySelector("#announcement").textContent = text;
+// Returns a selector of what has the focus, by what is the same in a fresh page.
+function describeFocus(element) {
+  const name = ["id", "href", "data-post", "aria-label"].find((name) => element.hasAttribute(name));
+  return name ? `#main [${name}="${CSS.escape(element.getAttribute(name))}"]` : "#main";
 }
 
 document.addEventListener("click", async (event) => {

@@ -132,9 +132,9 @@ def test_the_list_tells_jobs_of_one_folder_apart(web: WebServer, folder: Path) -
 @pytest.mark.parametrize(
     ("asked", "remedy"),
     [
-        ({"clusters": 5}, "use clusters=4 or less"),
+        ({"clusters": 5}, "use clusters 4 or less"),
         ({"clusters": "two"}, "clusters"),
-        ({"image_size": 513, "clusters": 2}, "image_size: "),
+        ({"image_size": 513, "clusters": 2}, "image size: "),
         ({"features": "dreams", "clusters": 2}, "there are pixels, color"),
         ({"recipe": "cake"}, "'tutorial'"),
         ({"algorithm": "magic"}, "'kmeans', 'minibatch' or 'hdbscan'"),
@@ -175,7 +175,8 @@ def test_a_job_is_cancelled_and_goes_on(web: WebServer, folder: Path) -> None:
     assert refused(web, "POST", f"{path}/retry", json={})[0] == 422
     status, error = refused(web, "GET", f"{path}/labels")
     job_id = made["job_id"]
-    assert (status, error) == (409, f"Job {job_id} is queued, and has no result yet.")
+    lack = "no worker is running: start one"
+    assert (status, error) == (409, f"Job {job_id} is queued, and has no result yet; {lack}.")
 
 
 def test_labels_and_members_come_page_by_page(web: WebServer, finished: Job) -> None:
