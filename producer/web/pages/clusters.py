@@ -8,7 +8,7 @@ from shoal.producer.web.pages.gallery import Number, Slice
 from shoal.producer.web.pages.layout import shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, SiteDep, StatusDep
-from shoal.shared.findings import NOISE
+from shoal.shared.findings import NOISE, Summary
 
 IMAGES_PER_PAGE = 60
 
@@ -30,7 +30,15 @@ def show_cluster(
         status=status,
         label=label,
         name=names.get(label, ""),
+        groups=summary.groups,
+        siblings=_find_siblings(summary, label),
         members=members,
         part=part,
         **shared_values(site),
     )
+
+
+def _find_siblings(summary: Summary, label: int) -> list[int]:
+    """Find the other clusters that have the same name."""
+    group = next((group.labels for group in summary.groups if label in group.labels), [])
+    return [other for other in group if other != label]

@@ -73,6 +73,15 @@ def test_clusters_are_merged_organized_and_taken_back(
         expect(page.locator(".told")).to_contain_text(f"Cluster {label} is cats now.")
     expect(page.get_by_role("article", name="cats")).to_be_visible()
     assert page.evaluate("window.isSame"), "nothing has loaded the page anew"
+    page.get_by_role("link", name="Cluster 1", exact=True).click()
+    expect(page.get_by_text("In one group with cluster 0.")).to_be_visible()
+    page.get_by_role("button", name="Rename cluster 1").click()
+    page.locator(".rename input").fill("dogs")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Cluster 1: dogs")).to_be_focused()
+    page.locator("[data-undo]").click()
+    expect(page.get_by_role("heading", name="Cluster 1: cats")).to_be_visible()
+    page.go_back()
 
     page.get_by_role("link", name="Organize into folders").click()
     page.get_by_label("Directory").fill(str(tmp_path / "sorted"))
