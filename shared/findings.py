@@ -133,6 +133,11 @@ class Failure:
     detail: str
 
 
+# Groups of duplicates that a report shows, the largest; and images of each, of different content.
+PICTURED_GROUPS = 12
+PICTURED_OF_GROUP = 3
+
+
 @dataclass(frozen=True)
 class Duplicate:
     """An image of a group whose images are copies of each other or look alike.
@@ -210,7 +215,7 @@ class ClusterSummary:
         label: Number of the cluster.
         size: How many images it has.
         representatives: Paths of its most typical images, nearest to the centroid first.
-        outliers: Paths of other images of it, farthest from the centroid first.
+        outliers: Paths of other images of it that are far from the centroid, farthest first.
         copies: How many copies of each of these the job has beside it, by path, where there are
             any: of a group of copies, one is shown.
         name: The name that a user gave to it; "" if none.
@@ -292,7 +297,7 @@ class Summary:
 
     Attributes:
         clusters: By label.
-        outliers: Paths of the images farthest from the nearest centroid, farthest first.
+        outliers: Paths of the images that are far from the nearest centroid, farthest first.
         copies: How many copies of each outlier the job has beside it, by path, where there are any.
         map_landmarks: Images from which the map was laid out; 0 if it is the first two components.
         rows_fitted: Images that the model was fitted on.

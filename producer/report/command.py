@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from shlex import quote
 
-from shoal.shared.jobs import Algorithm, JobRequest
+from shoal.shared.jobs import Algorithm, JobRequest, Status
 
 # Surrogates stand for bytes that are not UTF-8.
 NO_UTF8 = re.compile(r"[\udc80-\udcff]")
@@ -34,6 +34,13 @@ def make_repeat_command(request: JobRequest) -> str:
     chosen = [name for name, is_set in flags.items() if is_set]
     given = _give(options)
     return " ".join(["shoal run", quote_path(request.source), *given, *level, *chosen])
+
+
+def make_retry_command(status: Status) -> str:
+    """Make the shell command that tries failed images again; "" where that cannot be."""
+    if status.request.coordinates_of:
+        return ""
+    return " ".join(["shoal retry", status.job_id, "--failed-only"])
 
 
 def _repeat_recluster(request: JobRequest, job_id: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shoal.producer.report.points import Points, read_points
 from shoal.producer.results import JobResults
-from shoal.shared.findings import Failure, Summary
+from shoal.shared.findings import Duplicate, Failure, Summary
 from shoal.shared.jobs import Status
 
 
@@ -21,6 +21,7 @@ class Contents:
         plots: PNG of each plot, by name.
         pictures: JPEG of each representative and outlier, by path.
         sheets: JPEG of the thumbnails of each batch; empty where there are none.
+        duplicates: Images that are there twice, sorted by group; can be iterated over once.
     """
 
     status: Status
@@ -30,6 +31,7 @@ class Contents:
     plots: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     sheets: Sequence[bytes]
+    duplicates: Iterable[Duplicate] = ()
 
 
 def read_contents(job: JobResults) -> Contents:
@@ -49,4 +51,5 @@ def read_contents(job: JobResults) -> Contents:
         plots=job.plots(),
         pictures=results.pictures(),
         sheets=list(results.thumbnails()),
+        duplicates=job.duplicates() if summary.duplicates else (),
     )

@@ -1,17 +1,24 @@
 """A job as HTML in a notebook: where it stands, and what it found."""
 
-from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 
+from shoal.producer.components import load_templates
+from shoal.producer.report.clusters import Group, make_clusters
+from shoal.producer.report.pictures import PictureBudget
 from shoal.producer.report.text import show_name
 from shoal.producer.results import JobResults
-from shoal.producer.templates import load_templates
 from shoal.shared.errors import leave_out_calls
-from shoal.shared.findings import PlotName
+from shoal.shared.findings import Summary
 from shoal.shared.jobs import State
-from shoal.shared.text import show_count
 
-TEMPLATES = load_templates("shoal.producer.report", count=show_count, name=show_name)
+# Clusters that are shown, the largest.
+CLUSTERS_SHOWN = 6
+# A notebook keeps what its cells show.
+CELL_BYTES = 500_000
+
+TEMPLATES = load_templates("shoal.producer.report", name=show_name)
 
 
 def render_notebook(job: JobResults, report: str | None) -> str:
@@ -33,11 +40,19 @@ def render_notebook(job: JobResults, report: str | None) -> str:
 def _render(job: JobResults, report: str | None) -> str:
     status = job.status()
     is_finished = status.state is State.FINISHED
-    sheet = job.plots().get(PlotName.CONTACT_SHEET) if is_finished else None
+    summary = job.summary() if is_finished else None
     return TEMPLATES.get_template("notebook.html").render(
         status=status,
         error=leave_out_calls(status.error or ""),
-        summary=job.summary() if is_finished else None,
-        sheet=b64encode(sheet).decode() if sheet else "",
+        summary=summary,
+        left_out=len(summary.clusters) - CLUSTERS_SHOWN if summary else 0,
+        groups=_show_largest(summary, job.results.pictures()) if summary else [],
         report=report,
     )
+
+
+def _show_largest(summary: Summary, pictures: Mapping[str, bytes]) -> list[Group]:
+    """Return the largest clusters with their pictures, those of one name together."""
+    largest = sorted(summary.clusters, key=lambda cluster: -cluster.size)[:CLUSTERS_SHOWN]
+    shown = replace(summary, clusters=largest, outliers=[])
+    return make_clusters(shown, PictureBudget(pictures, CELL_BYTES), {}).groups

@@ -3,26 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shoal.producer.components import load_templates
 from shoal.producer.report.clusters import make_clusters
 from shoal.producer.report.colours import measure_colours
-from shoal.producer.report.command import make_repeat_command
+from shoal.producer.report.command import make_repeat_command, make_retry_command
 from shoal.producer.report.contents import Contents, read_contents
+from shoal.producer.report.duplicates import make_duplicates
 from shoal.producer.report.failures import summarize_failures
 from shoal.producer.report.figures import make_figures
 from shoal.producer.report.map import bokeh_script, make_map
+from shoal.producer.report.pictures import PictureBudget
 from shoal.producer.report.sheets import choose_sheets
 from shoal.producer.report.text import show_duplicates, show_name, show_time
 from shoal.producer.results import JobResults
-from shoal.producer.templates import load_templates
 from shoal.shared.findings import Summary
 from shoal.shared.jobs import Status
-from shoal.shared.palette import COLOURS
-from shoal.shared.text import show_count, show_share
+from shoal.shared.text import show_share
 
 MOST_BYTES = 15_000_000
-TEMPLATES = load_templates(
-    "shoal.producer.report", count=show_count, name=show_name, share=show_share, time=show_time
-)
+TEMPLATES = load_templates("shoal.producer.report", name=show_name, time=show_time)
 
 
 def make_report(job: JobResults) -> bytes:
@@ -68,23 +67,24 @@ def make_map_parts(contents: Contents) -> dict[str, Any]:
         "map": make_map(contents.points, contents.summary),
         "n_images": contents.status.images.loaded,
         "bokeh": bokeh_script(),
-        "colours": COLOURS,
     }
 
 
 def _make_parts(contents: Contents) -> dict[str, Any]:
     """Make the values for the template of a report, except the sheets of thumbnails."""
     status, summary = contents.status, contents.summary
+    budget = PictureBudget(contents.pictures)
+    colours = measure_colours(contents.points, contents.sheets)
     return make_map_parts(contents) | {
         "status": status,
         "summary": summary,
-        "clusters": make_clusters(
-            summary, contents.pictures, measure_colours(contents.points, contents.sheets)
-        ),
+        "clusters": make_clusters(summary, budget, colours),
+        "duplicates": make_duplicates(summary.duplicates, contents.duplicates, budget),
         "failures": summarize_failures(contents.failures),
         "figures": make_figures(contents.plots),
         "parameters": _list_parameters(status, summary),
         "command": make_repeat_command(status.request),
+        "retry": make_retry_command(status),
     }
 
 

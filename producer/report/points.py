@@ -77,8 +77,6 @@ def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
         taken = _count_bytes(packed)
         if most <= FEWEST_CHARACTERS or taken <= PATHS_BYTES:
             return packed, most
-        # Cutting removes shared beginnings first, which take no room: this step may be too small,
-        # but never too large.
         most = max(int(most * min(PATHS_BYTES / taken, 0.95)), FEWEST_CHARACTERS)
 
 

@@ -10,6 +10,7 @@ from fastapi.security import HTTPBearer
 from starlette.staticfiles import StaticFiles
 
 from shoal.producer.client import Client
+from shoal.producer.components import STATIC
 from shoal.producer.web import problems
 from shoal.producer.web.access.gate import MOST_BODY_BYTES, Gate
 from shoal.producer.web.access.sessions import Access
@@ -78,6 +79,7 @@ def _make_app(site: Site) -> FastAPI:
     app.include_router(api)
     for part in (*PAGES, health):
         app.include_router(part.router)
+    app.mount("/static/components", StaticFiles(directory=STATIC))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     problems.install(app)
     return app

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 
 from starlette.responses import HTMLResponse, Response
 
+from shoal.producer.components import load_templates
 from shoal.producer.export.models import export_json
-from shoal.producer.templates import load_templates
 from shoal.shared.errors import PARAMETER, REMARK
-from shoal.shared.text import show_bytes, show_count, show_duration, show_number, show_share
+from shoal.shared.text import show_bytes, show_duration
 
 # A method of a job or of the client, outside of a remark.
 CALL = re.compile(r"`client\.(?:job\('\w+'\)\.)?(\w+)\(([^`]*)\)`")
@@ -83,9 +83,6 @@ def _show_time(seconds: float) -> str:
 TEMPLATES = load_templates(
     "shoal.producer.web",
     time=_show_time,
-    number=show_number,
-    count=show_count,
-    share=show_share,
     bytes=show_bytes,
     duration=show_duration,
     message=in_page_words,

@@ -379,7 +379,7 @@ class Results:
         return {name.decode(): png for name, png in raw.items()}
 
     def pictures(self) -> dict[str, bytes]:
-        """Return pictures of representatives and outliers as JPEG, by path; some may be missing."""
+        """Return a JPEG of each image that a report shows, by path; some may be missing."""
         raw = self.client.hgetall(self.keys.pictures(self._token("findings_token")))
         return {os.fsdecode(path): jpeg for path, jpeg in raw.items()}
 

@@ -84,7 +84,7 @@ def test_a_folder_is_submitted_watched_and_looked_at(
     page.get_by_role("link", name="See all").first.click()
     first = page.locator(".gallery img").first
     expect(first).to_be_visible()
-    page.wait_for_function("document.querySelector('.gallery img').naturalWidth > 0")
+    wait_until(lambda: first.evaluate("image => image.naturalWidth > 0"), WAIT_SECONDS, "a picture")
     assert re.search(r"\.jpg$", first.get_attribute("alt") or "")
 
 

@@ -197,10 +197,31 @@ def test_the_points_are_arranged_by_likeness_and_by_components(
 
 
 def test_each_picture_of_a_cluster_can_be_seen(report: Page) -> None:
-    pictures = report.locator(".pictures img")
-    assert pictures.count() == report.locator(".pictures li").count() > 20
+    pictures = report.locator(".gallery img")
+    assert pictures.count() == report.locator(".gallery li").count() > 20
     pictures.last.scroll_into_view_if_needed()
-    expect(pictures.last).to_have_js_property("naturalWidth", 96)
+    expect(pictures.last).to_have_js_property("complete", True)
+    assert pictures.last.evaluate("picture => picture.naturalWidth") > 16
+
+
+def test_a_picture_is_enlarged_and_the_others_follow_by_keyboard(report: Page) -> None:
+    gallery = report.locator(".gallery").first
+    paths = [figure.get_attribute("data-path") for figure in gallery.locator("figure").all()]
+    view = report.get_by_role("dialog", name="Larger view")
+    gallery.locator("[data-enlarge]").first.focus()
+    report.keyboard.press("Enter")
+    expect(view.locator(".path")).to_have_text(paths[0] or "")
+    report.keyboard.press("ArrowLeft")  # there is none before
+    report.keyboard.press("ArrowRight")
+    expect(view.locator(".path")).to_have_text(paths[1] or "")
+    expect(view).to_contain_text(f"2 of {len(paths)}")
+    expect(view.get_by_role("img")).to_have_js_property("complete", True)
+    view.get_by_role("button", name="Copy path").click()
+    expect(view.get_by_role("status")).to_have_text(re.compile("Copied|Press Ctrl"))
+    assert Window(report).barriers() == []
+    report.keyboard.press("Escape")
+    expect(view).to_be_hidden()
+    expect(gallery.locator("[data-enlarge]").nth(1)).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -182,7 +182,7 @@ def test_copies_of_one_image_are_one_cluster_shown_by_one_picture(cluster, photo
     assert set(labels.values()) == {0}
     (found,) = summary.clusters
     assert (found.size, found.representatives, found.outliers) == (30, ["00.jpg"], [])
-    assert found.copies == summary.copies == {"00.jpg": 29}
+    assert (found.copies, summary.copies, summary.outliers) == ({"00.jpg": 29}, {}, [])
     assert summary.notes[0].startswith("1 cluster, not the 3 asked for: the images do not differ")
 
 
@@ -206,7 +206,7 @@ def test_representatives_and_outliers_are_different_images(cluster, folder):
         assert len(found.representatives) == 8
         times = {path: list(contents.values()).count(contents[path]) for path in shown}
         assert all(found.copies.get(path, 0) >= times[path] - 1 for path in shown)
-    assert len({contents[path] for path in summary.outliers}) == 20
+    assert len({contents[path] for path in summary.outliers}) == len(summary.outliers) > 0
     assert set(summary.copies) <= set(summary.outliers)
 
 

@@ -434,7 +434,7 @@ def test_finishing_writes_summary_and_plots_and_lets_the_job_expire(context, mix
     assert all(png.startswith(b"\x89PNG") for png in plots.values())
 
 
-def test_representatives_are_nearest_to_their_centroid_and_outliers_farthest(
+def test_representatives_are_nearest_to_their_centroid_and_outliers_those_that_are_far(
     context, mixed_job, run
 ):
     results = context.results(run(mixed_job).job_id)
@@ -443,10 +443,11 @@ def test_representatives_are_nearest_to_their_centroid_and_outliers_farthest(
     for cluster in summary.clusters:
         nearest = next(row.path for row in rows if row.label == cluster.label)
         assert cluster.representatives[0] == nearest
-        farthest = [row.path for row in reversed(rows) if row.label == cluster.label][:4]
+        farthest = [row for row in reversed(rows) if row.label == cluster.label][:4]
         near = set(cluster.representatives)
-        assert cluster.outliers == [path for path in farthest if path not in near]
-    assert summary.outliers[0] == rows[-1].path
+        far = [row.path for row in farthest if row.far and row.path not in near]
+        assert cluster.outliers == far
+    assert summary.outliers == [row.path for row in reversed(rows) if row.far][:20]
 
 
 def test_finishing_does_without_images_that_are_gone(context, submit, tmp_path, run, load):

@@ -23,6 +23,7 @@ GRAVE = {"serious", "critical"}
 UPPERMOST = """() => {
   const view = Bokeh.index.roots[0], layer = view.model.renderers.at(-1);
   const { data } = layer.data_source, { x, y } = layer.glyph;
+  view.el.scrollIntoView({ block: "center", behavior: "instant" });
   const last = data.point.length - 1, corner = view.el.getBoundingClientRect();
   return {
     point: data.point[last],

@@ -22,9 +22,11 @@ from shoal.producer.report import Contents, render_report
 from shoal.producer.report.clusters import ROWS, make_clusters
 from shoal.producer.report.colours import measure_colours
 from shoal.producer.report.command import make_repeat_command
-from shoal.producer.report.failures import FAILURES_SHOWN, summarize_failures
+from shoal.producer.report.duplicates import make_duplicates
+from shoal.producer.report.failures import FAILURES_SHOWN, REMEDIES, summarize_failures
 from shoal.producer.report.map import make_layers
 from shoal.producer.report.page import MOST_BYTES, make_map_parts, render
+from shoal.producer.report.pictures import PictureBudget
 from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
 from shoal.producer.report.sheets import choose_sheets
 from shoal.producer.submission.folder import Folder
@@ -32,10 +34,12 @@ from shoal.producer.submission.request import make_request
 from shoal.shared.findings import (
     ClusterChoice,
     ClusterSummary,
+    Duplicate,
     DuplicateCounts,
     Failure,
     FailureReason,
     Summary,
+    Turn,
 )
 from shoal.shared.jobs import (
     DEFAULTS,
@@ -79,6 +83,7 @@ SUMMARY = Summary(
     duplicates=DuplicateCounts(groups=0, images=0, exact_copies=0),
 )
 FAILURES = [Failure(f"{path}&.png", FailureReason.EMPTY, "0 bytes") for path in HOSTILE[:2]]
+NONE = PictureBudget({})
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (3).to_bytes(4) + (2).to_bytes(4)
 # Two tiles: one red, one half blue and a quarter green and black.
 TILES = np.zeros((2, 32, 32, 3), np.uint8)
@@ -136,8 +141,8 @@ def test_a_picture_says_how_many_copies_it_has_beside_it():
     copied = [replace(SUMMARY.clusters[0], copies={HOSTILE[0]: 4}), SUMMARY.clusters[1]]
     summary = replace(SUMMARY, clusters=copied, copies={HOSTILE[0]: 1})
     report = render_report(replace(CONTENTS, summary=summary)).decode()
-    assert re.findall(r'<p class="copies">(.*?)</p>', report) == ["+4 copies", "+1 copy"]
-    assert '<p class="copies">' not in render_report(CONTENTS).decode()
+    assert re.findall(r'<p class="badge">(.*?)</p>', report) == ["+4 copies", "+1 copy"]
+    assert '<p class="badge">' not in render_report(CONTENTS).decode()
 
 
 def test_it_tells_images_clusters_and_failures(report):
@@ -154,10 +159,10 @@ def test_it_tells_where_the_clusters_have_their_numbers_from(report):
 
 
 def test_it_tells_what_the_folder_has_beside_the_images(report):
-    assert "Left out" not in report
+    assert "links to what" not in report
     left_out = LeftOut(images={"heic": 2, "nef": 1}, links=1)
     told = render_report(replace(CONTENTS, status=replace(STATUS, left_out=left_out))).decode()
-    assert f"<p>{left_out.line}</p>" in told
+    assert [f"<li>{line}</li>" in told for line in left_out.lines] == [True, True]
 
 
 def test_it_asks_for_nothing_from_outside(report):
@@ -185,7 +190,7 @@ def test_the_map_has_every_name_and_place(report):
 def test_pictures_and_sheets_are_inside(report):
     sheets = re.findall(r'data-sheet="(\d+)">(.*?)<', report)
     assert [(batch, b64decode(sheet)) for batch, sheet in sheets] == [("0", SHEET)]
-    pictures = [b64decode(p) for p in re.findall('data:image/jpeg;base64,([^"$]+)"', report)]
+    pictures = [b64decode(p) for p in re.findall('src="data:image/jpeg;base64,([^"$]+)"', report)]
     assert pictures == [b"\xff\xd8small"] * 2  # typical and an outlier
     assert 'width="3" height="2" alt="Images in each cluster"' in report
 
@@ -200,7 +205,7 @@ def test_every_element_that_opens_closes_and_headings_go_down_by_one(report):
             ids.extend(value for name, value in attributes if name == "id")
             if re.fullmatch(r"h\d", tag):
                 headings.append(int(tag[1]))
-            if tag not in {"meta", "img"}:
+            if tag not in {"meta", "img", "wbr"}:
                 opened.append(tag)
 
         def handle_endtag(self, tag):
@@ -218,14 +223,14 @@ def test_a_job_without_thumbnails_has_a_map_and_says_so():
     report = render_report(replace(CONTENTS, sheets=[b"", b""], failures=[])).decode()
     assert "thumbnails of this job cannot be read here" in report
     assert "data-sheet=" not in text_of(report)
-    assert "None: every image was loaded." in report
+    assert "Nothing: every image of the folder is in this report." in report
 
 
 def test_the_report_of_a_sample_says_so_and_how_clusters_were_chosen(report):
     assert "A sample of 3 images is shown" in report
     choice = ClusterChoice(n_clusters=2, reason="2: best <silhouette>")
     chosen = render_report(replace(CONTENTS, summary=replace(SUMMARY, choice=choice))).decode()
-    assert "Number of clusters: 2: best &lt;silhouette&gt;." in chosen
+    assert "2: best &lt;silhouette&gt;." in chosen
 
 
 def test_the_report_of_a_huge_folder_stays_below_its_limit():
@@ -247,21 +252,21 @@ def test_the_report_of_a_huge_folder_stays_below_its_limit():
     report = render_report(huge)
     assert 0.9 * MOST_BYTES < len(report) <= MOST_BYTES
     assert b"of the points have no picture" in report
-    assert b"are cut at the beginning" in report
+    assert b"are cut in the middle" in report
 
 
-def test_long_paths_keep_their_ends_within_their_bytes():
+def test_long_paths_lose_their_middle_to_fit_their_bytes():
     packed, most = pack_names([f"{'d' * 90}{n:05}{'é' * 90}{n:06}.jpg" for n in range(20_000)])
     names = unpack(packed)
     assert most < 195
-    assert all(len(name) == most and name.startswith("…") for name in names)
+    assert all(len(name) == most and name[:9] == "d" * 9 for name in names)
     assert [name[-10:] for name in names[:2]] == ["000000.jpg", "000001.jpg"]
     assert len(json.dumps(packed, ensure_ascii=False).encode()) <= 1.2 * PATHS_BYTES
 
 
 def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     clusters = [cluster(n, size=n + 1) for n in range(MAX_NAMED + ROWS + 7)]
-    shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), {}, {})
+    shown = make_clusters(replace(SUMMARY, clusters=clusters, outliers=[]), NONE, {})
     assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
     assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
     layers = make_layers(replace(SUMMARY, clusters=clusters))
@@ -291,17 +296,88 @@ def test_a_cluster_shows_the_colours_of_its_images_the_commonest_first():
     assert describe_channels(colours[0]) == ["r"]
     assert describe_channels(colours[1])[0] == "b"
     assert set(describe_channels(colours[1])) == {"b", "g", ""}
-    shown = make_clusters(SUMMARY, {}, colours).shown
+    shown = make_clusters(SUMMARY, NONE, colours).shown
     assert [cluster.colours for cluster in shown] == [colours[0], colours[1]]
     assert measure_colours(CONTENTS.points, [b"", b""]) == {}
 
 
 def test_a_cluster_shows_its_own_outliers_as_far_as_there_is_room():
     far = replace(cluster(0), outliers=["far.png"])
-    pictures = {"0.png": b"near", "far.png": b"far"}
-    shown = make_clusters(replace(SUMMARY, clusters=[far], outliers=[]), pictures, {}).shown[0]
-    assert [picture.name for picture in shown.outliers] == ["far.png"]
+    budget = PictureBudget({"0.png": b"near", "far.png": b"far"})
+    shown = make_clusters(replace(SUMMARY, clusters=[far], outliers=[]), budget, {}).shown[0]
+    assert [picture.path for picture in shown.outliers] == ["far.png"]
     assert shown.outliers[0].source.endswith(b64encode(b"far").decode())
+
+
+def test_an_outlier_of_the_job_is_not_shown_again_in_its_cluster():
+    own = replace(cluster(0), outliers=["far.png", "both.png"])
+    summary = replace(SUMMARY, clusters=[own], outliers=["both.png"], far=3)
+    shown = make_clusters(summary, NONE, {})
+    assert [picture.path for picture in shown.shown[0].outliers] == ["far.png"]
+    assert [picture.path for picture in shown.outliers] == ["both.png"]
+    assert shown.far == "3 images"
+
+
+def test_clusters_of_one_name_are_shown_together():
+    named = [replace(cluster(n, n + 1), name="Küche" if n % 2 else "") for n in range(4)]
+    groups = make_clusters(replace(SUMMARY, clusters=named, outliers=[]), NONE, {}).groups
+    assert [(group.title, [c.label for c in group.clusters]) for group in groups] == [
+        *(("Cluster 0", [0]), ("Küche", [1, 3]), ("Cluster 2", [2]))
+    ]
+    assert (groups[1].size, groups[1].share) == ("6 images", "60 %")
+    report = render_report(replace(CONTENTS, summary=replace(SUMMARY, clusters=named))).decode()
+    assert "Küche <small>clusters 1, 3 · 6 images" in report
+
+
+def duplicate(group, path, content, turn=Turn.NONE):
+    return Duplicate(group, path, content, "a.png", 0, turn)
+
+
+def test_the_largest_groups_of_duplicates_are_shown_by_what_differs():
+    pairs = [duplicate(n, f"{n}-{copy}.png", 0) for n in range(20) for copy in "ab"]
+    large = [duplicate(20, f"{n}.png", n // 2) for n in range(10)]
+    turned = [duplicate(21, "m.png", 0, Turn.MIRRORED), duplicate(21, "n.png", 1, Turn.BY_90)]
+    counts = DuplicateCounts(groups=22, images=52, exact_copies=25)
+    found = make_duplicates(counts, [*pairs, *large, *turned], NONE)
+    assert [group.number for group in found.groups] == [20, *range(11)]
+    assert (found.groups[0].size, found.groups[0].left_out) == ("10 images", 2)
+    assert found.groups[0].kinds == "5 exact copies, 4 nearly the same"
+    (first,) = found.groups[1].pictures
+    assert (first.path, first.copies, first.note) == ("0-a.png", "+1 copy", "also 0-b.png")
+    assert found.left_out == 10
+    (group,) = make_duplicates(counts, turned, NONE).groups
+    assert group.kinds == "mirrored or turned"
+    assert [picture.note for picture in group.pictures] == ["", "turned 90°"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        (None, "The search for duplicates failed"),
+        (DuplicateCounts(groups=0, images=0, exact_copies=0), "None: no image is there twice."),
+        (
+            DuplicateCounts(groups=1, images=2, exact_copies=1),
+            "2 images in 1 group show the same as another one; 1 is a copy, byte for byte,",
+        ),
+    ],
+)
+def test_duplicates_are_told_with_the_command_that_acts_on_them(counts, words):
+    rows = [duplicate(0, HOSTILE[0], 0), duplicate(0, "b.png", 0)] if counts else []
+    contents = replace(CONTENTS, summary=replace(SUMMARY, duplicates=counts), duplicates=rows)
+    report = render_report(contents).decode()
+    assert words in report
+    assert ("shoal duplicates ab12 --keep largest --move extra" in report) == ("1 group" in words)
+
+
+def test_a_job_without_a_cluster_says_so():
+    noise = replace(SUMMARY, clusters=[], outliers=[], noise=1500)
+    report = render_report(replace(CONTENTS, summary=noise)).decode()
+    assert "<h1>1,500 images, none in a cluster</h1>" in report
+    assert "No image is like enough others to be in a cluster." in report
+
+
+def test_every_reason_of_a_failure_has_words():
+    assert set(REMEDIES) == set(FailureReason)
 
 
 def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
@@ -309,7 +385,7 @@ def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
     assert [(layer.label, layer.size) for layer in make_layers(noisy)] == [
         *((-1, 500), (0, 1400), (1, 100))
     ]
-    shown = make_clusters(noisy, {}, {})
+    shown = make_clusters(noisy, NONE, {})
     assert (shown.noise, shown.shown[0].share) == ("500 images · 25 %", "70 %")
 
 
@@ -317,7 +393,9 @@ def test_failures_are_counted_and_as_many_listed_as_there_is_room():
     late = Failure("z.png", FailureReason.DAMAGED, "")
     found = summarize_failures(iter([*FAILURES * FAILURES_SHOWN, late]))
     assert found.total == 2 * FAILURES_SHOWN + 1
-    assert found.reasons == [("empty", 2 * FAILURES_SHOWN), ("damaged", 1)]
+    reasons = [(reason.reason, reason.images) for reason in found.reasons]
+    assert reasons == [("empty", 2 * FAILURES_SHOWN), ("damaged", 1)]
+    assert found.reasons[0].remedy == "Copy it once more from where it came."
     assert len(found.first) == FAILURES_SHOWN
 
 
@@ -389,12 +467,4 @@ def test_the_map_alone_has_the_points_and_their_pictures_and_no_clusters():
 
 def test_the_templates_are_in_the_package():
     found = {file.name for file in (files("shoal.producer.report") / "templates").iterdir()}
-    assert found == {
-        "document.html",
-        "report.html",
-        "map.html",
-        "parts.html",
-        "report.css",
-        "map.js",
-        "notebook.html",
-    }
+    assert {"document.html", "report.html", "map.html", "report.css", "map.js"} <= found

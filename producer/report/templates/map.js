@@ -141,7 +141,7 @@ async function showMap(root, picture) {
       few.set_visuals(layer.data_source, all_indices);
     }
     for (const axis of [...plot.below, ...plot.left])
-      axis.setv({ axis_label_text_color: value("--quiet"), major_label_text_color: value("--quiet") });
+      axis.setv({ axis_label_text_color: value("--soft"), major_label_text_color: value("--soft") });
     for (const grid of plot.center) grid.setv({ grid_line_color: value("--line") });
   }
 

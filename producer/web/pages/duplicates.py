@@ -14,6 +14,7 @@ from shoal.producer.duplicates.decisions import DecidedDuplicate, Decision, Keep
 from shoal.producer.duplicates.keeper import Keeper
 from shoal.producer.job import Job
 from shoal.producer.organizing import Action
+from shoal.producer.report.text import show_turn
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.web.api.duplicates import READING
 from shoal.producer.web.pages.commands import make_move_command
@@ -23,7 +24,7 @@ from shoal.producer.web.pages.layout import shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep, only_some
 from shoal.shared.errors import SourceError
-from shoal.shared.findings import Duplicate, DuplicateCounts, Turn
+from shoal.shared.findings import Duplicate, DuplicateCounts
 from shoal.shared.jobs import Status
 from shoal.shared.text import show_bytes
 
@@ -204,8 +205,3 @@ def describe_relation(image: Duplicate, firsts: dict[int, str]) -> str:
     if len(firsts) == 1:
         return ""
     return f"looks like {image.like}" + (f", {show_turn(image.turn)}" if image.turn else "")
-
-
-def show_turn(turn: Turn) -> str:
-    """Say how an image lies, such as "turned 90°"."""
-    return f"{turn}°" if turn[-1:].isdigit() else turn

@@ -51,11 +51,13 @@ class Picture:
         number: Its place in the job's manifest, from 0.
         path: Its path, relative to the job's source.
         note: A remark below the path; may be empty.
+        copies: How many copies it has beside it, as in "+4 copies"; may be empty.
     """
 
     number: int
     path: str
     note: str = ""
+    copies: str = ""
 
 
 def show_images(
@@ -65,7 +67,7 @@ def show_images(
 
     ``copies`` are the numbers of those that have any, by path.
     """
-    notes = [show_copies(copies.get(path, 0)) for path in paths]
     return [
-        Picture(catalogue.number(path), path, note) for path, note in zip(paths, notes, strict=True)
+        Picture(catalogue.number(path), path, copies=show_copies(copies.get(path, 0)))
+        for path in paths
     ]

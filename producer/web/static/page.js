@@ -1,5 +1,6 @@
 // Starts a page: shows the parts that need JavaScript, follows jobs, sends requests of buttons.
 import { announce } from "./announce.js";
+import "./components/view.js";
 import { follow } from "./live.js";
 import { frameMap } from "./map.js";
 import { prepareNames } from "./names.js";

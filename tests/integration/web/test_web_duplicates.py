@@ -20,8 +20,10 @@ def read(web: WebServer, job: Job, number: int = 1) -> str:
 
 def find_captions(page: str) -> list[tuple[str, str]]:
     """The path of each image shown, and its note."""
-    found = re.findall(r"<bdi>([^<]*)</bdi>(?:<small title=\"[^\"]*\">([^<]*))?", page)
-    return [(unescape(path), unescape(note)) for path, note in found]
+    figures = re.findall(r'data-path="([^"]*)"(.*?)</figure>', page, re.DOTALL)
+    notes = (re.search(r'<(?:small title|p class)="[^"]*">([^<]*)', rest) for _, rest in figures)
+    found = zip(figures, notes, strict=True)
+    return [(unescape(path), unescape(note[1]) if note else "") for (path, _), note in found]
 
 
 def test_copies_stand_side_by_side_and_one_is_kept(web: WebServer, finished: Job) -> None:
@@ -71,7 +73,9 @@ def test_each_group_is_on_one_page(
         page = read(web, finished, number)
         assert f"{len(group)} images" in page
         assert f">Group {group[0].group} <" in page, "the number is that of duplicates.csv"
-        assert len(re.findall("/thumbnail", page)) == min(len(group), pages.SHOWN_OF_GROUP)
+        assert len(re.findall('src="[^"]*/thumbnail"', page)) == min(
+            len(group), pages.SHOWN_OF_GROUP
+        )
     assert "None here." in read(web, finished, len(groups) + 1)
 
 

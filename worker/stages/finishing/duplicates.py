@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.findings import DuplicateCounts
+from shoal.shared.findings import PICTURED_GROUPS, PICTURED_OF_GROUP, DuplicateCounts
 from shoal.shared.jobs import State
 from shoal.shared.store.rows import DUPLICATE_ROW, TURN_SHIFT
 from shoal.worker import Checkpoint
@@ -47,6 +47,18 @@ class FoundDuplicates:
         groups = len(np.unique(self.rows["group"]))
         exact = len(self.rows) - distinct
         return DuplicateCounts(groups=groups, images=len(self.rows), exact_copies=exact)
+
+    def list_pictured(self, findings: Findings) -> list[str]:
+        """List the paths of the duplicates that need a picture: the first of different content."""
+        _, starts, sizes = np.unique(self.rows["group"], return_index=True, return_counts=True)
+        paths: list[str] = []
+        for group in np.argsort(-sizes, kind="stable")[:PICTURED_GROUPS]:
+            rows = self.rows[starts[group] :][: sizes[group]]
+            _, firsts = np.unique(rows["content"], return_index=True)
+            first = rows[np.sort(firsts)[:PICTURED_OF_GROUP]]
+            places = zip(first["batch"].tolist(), first["place"].tolist(), strict=True)
+            paths += [findings.loaded_paths(batch)[place] for batch, place in places]
+        return paths
 
 
 def search_duplicates(

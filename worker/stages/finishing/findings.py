@@ -39,8 +39,8 @@ class Shown:
 
     Attributes:
         representatives: The most typical images of each cluster.
-        cluster_outliers: Others of each cluster, farthest from its centroid first.
-        outliers: The images farthest from all centroids.
+        cluster_outliers: Others of each cluster that are far from it, farthest first.
+        outliers: Those of all images that are far from their cluster, farthest first.
         copies: How many further images the group of each of them has, without those that have none.
         named: The clusters that plots show, ascending.
     """
@@ -100,14 +100,16 @@ class Findings:
                 (-distances[among], (len(self.sizes), CLUSTER_OUTLIERS)),
             )
         )
+        is_far = np.ones(len(labels), np.bool_) if self.far is None else self.far
         far = [
-            np.setdiff1d(rows, near, assume_unique=True)
+            np.setdiff1d(rows[is_far[rows]], near, assume_unique=True)
             for rows, near in zip(farthest, typical, strict=True)
         ]
         # The copies of an image may be in several clusters: here, one is shown of all.
         among = copies.list_shown(np.zeros_like(labels), -distances)
         # An image that is a cluster of its own is far from nothing: it is the centroid.
         among = among[(labels[among] == NOISE) | (self.sizes[labels[among]] > 1)]
+        among = among[is_far[among]]
         outliers = among[choose_outliers(distances[among], OUTLIERS)]
         others = copies.count_others(len(labels))
         shown = np.unique(np.concatenate([outliers, *typical, *far]))

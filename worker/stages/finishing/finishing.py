@@ -40,7 +40,8 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         duplicates = search_duplicates(findings, held.attempt, held.checkpoint)
         shown = findings.choose_shown(duplicates.copies if duplicates else no_copies())
         # If a tile kills the process, the contact sheet loses its pictures, and the job goes on.
-        pictured = shown.paths() if held.attempt == 1 else []
+        others = duplicates.list_pictured(findings) if duplicates else []
+        pictured = [*shown.paths(), *others] if held.attempt == 1 else []
         source = Path(held.ledger.request.source)
         ranges = ValueRanges.from_text(held.ledger.agreed(AGREED_NAME))
         tiles = load_tiles(pictured, source, context, held.checkpoint, ranges)
