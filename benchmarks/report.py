@@ -64,7 +64,6 @@ def make_contents(n_points: int) -> Contents:
         summary=make_summary(points, pictures_each=8),
         points=points,
         failures=[],
-        plots={},
         pictures=dict(zip(first, pictures, strict=True)),
         sheets=[make_sheet(tiles[: b - a], n_points) for a, b in pairwise(starts)],
     )

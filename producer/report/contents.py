@@ -18,7 +18,6 @@ class Contents:
         summary: The job's summary.
         points: The images on the map.
         failures: The images that could not be used; can be iterated over once.
-        plots: PNG of each plot, by name.
         pictures: JPEG of each representative and outlier, by path.
         sheets: JPEG of the thumbnails of each batch; empty where there are none.
         duplicates: Images that are there twice, sorted by group; can be iterated over once.
@@ -28,7 +27,6 @@ class Contents:
     summary: Summary
     points: Points
     failures: Iterable[Failure]
-    plots: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     sheets: Sequence[bytes]
     duplicates: Iterable[Duplicate] = ()
@@ -48,7 +46,6 @@ def read_contents(job: JobResults) -> Contents:
         summary=summary,
         points=read_points(results, status.images.total),
         failures=job.failures(),
-        plots=job.plots(),
         pictures=results.pictures(),
         sheets=list(results.thumbnails()),
         duplicates=job.duplicates() if summary.duplicates else (),

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shoal.producer.components import load_templates
+from shoal.producer.components.charts import make_charts
 from shoal.producer.report.clusters import make_clusters
 from shoal.producer.report.colours import measure_colours
 from shoal.producer.report.command import make_repeat_command, make_retry_command
 from shoal.producer.report.contents import Contents, read_contents
 from shoal.producer.report.duplicates import make_duplicates
 from shoal.producer.report.failures import summarize_failures
-from shoal.producer.report.figures import make_figures
 from shoal.producer.report.map import bokeh_script, make_map
 from shoal.producer.report.pictures import PictureBudget
 from shoal.producer.report.sheets import choose_sheets
@@ -81,7 +81,7 @@ def _make_parts(contents: Contents) -> dict[str, Any]:
         "clusters": make_clusters(summary, budget, colours),
         "duplicates": make_duplicates(summary.duplicates, contents.duplicates, budget),
         "failures": summarize_failures(contents.failures),
-        "figures": make_figures(contents.plots),
+        "charts": make_charts(summary),
         "parameters": _list_parameters(status, summary),
         "command": make_repeat_command(status.request),
         "retry": make_retry_command(status),

@@ -79,7 +79,7 @@ def large_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of 5,000 points, of no images."""
     points = make_points(5_000)
     summary, status = make_summary(points, pictures_each=0), make_status(len(points))
-    report = render_report(Contents(status, summary, points, [], {}, {}, []))
+    report = render_report(Contents(status, summary, points, [], {}, []))
     file = tmp_path_factory.mktemp("large") / "report.html"
     file.write_bytes(report)
     return file

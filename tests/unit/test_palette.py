@@ -1,5 +1,7 @@
 """Colours of clusters stay apart, for colour-blind eyes too, and are seen on their ground."""
 
+import re
+from importlib.resources import files
 from itertools import combinations
 
 import numpy as np
@@ -46,7 +48,7 @@ VISION = {
 LEAST_DIFFERENCE = 12.0
 # WCAG 2.2, 1.4.11: of what is needed to understand a picture.
 LEAST_CONTRAST = 3.0
-SCHEMES = {"light": (COLOURS, GREYS, "#f6f8fa"), "dark": (DARK_COLOURS, DARK_GREYS, "#161b22")}
+SCHEMES = {"light": (COLOURS, GREYS, "#f6f8fa"), "dark": (DARK_COLOURS, DARK_GREYS, "#1c2226")}
 
 
 def read_rgb(colours):
@@ -95,3 +97,13 @@ def test_every_colour_is_seen_on_its_ground_and_is_no_grey(scheme):
 def test_neighbours_in_number_differ_in_colour_and_none_is_in_a_scheme_twice():
     assert all(colour_number(n) != colour_number(n + 1) for n in range(MAX_NAMED))
     assert len(set(COLOURS)) == len(set(DARK_COLOURS)) == len(COLOURS) == len(DARK_COLOURS)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pages_and_reports_have_the_same_colours(scheme):
+    colours, greys, _ = SCHEMES[scheme]
+    style = (files("shoal.producer.components") / "static/style.css").read_text()
+    parts = dict(zip(SCHEMES, style.split("@media (prefers-color-scheme: dark)")[:2], strict=True))
+    found = dict(re.findall(r"--c(-?\d): (#\w{6});", parts[scheme]))
+    expected = dict(enumerate(colours)) | {-1: greys[0], -2: greys[1]}
+    assert found == {str(number): colour for number, colour in expected.items()}

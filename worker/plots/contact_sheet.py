@@ -134,17 +134,28 @@ def make_rows(
     names: Names = NO_NAMES,
 ) -> list[Row]:
     """List the rows of the sheet: clusters, then the outliers if there are any."""
+    named = choose_named(sizes.tolist())
+    font_size, _ = _choose_font_sizes(_choose_columns(len(named) + (len(outliers) > 0)))
+    fitted = {n: fit_name(names.get(n, ""), NAME_PIXELS, font_size, bold=True) for n in named}
     rows = [
-        Row(*_write_caption_of(label, int(sizes[label]), names), find_colour(label), tiles[label])
-        for label in choose_named(sizes.tolist())
+        Row(*_make_caption(label, int(sizes[label]), name), find_colour(label), tiles[label])
+        for label, name in fitted.items()
     ]
     return rows + ([Row("Outliers", "far from all", FAINT, outliers)] if len(outliers) else [])
 
 
-def _write_caption_of(label: int, size: int, names: Names) -> tuple[str, str]:
-    """Title and note of a cluster's row: its name if it has one, its number, its images."""
+def _choose_columns(n_rows: int) -> int:
+    return 1 if n_rows <= ONE_COLUMN_ROWS else 2
+
+
+def _choose_font_sizes(columns: int) -> tuple[float, float]:
+    """Choose the font sizes of titles and notes, in points."""
+    return (BODY, SMALL) if columns == 1 else (SMALL, SMALL - 1)
+
+
+def _make_caption(label: int, size: int, name: str) -> tuple[str, str]:
+    """Make title and note of a cluster's row: its name if it has one, its number, its images."""
     number, images = f"Cluster {label}", show_count(size, "image")
-    name = fit_name(names.get(label, ""), NAME_PIXELS, BODY, bold=True)
     return (name, f"{label} · {images}") if name else (number, images)
 
 
@@ -160,7 +171,7 @@ def make_captions_figure(rows: Sequence[Row], sizes: NDArray[np.intp]) -> Figure
 
 def _make_grid(rows: Sequence[Row]) -> _Grid:
     """Choose the largest tiles that fit side by side."""
-    columns = 1 if len(rows) <= ONE_COLUMN_ROWS else 2
+    columns = _choose_columns(len(rows))
     longest = max((len(row.tiles[:MAX_TILES]) for row in rows), default=1)
     room = (WIDTH_PIXELS - MARGIN_PIXELS) // columns - MARGIN_PIXELS - CAPTION_PIXELS
     tile_pixels = min(MAX_TILE_PIXELS, room // max(1, longest) - GAP_PIXELS)
@@ -171,7 +182,8 @@ def _write_caption(figure: Figure, grid: _Grid, index: int, row: Row) -> None:
     left, top = grid.place_row(index)
     x = left + SWATCH_PIXELS + 14
     middle = top + grid.tile_pixels / 2
-    title, note, apart = (BODY, SMALL, 15) if grid.columns == 1 else (SMALL, SMALL - 1, 12)
+    title, note = _choose_font_sizes(grid.columns)
+    apart = 15 if grid.columns == 1 else 12
     write(figure, x, middle - apart, row.title, size=title, weight="bold")
     write(figure, x, middle + apart, row.note, size=note, color=GREY)
 

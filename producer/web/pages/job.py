@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shoal.producer.components.charts import make_charts
 from shoal.producer.job import Job
-from shoal.producer.report.figures import PLOT_TITLES
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.results.names import group_clusters
 from shoal.producer.web.access.gate import POLICY
@@ -16,7 +16,7 @@ from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.pages.layout import lacks_workers, shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
-from shoal.shared.findings import ClusterSummary
+from shoal.shared.findings import ClusterSummary, PlotName
 from shoal.shared.jobs import State, Status
 
 CLUSTERS_PER_PAGE = 20
@@ -25,6 +25,14 @@ SHOWN_OUTLIERS = 16
 
 # For the one page that has a frame: the map.
 FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
+
+PLOT_TITLES = {
+    PlotName.CONTACT_SHEET: "contact sheet",
+    PlotName.SCATTER: "two components",
+    PlotName.SIZES: "sizes",
+    PlotName.CHOICE: "number of clusters",
+    PlotName.VARIANCE: "variance",
+}
 
 router = APIRouter(include_in_schema=False)
 
@@ -52,6 +60,7 @@ def _collect_results(site: Site, job: Job, status: Status, number: int) -> dict[
         "part": part,
         "groups": [list(_show_clusters(catalogue, g)) for g in groups[part.start : part.end]],
         "outliers": show_images(catalogue, summary.outliers[:SHOWN_OUTLIERS], summary.copies),
+        "charts": make_charts(summary),
         "plots": {name: title for name, title in PLOT_TITLES.items() if name in available},
         "downloads": list(list_downloads(job, status, summary)),
     }
