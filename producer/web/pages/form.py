@@ -26,9 +26,9 @@ CARDS = {
 }
 COMBINATIONS = ("embedding+hog", "embedding+color", "hog+color")
 ALGORITHMS = {
-    Algorithm.KMEANS: "kmeans: for most images",
-    Algorithm.MINIBATCH: "minibatch: faster for hundreds of clusters and very many images",
-    Algorithm.HDBSCAN: "hdbscan: some images may be in no cluster",
+    Algorithm.KMEANS: "for most images",
+    Algorithm.MINIBATCH: "for hundreds of clusters of very many images",
+    Algorithm.HDBSCAN: "may leave images in no cluster",
 }
 
 

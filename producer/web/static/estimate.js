@@ -31,7 +31,7 @@ export function followWithEstimate(form) {
       // Others are at it, or this page was: nobody need know.
       if (problem.status === 429) return later(1000 * Math.max(problem.wait, 1));
       shownFor = "";
-      say(place, showFault(form, problem) ? "" : problem.message, "error");
+      sayProblem(form, place, problem);
     }
     place.removeAttribute("aria-busy");
   };
@@ -62,6 +62,13 @@ function describeTime(seconds) {
   if (seconds < 50) return "less than a minute";
   const minutes = Math.max(Math.round(seconds / 60), 1);
   return `about ${minutes < 100 ? count(minutes, "minute") : count(Math.round(minutes / 60), "hour")}, going by the last job`;
+}
+
+// What is about one field is said there; returns whether it is.
+export function sayProblem(form, place, problem) {
+  const isShown = showFault(form, problem);
+  say(place, isShown ? "Something above has to be changed first." : problem.message, isShown ? "hint" : "error");
+  return isShown;
 }
 
 export function say(place, text, kind = "hint") {

@@ -1,6 +1,6 @@
 // The form for a new job: an estimate while it is filled in, then the job.
-import { followWithEstimate, say } from "./estimate.js";
-import { focusFault, showFault } from "./faults.js";
+import { followWithEstimate, say, sayProblem } from "./estimate.js";
+import { focusFault } from "./faults.js";
 import { fill, linkFields, read } from "./options.js";
 import { preparePicker } from "./picker.js";
 import { send } from "./request.js";
@@ -42,10 +42,8 @@ async function submit(form, before) {
     const job = await send(path, before ? otherClusters(form, values, before) : values);
     location.assign(`/jobs/${job.job_id}`);
   } catch (problem) {
-    const isShown = showFault(form, problem);
-    say(place, isShown ? "" : problem.message, "error");
     for (const button of buttons) button.disabled = false;
-    if (isShown) focusFault(form, problem);
+    if (sayProblem(form, place, problem)) focusFault(form, problem);
   }
 }
 
