@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shoal.producer.report.points import Points, read_points
+from shoal.producer.report.points import Points, read_copies, read_points
 from shoal.producer.results import JobResults
 from shoal.shared.findings import Duplicate, Failure, Summary
 from shoal.shared.jobs import Status
@@ -44,7 +44,7 @@ def read_contents(job: JobResults) -> Contents:
     return Contents(
         status=status,
         summary=summary,
-        points=read_points(results, status.images.total),
+        points=read_points(results, status.images.total, read_copies(results)),
         failures=job.failures(),
         pictures=results.pictures(),
         sheets=list(results.thumbnails()),

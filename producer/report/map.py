@@ -1,125 +1,136 @@
-"""The map: similar images close together, drawn by Bokeh in the browser."""
+"""The map: similar images close together, as the browser draws it."""
 
 import json
-import math
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
-from bokeh.embed import json_item
-from bokeh.models import HoverTool, PanTool, Range1d, TapTool, WheelZoomTool
-from bokeh.plotting import figure
-from bokeh.util.paths import bokehjs_path
 from numpy.typing import NDArray
 
-from shoal.producer.report.points import Points, pack_names
+from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
+from shoal.producer.results.names import group_clusters
 from shoal.shared.findings import NOISE, ClusterSummary, Summary
-from shoal.shared.palette import COLOURS, REST, choose_named, colour_number, shape_number
+from shoal.shared.palette import REST, choose_named, colour_number, shape_number
 from shoal.shared.text import show_share
 
 Floats: TypeAlias = NDArray[np.float32]
 
-# In the same order as the shapes in the plots.
+# As in an SVG path, 10 units wide; in the same order as the shapes in the plots.
 SHAPES = (
-    *("circle", "triangle", "square", "diamond"),
-    *("inverted_triangle", "plus", "x", "star"),
+    "M-5 0A5 5 0 1 0 5 0A5 5 0 1 0-5 0Z",  # circle
+    "M0-5L5 4H-5Z",  # triangle
+    "M-4.5-4.5h9v9h-9Z",  # square
+    "M0-6L4.5 0L0 6L-4.5 0Z",  # diamond
+    "M0 5L5-4H-5Z",  # triangle, upside down
+    "M-1-5h2v4h4v2h-4v4h-2v-4h-4v-2h4Z",  # plus
+    "M-3.5-5L0-1.5L3.5-5L5-3.5L1.5 0L5 3.5L3.5 5L0 1.5L-3.5 5L-5 3.5L-1.5 0L-5-3.5Z",  # x
+    "M0-6L1.5-2H6L2.3.8L3.7 5L0 2.4L-3.7 5L-2.3.8L-6-2H-1.5Z",  # star
 )
-GREYS = {NOISE: "#aeb5bc", REST: "#737c86"}
-# Colours of text and lines; the style sheet has the same.
-QUIET, LINE = "#59636e", "#d9dee3"
 # Empty space around the points, as a share of their extent.
 PADDING = 0.05
-# Most points, with the width in pixels and the opacity that so many are drawn with.
-POINT_STYLES = ((500, 10, 0.85), (3_000, 8, 0.75), (10_000, 6, 0.65), (2**31, 5, 0.5))
-# Most points that are drawn while the map moves: without a graphics card they take 10 ms.
-MOVED_POINTS = 1_000
+LIKENESS, COMPONENTS = "likeness", "components"
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """The points of one cluster.
+class Layer:
+    """The points of a cluster, or of all clusters of the same name.
 
     Attributes:
-        label: Number of the cluster; -1 for images in no cluster, -2 for all clusters beyond the
-            40 largest.
+        labels: Numbers of its clusters, the largest cluster first; -1 for images in no cluster, -2
+            for all clusters beyond the 40 largest.
         size: Number of its images, whether they are on the map or not.
         colour: Number of its colour in the palette.
-        shape: Name of its shape.
-        name: The name that a user gave to the cluster; "" if none.
+        shape: Its shape, as an SVG path.
+        name: The name that a user gave to its clusters; "" if none.
     """
 
-    label: int
+    labels: tuple[int, ...]
     size: int
     colour: int
     shape: str
     name: str = ""
 
-
-@dataclass(frozen=True)
-class _View:
-    """An arrangement of the points.
-
-    Attributes:
-        name: ``"likeness"`` or ``"components"``.
-        x: Column of the points, and the ends of its axis.
-        y: The same, upwards.
-    """
-
-    name: str
-    x: tuple[str, float, float]
-    y: tuple[str, float, float]
+    @property
+    def title(self) -> str:
+        """What people call it, such as "Cluster 3: kitchen"."""
+        if self.labels[0] < 0:
+            return "No cluster" if self.labels[0] == NOISE else "Other clusters"
+        numbers = " + ".join(map(str, self.labels))
+        return f"Cluster {numbers}" + (f": {self.name}" if self.name else "")
 
 
 @dataclass(frozen=True)
-class _Map:
+class Map:
     """What a browser needs to draw a map.
 
     Attributes:
         layers: Layers that can be shown and hidden, in drawing order.
-        item: Bokeh's document, as JSON that is safe within HTML.
-        points: Paths and batches of the points, as JSON that is safe within HTML.
+        item: Where the points are, as JSON that is safe within HTML.
+        names: Paths of the points, as JSON that is safe within HTML.
         n_points: Number of points.
         cut_to: Characters that long paths were cut to; None if none was cut.
-        views: How the points can be arranged, the one that is drawn first; one, if the map is the
-            first two components.
+        views: How the points can be arranged, the one that is drawn first: ``"likeness"``,
+            ``"components"`` or both.
+        axes: Names of the two components, to the right and upwards.
     """
 
-    layers: list[_Layer]
+    layers: list[Layer]
     item: str
-    points: str
+    names: str
     n_points: int
     cut_to: int | None
-    views: list["_View"]
+    views: list[str]
+    axes: list[str]
 
 
-def make_map(points: Points, summary: Summary) -> _Map:
-    """Make the map of ``points``; all clusters beyond the 40 largest share a layer."""
-    layers, views = make_layers(summary), _make_views(points, summary)
-    packed, most = pack_names(points.paths)
+def make_map(points: Points, summary: Summary, paths_bytes: int = PATHS_BYTES) -> Map:
+    """Make the map of ``points``; all clusters beyond the 40 largest share a layer.
+
+    Args:
+        points: The points.
+        summary: Of their job.
+        paths_bytes: Most that the paths of all points may take; 0 leaves them out.
+    """
+    packed, most = pack_names(points.paths, paths_bytes) if paths_bytes else ([], 0)
     longest = max(map(len, points.paths), default=0)
-    return _Map(
-        layers=layers,
-        item=_to_script(_draw(points, layers, views, summary.explained_variance_ratio)),
-        points=_to_script({"paths": packed, "starts": points.starts}),
+    item = make_item(points, summary)
+    return Map(
+        layers=make_layers(summary),
+        item=to_script(item),
+        names=to_script(packed) if paths_bytes else "",
         n_points=len(points),
-        cut_to=most if most < longest else None,
-        views=views,
+        cut_to=most if 0 < most < longest else None,
+        views=list(item["places"]),
+        axes=[_name_axis(number, summary.explained_variance_ratio) for number in (1, 2)],
     )
 
 
-def make_layers(summary: Summary) -> list[_Layer]:
-    """Make the layers of a map: no cluster, other clusters, then the 40 largest by label."""
-    largest = choose_largest(summary.clusters)
-    layers = [
-        _Layer(c.label, c.size, colour_number(c.label), SHAPES[shape_number(c.label)], c.name)
-        for c in largest
-    ]
-    rest = sum(c.size for c in summary.clusters) - sum(c.size for c in largest)
+def make_layers(summary: Summary) -> list[Layer]:
+    """Make the layers of a map: no cluster, other clusters, then the 40 largest by label.
+
+    Clusters that a user gave the same name are one, with the colour of the largest of them.
+    """
+    groups = group_clusters(summary.clusters)
+    chosen = choose_named([sum(cluster.size for cluster in group) for group in groups])
+    layers = [_make_layer(groups[number]) for number in chosen]
+    rest = sum(c.size for c in summary.clusters) - sum(layer.size for layer in layers)
     others = ((NOISE, summary.noise), (REST, rest))
-    return [*(_Layer(label, size, label, "circle") for label, size in others if size), *layers]
+    return [*(Layer((label,), size, label, SHAPES[0]) for label, size in others if size), *layers]
+
+
+def _make_layer(clusters: Sequence[ClusterSummary]) -> Layer:
+    ordered = sorted(clusters, key=lambda cluster: (-cluster.size, cluster.label))
+    label = ordered[0].label
+    return Layer(
+        labels=tuple(cluster.label for cluster in ordered),
+        size=sum(cluster.size for cluster in ordered),
+        colour=colour_number(label),
+        shape=SHAPES[shape_number(label)],
+        name=ordered[0].name,
+    )
 
 
 def choose_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
@@ -127,78 +138,52 @@ def choose_largest(clusters: Sequence[ClusterSummary]) -> list[ClusterSummary]:
     return [clusters[label] for label in choose_named([cluster.size for cluster in clusters])]
 
 
-def _make_views(points: Points, summary: Summary) -> list[_View]:
-    """Make the arrangements of the points that there are."""
-    views = [("likeness", "x", "y"), ("components", "pc1", "pc2")]
+def make_item(points: Points, summary: Summary) -> dict[str, Any]:
+    """Make what a browser needs of the points: numbers in base64, each of the machine's usual form.
+
+    In each arrangement, the map is 1 wide and 1 high.
+    """
+    layers = make_layers(summary)
+    return {
+        "places": {
+            name: [_encode(_fit(np.array(column, np.float32))) for column in columns]
+            for name, columns in _arrange(points, summary).items()
+        },
+        "layers": _encode(_number_layers(points, layers)),
+        "shapes": [layer.shape for layer in layers],
+        "colours": [layer.colour for layer in layers],
+        "starts": points.starts,
+        "numbers": [after - before for before, after in pairwise([-1, *points.numbers])],
+        "copies": points.copies,
+    }
+
+
+def _arrange(points: Points, summary: Summary) -> dict[str, tuple[Sequence[float], ...]]:
+    """Return the arrangements of the points that there are, each with both coordinates."""
     if not summary.map_landmarks:
-        views = [("components", "x", "y")]
-    columns = _make_columns(points)
-    return [_View(name, *((c, *_find_ends(columns[c])) for c in pair)) for name, *pair in views]
+        return {COMPONENTS: (points.xs, points.ys)}
+    return {LIKENESS: (points.xs, points.ys), COMPONENTS: (points.pc1s, points.pc2s)}
 
 
-def _make_columns(points: Points) -> dict[str, Floats]:
-    columns = {"x": points.xs, "y": points.ys, "pc1": points.pc1s, "pc2": points.pc2s}
-    return {name: np.array(values, np.float32) for name, values in columns.items()}
+def _number_layers(points: Points, layers: Sequence[Layer]) -> NDArray[np.uint8]:
+    """Return the number of the layer of each point."""
+    numbers = {label: number for number, layer in enumerate(layers) for label in layer.labels}
+    rest = numbers.get(REST, 0)
+    return np.array([numbers.get(label, rest) for label in points.labels], np.uint8)
 
 
-def _draw(
-    points: Points, layers: Sequence[_Layer], views: Sequence[_View], ratio: Sequence[float]
-) -> Any:
-    """Draw the map and return it as Bokeh's JSON document."""
-    names = [name for view in views for name, *_ in (view.x, view.y)]
-    columns = {name: column for name, column in _make_columns(points).items() if name in names}
-    plot = _make_plot(views[0], ratio)
-    if len(points) > MOVED_POINTS:
-        plot.update(lod_threshold=0, lod_factor=math.ceil(len(points) / MOVED_POINTS))
-    _, size, alpha = next(look for look in POINT_STYLES if len(points) <= look[0])
-    labels = np.array(points.labels, np.int64)
-    named = [layer.label for layer in layers]
-    drawn = np.where(np.isin(labels, named), labels, REST)
-    for layer in layers:
-        place = np.flatnonzero(drawn == layer.label).astype(np.int32)
-        colour = COLOURS[layer.colour] if layer.colour >= 0 else GREYS[layer.colour]
-        plot.scatter(
-            "x",
-            "y",
-            source={"point": place, **{name: values[place] for name, values in columns.items()}},
-            name=str(layer.label),
-            marker=layer.shape,
-            size=size,
-            fill_color=colour,
-            line_color=colour,
-            fill_alpha=alpha,
-            line_alpha=alpha,
-            nonselection_alpha=alpha,
-        )
-    return json_item(plot)
+def _fit(values: Floats) -> Floats:
+    """Scale coordinates to 0 to 1, with some space around them."""
+    if not len(values):
+        return values
+    low, high = float(values.min()), float(values.max())
+    room = PADDING * (high - low) or 1.0
+    scaled = (values.astype(np.float64) - low + room) / (high - low + 2 * room)
+    return scaled.astype(np.float32)
 
 
-def _make_plot(view: _View, ratio: Sequence[float]) -> figure:
-    """Make an empty plot that pans, zooms, and reports the point under the pointer."""
-    wheel = WheelZoomTool()
-    plot = figure(
-        x_range=Range1d(start=view.x[1], end=view.x[2]),
-        y_range=Range1d(start=view.y[1], end=view.y[2]),
-        output_backend="webgl",
-        sizing_mode="stretch_both",
-        lod_threshold=None,
-        toolbar_location=None,
-        min_border=8,
-        tools=[PanTool(), wheel, TapTool(), HoverTool(tooltips=None)],
-        active_scroll=wheel,
-        x_axis_label=_name_axis(1, ratio),
-        y_axis_label=_name_axis(2, ratio),
-        background_fill_color=None,
-        border_fill_color=None,
-        outline_line_color=None,
-    )
-    for axis in (*plot.xaxis, *plot.yaxis):
-        axis.update(axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None)
-        axis.update(axis_label_text_color=QUIET, major_label_text_color=QUIET)
-    plot.grid.grid_line_color = LINE
-    for ruled in (*plot.xaxis, *plot.yaxis, *plot.grid):
-        ruled.visible = view.name == "components"  # by likeness, numbers would mean nothing
-    return plot
+def _encode(values: NDArray[Any]) -> str:
+    return b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
 
 
 def _name_axis(component: int, ratio: Sequence[float]) -> str:
@@ -207,21 +192,6 @@ def _name_axis(component: int, ratio: Sequence[float]) -> str:
     return f"Component {component}{share}"
 
 
-def _find_ends(values: Floats) -> tuple[float, float]:
-    """Return the ends of an axis: those of the values, with some space around them."""
-    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    room = PADDING * (high - low) or 1.0
-    return low - room, high + room
-
-
-def _to_script(value: Any) -> str:
+def to_script(value: Any) -> str:
     """Return JSON that is safe between two script tags, whatever strings it has."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-@cache
-def bokeh_script() -> str:
-    """Read the part of Bokeh's JavaScript that a map needs: 1.5 MB."""
-    files = (Path(bokehjs_path()) / "js" / f"{name}.min.js" for name in ("bokeh", "bokeh-gl"))
-    # It must not close the script element that it is in.
-    return "\n".join(file.read_text(encoding="utf-8") for file in files).replace("</", "<\\/")

@@ -1,6 +1,5 @@
-"""The HTML page of a report, or of its map alone: one file of limited size."""
+"""The HTML page of a report: one file of limited size."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shoal.producer.components import load_templates
@@ -11,8 +10,9 @@ from shoal.producer.report.command import make_repeat_command, make_retry_comman
 from shoal.producer.report.contents import Contents, read_contents
 from shoal.producer.report.duplicates import make_duplicates
 from shoal.producer.report.failures import summarize_failures
-from shoal.producer.report.map import bokeh_script, make_map
+from shoal.producer.report.map import make_map
 from shoal.producer.report.pictures import PictureBudget
+from shoal.producer.report.scripts import map_script
 from shoal.producer.report.sheets import choose_sheets
 from shoal.producer.report.text import show_duplicates, show_name, show_time
 from shoal.producer.results import JobResults
@@ -35,39 +35,14 @@ def make_report(job: JobResults) -> bytes:
     return render_report(read_contents(job))
 
 
-def make_map_page(job: JobResults) -> bytes:
-    """Make only the map of a finished job's report, as HTML that fills a frame.
-
-    Raises:
-        NotFinishedError: The job has no result yet, or its result has expired.
-        JobFailedError: The job failed.
-        JobCancelledError: The job was cancelled.
-    """
-    contents = read_contents(job)
-    return render("map.html", make_map_parts(contents), contents.sheets)
-
-
 def render_report(contents: Contents) -> bytes:
-    """Render a report as HTML."""
-    return render("report.html", _make_parts(contents), contents.sheets)
-
-
-def render(name: str, parts: Mapping[str, Any], sheets: Sequence[bytes]) -> bytes:
-    """Render a template as HTML, with as many sheets of thumbnails as the limit leaves room for."""
-    template = TEMPLATES.get_template(name)
+    """Render a report as HTML, with as many sheets of thumbnails as the limit leaves room for."""
+    template, parts = TEMPLATES.get_template("report.html"), _make_parts(contents)
     bare = len(template.render(parts, sheets=[], pictured="").encode())
+    sheets = contents.sheets
     chosen = choose_sheets(sheets, MOST_BYTES - bare)
     note = _explain_missing_pictures(len(chosen), sum(1 for sheet in sheets if sheet), len(sheets))
     return template.render(parts, sheets=chosen, pictured=note).encode()
-
-
-def make_map_parts(contents: Contents) -> dict[str, Any]:
-    """Make the values for the template of a map, except the sheets of thumbnails."""
-    return {
-        "map": make_map(contents.points, contents.summary),
-        "n_images": contents.status.images.loaded,
-        "bokeh": bokeh_script(),
-    }
 
 
 def _make_parts(contents: Contents) -> dict[str, Any]:
@@ -75,7 +50,9 @@ def _make_parts(contents: Contents) -> dict[str, Any]:
     status, summary = contents.status, contents.summary
     budget = PictureBudget(contents.pictures)
     colours = measure_colours(contents.points, contents.sheets)
-    return make_map_parts(contents) | {
+    return {
+        "map": make_map(contents.points, summary),
+        "map_script": map_script(),
         "status": status,
         "summary": summary,
         "clusters": make_clusters(summary, budget, colours),

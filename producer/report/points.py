@@ -1,13 +1,14 @@
 """The points of a map: the images it shows, with their clusters and coordinates."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from shoal.producer.report.text import show_name
 from shoal.shared.images.thumbnails import list_shown
 from shoal.shared.store import Results
-from shoal.shared.store.rows import LABEL_ROW
+from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW
 
 # Size of all paths together, as they are written in the file.
 PATHS_BYTES = 2_000_000
@@ -27,6 +28,8 @@ class Points:
         starts: Index of the first point of each batch.
         pc1s: First principal component of each image.
         pc2s: Second principal component of each image.
+        numbers: Place of each image in the job's manifest, from 0.
+        copies: How many copies of it an image has beside it, by its index, where there are any.
     """
 
     paths: list[str] = field(default_factory=list)
@@ -36,35 +39,55 @@ class Points:
     starts: list[int] = field(default_factory=list)
     pc1s: list[float] = field(default_factory=list)
     pc2s: list[float] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    copies: dict[int, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
 
 
-def read_points(results: Results, total: int) -> Points:
+def read_points(
+    results: Results, total: int, copies: Mapping[tuple[int, int], int] | None = None
+) -> Points:
     """Read the points of a job of ``total`` images: all of them, or an even sample.
+
+    Args:
+        results: Of the job.
+        total: Its images.
+        copies: Of ``read_copies``.
 
     Raises:
         NotFinishedError: The job has no labels yet, or they have expired.
     """
-    points = Points()
+    points, first = Points(), 0
     batches = zip(results.shapes(), results.batch_paths(), results.labels(), strict=True)
     for batch, (shape, images, rows) in enumerate(batches):
         points.starts.append(len(points))
-        loaded, failed = images.loaded(), images.failed_positions()
+        loaded, failed = images.loaded_positions(), images.failed_positions()
         for row in list_shown(batch, len(images.paths), total, failed, shape.shown):
             label, _, pc1, pc2, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
-            points.paths.append(loaded[row])
+            if copies and (batch, row) in copies:
+                points.copies[len(points)] = copies[batch, row]
+            points.paths.append(images.paths[loaded[row]])
             points.labels.append(label)
             points.xs.append(x)
             points.ys.append(y)
             points.pc1s.append(pc1)
             points.pc2s.append(pc2)
+            points.numbers.append(first + loaded[row])
+        first += len(images.paths)
     return points
 
 
-def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
-    """Pack sorted paths; cut long ones until all fit into 2 MB.
+def read_copies(results: Results) -> dict[tuple[int, int], int]:
+    """Read how many copies each image has beside it, by its batch and its row there."""
+    images = [row[:4] for row in DUPLICATE_ROW.iter_unpack(results.duplicate_rows())]
+    sizes = Counter(group for group, *_ in images)
+    return {(batch, row): sizes[group] - 1 for group, _, batch, row in images}
+
+
+def pack_names(paths: Sequence[str], most_bytes: int = PATHS_BYTES) -> tuple[list[int | str], int]:
+    """Pack sorted paths; cut long ones until all fit into so many bytes.
 
     Returns:
         Two items per path, the number of characters it shares with the one before and the rest
@@ -75,9 +98,9 @@ def pack_names(paths: Sequence[str]) -> tuple[list[int | str], int]:
         names = [show_name(path, most) for path in paths]
         packed = list(_share_beginnings(names))
         taken = _count_bytes(packed)
-        if most <= FEWEST_CHARACTERS or taken <= PATHS_BYTES:
+        if most <= FEWEST_CHARACTERS or taken <= most_bytes:
             return packed, most
-        most = max(int(most * min(PATHS_BYTES / taken, 0.95)), FEWEST_CHARACTERS)
+        most = max(int(most * min(most_bytes / taken, 0.95)), FEWEST_CHARACTERS)
 
 
 def _share_beginnings(names: Sequence[str]) -> Iterator[int | str]:

@@ -37,10 +37,22 @@ from shoal.producer.web.pages import (
     workers,
 )
 from shoal.producer.web.pages import jobs as all_jobs
+from shoal.producer.web.pages import map as job_map
 from shoal.producer.web.site import Site
 
 API = (jobs, folders, results, listed_duplicates, organizing, search, downloads, events)
-PAGES = (all_jobs, job, clusters, duplicates, organize, failures, documents, workers, login)
+PAGES = (
+    all_jobs,
+    job,
+    clusters,
+    duplicates,
+    organize,
+    failures,
+    documents,
+    job_map,
+    workers,
+    login,
+)
 
 
 def make_site(client: Client, token: str | None) -> Site:

@@ -2,7 +2,6 @@
 
 import time
 from asyncio import Semaphore
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,9 @@ from fastapi import Path as InPath
 from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.organizing import BackgroundRuns
+from shoal.producer.report.map import Map
 from shoal.producer.results.catalogue import Catalogue
+from shoal.producer.results.recent import Recent
 from shoal.producer.submission.folder import Folder
 from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
@@ -33,6 +34,8 @@ from shoal.shared.store import EndedSessions
 
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4
+# A map of 50,000 points takes 3 MB, and the names of its images as much.
+MAPS_KEPT = 8
 # After this time, what others do may be done.
 BUSY_SECONDS = 2.0
 # Most folders that are listed, or whose duplicates are read, at the same time: each takes seconds.
@@ -88,7 +91,8 @@ class Site:
         swept_at: When the last round of looking for lost work ended, by the monotonic clock; None
             where this process does not look.
         catalogues: The catalogues used last, by job id and time of its end.
-        catalogues_lock: Held while ``catalogues`` is used.
+        maps: The maps used last, by these and the names of clusters.
+        map_names: The paths of the points of maps, as JSON.
     """
 
     client: Client
@@ -108,10 +112,9 @@ class Site:
     closing: Event = field(default_factory=Event)
     listed: ListedFolder | None = None
     swept_at: float | None = None
-    catalogues: OrderedDict[tuple[str, float | None], Catalogue] = field(
-        default_factory=OrderedDict
-    )
-    catalogues_lock: Lock = field(default_factory=Lock)
+    catalogues: Recent[Catalogue] = field(default_factory=lambda: Recent(CATALOGUES_KEPT))
+    maps: Recent[Map] = field(default_factory=lambda: Recent(MAPS_KEPT))
+    map_names: Recent[bytes] = field(default_factory=lambda: Recent(MAPS_KEPT))
 
     def __post_init__(self) -> None:
         self.thumbnails = Thumbnails(self.client.settings)
@@ -138,17 +141,7 @@ class Site:
             NotFinishedError: The job has not finished yet.
         """
         # A job that was retried ends at another time, with other labels.
-        key = (job.id, job.status().finished_at)
-        with self.catalogues_lock:
-            if key in self.catalogues:
-                self.catalogues.move_to_end(key)
-                return self.catalogues[key]
-        made = job.catalogue()
-        with self.catalogues_lock:
-            self.catalogues[key] = made
-            if len(self.catalogues) > CATALOGUES_KEPT:
-                self.catalogues.popitem(last=False)
-        return made
+        return self.catalogues.find((job.id, job.status().finished_at), job.catalogue)
 
     def share_ended_sessions(self) -> None:
         """Exchange ended sessions with the other web servers of this Redis."""

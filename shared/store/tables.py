@@ -25,10 +25,12 @@ class BatchPaths:
 
     def loaded(self) -> list[str]:
         """Return the paths of the images that have a row, in row order."""
-        if not self.failed:
-            return self.paths
+        return [self.paths[p] for p in self.loaded_positions()] if self.failed else self.paths
+
+    def loaded_positions(self) -> Sequence[int]:
+        """Return the positions of the images that have a row, ascending."""
         failed = {image.position for image in self.failed}
-        return [path for position, path in enumerate(self.paths) if position not in failed]
+        return [position for position in range(len(self.paths)) if position not in failed]
 
 
 # Reads the paths of batches, by their numbers.

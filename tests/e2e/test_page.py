@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from browser import UPPERMOST, WAIT_SECONDS, Window, open_browser
+from browser import PICTURED, UPPERMOST, WAIT_SECONDS, Window, open_browser
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
 from polling import wait_until
 from quick import QUICK
@@ -133,24 +133,20 @@ def test_pointing_at_the_map_in_a_page_shows_an_image(
 ) -> None:
     page = window.page
     page.goto(f"{address}/jobs/{home.json('jobs')[-1]['job_id']}")
-    page.locator(".map").scroll_into_view_if_needed()
-    frame = page.frame_locator("iframe[title^='Map of the images']")
-    expect(frame.locator(".map[data-ready]")).to_be_visible()
-    page.locator(".map.ready").scroll_into_view_if_needed()
-    place = page.frames[-1].evaluate(UPPERMOST)
-    corner = page.locator("iframe").bounding_box()
-    assert corner
-    x, y = corner["x"] + place["x"], corner["y"] + place["y"]
-    canvas = frame.locator(".card canvas")
-
-    def is_shown() -> bool:
-        # A hand is never still: the map may not listen yet to a single move.
-        page.mouse.move(x + 1, y)
-        page.mouse.move(x, y)
-        return canvas.get_attribute("data-drawn") == str(place["point"])
-
-    wait_until(is_shown, WAIT_SECONDS, "the image under the pointer is shown")
-    expect(frame.locator(".card .path")).to_contain_text(".jpg")
+    page.get_by_role("heading", name="Map", exact=True).scroll_into_view_if_needed()
+    page.wait_for_selector(".map[data-ready]")
+    page.locator(".canvas-frame").scroll_into_view_if_needed()
+    wait_until(lambda: page.evaluate(PICTURED) > 10, WAIT_SECONDS, "thumbnails in place of dots")
+    place = page.evaluate(UPPERMOST)
+    page.mouse.move(place["x"], place["y"])
+    card = page.locator(".point")
+    expect(card.locator("canvas")).to_have_attribute("data-drawn", str(place["point"]))
+    expect(card.locator(".path")).to_contain_text(".jpg")
+    path = card.locator(".path").text_content() or ""
+    page.mouse.click(place["x"], place["y"])
+    expect(page.get_by_role("dialog", name="Larger view").locator(".path")).to_have_text(path)
+    page.goto(page.url + "/map")
+    page.wait_for_selector(".map[data-ready]")
 
 
 def test_a_folder_that_is_not_there_is_told_beside_its_field(window: Window, address: str) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from browser import UPPERMOST, Window, open_browser
+from browser import PICTURED, UPPERMOST, Window, open_browser
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from polling import wait_until
@@ -23,27 +23,13 @@ MEAN = """canvas => {
   for (let i = 0; i < data.length; i++) if (i % 4 < 3) sums[i % 4] += data[i];
   return sums.map(sum => sum * 4 / data.length);
 }"""
-# Of the layers' canvas, the pixels that something is drawn on.
-INKED = """() => {
-  const { canvas } = Bokeh.index.roots[0].canvas_view.primary;
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return data.filter((value, i) => i % 4 === 3 && value).length;
-}"""
-BACKEND = """() => {
-  const { model, webgl } = Bokeh.index.roots[0].canvas_view;
-  return [model.output_backend, webgl !== null];
-}"""
-CARD = """for (const gl of [WebGLRenderingContext, WebGL2RenderingContext]) {
-  const ask = gl.prototype.getParameter, name = 0x9246;
-  gl.prototype.getParameter = function (what) {
-    return what === name ? "A graphics card" : ask.call(this, what);
-  };
-}"""
 VIEWS = ("likeness", "components")
-AXIS = """() => {
-  const { x_range: range, below } = Bokeh.index.roots[0].model;
-  return [range.start, range.end, below[0].visible];
+CAMERA = """() => {
+  const { x, y, span } = document.querySelector(".map[data-ready]").map.camera;
+  return { x, y, span };
 }"""
+# Where points are, as shares of the map.
+PLACES = "() => [...document.querySelector('.map[data-ready]').map.points.xs.slice(0, 5)]"
 # Of 255, between a thumbnail and its image.
 CLOSE = 12
 
@@ -97,10 +83,11 @@ def mean_colour(path: Path) -> list[float]:
 def test_pointing_at_an_image_shows_its_thumbnail_path_and_cluster(
     report: Page, embedded_run: FinishedRun, window: Window
 ) -> None:
+    wait_until(lambda: report.evaluate(PICTURED) > 20, 30, "thumbnails in place of dots")
     place = report.evaluate(UPPERMOST)
     image = read_labels(embedded_run.out)[place["point"]]
     report.mouse.move(place["x"], place["y"])
-    card = report.locator(".card")
+    card = report.locator(".point")
     expect(card).to_be_visible()
     expect(card.locator(".path")).to_have_text(image["path"])
     expect(card.locator("strong")).to_have_text(f"Cluster {image['label']}")
@@ -108,90 +95,112 @@ def test_pointing_at_an_image_shows_its_thumbnail_path_and_cluster(
     shown = card.locator("canvas").evaluate(MEAN)
     expected = mean_colour(embedded_run.source / image["path"])
     assert np.abs(np.subtract(shown, expected)).max() < CLOSE
+    report.mouse.click(place["x"], place["y"])
+    view = report.get_by_role("dialog", name="Larger view")
+    expect(view.locator(".path")).to_have_text(image["path"])
+    report.keyboard.press("Escape")
     report.mouse.move(5, 5)
     expect(card).to_be_hidden()
     assert (window.faults, window.asked) == ([], set())
 
 
-def test_a_cluster_is_hidden_and_shown_from_the_keyboard(report: Page) -> None:
-    visible = "() => Bokeh.index.roots[0].model.renderers.map(layer => layer.visible)"
-    button = report.get_by_role("button", name=re.compile("Cluster 0"))
-    button.focus()
+def test_a_cluster_is_hidden_shown_and_alone_from_the_keyboard(report: Page) -> None:
+    layers = report.locator("[data-layer]")
+    pressed = {str(n): "true" for n in range(layers.count())}
+
+    def read_legend() -> dict[str, str]:
+        read = "all => all.map(one => [one.dataset.layer, one.ariaPressed])"
+        return dict(layers.evaluate_all(read))
+
+    report.get_by_role("button", name=re.compile("^Cluster 0")).focus()
     report.keyboard.press("Enter")
-    expect(button).to_have_attribute("aria-pressed", "false")
-    assert report.evaluate(visible) == [False, True, True, True, True]
+    assert read_legend() == pressed | {"0": "false"}
     report.get_by_role("button", name="Show or hide all").click()
-    assert report.evaluate(visible) == [True] * 5
+    report.get_by_role("button", name="Only Cluster 1").focus()
+    report.keyboard.press("Enter")
+    assert read_legend() == dict.fromkeys(pressed, "false") | {"1": "true"}
+    report.keyboard.press("Enter")
+    assert read_legend() == pressed
+    report.get_by_role("button", name=re.compile("^Cluster 2")).dblclick()
+    assert read_legend() == dict.fromkeys(pressed, "false") | {"2": "true"}
+    report.get_by_role("button", name="Show or hide all").click()
 
 
-def test_the_map_zooms_and_comes_back(report: Page) -> None:
-    width = "() => { const r = Bokeh.index.roots[0].model.x_range; return r.end - r.start; }"
-    whole = report.evaluate(width)
-    report.get_by_role("button", name="Zoom in").click()
-    assert report.evaluate(width) == pytest.approx(0.6 * whole)
-    report.get_by_role("button", name="Reset").click()
-    assert report.evaluate(width) == pytest.approx(whole)
+def test_the_map_is_explored_by_keyboard(report: Page, embedded_run: FinishedRun) -> None:
+    paths = {row["path"] for row in read_labels(embedded_run.out)}
+    canvas, said = report.locator(".map .canvas"), report.locator(".map [data-said]")
+    whole = report.evaluate(CAMERA)
+    canvas.focus()
+    report.keyboard.press("+")
+    assert report.evaluate(CAMERA)["span"] == pytest.approx(0.6)
+    told = [""]
+    for key in ("ArrowDown", "ArrowRight", "ArrowLeft"):
+        report.keyboard.press(key)
+        wait_until(lambda: said.text_content() not in {"", told[-1]}, 30, "another image is told")
+        told.append(said.text_content() or "")
+    assert {text.split(", ")[0] for text in told[1:]} <= paths
+    assert all(re.search(r", Cluster \d\b", text) for text in told[1:])
+    report.keyboard.press("Enter")
+    view = report.get_by_role("dialog", name="Larger view")
+    expect(view.locator(".path")).to_have_text(told[-1].split(", ")[0])
+    report.keyboard.press("Escape")
+    expect(view).to_be_hidden()
+    expect(canvas).to_be_focused()
+    report.keyboard.press("Home")
+    assert report.evaluate(CAMERA) == whole
+    expect(report.locator(".point")).to_be_hidden()
 
 
-def test_without_a_graphics_card_a_canvas_is_drawn_on_and_webgl_with_one(
-    browser: Browser, report: Page
-) -> None:
-    assert report.evaluate(BACKEND) == ["canvas", False]
-    page = browser.new_page()
-    window = Window(page)
-    page.add_init_script(CARD)
-    page.goto(report.url)
-    page.wait_for_selector(".map[data-ready]")
-    assert page.evaluate(BACKEND) == ["webgl", True]
-    assert page.evaluate(INKED) > 0
-    page.close()
-    assert window.faults == []
+def test_the_wheel_scrolls_the_page_until_the_map_is_clicked(report: Page) -> None:
+    frame = report.locator(".canvas-frame")
+    frame.scroll_into_view_if_needed()
+    whole, place = report.evaluate(CAMERA), report.evaluate(UPPERMOST)
+    report.mouse.move(place["x"], place["y"])
+    report.mouse.wheel(0, 40)
+    expect(frame).to_have_class(re.compile("hinting"))
+    assert report.evaluate(CAMERA) == whole
+    report.keyboard.down("Control")
+    report.mouse.wheel(0, -400)
+    report.keyboard.up("Control")
+    wait_until(lambda: report.evaluate(CAMERA)["span"] < 0.8, 30, "the map is zoomed with Ctrl")
+    report.get_by_role("button", name="Whole map").click()
+    assert report.evaluate(CAMERA) == whole
+    # On the button, the map has been clicked as well.
+    scrolled = report.evaluate("scrollY")
+    report.mouse.wheel(0, -400)
+    wait_until(lambda: report.evaluate(CAMERA)["span"] < 0.8, 30, "the map is zoomed")
+    assert report.evaluate("scrollY") == scrolled
+    report.mouse.move(5, 5)
+    expect(frame).not_to_have_class(re.compile("engaged"))
+    report.get_by_role("button", name="Whole map").click()
 
 
-def test_a_map_that_is_dragged_moves_with_few_points_and_then_has_all_again(
+def test_many_points_are_dragged_and_arranged_by_likeness_and_by_components(
     browser: Browser, large_report: Path
 ) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(large_report.as_uri())
-    page.wait_for_selector(".map[data-ready]")
-    start = "Bokeh.index.roots[0].model.x_range.start"
-    inked, left = page.evaluate(INKED), page.evaluate(start)
-    place = page.evaluate(UPPERMOST)
-    page.mouse.move(place["x"], place["y"])
-    expect(page.locator(".card")).to_be_visible()
-    page.mouse.down()
-    page.mouse.move(place["x"] + 20, place["y"])
-    page.mouse.move(place["x"] + 40, place["y"])
-    wait_until(lambda: page.evaluate(INKED) < 0.7 * inked, 30, "few points")
-    expect(page.locator(".card")).to_be_hidden()
-    page.mouse.up()
-    wait_until(lambda: page.evaluate(INKED) > 0.9 * inked, 30, "all points again")
-    assert page.evaluate(start) < left
-    page.mouse.move(place["x"] + 41, place["y"])
-    expect(page.locator(".card")).to_be_visible()
-    page.close()
-
-
-def test_the_points_are_arranged_by_likeness_and_by_components(
-    browser: Browser, large_report: Path
-) -> None:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     window = Window(page)
     page.goto(large_report.as_uri())
     page.wait_for_selector(".map[data-ready]")
-    likeness, components = (page.get_by_role("button", name=f"By {n}") for n in VIEWS)
     points = make_points(5_000)
+    likeness, components = (page.get_by_role("button", name=f"By {n}") for n in VIEWS)
     for button, horizontal in ((components, points.pc1s), (likeness, points.xs)):
         button.click()
         expect(button).to_have_attribute("aria-pressed", "true")
-        expect(page.locator("[data-about]:not([hidden])")).to_have_count(1)
-        start, end, has_axis = page.evaluate(AXIS)
-        assert start < min(horizontal) < max(horizontal) < end
-        assert has_axis == (button == components)
-        place = page.evaluate(UPPERMOST)
-        page.mouse.move(place["x"], place["y"])
-        expect(page.locator(".card .path")).to_have_text(points.paths[place["point"]])
-        page.mouse.move(5, 5)
+        expect(page.locator(".axis").first).to_be_visible(visible=button == components)
+        low, high = min(horizontal), max(horizontal)
+        shares = [(x - low + 0.05 * (high - low)) / (1.1 * (high - low)) for x in horizontal[:5]]
+        assert page.evaluate(PLACES) == pytest.approx(shares, abs=1e-6)
+    place = page.evaluate(UPPERMOST)
+    page.mouse.move(place["x"], place["y"])
+    expect(page.locator(".point .path")).to_have_text(points.paths[place["point"]])
+    page.mouse.down()
+    page.mouse.move(place["x"] + 20, place["y"])
+    page.mouse.move(place["x"] + 40, place["y"])
+    expect(page.locator(".point")).to_be_hidden()
+    page.mouse.up()
+    assert page.evaluate(CAMERA)["x"] < 0.5
+    assert page.evaluate(PICTURED) == 0
     assert window.faults == []
     page.close()
 
@@ -239,10 +248,11 @@ def test_an_image_is_tapped_on_a_telephone(browser: Browser, report: Page) -> No
     page = telephone.new_page()
     page.goto(report.url)
     page.wait_for_selector(".map[data-ready]")
+    wait_until(lambda: page.evaluate(PICTURED) > 10, 30, "thumbnails in place of dots")
     place = page.evaluate(UPPERMOST)
     page.touchscreen.tap(place["x"], place["y"])
-    expect(page.locator(".card canvas")).to_have_attribute("data-drawn", str(place["point"]))
-    expect(page.locator(".card")).to_be_visible()
+    expect(page.locator(".point canvas")).to_have_attribute("data-drawn", str(place["point"]))
+    expect(page.locator(".point")).to_be_visible()
     telephone.close()
 
 

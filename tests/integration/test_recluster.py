@@ -13,7 +13,7 @@ from benchmarks.photographs import make_photographs
 from shoal import Client
 from shoal.producer.job import Job
 from shoal.producer.report import make_report
-from shoal.producer.report.points import Points, read_points
+from shoal.producer.report.points import Points, read_copies, read_points
 from shoal.producer.submission.folder import read_folder
 from shoal.shared.errors import JobFailedError, NotFinishedError, UsageError
 from shoal.shared.findings import NOISE
@@ -301,6 +301,9 @@ def test_equal_images_are_one_cluster(tmp_path, digits, python_client, work):
     first = work(python_client.submit_folder(read_folder(tmp_path), **options))
     other = work(first.recluster())
     assert len(first.summary().clusters) == len(other.summary().clusters) == 1
+    copies = read_copies(other.results)
+    assert copies == dict.fromkeys(copies, 29)
+    assert read_points(other.results, 30, copies).copies == dict.fromkeys(range(30), 29)
 
 
 def test_of_many_images_those_have_a_tile_that_had_one(cluster, again, monkeypatch):
@@ -312,6 +315,8 @@ def test_of_many_images_those_have_a_tile_that_had_one(cluster, again, monkeypat
     points = read_points(part.results, total)
     assert points.paths == [path for path in shown.paths if path in members]
     assert 0 < len(points) < 30 < len(members)
+    catalogue = part.catalogue()
+    assert [catalogue.path(number) for number in points.numbers] == points.paths
     (sheet,) = part.results.thumbnails()
     before = np.concatenate(
         [cut_sheet(raw, end - start)["pixels"] for raw, start, end in list_sheets(first, shown)]

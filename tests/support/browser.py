@@ -19,17 +19,16 @@ QUIET = (
 SOFTWARE = ("--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 WAIT_SECONDS = 40
 GRAVE = {"serious", "critical"}
-# The last point of the uppermost layer, which nothing covers: its number, and where it is.
+# How many thumbnails a map shows in place of dots.
+PICTURED = "Number(document.querySelector('.map[data-ready]').dataset.pictured)"
+# Shows the map; a point of it that nothing covers: its number, and where it is in the window.
 UPPERMOST = """() => {
-  const view = Bokeh.index.roots[0], layer = view.model.renderers.at(-1);
-  const { data } = layer.data_source, { x, y } = layer.glyph;
-  view.el.scrollIntoView({ block: "center", behavior: "instant" });
-  const last = data.point.length - 1, corner = view.el.getBoundingClientRect();
-  return {
-    point: data.point[last],
-    x: corner.left + view.frame.x_scale.compute(data[x.field][last]),
-    y: corner.top + view.frame.y_scale.compute(data[y.field][last]),
-  };
+  const { points, place, find } = document.querySelector(".map[data-ready]").map;
+  const point = points.order.findLast((point) => find(...place(point)) === point);
+  const [x, y] = place(point), canvas = document.querySelector(".map .canvas");
+  canvas.scrollIntoView({ behavior: "instant", block: "center" });
+  const corner = canvas.getBoundingClientRect();
+  return { point, x: corner.left + x, y: corner.top + y };
 }"""
 
 

@@ -24,10 +24,11 @@ from shoal.producer.report.colours import measure_colours
 from shoal.producer.report.command import make_repeat_command
 from shoal.producer.report.duplicates import make_duplicates
 from shoal.producer.report.failures import FAILURES_SHOWN, REMEDIES, summarize_failures
-from shoal.producer.report.map import make_layers
-from shoal.producer.report.page import MOST_BYTES, make_map_parts, render
+from shoal.producer.report.map import make_item, make_layers, make_map
+from shoal.producer.report.page import MOST_BYTES
 from shoal.producer.report.pictures import PictureBudget
 from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
+from shoal.producer.report.scripts import map_script
 from shoal.producer.report.sheets import choose_sheets
 from shoal.producer.submission.folder import Folder
 from shoal.producer.submission.request import make_request
@@ -177,12 +178,36 @@ def test_names_are_text_and_never_markup(report):
     assert "/my photos/&lt;b&gt;" in shown
 
 
+def read_numbers(text, dtype):
+    return np.frombuffer(b64decode(text), dtype).tolist()
+
+
 def test_the_map_has_every_name_and_place(report):
-    items = re.findall(r'<script type="application/json" data-(\w+)>(.*?)</script>', report)
-    points = json.loads(dict(items)["points"])
-    assert unpack(points["paths"]) == [*HOSTILE[:2], "caf\\xe9<!--.png"]
-    assert points["starts"] == [0, 2]
-    assert {"item", "points"} == set(dict(items))
+    items = dict(re.findall(r'<script type="application/json" data-(\w+)>(.*?)</script>', report))
+    assert unpack(json.loads(items["paths"])) == [*HOSTILE[:2], "caf\\xe9<!--.png"]
+    item = json.loads(items["item"])
+    assert item["starts"] == [0, 2]
+    assert list(item["places"]) == ["components"]
+    right, up = (read_numbers(axis, "<f4") for axis in item["places"]["components"])
+    # A twentieth of their extent is empty around them, on either side.
+    assert right == up == pytest.approx([0.05 / 1.1, 0.5, 1.05 / 1.1])
+    assert read_numbers(item["layers"], np.uint8) == [0, 1, 0]
+
+
+def test_the_map_has_two_arrangements_numbers_and_copies():
+    points = replace(CONTENTS.points, pc1s=[5.0, 5, 5], pc2s=[2.0, 1, 0], numbers=[3, 4, 9])
+    item = make_item(replace(points, copies={2: 4}), replace(SUMMARY, map_landmarks=3))
+    assert list(item["places"]) == ["likeness", "components"]
+    right, up = (read_numbers(axis, "<f4") for axis in item["places"]["components"])
+    assert right == [0.5] * 3
+    assert up == sorted(up, reverse=True)
+    assert (item["numbers"], item["copies"]) == ([4, 1, 5], {2: 4})
+    assert make_item(points, SUMMARY) == make_item(points, SUMMARY)
+
+
+def test_a_map_without_points_or_without_names_can_be_made():
+    assert make_map(Points(), replace(SUMMARY, map_landmarks=0)).n_points == 0
+    assert make_map(CONTENTS.points, SUMMARY, paths_bytes=0).names == ""
 
 
 def test_pictures_and_sheets_are_inside(report):
@@ -267,7 +292,7 @@ def test_clusters_beyond_the_largest_share_a_layer_and_a_table():
     assert [c.label for c in shown.shown] == list(range(ROWS + 7, MAX_NAMED + ROWS + 7))
     assert (len(shown.rows), shown.left_out, shown.total) == (ROWS, 7, len(clusters))
     layers = make_layers(replace(SUMMARY, clusters=clusters))
-    assert [layer.label for layer in layers] == [-2, *(c.label for c in shown.shown)]
+    assert [layer.labels[0] for layer in layers] == [-2, *(c.label for c in shown.shown)]
     assert sum(layer.size for layer in layers) == sum(c.size for c in clusters)
 
 
@@ -276,9 +301,23 @@ def test_the_map_calls_a_cluster_by_the_name_that_it_was_given():
     named = replace(SUMMARY, clusters=[replace(first, name="<b>Küche"), *others])
     report = render_report(replace(CONTENTS, summary=named)).decode()
     assert 'data-layer="0" data-title="Cluster 0: &lt;b&gt;Küche"' in report
-    assert re.search(r"</svg>Cluster 0: &lt;b&gt;Küche <span", report)
+    assert '<span class="title">Cluster 0: &lt;b&gt;Küche</span>' in report
     assert 'data-layer="1" data-title="Cluster 1"' in report
-    assert re.search(r"</svg>Cluster 1 <span", report)
+    assert '<span class="title">Cluster 1</span>' in report
+
+
+def test_clusters_of_one_name_are_one_on_the_map():
+    sizes = {0: 5, 1: 9, 2: 7, 3: 1}
+    clusters = [replace(cluster(n, size), name="" if n == 1 else "b") for n, size in sizes.items()]
+    layers = make_layers(replace(SUMMARY, clusters=clusters))
+    together, alone = sorted(layers, key=lambda layer: len(layer.labels), reverse=True)
+    assert (together.labels, together.size, together.colour) == ((2, 0, 3), 13, 2)
+    assert (together.title, alone.title) == ("Cluster 2 + 0 + 3: b", "Cluster 1")
+    points = replace(CONTENTS.points, labels=[3, 1, 2])
+    item = make_item(points, replace(SUMMARY, clusters=clusters))
+    places = {layer.labels: number for number, layer in enumerate(layers)}
+    numbers = [places[labels] for labels in ((2, 0, 3), (1,), (2, 0, 3))]
+    assert read_numbers(item["layers"], np.uint8) == numbers
 
 
 def describe_channels(colours):
@@ -379,7 +418,7 @@ def test_every_reason_of_a_failure_has_words():
 
 def test_images_in_no_cluster_have_a_layer_and_a_share_of_their_own():
     noisy = replace(SUMMARY, noise=500)
-    assert [(layer.label, layer.size) for layer in make_layers(noisy)] == [
+    assert [(layer.labels[0], layer.size) for layer in make_layers(noisy)] == [
         *((-1, 500), (0, 1400), (1, 100))
     ]
     shown = make_clusters(noisy, NONE, {})
@@ -454,14 +493,15 @@ def test_the_command_that_repeats_it_names_a_folder_of_any_bytes():
     assert escape(make_repeat_command(request)).replace("&#x27;", "&#39;") in report
 
 
-def test_the_map_alone_has_the_points_and_their_pictures_and_no_clusters():
-    page = render("map.html", make_map_parts(CONTENTS), [SHEET, b""]).decode()
-    assert 'data-layer="1"' in page
-    assert re.findall(r'data-sheet="(\d+)"', page) == ["0"]
-    assert "Typical of" not in page
-    assert "alert(1)</script>" not in page
+def test_the_modules_of_the_map_are_one_script_in_a_report(report):
+    script = map_script()
+    assert not re.search(r"^(import|export) ", script, re.MULTILINE)
+    assert "</" not in script
+    assert f'<script type="module">\n{script}' in report
+    names = re.findall(r"^(?:async )?(?:function|class|const) (\w+)", script, re.MULTILINE)
+    assert max(Counter(names).values()) == 1
 
 
 def test_the_templates_are_in_the_package():
     found = {file.name for file in (files("shoal.producer.report") / "templates").iterdir()}
-    assert {"document.html", "report.html", "map.html", "report.css", "map.js"} <= found
+    assert {"document.html", "report.html", "report.css", "map_start.js"} <= found

@@ -10,7 +10,6 @@ from shoal.producer.components.charts import make_charts
 from shoal.producer.job import Job
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.results.names import group_clusters
-from shoal.producer.web.access.gate import POLICY
 from shoal.producer.web.pages.downloads import list_downloads
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
 from shoal.producer.web.pages.layout import lacks_workers, shared_values
@@ -23,8 +22,6 @@ CLUSTERS_PER_PAGE = 20
 SHOWN_OF_CLUSTER = 8
 SHOWN_OUTLIERS = 16
 
-# For the one page that has a frame: the map.
-FRAMING_POLICY = f"{POLICY}; frame-src 'self'"
 
 PLOT_TITLES = {
     PlotName.CONTACT_SHEET: "contact sheet",
@@ -44,9 +41,7 @@ def show_job(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) 
     if status.state is State.FINISHED:
         found = _collect_results(site, job, status, number)
     is_idle = lacks_workers(site, status)
-    page = Page("job.html", status=status, found=found, is_idle=is_idle, **shared_values(site))
-    page.headers["Content-Security-Policy"] = FRAMING_POLICY
-    return page
+    return Page("job.html", status=status, found=found, is_idle=is_idle, **shared_values(site))
 
 
 def _collect_results(site: Site, job: Job, status: Status, number: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 import { announce } from "./announce.js";
 import "./components/view.js";
 import { follow } from "./live.js";
-import { frameMap } from "./map.js";
+import { prepareMap } from "./map.js";
 import { prepareNames } from "./names.js";
 import { followRun, startRun } from "./organizing.js";
 import { repeat } from "./repeat.js";
@@ -16,7 +16,7 @@ let stop = () => {};
 
 export function start() {
   for (const part of document.querySelectorAll("[data-script-only]")) part.hidden = false;
-  frameMap(document.querySelector("[data-map]"));
+  prepareMap();
   prepareForm(document.querySelector("#submit"));
   prepareNames(document.querySelector("[data-names]"));
   followRun(refresh);
