@@ -142,6 +142,12 @@ def test_the_first_picture_of_an_animation_is_shown_in_its_form(tmp_path: Path) 
     assert (shown.size, middle(shown)) == ((60, 20), WHITE)
 
 
+def test_a_tiny_picture_is_stored_nearly_as_it_is() -> None:
+    digit = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8))
+    (stored,) = encode_tiles({"a.png": digit.convert("RGB")}).values()
+    assert np.abs(np.asarray(Image.open(BytesIO(stored)), int)[..., 0] - digit).mean() < 8
+
+
 def test_a_preview_keeps_no_comment_of_its_file(tmp_path: Path) -> None:
     for name, mode in (("a.jpg", "RGB"), ("a.png", "RGBA")):
         Image.new(mode, (9, 9), (1, 2, 3)).save(tmp_path / name, comment=b"secret")

@@ -31,6 +31,7 @@ Draw: TypeAlias = Callable[[], Image.Image]
 
 # Of the longer side.
 PICTURE_PIXELS = 192
+SMALL_PIXELS = 64
 
 
 def load_tiles(
@@ -62,7 +63,13 @@ def load_tiles(
 
 def encode_tiles(tiles: Tiles) -> dict[str, bytes]:
     """Encode tiles as JPEG."""
-    return {path: encode(tile, comment=tile.info.get("comment")) for path, tile in tiles.items()}
+    return {path: _encode_tile(tile) for path, tile in tiles.items()}
+
+
+def _encode_tile(tile: Image.Image) -> bytes:
+    # Pictures that are small are shown enlarged, with what JPEG does to them.
+    quality = 95 if max(tile.size) <= SMALL_PIXELS else 75
+    return encode(tile, quality, tile.info.get("comment"))
 
 
 def draw_plots(findings: Findings, shown: Shown, tiles: Tiles, pool: Executor) -> dict[str, bytes]:
