@@ -155,9 +155,12 @@ def _show_decided(catalogue: Catalogue, group: Sequence[DecidedDuplicate]) -> li
 def _show_candidate(catalogue: Catalogue, one: DecidedDuplicate) -> Candidate:
     pixels = f"{one.width:,} × {one.height:,}" if one.width else ""
     size = " · ".join(filter(None, (pixels, show_bytes(one.size_bytes) if one.size_bytes else "")))
-    relation = "" if one.decision is Decision.KEEP else _describe_kind(one)
-    picture = Picture(catalogue.number(one.path), one.path, relation)
-    return Candidate(picture, size, one.modified_at, DECISIONS.get(one.decision, ""))
+    decision, number = DECISIONS.get(one.decision, ""), catalogue.number(one.path)
+    if one.decision is Decision.KEEP:
+        picture = Picture(number, one.path, copies=decision)
+    else:
+        picture = Picture(number, one.path, _describe_kind(one))
+    return Candidate(picture, size, one.modified_at, decision)
 
 
 def _describe_kind(one: DecidedDuplicate) -> str:

@@ -32,7 +32,7 @@ def test_copies_stand_side_by_side_and_one_is_kept(web: WebServer, finished: Job
     copies = [path for path, note in captions if note == "same bytes as another"]
     assert len(copies) == 2
     assert '<img src=x onerror="x()">.png' in copies
-    assert ("140.png", "") in captions
+    assert ("140.png", "kept") in captions
     assert page.count('class="kept"') == page.count('<h2 id="group-')
     assert "8 × 8 · 1 KB" in page
     extra = finished.plan_duplicates()
