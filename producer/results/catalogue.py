@@ -104,9 +104,17 @@ class Catalogue:
         """Return up to ``count`` loaded images in manifest order, skipping the first ``start``."""
         return [self._member(row) for row in range(start, min(start + count, self._n_rows))]
 
-    def members(self, label: int, start: int, count: int) -> list[Member]:
-        """Return up to ``count`` images of a cluster, nearest first, skipping ``start``."""
+    def members(
+        self, label: int, start: int, count: int, *, farthest: bool = False
+    ) -> list[Member]:
+        """Return up to ``count`` images of a cluster, nearest first, skipping ``start``.
+
+        With ``farthest``, the farthest come first.
+        """
         rows = self._by_distance.get(label, ())
+        if farthest:
+            end = max(len(rows) - start, 0)
+            return [self._member(row) for row in reversed(rows[max(end - count, 0) : end])]
         return [self._member(row) for row in rows[start : start + count]]
 
     def _member(self, row: int) -> Member:

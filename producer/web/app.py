@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from shoal.producer.client import Client
 from shoal.producer.components import STATIC
 from shoal.producer.web import problems
-from shoal.producer.web.access.gate import MOST_BODY_BYTES, Gate
+from shoal.producer.web.access.gate import MOST_BODY_BYTES, PICTURE_BYTES, Gate
 from shoal.producer.web.access.sessions import Access
 from shoal.producer.web.api import (
     downloads,
@@ -34,6 +34,8 @@ from shoal.producer.web.pages import (
     job,
     login,
     organize,
+    similar,
+    uploads,
     workers,
 )
 from shoal.producer.web.pages import jobs as all_jobs
@@ -45,6 +47,8 @@ PAGES = (
     all_jobs,
     job,
     clusters,
+    similar,
+    uploads,
     duplicates,
     organize,
     failures,
@@ -53,6 +57,8 @@ PAGES = (
     workers,
     login,
 )
+# Where a body may be larger than elsewhere.
+BODY_BYTES = {search: PICTURE_BYTES, uploads: PICTURE_BYTES}
 
 
 def make_site(client: Client, token: str | None) -> Site:
@@ -82,15 +88,15 @@ def _make_app(site: Site) -> FastAPI:
         max_body_size=MOST_BODY_BYTES,
         redirect_slashes=False,
     )
-    app.state.site = site
+    app.state.site, app.state.uploads = site, uploads.Uploads()
     # This only documents how to send the token: the gate has checked it before.
     bearer = Depends(HTTPBearer(auto_error=False, description="If the server has a token."))
     api = APIRouter(prefix="/api/v1", responses=problems.DESCRIPTIONS, dependencies=[bearer])
     for part in (*API, api_workers):
-        api.include_router(part.router)
+        api.include_router(part.router, max_body_size=BODY_BYTES.get(part))
     app.include_router(api)
     for part in (*PAGES, health):
-        app.include_router(part.router)
+        app.include_router(part.router, max_body_size=BODY_BYTES.get(part))
     app.mount("/static/components", StaticFiles(directory=STATIC))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"))
     problems.install(app)

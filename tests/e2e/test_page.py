@@ -214,6 +214,7 @@ def test_pages_are_for_everybody_and_every_screen(
     of_job = [
         f"/jobs/{job}{part}" for part in ("", "/map", "/clusters/0", "/duplicates", "/failures")
     ]
+    of_job.append(f"/jobs/{job}/similar?image=3&like=4&dislike=5")
     for path in ("/", *of_job, "/login"):
         window.page.goto(address + path)
         assert window.barriers() == [], path
@@ -229,6 +230,28 @@ def test_pages_are_for_everybody_and_every_screen(
         window.page.goto(address + path)
         assert window.barriers() == [], path
     context.close()
+
+
+def test_an_image_leads_to_others_by_what_one_likes(
+    window: Window, address: str, home: Shoal, photographs: Path
+) -> None:
+    page, strip = window.page, window.page.locator(".wishes")
+    page.goto(f"{address}/jobs/{home.json('jobs')[-1]['job_id']}")
+    page.locator(".cluster [data-enlarge]").first.click()
+    page.get_by_role("dialog").get_by_role("link", name="Similar").click()
+    for chosen, act in enumerate(("like", "like", "dislike"), 2):
+        page.locator(f".matches .{act}").first.click()
+        expect(strip.get_by_role("link", name="Take back")).to_have_count(chosen)
+    expect(strip.get_by_role("heading", name="Unlike this")).to_be_visible()
+    assert window.barriers() == []
+    page.go_back()
+    expect(strip.get_by_role("link", name="Take back")).to_have_count(3)
+    page.locator(".matches [data-enlarge]").first.press("Enter")
+    page.get_by_role("dialog").get_by_role("link", name="Not this").press("Enter")
+    expect(strip.get_by_role("link", name="Take back")).to_have_count(4)
+    page.goto(page.url.partition("?")[0].removesuffix("/similar"))
+    page.get_by_label("Choose a picture").set_input_files(next(photographs.rglob("*.jpg")))
+    expect(page.locator(".likeness").first).to_contain_text("nearly the same")
 
 
 def test_workers_that_were_lost_are_replaced(tmp_path: Path, photographs: Path) -> None:

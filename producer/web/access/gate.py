@@ -1,5 +1,6 @@
 """The gate: middleware that checks every request and adds security headers to every answer."""
 
+import re
 from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
@@ -32,6 +33,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 MOST_BODY_BYTES = 64 * 1024
+# A picture to search by may be larger: a photograph, which browsers make smaller before.
+PICTURE_BYTES = 4 * 2**20
+PICTURE_PATH = re.compile(r"/api/v1/jobs/[^/]+/search|/jobs/[^/]+/similar")
 OPEN_PATHS = ("/static/", "/login", "/healthz", "/readyz")
 
 
@@ -67,8 +71,8 @@ class Gate:
         if is_foreign(request) and not self.access.has_token(request):
             error = "Refused: another site sent this request."
             return self._slow_down(request) or make_problem_response(request, 403, error)
-        if _body_bytes(request) > MOST_BODY_BYTES:
-            return make_problem_response(request, 413, f"Send at most {MOST_BODY_BYTES:,} bytes.")
+        if _body_bytes(request) > (most := _most_bytes(request)):
+            return make_problem_response(request, 413, f"Send at most {most:,} bytes.")
         # Not `request.url`, which is made of the header that says the host.
         if request.scope["path"].startswith(OPEN_PATHS) or self.access.admits(request):
             return None
@@ -83,6 +87,12 @@ class Gate:
         if self.access.is_guess(request) and (wait := self.access.guesses.take()):
             return make_busy_response(request, BusyError(wait, GUESSES))
         return None
+
+
+def _most_bytes(request: Request) -> int:
+    """Return how many bytes a request's body may have; the application counts them again."""
+    is_picture = PICTURE_PATH.fullmatch(request.scope["path"])
+    return PICTURE_BYTES if is_picture else MOST_BODY_BYTES
 
 
 def _body_bytes(request: Request) -> int:

@@ -1,21 +1,23 @@
 """The API's search and recommendation: images like others of a job, or like a new one."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from shoal.producer.job import Job
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.web.api.jobs import Count
 from shoal.producer.web.rendering import Json
-from shoal.producer.web.site import JobDep, SiteDep, enforce, only_some
+from shoal.producer.web.site import JobDep, Site, SiteDep, enforce, only_some
+from shoal.shared.errors import UsageError
 from shoal.shared.findings import Match
 
 MOST_IMAGES = 100
 SEARCHING = "Other searches are going on"
+ASKING = "Workers are being asked about other new images"
 
 Paths = Annotated[list[str], Query(max_length=MOST_IMAGES, description="Paths of images.")]
 Numbers = Annotated[
@@ -25,11 +27,33 @@ Numbers = Annotated[
 MaxDistance = Annotated[float | None, Query(ge=0, description="Images farther are left out.")]
 Duplicates = Annotated[bool, Query(description="Each image of a group of duplicates, not one.")]
 Rocchio = Annotated[bool, Query(description="Near the mean of what is liked.")]
-Content = Annotated[
-    bytes, Body(media_type="application/octet-stream", description="Content of an image file.")
-]
+
+PICTURE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "Content of an image file.",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 router = APIRouter(prefix="/jobs/{job_id}")
+
+
+async def _read_picture(request: Request, site: SiteDep) -> AsyncIterator[bytes]:
+    """Read the picture that is the body, and hold a place among those who ask meanwhile.
+
+    Raises:
+        UsageError: The body is empty.
+        BusyError: As many as may ask at the same time do.
+    """
+    # Held before the body is read: so many pictures are in memory, and no more.
+    with only_some(site.questions, ASKING):
+        if not (content := await request.body()):
+            raise UsageError("body: send the content of an image file.")
+        yield content
+
+
+PictureDep = Annotated[bytes, Depends(_read_picture)]
 
 
 @dataclass(frozen=True)
@@ -61,11 +85,15 @@ def search(
     return _show(catalogue, found)
 
 
-@router.post("/search", response_model=list[NumberedMatch])
+@router.post(
+    "/search",
+    response_model=list[NumberedMatch],
+    openapi_extra=PICTURE,
+)
 def search_by_content(
     site: SiteDep,
     job: JobDep,
-    content: Content,
+    content: PictureDep,
     count: Count = 20,
     max_distance: MaxDistance = None,
     duplicates: Duplicates = False,
@@ -73,9 +101,8 @@ def search_by_content(
     """The images that are most like a new one, whose file is the body."""
     enforce(site.estimate_limit)
     catalogue = site.catalogue(job)
-    with only_some(site.questions, "Workers are being asked about other new images"):
-        _ensure_running(site, job)
-        found = job.search(content, count=count, max_distance=max_distance, duplicates=duplicates)
+    ensure_running(site, job)
+    found = job.search(content, count=count, max_distance=max_distance, duplicates=duplicates)
     return _show(catalogue, found)
 
 
@@ -109,7 +136,8 @@ def _find_numbers(catalogue: Catalogue, paths: Sequence[str], numbers: Sequence[
     return [*map(catalogue.number, paths), *numbers]
 
 
-def _ensure_running(site: SiteDep, job: Job) -> None:
+def ensure_running(site: Site, job: Job) -> None:
+    """Start workers for a job's new images if none are running and they may be started."""
     if job.ensure_running:
         with site.workers_lock:
             job.ensure_running()

@@ -9,6 +9,8 @@ from fastapi import Query
 from shoal.producer.results.catalogue import Catalogue
 from shoal.shared.text import show_copies
 
+IMAGES_PER_PAGE = 60
+
 # The number of a slice, from 1; the address of a page calls it ``page``.
 Number = Annotated[int, Query(alias="page", ge=1, le=10**9)]
 

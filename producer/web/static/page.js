@@ -5,9 +5,12 @@ import { follow } from "./live.js";
 import { prepareMap } from "./map.js";
 import { prepareNames } from "./names.js";
 import { followRun, startRun } from "./organizing.js";
+import { preparePicture } from "./picture.js";
 import { repeat } from "./repeat.js";
 import { prepareForm } from "./submission.js";
+import { prepareRecluster } from "./recluster.js";
 import { send } from "./request.js";
+import { prepareView } from "./similar.js";
 import "./copy.js";
 
 const MOST_TRIES = 4;
@@ -20,6 +23,9 @@ export function start() {
   prepareForm(document.querySelector("#submit"));
   prepareNames(document.querySelector("[data-names]"));
   followRun(refresh);
+  preparePicture(document.querySelector("#picture"));
+  prepareRecluster(document.querySelector("#recluster"));
+  prepareView(document.querySelector("dialog.view"));
   stop();
   const live = document.querySelector("[data-events]:not([data-still])");
   const repeated = document.querySelector("[data-refresh-seconds]");

@@ -20,6 +20,11 @@ export async function send(path, body, signal) {
     if (signal?.aborted) throw problem;
     throw new Refusal("The server does not answer: try again.");
   }
+  return read(answer);
+}
+
+// Reads an answer; throws an error with its message if it is a refusal.
+export async function read(answer) {
   if (answer.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   const content = await answer.json();
   if (answer.ok) return content;

@@ -1,46 +1,14 @@
 """Search and recommendation through the API: by images of the job, and by what is uploaded."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
+from answering import answering
 from servers import Server
 from web_server import WebServer
 
 from shoal.producer.job import Job
-from shoal.shared.redis.connection import connect
-from shoal.shared.settings import Settings
-from shoal.shared.store import Registry
-from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.stages.projecting import project_images
-
-
-@contextmanager
-def answering(server: Server, job: Job) -> Iterator[None]:
-    """Answer questions about a job as a worker does, in a thread."""
-    client: Any = connect(server.url)
-    context = WorkerContext(Settings(), client)
-    stopped = Event()
-
-    def answer() -> None:
-        while not stopped.wait(0.02):
-            Registry(client).note_worker("answers")
-            for key in client.scan_iter(match="*:question:*"):
-                token = key.decode().rpartition(":")[2]
-                project_images(context, job.id, token, token)
-
-    thread = Thread(target=answer)
-    Registry(client).note_worker("answers")
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
-        Registry(client).forget_worker("answers")
 
 
 @pytest.fixture
@@ -121,7 +89,7 @@ def test_an_upload_is_searched_by_with_a_worker(
 def test_a_large_upload_and_too_many_at_once_are_refused(
     web: WebServer, url: str, mixed: Path
 ) -> None:
-    assert web.http.post(f"{url}/search", content=bytes(2**16 + 1)).status_code == 413
+    assert web.http.post(f"{url}/search", content=bytes(2**22 + 1)).status_code == 413
     content = (mixed / "141.png").read_bytes()
     held = [web.site.questions.acquire() for _ in range(4)]
     try:
