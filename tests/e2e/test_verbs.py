@@ -19,7 +19,7 @@ from shoal import Client
 from shoal.shared.jobs import State
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger
-from shoal.shared.store.keys import CLAIMS, JOBS, WORKERS
+from shoal.shared.store.keys import CLAIMS, JOBS, WORKER, WORKERS
 
 LEASE_SECONDS = 3
 INTERRUPTED = 128 + signal.SIGINT
@@ -214,7 +214,7 @@ def test_nothing_of_an_ended_job_is_left(
     wait_until(lambda: not left(), 60, "all keys of the jobs are gone")
     # A worker's next sweep forgets the ids as well.
     wait_until(lambda: not server.client.exists(JOBS), 30, "the list of jobs is empty")
-    documented = (WORKERS, CLAIMS, "shoal:celery:")
+    documented = (WORKERS, WORKER, CLAIMS, "shoal:celery:")
     for key in map(bytes.decode, server.client.scan_iter("*")):
         assert key.startswith(documented)
         assert "_kombu.binding" in key or key == WORKERS or server.client.ttl(key) > 0
