@@ -140,7 +140,9 @@ def time_dragging(browser: Browser, file: Path) -> float:
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(file.as_uri())
     page.wait_for_selector(".map[data-ready]", timeout=60_000)
-    box = page.locator(".canvas").bounding_box() or {"x": 0, "y": 0}
+    canvas = page.locator(".map .canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box() or {"x": 0, "y": 0}
     page.mouse.move(box["x"] + 300, box["y"] + 300)
     page.mouse.down()
     page.evaluate(COUNT_FRAMES)

@@ -136,6 +136,21 @@ def make_cold_table() -> str:
     return "\n".join(["| | takes, or reaches |", "|---|---|", *lines, ""])
 
 
+def make_page_table() -> str:
+    """Make the table of the page of a large job: how fast a browser shows it and its map."""
+    lines = [
+        "| images | server | first picture after | map can be used after |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['images']:,} | {words} | {row[f'{server}_picture_seconds']:.1f} s"
+        f" | {row[f'{server}_map_seconds']:.1f} s |"
+        for row in read("page")
+        for server, words in (("cold", "has just started"), ("warm", "has shown it before"))
+    ]
+    return "\n".join([*lines, ""])
+
+
 def make_report_table() -> str:
     """Make the table of reports: their size, and how fast a browser shows them."""
     lines = ["| images | size | opens in | frames a second while it is dragged |", "|---" * 4 + "|"]
@@ -242,6 +257,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "peers": lambda: make_speed_table(read("peers")),
     "what peers give": lambda: make_yield_table(read("peers")),
     "cold": make_cold_table,
+    "page": make_page_table,
     "report": make_report_table,
     "search": make_search_table,
     "faults": make_fault_table,
