@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from shoal.producer.web.problems import OverloadedError
-from shoal.shared.errors import ShoalError, UnreadableImageError
+from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.images.values import UNKNOWN, ValueRanges
@@ -92,6 +92,9 @@ class Thumbnails:
             return await asyncio.wait_for(asyncio.shield(making), WAIT_SECONDS)
         except TimeoutError:
             raise OverloadedError("This image takes long to decode") from None
+        except asyncio.CancelledError:
+            self._check_open()
+            raise
 
     def _begin(self, image: ImageVersion) -> asyncio.Task[bytes]:
         if sum(not task.done() for task in self.making.values()) >= MOST_WAITING:
@@ -134,7 +137,7 @@ class Thumbnails:
 
     def _check_open(self) -> None:
         if self.is_closed:
-            raise ShoalError("The server is stopping.")
+            raise OverloadedError("The server is stopping")
 
     def close(self) -> None:
         """Give up what waits, and end the decoder."""

@@ -185,8 +185,10 @@ def test_a_page_goes_on_when_the_server_is_lost_and_back(
         state = submit(window, another, slow_photographs)
     expect(window.page.locator("[data-part=away]")).to_be_visible()
     with served(home, port):
+        expect(window.page.locator("#away")).to_contain_text("It answers again, after")
         expect(state).to_have_text("finished")
         assert window.page.evaluate("window.isSame")
+    window.faults.clear()  # of pictures for which the server was asked as it stopped
 
 
 def test_the_token_opens_the_page_and_nothing_else_does(
