@@ -1,12 +1,18 @@
+from types import SimpleNamespace
+from typing import cast
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from shoal.worker.findings.copies import no_copies
 from shoal.worker.findings.duplicates import Duplicates, group_duplicates
 from shoal.worker.findings.near import pair_near_hashes
 from shoal.worker.images.hashes import perceptual_hash
+from shoal.worker.stages.finishing.duplicates import DUPLICATE_DTYPE, FoundDuplicates
+from shoal.worker.stages.finishing.findings import Findings
 
 NAMES = ("astronaut", "chelsea", "coffee", "rocket", "retina")
 
@@ -93,3 +99,13 @@ def test_flat_images_have_no_hash_that_could_pair_them() -> None:
     noise = np.random.default_rng(0).integers(0, 3, (4, 32, 32, 3)).astype(np.uint8)
     flat = np.full((1, 32, 32, 3), 255, np.uint8)
     assert not perceptual_hash(np.concatenate([noise, flat])).any()
+
+
+def test_of_the_largest_groups_the_first_image_of_each_content_is_pictured() -> None:
+    groups = np.repeat([0, 1, 2], [2, 5, 3])
+    rows = np.zeros(len(groups), DUPLICATE_DTYPE)
+    rows["group"], rows["place"] = groups, np.arange(len(groups))
+    rows["content"] = [0, 1, 0, 0, 1, 2, 3, 0, 0, 0]
+    findings = cast(Findings, SimpleNamespace(loaded_paths=lambda _: [*"abcdefghij"]))
+    found = FoundDuplicates(rows, no_copies())
+    assert found.list_pictured(findings) == [*"cef", "h", *"ab"]
