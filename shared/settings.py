@@ -192,10 +192,12 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             known = ", ".join(PREFIX + name.upper() for name in readers)
             raise SettingsError(f"{variable} is not a setting; the settings are {known}")
         try:
-            values[name] = readers[name](text)
+            value = readers[name](text)
         # A number of thousands of digits, a NUL in a path, the home of nobody.
         except (ValueError, RuntimeError) as error:
             raise SettingsError(f"{variable}: {error}") from error
+        if value != "":  # blanks alone set nothing, like an empty variable
+            values[name] = value
     try:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:

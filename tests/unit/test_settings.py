@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shoal.shared.errors import SettingsError, UsageError
@@ -218,6 +218,7 @@ variables = st.sampled_from([f"SHOAL_{field.name.upper()}" for field in fields(S
 
 
 @given(st.dictionaries(variables, st.text(max_size=50), max_size=3))
+@example({"SHOAL_REDIS_URL": " "})
 def test_any_text_is_a_setting_or_an_error_that_names_its_variable(environment):
     try:
         settings = read_settings(environment)
