@@ -49,7 +49,9 @@ def test_python_and_the_page_have_the_same_defaults(finished: FinishedRun) -> No
         asked = {"source": str(finished.source)}
         found = httpx.post(f"{address}/api/v1/jobs", json=asked, timeout=30)
         assert (found.status_code, found.json()["job_id"]) == (200, finished.job_id)
-        assert f'name="features" placeholder="{DEFAULTS.features}"' in httpx.get(address).text
+        card = f'name="features" value="{DEFAULTS.features}" checked'
+        assert card in httpx.get(address, params={"again": finished.job_id}).text
+        assert card in httpx.get(address).text
 
 
 def test_the_recipe_is_the_same_job_as_its_options(finished: FinishedRun) -> None:

@@ -109,7 +109,7 @@ def test_the_disk_that_is_looked_at_is_that_of_the_embedded_servers_file(embedde
     assert find_disk(missing).free_bytes is None
 
 
-@pytest.mark.parametrize(("gigabytes", "is_told"), [(0.001, None), (0.01, True), (1, False)])
+@pytest.mark.parametrize(("gigabytes", "is_told"), [(0.001, None), (0.016, True), (1, False)])
 def test_a_job_for_the_embedded_server_is_told_of_a_disk_that_is_nearly_full(
     embedded: Client,
     digits: Path,

@@ -72,7 +72,7 @@ def test_signs_of_life_go_on_whatever_one_of_them_met(error):
 WATCHED = """
 import sys, time
 from shoal.worker.runtime.watchdog import Watchdog
-with Watchdog(0.2) as watchdog:
+with Watchdog(1) as watchdog:
     until = time.monotonic() + float(sys.argv[1])
     while time.monotonic() < until:
         watchdog.watch()
@@ -84,7 +84,7 @@ with Watchdog(0.2):
 
 @pytest.mark.parametrize(("end", "status"), [("hang", 1), ("go on", 0)])
 def test_an_image_that_hangs_ends_the_process_and_many_that_do_not_leave_it(end, status):
-    command = [sys.executable, "-c", WATCHED, "0.6", end]
+    command = [sys.executable, "-c", WATCHED, "1.5", end]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:
