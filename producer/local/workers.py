@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import Lock
+from threading import Lock, RLock
 
 from shoal.producer.local.processes import WorkerProcesses
 from shoal.shared.errors import StoreUnavailableError
@@ -33,6 +33,8 @@ class WorkersSign:
 class LocalWorkers:
     """Starts workers on this machine if none are running, and stops those it started.
 
+    Threads may share it: however many ask at once, workers are started once.
+
     Attributes:
         processes: The workers it started; None if there are none.
     """
@@ -53,6 +55,7 @@ class LocalWorkers:
         self._sign = WorkersSign(running=True)
         self._looked_at = -LOOK_SECONDS
         self._look_lock = Lock()
+        self._lock = RLock()
 
     def look(self) -> WorkersSign:
         """Tell whether workers run, as of some moments ago; for many that ask again and again."""
@@ -81,14 +84,16 @@ class LocalWorkers:
         Args:
             concurrency: Number of processes that load images; None is one per core.
         """
-        self.close()
-        self.processes = WorkerProcesses(self.settings, concurrency)
-        self.processes.start()
+        with self._lock:
+            self.close()
+            self.processes = WorkerProcesses(self.settings, concurrency)
+            self.processes.start()
 
     def adopt(self, processes: WorkerProcesses) -> None:
         """Take over workers that were started before there was a client; ``close`` stops them."""
-        self.close()
-        self.processes = processes
+        with self._lock:
+            self.close()
+            self.processes = processes
 
     def ensure_running(self) -> bool:
         """Start workers if none are running; from now on ``keep_running`` does the same.
@@ -99,10 +104,11 @@ class LocalWorkers:
             Whether any are running now, or have just been started; also if Redis does not answer,
             as whoever goes on is told.
         """
-        self.is_needed = self.may_start
-        if self.processes and self.processes.have_ended():
-            self.close()
-        self._start_if_none_runs()
+        with self._lock:
+            self.is_needed = self.may_start
+            if self.processes and self.processes.have_ended():
+                self.close()
+            self._start_if_none_runs()
         try:
             return self.are_running()
         except StoreUnavailableError:  # a job that was submitted is there all the same
@@ -114,9 +120,10 @@ class LocalWorkers:
         Raises:
             ShoalError: A worker that it started has ended by itself, before the job.
         """
-        if self.processes:
-            self.processes.check_running(status)
-        self._start_if_none_runs()
+        with self._lock:
+            if self.processes:
+                self.processes.check_running(status)
+            self._start_if_none_runs()
 
     def _start_if_none_runs(self) -> None:
         with suppress(StoreUnavailableError):  # the next call looks again
@@ -125,12 +132,13 @@ class LocalWorkers:
 
     def close(self) -> None:
         """Stop the workers that it started; those that nothing needs, without their farewells."""
-        if self.processes:
-            is_at_rest = self._is_at_rest()
-            self.processes.stop(at_once=is_at_rest)
-            if is_at_rest:
-                self._forget(self.processes.names.values())
-            self.processes = None
+        with self._lock:
+            if self.processes:
+                is_at_rest = self._is_at_rest()
+                self.processes.stop(at_once=is_at_rest)
+                if is_at_rest:
+                    self._forget(self.processes.names.values())
+                self.processes = None
 
     def _is_at_rest(self) -> bool:
         with suppress(StoreUnavailableError):

@@ -197,8 +197,7 @@ def _sweep_until_closed(site: Site) -> None:
         try:
             client.sweeper.sweep()
             if client.is_embedded and client.registry.active_jobs():
-                with site.workers_lock:
-                    client.workers.ensure_running()
+                client.workers.ensure_running()
             site.share_ended_sessions()
         except StoreUnavailableError as error:
             logger.warning("could not check for lost work: %s", error)

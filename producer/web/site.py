@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import BoundedSemaphore, Event, Lock
+from threading import BoundedSemaphore, Event
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -85,7 +85,6 @@ class Site:
         searches: Held while all images of a job are compared.
         stream_reads: Held while an event stream reads.
         runs: What brings files to other places.
-        workers_lock: Held while workers may be started: two requests must not start them twice.
         closing: Set when the server stops, so that event streams end.
         listed: The folder that the last estimate was about; None before the first.
         swept_at: When the last round of looking for lost work ended, by the monotonic clock; None
@@ -108,7 +107,6 @@ class Site:
     searches: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(SEARCHES))
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     runs: BackgroundRuns = field(default_factory=BackgroundRuns)
-    workers_lock: Lock = field(default_factory=Lock)
     closing: Event = field(default_factory=Event)
     listed: ListedFolder | None = None
     swept_at: float | None = None

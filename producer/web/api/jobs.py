@@ -12,7 +12,6 @@ from shoal.producer.web.api.submission import (
     OtherClusters,
     Submission,
     assign,
-    recluster,
     submit,
 )
 from shoal.producer.web.rendering import Json
@@ -80,7 +79,7 @@ def assign_images(site: SiteDep, job: JobDep, images: NewImages) -> Response:
 def recluster_images(site: SiteDep, job: JobDep, wanted: OtherClusters) -> Response:
     """Cluster the job's images again, as a job of its own. 200 returns an existing one."""
     enforce(site.submit_limit)
-    return _show_submitted(recluster(site, job, wanted))
+    return _show_submitted(job.recluster(**wanted.model_dump()))
 
 
 @router.post("/jobs/{job_id}/cancel", response_model=Status)
@@ -94,5 +93,4 @@ def cancel_job(job: JobDep) -> Response:
 def retry_job(site: SiteDep, job: JobDep, failed_only: FailedOnly = False) -> Response:
     """Continue a failed or cancelled job with what is missing."""
     enforce(site.submit_limit)
-    with site.workers_lock:
-        return Json(job.retry(failed_only=failed_only))
+    return Json(job.retry(failed_only=failed_only))

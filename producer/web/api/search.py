@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from shoal.producer.job import Job
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.web.api.jobs import Count
 from shoal.producer.web.rendering import Json
-from shoal.producer.web.site import JobDep, Site, SiteDep, enforce, only_some
+from shoal.producer.web.site import JobDep, SiteDep, enforce, only_some
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import Match
 
@@ -101,7 +100,6 @@ def search_by_content(
     """The images that are most like a new one, whose file is the body."""
     enforce(site.estimate_limit)
     catalogue = site.catalogue(job)
-    ensure_running(site, job)
     found = job.search(content, count=count, max_distance=max_distance, duplicates=duplicates)
     return _show(catalogue, found)
 
@@ -134,13 +132,6 @@ def _find_numbers(catalogue: Catalogue, paths: Sequence[str], numbers: Sequence[
         UsageError: The job has no such image.
     """
     return [*map(catalogue.number, paths), *numbers]
-
-
-def ensure_running(site: Site, job: Job) -> None:
-    """Start workers for a job's new images if none are running and they may be started."""
-    if job.ensure_running:
-        with site.workers_lock:
-            job.ensure_running()
 
 
 def _show(catalogue: Catalogue, matches: Sequence[Match]) -> Response:

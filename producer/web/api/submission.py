@@ -97,10 +97,8 @@ def submit(site: Site, submission: Submission) -> Job:
         BusyError: Too many folders are being listed.
     """
     folder = list_folder(site, submission.source)
-    with site.workers_lock:
-        options = submission.options()
-        job = site.client.submit_folder(folder, force=submission.force, **options)
-        site.client.workers.ensure_running()
+    job = site.client.submit_folder(folder, force=submission.force, **submission.options())
+    site.client.workers.ensure_running()
     return job
 
 
@@ -113,21 +111,9 @@ def assign(site: Site, parent: Job, images: NewImages) -> Job:
         BusyError: Too many folders are being listed.
     """
     folder = list_folder(site, images.source)
-    with site.workers_lock:
-        job = parent.assign_folder(folder, force=images.force)
-        site.client.workers.ensure_running()
+    job = parent.assign_folder(folder, force=images.force)
+    site.client.workers.ensure_running()
     return job
-
-
-def recluster(site: Site, parent: Job, wanted: OtherClusters) -> Job:
-    """Submit the images of a job to be clustered again, and start workers as ``submit`` does.
-
-    Raises:
-        UsageError: The submission is refused.
-        NotFinishedError: The job has no coordinates, yet or any more.
-    """
-    with site.workers_lock:
-        return parent.recluster(**wanted.model_dump())
 
 
 def list_folder(site: Site, source: str) -> Folder:

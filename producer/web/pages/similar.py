@@ -10,7 +10,7 @@ from starlette.responses import Response
 from shoal.producer.export.tables import write_rows
 from shoal.producer.job import Job
 from shoal.producer.results.catalogue import Catalogue
-from shoal.producer.web.api.search import ASKING, SEARCHING, ensure_running
+from shoal.producer.web.api.search import ASKING, SEARCHING
 from shoal.producer.web.pages.feedback import Feedback, FeedbackDep
 from shoal.producer.web.pages.gallery import IMAGES_PER_PAGE, Number, Picture, Slice
 from shoal.producer.web.pages.layout import shared_values
@@ -91,8 +91,6 @@ def find_matches(site: Site, job: Job, wanted: Feedback, uploads: Uploads) -> li
     options: dict[str, Any] = {"count": MOST_FOUND, "duplicates": wanted.duplicates}
     room = (site.questions, ASKING) if wanted.picture else (site.searches, SEARCHING)
     with only_some(*room):
-        if wanted.picture:
-            ensure_running(site, job)
         if wanted.is_rated:
             return job.recommend(likes, list(wanted.dislikes), **options)
         return job.search(*likes, **options)
