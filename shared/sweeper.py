@@ -15,7 +15,7 @@ from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
 from shoal.shared.shards import Shards
 from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry, Strays
-from shoal.shared.tasks import BATCHES
+from shoal.shared.tasks import BATCHES, CALLBACKS
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,11 @@ class Sweeper:
 
     def _sweep_plots(self) -> None:
         """Ask again for plots with other names, now and then until they are drawn."""
-        for job_id in self.registry.outdated_plots():
+        outdated = self.registry.outdated_plots()
+        # Where no worker runs for days, messages do not pile up.
+        if outdated and self.registry.waiting([CALLBACKS]):
+            return
+        for job_id in outdated:
             if self.registry.claim(f"{job_id}:plots", PATIENCE_SECONDS):
                 self.messages.send_plots(job_id)
 

@@ -97,6 +97,7 @@ class Thumbnails:
             raise
 
     def _begin(self, image: ImageVersion) -> asyncio.Task[bytes]:
+        self._check_open()
         if sum(not task.done() for task in self.making.values()) >= MOST_WAITING:
             raise OverloadedError("Many images are waiting to be decoded")
         task = asyncio.create_task(self._make(image))

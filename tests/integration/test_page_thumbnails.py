@@ -208,14 +208,15 @@ def test_an_idle_decoder_ends_and_another_one_starts(
 
 
 def test_no_decoder_outlives_the_page(tmp_path: Path) -> None:
-    (slow,) = make(tmp_path, "slow.png")
+    slow, late = make(tmp_path, "slow.png", "late.png")
 
     async def story(found: Thumbnails) -> None:
         asked = asyncio.create_task(found.find(slow))
         await until(lambda: bool(decoded(tmp_path)))
         found.close()
-        with pytest.raises(OverloadedError, match="is stopping"):
-            await asked
+        for answer in (asked, found.find(late)):
+            with pytest.raises(OverloadedError, match="is stopping"):
+                await answer
 
     run(story)
     wait_until(lambda: not psutil.pid_exists(decoder(tmp_path)))

@@ -13,7 +13,9 @@ from servers import open_redis
 
 from shoal.shared.shards import FileShards, find_id
 from shoal.shared.shards.urls import open_place
+from shoal.shared.store.keys import OUTDATED, queue_key
 from shoal.shared.tasks import BATCHES, CALLBACKS
+from shoal.worker.runtime import sweep
 from shoal.worker.runtime.sweep import SweeperStep
 
 COMMAND = [sys.executable, "-m", "celery", "-A", "shoal.worker.app", "worker", "-P", "solo"]
@@ -178,6 +180,16 @@ def test_a_worker_looks_for_faults_until_redis_has_answered_once(own_server, app
     with open_redis(own_server.url) as client:
         wait_until(lambda: client.zscore("shoal:workers", "one@host"))
     assert not state.should_stop
+
+
+def test_a_worker_that_cannot_describe_itself_gives_its_heartbeat_and_sweeps(
+    redis, step, monkeypatch
+):
+    monkeypatch.setattr(sweep, "describe_worker", lambda *_: 1 / 0)
+    redis.sadd(OUTDATED, "0123456789ab")
+    step.sweep("one@host")
+    assert step.registry.workers(within_seconds=20) == ["one@host"]
+    assert redis.llen(queue_key(CALLBACKS, 0)) == 1
 
 
 def test_a_worker_that_was_lost_is_logged_once_by_those_that_live(redis, step, caplog):

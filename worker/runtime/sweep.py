@@ -14,7 +14,7 @@ from shoal.shared.messaging.messages import Messages
 from shoal.shared.redis.connection import connect, describe_faults
 from shoal.shared.server.places import find_place
 from shoal.shared.settings import read_settings
-from shoal.shared.store import Registry
+from shoal.shared.store import Registry, WorkerFacts
 from shoal.shared.sweeper import Sweeper
 from shoal.worker.runtime.bucket_sweep import BucketSweep
 from shoal.worker.runtime.facts import describe_worker
@@ -65,8 +65,7 @@ class SweeperStep(bootsteps.StartStopStep):
         """Check all jobs once; while Redis is unavailable, wait for the next call."""
         try:
             self._stop_at_faults()
-            up_seconds = time.monotonic() - self.started
-            self.registry.note_worker(hostname, describe_worker(self.worker, up_seconds))
+            self.registry.note_worker(hostname, self._describe())
             for name in self.registry.take_lost_workers(self.lost_seconds):
                 logger.warning("worker lost", extra={"lost_worker": name})
             self.sweeper.sweep()
@@ -77,6 +76,14 @@ class SweeperStep(bootsteps.StartStopStep):
         except Exception:
             # Whatever it is, the timer must call again: without it, lost work would stay lost.
             logger.exception("could not sweep")
+
+    def _describe(self) -> WorkerFacts | None:
+        try:
+            return describe_worker(self.worker, time.monotonic() - self.started)
+        except Exception:
+            # What is only shown must keep nothing waiting that is lost.
+            logger.exception("worker cannot describe itself")
+            return None
 
     def _stop_at_faults(self) -> None:
         # Checked until Redis has answered once: it may be unavailable when the worker starts.
