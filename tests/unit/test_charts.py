@@ -7,7 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from shoal.producer.components import load_templates
-from shoal.producer.components.charts import make_charts, make_choice, make_sizes, make_variance
+from shoal.producer.components.bars import make_sizes
+from shoal.producer.components.charts import make_charts
+from shoal.producer.components.curves import make_choice, make_variance
 from shoal.shared.findings import ClusterChoice, ClusterSummary, Summary
 
 CHOICE = ClusterChoice(
