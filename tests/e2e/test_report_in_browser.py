@@ -233,6 +233,27 @@ def test_a_picture_is_enlarged_and_the_others_follow_by_keyboard(report: Page) -
     expect(gallery.locator("[data-enlarge]").nth(1)).to_be_focused()
 
 
+def test_a_picture_that_is_enlarged_covers_neither_its_path_nor_the_buttons(report: Page) -> None:
+    report.set_viewport_size({"width": 1280, "height": 480})
+    frame = report.locator(".gallery [data-enlarge]").first
+    # Square and larger than the view, as most previews of the page are.
+    square = (
+        "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='1024' height='1024'/>"
+    )
+    frame.locator("img").evaluate("(image, square) => { image.src = square; }", square)
+    frame.click()
+    image = report.get_by_role("dialog", name="Larger view").get_by_role("img")
+    wait_until(lambda: image.evaluate("image => image.naturalWidth") == 1024, 30, "the square")
+    sides = "element => { const { top, bottom } = element.getBoundingClientRect(); return [top, bottom]; }"
+    top, bottom = image.evaluate(sides)
+    above, words = report.locator(".view").evaluate(sides)[0], report.locator(".view .words")
+    assert above <= top < bottom <= words.evaluate(sides)[0]
+    report.keyboard.press("Escape")
+    report.reload()
+    report.set_viewport_size({"width": 1280, "height": 900})
+    report.wait_for_selector(".map[data-ready]")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_has_no_serious_fault_of_accessibility(
     report: Page, scheme: Literal["light", "dark"]
