@@ -244,10 +244,11 @@ def test_a_picture_that_is_enlarged_covers_neither_its_path_nor_the_buttons(repo
     frame.click()
     image = report.get_by_role("dialog", name="Larger view").get_by_role("img")
     wait_until(lambda: image.evaluate("image => image.naturalWidth") == 1024, 30, "the square")
-    sides = "element => { const { top, bottom } = element.getBoundingClientRect(); return [top, bottom]; }"
-    top, bottom = image.evaluate(sides)
-    above, words = report.locator(".view").evaluate(sides)[0], report.locator(".view .words")
-    assert above <= top < bottom <= words.evaluate(sides)[0]
+    shown, words, view = (
+        part.bounding_box() or pytest.fail("not there")
+        for part in (image, report.locator(".view .words"), report.locator(".view"))
+    )
+    assert view["y"] <= shown["y"] <= words["y"] - shown["height"]
     report.keyboard.press("Escape")
     report.reload()
     report.set_viewport_size({"width": 1280, "height": 900})

@@ -12,6 +12,7 @@ import { prepareRecluster } from "./recluster.js";
 import { send } from "./request.js";
 import { prepareView } from "./similar.js";
 import "./copy.js";
+import "./foreseen.js";
 
 const MOST_TRIES = 4;
 

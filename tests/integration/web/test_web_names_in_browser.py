@@ -88,6 +88,12 @@ def test_clusters_are_merged_organized_and_taken_back(
     page.get_by_role("button", name="Look what would be done").click()
     expect(page.get_by_role("row", name="cats 0, 1 42")).to_be_visible()
     check_for_all(window)
+    # What was not looked at is not done.
+    page.get_by_role("radio", name="move").check()
+    expect(page.locator("#announcement")).to_contain_text("look what would be done now")
+    expect(page.get_by_role("button", name="Organize")).to_be_hidden()
+    expect(page.locator("#command-text")).to_be_hidden()
+    page.get_by_role("radio", name="symlink").check()
     page.get_by_role("button", name="Organize").click()
     expect(page.get_by_text("42 files in")).to_be_visible()
     assert len(list((tmp_path / "sorted" / "cats").iterdir())) == 42
