@@ -13,7 +13,7 @@ from shoal.producer.organizing.preview import FolderPreview, Preview, preview_fo
 from shoal.producer.organizing.run import run_steps
 from shoal.producer.organizing.steps import Header, Mode, Skipped, SkipReason, Step
 from shoal.producer.organizing.tasks import Outcome
-from shoal.producer.organizing.undo import Undone, undo
+from shoal.producer.organizing.undo import Undone, undo, undo_known
 
 __all__ = [
     "Action",
@@ -41,4 +41,5 @@ __all__ = [
     "preview_folders",
     "run_steps",
     "undo",
+    "undo_known",
 ]

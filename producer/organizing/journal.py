@@ -4,26 +4,25 @@ A line is a checksum and a record in JSON. What a crash leaves incomplete at the
 followed by any step, since a step waits until the disk has its record.
 """
 
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import IO, Any
 
-import xxhash
-
-from shoal.producer.organizing.steps import Header, Mode
+from shoal.producer.organizing.records import VERSION, make_checksum, make_header, parse_record
+from shoal.producer.organizing.steps import Header
 from shoal.shared.errors import ShoalError, UsageError
 
 FOLDER_NAME = ".shoal-journal"
 FILE_NAME = "journal"
 PROBE_NAME = "probe"  # what tries whether there can be links
-VERSION = 1
 MOST_HEADER_BYTES = 2**16
-HEADER_FIELDS = {field.name for field in fields(Header)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,7 @@ class Journal:
             fields = values[0]
             if fields.pop("version") != VERSION:
                 raise ShoalError(f"{self.path} is of another version of Shoal: use that one.")
-            self.header = _make_header(fields)
+            self.header = make_header(fields)
         elif kind == "folder":
             self.folders.append(values[0])
         elif kind == "step":
@@ -128,7 +127,7 @@ class Journal:
         """Yield each line and its record; None if it is damaged."""
         self._file.seek(0)
         while line := self._file.readline():
-            yield line, _parse(line)
+            yield line, parse_record(line)
 
     def begin(self, header: Header) -> None:
         """Write what the journal is about."""
@@ -138,7 +137,7 @@ class Journal:
     def append(self, kind: str, *values: Any) -> None:
         """Add a record, which counts after ``sync``."""
         record = json.loads(body := json.dumps([kind, *values], separators=(",", ":")))
-        self._write(_checksum(body.encode()) + b" " + body.encode() + b"\n")
+        self._write(make_checksum(body.encode()) + b" " + body.encode() + b"\n")
         self._note(*record)
 
     def _write(self, line: bytes) -> None:
@@ -167,18 +166,34 @@ def read_header(path: Path) -> Header | None:
     Args:
         path: The journal's file.
     """
-    with suppress(OSError):
-        file = os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW), "rb")
-        with file:
-            record = _parse(file.readline(MOST_HEADER_BYTES))
+    with suppress(OSError), _open(path, os.O_RDONLY) as file:
+        record = parse_record(file.readline(MOST_HEADER_BYTES))
         match record:
             case ["head", {"version": int(version), **values}] if version == VERSION:
-                return _make_header({str(name): value for name, value in values.items()})
+                return make_header({str(name): value for name, value in values.items()})
     return None
 
 
-def _make_header(values: dict[str, Any]) -> Header:
-    return Header(**values | {"mode": Mode(values["mode"]), "made": tuple(values["made"])})
+def _open(path: Path, flags: int) -> IO[bytes]:
+    """Open a journal: a file where it is said to be, and neither a link nor something that waits.
+
+    Raises:
+        OSError: It cannot be opened, or is no file.
+    """
+    # Whoever may write to the directory could lead its journal out of it by a link.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        kept = flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(path.name, kept, 0o600, dir_fd=folder)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        os.close(folder)
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return os.fdopen(descriptor, "rb" if flags == os.O_RDONLY else "r+b")
 
 
 @contextmanager
@@ -196,8 +211,7 @@ def open_journal(
         path.parent.mkdir(exist_ok=True)
     try:
         # Not "a+b", which on some systems reads from the end.
-        flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
-        file = os.fdopen(os.open(path, flags, 0o600), "r+b")
+        file = _open(path, os.O_RDWR | (os.O_CREAT if create else 0))
     except FileNotFoundError as error:
         with suppress(OSError):  # of a process that was killed before it had a journal, or after
             path.parent.rmdir()
@@ -223,36 +237,3 @@ def _lock(path: Path, file: IO[bytes]) -> None:
         if os.path.samestat(path.stat(), os.fstat(file.fileno())):
             return
     raise UsageError(busy)
-
-
-def _parse(line: bytes) -> list[Any] | None:
-    """Return the record of a line, or None if it is not as Shoal writes them."""
-    checksum, _, body = line.rstrip(b"\n").partition(b" ")
-    if checksum != _checksum(body):
-        return None
-    try:
-        record = json.loads(body)
-    except ValueError:
-        return None
-    match record:
-        case ["head", {"version": int(), **rest}]:
-            is_ours = rest.keys() == HEADER_FIELDS and rest["mode"] in list(Mode)
-            is_known = record[1]["version"] != VERSION or is_ours
-        case ["folder", str(folder)]:
-            is_known = _stays_inside(folder)
-        case ["step", int(number), str(source), str(target), int(), int(), int()]:
-            is_known = number >= 0 and _stays_inside(source) and _stays_inside(target)
-        case ["copied" | "done", [*numbers]]:
-            is_known = all(isinstance(number, int) and number >= 0 for number in numbers)
-        case _:
-            is_known = record == ["undo"]
-    return record if is_known else None
-
-
-def _stays_inside(path: str) -> bool:
-    """Return whether a relative path leads nowhere else, whoever has written it."""
-    return bool(path) and not path.startswith("/") and ".." not in path.split("/")
-
-
-def _checksum(body: bytes) -> bytes:
-    return xxhash.xxh3_64_hexdigest(body).encode()

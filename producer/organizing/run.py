@@ -1,7 +1,7 @@
 """A run in a directory: what is checked before, its journal, its steps."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -99,15 +99,30 @@ def _find_done(directory: Path, header: Header) -> Callable[[int], bool]:
 
 
 def _make_directory(directory: Path) -> tuple[str, ...]:
-    """Make a directory; return those that were made, outermost first."""
+    """Make a directory; return those that were made, outermost first.
+
+    Raises:
+        OSError: It cannot be made; none is left.
+    """
     made = []
-    for folder in (*reversed(directory.parents), directory):
-        if not os.path.lexists(folder):
-            folder.mkdir()
-            made.append(str(folder))
+    try:
+        for folder in (*reversed(directory.parents), directory):
+            if not os.path.lexists(folder):
+                folder.mkdir()
+                made.append(str(folder))
+    except OSError:
+        _remove_empty(made)
+        raise
     if not made and _was_made_in_vain(directory):
         return (str(directory),)
     return tuple(made)
+
+
+def _remove_empty(folders: Sequence[str]) -> None:
+    """Remove folders that were made, the innermost first; what others put there meanwhile stays."""
+    with suppress(OSError):
+        for folder in reversed(folders):
+            Path(folder).rmdir()
 
 
 def _was_made_in_vain(directory: Path) -> bool:
@@ -125,8 +140,7 @@ def _begin(directory: Path, header: Header, journal: Journal) -> None:
             check_links(journal.path.with_name(PROBE_NAME), header.mode)
         except UsageError:
             journal.remove()
-            for folder in reversed(header.made):
-                Path(folder).rmdir()
+            _remove_empty(header.made)
             raise
         journal.begin(header)
         sync_folder(journal.path.parent)

@@ -68,10 +68,26 @@ def undo(directory: str | os.PathLike[str], progress: Progress | None = None) ->
         UsageError: The directory has no journal, or another process is at work in it.
         ShoalError: The directory or the folder of the sources cannot be written to.
     """
-    place = find_place(directory)
+    return undo_known(find_place(directory), None, progress or (lambda _done, _total: None))
+
+
+def undo_known(place: Path, known: Header | None, progress: Progress) -> Undone:
+    """Take back what was done in a place, if its journal is still the one that somebody has seen.
+
+    Args:
+        place: The directory.
+        known: What the journal was about; None takes any.
+        progress: As for ``undo``.
+
+    Raises:
+        UsageError: As for ``undo``, or the journal is about something else now.
+        ShoalError: As for ``undo``.
+    """
     try:
         with open_journal(place, folder=find_journal(place)) as journal:
-            return _undo(place, journal, progress or (lambda _done, _total: None))
+            if known and journal.header != known:
+                raise UsageError(f"The journal in {place} has changed meanwhile: look again.")
+            return _undo(place, journal, progress)
     except OSError as error:
         raise ShoalError(
             f"{error.filename or place}: {error.strerror}. Once that is mended, call this again."

@@ -237,14 +237,15 @@ class Registry:
         """Return the workers without a heartbeat for so long; each is returned to one caller."""
         before = self.now() - silent_seconds
         silent = self.client.zrangebyscore(keys.WORKERS, 0, str(before))
-        return [raw.decode() for raw in silent if self.client.zrem(keys.WORKERS, raw.decode())]
+        taken = (raw for raw in silent if self.client.zrem(keys.WORKERS, raw))
+        return [raw.decode(errors="replace") for raw in taken]
 
     def workers(self, within_seconds: float) -> list[str]:
         """Return the names of the workers that gave a heartbeat ``within_seconds``."""
         now = self.now()
         # A later one was given before the server's clock was set back.
         found = self.client.zrangebyscore(keys.WORKERS, now - within_seconds, now + within_seconds)
-        return [raw.decode() for raw in found]
+        return [raw.decode(errors="replace") for raw in found]
 
     def waiting(self, queues: Iterable[str]) -> int:
         """Return how many messages wait in ``queues``."""

@@ -114,7 +114,8 @@ def list_workers(
 
     found = list[WorkerStatus]()
     for raw_name, heard_at, raw in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
-        name, silent = raw_name.decode(), max(now - float(heard_at), 0.0)  # a clock may be set back
+        name = raw_name.decode(errors="replace")  # whatever else writes there
+        silent = max(now - float(heard_at), 0.0)  # a clock may be set back
         if silent < SHOWN_SECONDS:
             facts = _read_facts(name, raw)
             found.append(

@@ -44,6 +44,15 @@ def test_a_worker_is_listed_with_what_it_says_of_itself(registry: Registry) -> N
     assert registry.client.get("shoal:worker:one@anna") is None
 
 
+def test_a_name_that_is_no_text_hides_no_other_worker(redis: Any, registry: Registry) -> None:
+    registry.note_worker("one@anna", FACTS)
+    for key in ("shoal:workers", "shoal:workers:seen"):
+        redis.zadd(key, {b"\xff@anna": registry.now() - 20})
+    assert {"one@anna", "\ufffd@anna"} == listed(registry).keys()
+    assert registry.take_lost_workers(15) == ["\ufffd@anna"]
+    assert registry.workers(15) == ["one@anna"]
+
+
 def test_silence_makes_a_worker_silent_then_lost_then_unseen(
     redis: Any, registry: Registry
 ) -> None:

@@ -210,6 +210,12 @@ def test_places_that_do_not_go_together_are_refused(photos, directory, source, m
     assert issubclass(SourceError, UsageError)
 
 
+def test_of_a_directory_that_cannot_be_made_nothing_is_left(photos, tmp_path):
+    with pytest.raises(UsageError, match="cannot be used"):
+        run(photos, tmp_path / "new" / "deep" / ("x" * 300), Mode.COPY)
+    assert list(tmp_path.iterdir()) == [photos]
+
+
 def test_a_folder_that_is_read_only_is_told_before_anything_is_done(photos, sorted_to, monkeypatch):
     closed: list[Path] = []
     monkeypatch.setattr(os, "access", lambda path, _: path not in closed)

@@ -20,8 +20,10 @@ from shoal.producer.organizing import (
     run_steps,
     transfer,
     undo,
+    undo_known,
 )
-from shoal.producer.organizing.journal import FILE_NAME, FOLDER_NAME, Journal, _checksum
+from shoal.producer.organizing.journal import FILE_NAME, FOLDER_NAME, Journal, read_header
+from shoal.producer.organizing.records import make_checksum
 from shoal.shared.errors import ShoalError, UsageError
 from shoal.shared.images.files import digest_content
 
@@ -68,7 +70,7 @@ def change_record(directory: Path, kind: str, change: Any) -> None:
     )
     change(record)
     body = json.dumps(record, separators=(",", ":")).encode()
-    lines[number] = _checksum(body) + b" " + body
+    lines[number] = make_checksum(body) + b" " + body
     journal_of(directory).write_bytes(b"".join(line + b"\n" for line in lines))
 
 
@@ -187,11 +189,61 @@ def test_a_journal_that_somebody_wrote_leads_to_no_file_outside(photos, sorted_t
     }
 
 
-@pytest.mark.parametrize("value", [None, "1", -1, [], 1.5])
+@pytest.mark.parametrize("value", [None, "1", -1, [], 1.5, 10**9])
 def test_a_record_of_another_shape_is_damaged(photos, sorted_to, value):
     run(photos, sorted_to, Mode.COPY)
     change_record(sorted_to, "step", lambda record: record.__setitem__(1, value))
     assert undo(sorted_to).damaged == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("made", 5),
+        ("made", [5]),
+        ("made", ["/a\0b"]),
+        ("source", 5),
+        ("source", "/a\0b"),
+        ("source", "\ud800"),
+        ("purpose", 5),
+        ("mode", ["copy"]),
+    ],
+)
+def test_a_first_line_that_no_run_has_written_is_damaged(photos, sorted_to, name, value):
+    run(photos, sorted_to, Mode.COPY)
+    change_record(sorted_to, "head", lambda record: record[1].__setitem__(name, value))
+    assert read_header(journal_of(sorted_to)) is None
+    with pytest.raises(ShoalError, match="does not say any more where files came from"):
+        undo(sorted_to)
+
+
+@pytest.mark.parametrize("kind", ["nested", "pipe", "link"])
+def test_a_journal_that_is_none_holds_nobody_up_and_leads_nowhere(photos, sorted_to, kind):
+    path, elsewhere = journal_of(sorted_to), photos.parent / "elsewhere"
+    sorted_to.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "probe").write_text("mine")
+    if kind == "link":
+        path.parent.symlink_to(elsewhere)
+    else:
+        path.parent.mkdir()
+        deep = b"[" * 60_000
+        line = make_checksum(deep) + b" " + deep + b"\n"
+        path.write_bytes(line) if kind == "nested" else os.mkfifo(path)
+    assert read_header(path) is None
+    before = sorted(photos.parent.rglob("*"))
+    for act in (lambda: run(photos, sorted_to, Mode.SYMLINK), lambda: undo(sorted_to)):
+        with pytest.raises(ShoalError):
+            act()
+    assert sorted(photos.parent.rglob("*")) == before
+
+
+def test_what_is_taken_back_is_what_was_looked_at(photos, sorted_to):
+    run(photos, sorted_to, Mode.COPY)
+    seen = read_header(journal_of(sorted_to))
+    change_record(sorted_to, "head", lambda record: record[1].update(source="/elsewhere"))
+    with pytest.raises(UsageError, match="has changed meanwhile"):
+        undo_known(sorted_to, seen, lambda _seen, _total: None)
 
 
 def test_a_directory_that_was_renamed_takes_no_other_folder_of_its_old_name_with_it(

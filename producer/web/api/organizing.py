@@ -21,7 +21,7 @@ from shoal.producer.organizing import (
     Run,
     find_destination,
     find_header,
-    undo,
+    undo_known,
 )
 from shoal.producer.organizing.steps import Progress
 from shoal.producer.web.rendering import Json
@@ -92,7 +92,8 @@ def take_back(site: SiteDep, job: JobDep, status: StatusDep, wanted: Destination
         raise UsageError(f"Nothing of job {job.id} can be taken back from {place}.")
 
     def work(place: Path, progress: Progress) -> Ending:
-        undone = undo(place, progress)
+        # Not one that somebody has put there since.
+        undone = undo_known(place, header, progress)
         return Ending(undone.undone, undone.kept, undone.is_complete)
 
     return _start(site, job, wanted, Action.UNDO, work)

@@ -13,7 +13,7 @@ from shoal.producer.web.pages.destinations import Place, list_places, look_at, s
 from shoal.producer.web.pages.layout import shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, SiteDep, StatusDep, only_some
-from shoal.shared.errors import UsageError
+from shoal.shared.errors import ShoalError, StoreUnavailableError
 
 MODES = {
     Mode.SYMLINK: "Links to the images: no room, nothing is touched",
@@ -72,6 +72,8 @@ def _foresee(job: Job, place: Place, mode: Mode, *, flat: bool) -> Organization 
         return None
     try:
         return job.organize(place.directory, mode, flat=flat, dry_run=True)
-    except UsageError as error:
+    except StoreUnavailableError:
+        raise
+    except ShoalError as error:  # such as a damaged journal
         place.error = str(error)
     return None

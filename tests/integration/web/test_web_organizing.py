@@ -146,15 +146,26 @@ def test_a_journal_of_other_files_is_left_alone(
     undo(place)
 
 
+def test_a_damaged_journal_is_told_where_one_looks_at_its_directory(
+    allowed: WebServer, finished: Job, root: Path
+) -> None:
+    journal = root / "damaged" / ".shoal-journal" / "journal"
+    journal.parent.mkdir(parents=True)
+    journal.write_text("notes\n")
+    assert "is damaged" in read_page(allowed, finished, root / "damaged")
+    assert read_page(allowed, finished, root / "damaged", "duplicates")
+    assert journal.read_text() == "notes\n"
+
+
 class Journals:
     """Writes the first line of a journal as somebody else might."""
 
     @staticmethod
     def write(place: Path, head: dict[str, object]) -> str:
-        from shoal.producer.organizing.journal import _checksum
+        from shoal.producer.organizing.records import make_checksum
 
         body = json.dumps(["head", head], separators=(",", ":")).encode()
-        line = f"{_checksum(body).decode()} {body.decode()}\n"
+        line = f"{make_checksum(body).decode()} {body.decode()}\n"
         (place / ".shoal-journal" / "journal").write_text(line)
         return line
 
