@@ -1,7 +1,10 @@
 """Moving: the duplicates that are not kept go to another directory, and can come back."""
 
+import fcntl
+import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from shoal.producer.organizing.checks import MOVING_DUPLICATES
 from shoal.producer.organizing.journal import has_journal
 from shoal.producer.organizing.steps import Progress, find_place
 from shoal.producer.results import JobResults
+from shoal.shared.errors import UsageError
 from shoal.shared.settings import Settings
 
 # Why an image that is no more as the job has seen it is left where it is.
@@ -86,13 +90,15 @@ def move_extra(
     directory = find_place(directory)
     # Else a file there is none that was moved, and what it is the same as must stay.
     moved_to = directory if has_journal(directory) else None
-    with Keeper(job, rule, settings, exact=exact, moved_to=moved_to) as keeper:
-        extra, skipped = _sort_decided(keeper.list_decided())
+    keeper = Keeper(job, rule, settings, exact=exact, moved_to=moved_to)
+    with _hold(keeper.source):
+        with keeper:
+            extra, skipped = _sort_decided(keeper.list_decided())
         if not extra:
             return MovedDuplicates(skipped=skipped)
         header = Header(MOVING_DUPLICATES, job.id, str(keeper.source), Mode.MOVE)
-    steps = [Step(one.image.path, one.image.path, one.digest) for one in extra]
-    outcome = run_steps(directory, header, steps, progress)
+        steps = [Step(one.image.path, one.image.path, one.digest) for one in extra]
+        outcome = run_steps(directory, header, steps, progress)
     left = {item.path for item in outcome.skipped}
     return MovedDuplicates(
         done=outcome.done,
@@ -100,6 +106,29 @@ def move_extra(
         skipped=outcome.skipped + skipped,
         kinds=_count_kinds(one for one in extra if one.image.path not in left),
     )
+
+
+@contextmanager
+def _hold(source: Path) -> Iterator[None]:
+    """Hold a folder: by another rule, somebody else would move away what is kept here.
+
+    Raises:
+        UsageError: Somebody else moves duplicates out of it.
+    """
+    folder = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(folder)
+        raise UsageError(
+            f"Duplicates are being moved out of {source} already: wait until that has ended."
+        ) from error
+    except OSError:  # some network file systems have no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
 
 
 def _sort_decided(decided: Iterable[Candidate]) -> tuple[list[Candidate], list[Skipped]]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -10,7 +11,7 @@ from skimage import data
 
 from shoal.producer.duplicates.decisions import Decision, Kind
 from shoal.producer.job import Job
-from shoal.producer.organizing import SkipReason, undo
+from shoal.producer.organizing import Outcome, SkipReason, run_steps, undo
 from shoal.shared.errors import SourceError, UsageError
 from shoal.shared.store import Ledger
 from shoal.worker.runtime.context import WorkerContext
@@ -141,6 +142,23 @@ def test_an_interrupted_move_goes_on_with_the_same_decisions(
     assert len(list(images(tmp_path / "extra"))) == 1
     assert job.move_duplicates(tmp_path / "extra").done == 3
     assert len(list(images(tmp_path / "extra"))) == 3
+
+
+def test_two_who_move_at_once_by_other_rules_leave_one_of_each_group(
+    job: Job, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = "shoal.producer.duplicates.moving.run_steps"
+
+    def let_another_begin(*arguments: Any) -> Outcome:
+        monkeypatch.setattr(place, run_steps)
+        with pytest.raises(UsageError, match="wait until that has ended"):
+            job.move_duplicates(tmp_path / "other", "first")
+        return run_steps(*arguments)
+
+    monkeypatch.setattr(place, let_another_begin)
+    assert job.move_duplicates(tmp_path / "extra").done == 3
+    assert sorted(path.name for path in folder.rglob("*.*")) == ["c-copy.png", "e.png"]
+    assert job.move_duplicates(tmp_path / "extra").done == 3
 
 
 def test_a_file_that_was_in_the_other_directory_before_is_not_the_one_that_is_kept(
