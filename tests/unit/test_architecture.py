@@ -105,12 +105,13 @@ def find_public(tree: ast.Module) -> Iterator[str]:
 def find_used(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """What a file uses of other modules: pairs of a module and a name."""
     modules: dict[str, str] = {}
-    for node in ast.walk(tree):
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module:
             for name in node.names:
                 yield node.module, name.name
                 modules[name.asname or name.name] = f"{node.module}.{name.name}"
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield modules.get(node.value.id, ""), node.attr
 
@@ -118,7 +119,8 @@ def find_used(tree: ast.Module) -> Iterator[tuple[str, str]]:
 def test_most_of_what_a_module_shows_is_used_elsewhere() -> None:
     sources = find_sources()
     others = (path for folder in ("tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
-    trees = [ast.parse(path.read_text()) for path in (*sources.values(), *others)]
+    # One at a time: the garbage collector looks through all that are kept, again and again.
+    trees = (ast.parse(path.read_text()) for path in (*sources.values(), *others))
     used = {pair for tree in trees for pair in find_used(tree)}
     shown = {
         (module, name)

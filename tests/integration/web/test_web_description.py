@@ -24,7 +24,7 @@ CHECKS = [
     status_code_conformance,
 ]
 MODES = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
-EXAMPLES = 8
+EXAMPLES = 5
 
 
 def find_operations(web: WebServer, job: Job) -> list[Any]:
