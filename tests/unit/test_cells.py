@@ -179,7 +179,7 @@ def test_a_table_of_any_length_is_written_in_little_memory(write) -> None:
     with TemporaryFile() as file:
         tracemalloc.start()
         try:
-            write(Rows(Assignment, (columns for _ in range(100))), Assignment, file)
+            write(Rows(Assignment, (columns for _ in range(50))), Assignment, file)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
