@@ -266,6 +266,7 @@ def test_workers_that_were_lost_are_replaced(tmp_path: Path, photographs: Path) 
             with suppress(psutil.Error):  # it has ended meanwhile
                 if {"-m", "shoal.worker"} <= set(process.cmdline()):
                     process.kill()
+        assert "this server starts new ones" in http.get(f"{address}/jobs/{first}").text
         wait_until(lambda: state(http, first) == "finished", WAIT_SECONDS, "the job is done")
     shoal.kill_all()
 

@@ -8,7 +8,10 @@ from shoal.shared.jobs import Status
 
 def shared_values(site: Site) -> dict[str, Any]:
     """Return the values that the templates of all pages need."""
-    return {"is_private": site.access.token is not None}
+    return {
+        "is_embedded": site.client.is_embedded,
+        "is_private": site.access.token is not None,
+    }
 
 
 def lacks_workers(site: Site, status: Status) -> bool:

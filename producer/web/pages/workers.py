@@ -22,6 +22,5 @@ def show_workers(site: SiteDep) -> Response:
         workers=found,
         n_running=sum(worker.state is WorkerState.RUNNING for worker in found),
         versions=sorted(versions),
-        is_embedded=site.client.is_embedded,
         **shared_values(site),
     )
