@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from shoal.producer.components import load_templates
 from shoal.producer.export.models import export_json
 from shoal.shared.errors import PARAMETER, REMARK
+from shoal.shared.palette import colour_number
 from shoal.shared.text import show_bytes, show_duration
 
 # A method of a job or of the client, outside of a remark.
@@ -84,6 +85,7 @@ TEMPLATES = load_templates(
     "shoal.producer.web",
     time=_show_time,
     bytes=show_bytes,
+    colour=lambda label: str(colour_number(label)),
     duration=show_duration,
     message=in_page_words,
 )
