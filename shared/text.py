@@ -13,6 +13,8 @@ CONTROLS = re.compile(
 )
 # Of the variance: with so much of it, images can hardly be told from what they were.
 NEARLY_ALL = 0.9
+# Of a path's folders; less says nothing.
+LEAST_OF_FOLDERS = 5
 
 
 def show_number(number: int) -> str:
@@ -58,6 +60,15 @@ def cut_middle(text: str, most: int) -> str:
     while tail and combining(tail[0]):
         tail = tail[1:]
     return f"{head}…{tail}"
+
+
+def cut_path(path: str, most: int) -> str:
+    """Cut a path to ``most`` characters: its folders first, then the middle of the file's name."""
+    folders, _, name = path.rpartition("/")
+    room = most - len(name) - 1
+    if len(path) <= most or room < LEAST_OF_FOLDERS:
+        return cut_middle(path if len(path) <= most else name, most)
+    return f"{cut_middle(folders, room)}/{name}"
 
 
 def show_duration(seconds: float) -> str:

@@ -7,11 +7,11 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from shoal.shared.text import cut_middle, show_count, show_number, show_share
+from shoal.shared.text import cut_path, show_count, show_number, show_share
 
 # Longest name below a picture: two lines.
 NAME_CHARACTERS = 32
-BREAKS = re.compile(r"(?<=[/_-])")
+BREAKS = re.compile(r"(?<=[/_…-])|(?<=.)(?=\.[^.]*\.)")
 STATIC = Path(__file__).parent / "static"
 
 
@@ -47,9 +47,9 @@ def load_templates(package: str, **filters: Callable[..., str]) -> Environment:
 
 
 def _allow_breaks(name: str) -> Markup:
-    """Let a browser break a name after what stands between its words, not within them."""
+    """Let a browser break a name between its words, not within them."""
     return Markup("<wbr>").join(escape(part) for part in BREAKS.split(name))
 
 
 def _cut_name(name: str, most: int = NAME_CHARACTERS) -> str:
-    return cut_middle(name, most)
+    return cut_path(name, most)

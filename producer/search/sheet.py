@@ -21,7 +21,7 @@ from shoal.shared.images.thumbnails import (
 )
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.settings import Settings
-from shoal.shared.text import cut_middle, show_controls
+from shoal.shared.text import cut_path, show_controls
 
 PREVIEW = "shoal.worker.images.preview:load_preview"
 SIDE_PIXELS = 200
@@ -96,7 +96,7 @@ def shorten(path: str, font: ImageFont.FreeTypeFont) -> str:
     """Cut a path in its middle to what is not wider than a picture."""
     name = show_controls(path)
     most = min(len(name), 2 * SIDE_PIXELS)  # no two characters are narrower than a pixel
-    while font.getlength(shown := cut_middle(name, most)) > SIDE_PIXELS:
+    while font.getlength(shown := cut_path(name, most)) > SIDE_PIXELS:
         most -= 1
     return shown
 

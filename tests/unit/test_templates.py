@@ -9,7 +9,7 @@ from shoal.producer.components import STATIC
 from shoal.producer.report import page
 from shoal.producer.web import rendering
 from shoal.shared.palette import COLOURS, DARK_COLOURS, DARK_GREYS, GREYS, REST
-from shoal.shared.text import cut_middle
+from shoal.shared.text import cut_middle, cut_path
 
 both = pytest.mark.parametrize("templates", [page.TEMPLATES, rendering.TEMPLATES])
 
@@ -34,14 +34,14 @@ def test_a_file_that_the_page_serves_is_the_same_within_a_report(templates: Envi
 def test_a_picture_is_shown_with_its_whole_path_and_a_name_cut_in_the_middle(
     templates: Environment,
 ) -> None:
-    path = f"kitchen/{'n' * 60}<1>.jpeg"
+    path = f"kitchen/{'n' * 10}-{'n' * 50}<1>.jpeg"
     template = templates.from_string(
         '{% from "gallery.html" import picture %}{{ picture(src, path, "+4 copies", full=full) }}'
     )
     shown = template.render(src="/1", path=path, full="/large")
     whole = path.replace("<", "&lt;").replace(">", "&gt;")
     assert (
-        f'<figcaption title="{whole}"><bdi>kitchen/<wbr>nnnnnnn…nnnnnnnn&lt;1&gt;.jpeg</bdi>'
+        f'<figcaption title="{whole}"><bdi>nnnnnnnnnn-<wbr>nnnn…<wbr>nnnnnnnn&lt;1&gt;.jpeg</bdi>'
         in shown
     )
     assert f'data-path="{whole}"' in shown
@@ -77,3 +77,16 @@ def test_a_long_name_loses_its_middle_and_keeps_its_extension(
     name: str, most: int, shown: str
 ) -> None:
     assert cut_middle(name, most) == shown
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("a/b/short.jpg", "a/b/short.jpg"),
+        ("summer/day 1/IMG_0001.jpg", "su…y 1/IMG_0001.jpg"),
+        ("summer/a long name at sea.jpg", "a long na…t sea.jpg"),
+        ("a folder/seventeen char.jpg", "seventeen char.jpg"),
+    ],
+)
+def test_a_long_path_loses_of_its_folders_before_its_name(path: str, shown: str) -> None:
+    assert cut_path(path, 19) == shown
