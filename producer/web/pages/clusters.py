@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
 from shoal.producer.results.catalogue import Member
@@ -35,6 +35,8 @@ def show_cluster(
 ) -> Response:
     """The images of a cluster, nearest to its centroid first or farthest."""
     summary = job.summary()
+    if label >= len(summary.clusters):
+        raise HTTPException(404, f"Job {job.id} has no cluster {label}.")
     sizes = {cluster.label: cluster.size for cluster in summary.clusters} | {NOISE: summary.noise}
     known = {cluster.label: cluster for cluster in summary.clusters}.get(label)
     part = Slice(number, IMAGES_PER_PAGE, sizes.get(label, 0))

@@ -5,6 +5,7 @@ from itertools import islice
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from shoal.producer.report.failures import REMEDIES
 from shoal.producer.web.pages.gallery import Number, Slice
 from shoal.producer.web.pages.layout import shared_values
 from shoal.producer.web.rendering import Page
@@ -20,4 +21,12 @@ def show_failures(site: SiteDep, job: JobDep, status: StatusDep, number: Number 
     """The images that could not be used, with the reasons."""
     part = Slice(number, FAILURES_PER_PAGE, status.images.failed)
     failures = list(islice(job.failures(), part.start, part.start + part.size))
-    return Page("failures.html", status=status, failures=failures, part=part, **shared_values(site))
+    reasons = sorted({failure.reason for failure in failures})
+    return Page(
+        "failures.html",
+        status=status,
+        failures=failures,
+        remedies={reason.value: REMEDIES[reason] for reason in reasons},
+        part=part,
+        **shared_values(site),
+    )

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from web_server import WebServer
 
 from shoal.producer.job import Job
+from shoal.producer.report.failures import REMEDIES
 from shoal.producer.web.access.sessions import SESSION_COOKIE, Access
 
 TOKEN = "correct horse battery staple €"
@@ -269,6 +270,19 @@ def test_no_page_frames_anything_or_is_framed(web: WebServer, finished: Job) -> 
 def test_no_file_beside_the_static_ones_is_served(web: WebServer) -> None:
     for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/"):
         assert web.http.get(path).status_code == 404
+
+
+def test_a_cluster_that_a_job_has_not_is_not_found(web: WebServer, finished: Job) -> None:
+    assert web.http.get(f"/jobs/{finished.id}/clusters/-1").status_code == 200
+    answer = web.http.get(f"/jobs/{finished.id}/clusters/99", headers={"accept": "text/html"})
+    assert answer.status_code == 404
+    assert f"Job {finished.id} has no cluster 99." in answer.text
+
+
+def test_failures_are_shown_with_what_to_do(web: WebServer, finished: Job) -> None:
+    page = web.http.get(f"/jobs/{finished.id}/failures").text
+    for failure in finished.failures():
+        assert f"<dt>{failure.reason}</dt><dd>{REMEDIES[failure.reason][0]}" in page
 
 
 def test_a_fault_is_told_as_a_page_to_a_person(web: WebServer) -> None:
