@@ -28,7 +28,8 @@ function show(number) {
   const picture = pictures[place];
   part("path").textContent = picture.path;
   part("about").textContent = picture.about ?? "";
-  part("place").textContent = pictures.length > 1 ? `${place + 1} of ${pictures.length}` : "";
+  part("place").textContent = pictures.length > 1
+    ? `${picture.about ? "· " : ""}${place + 1} of ${pictures.length}` : "";
   part("told").textContent = "";
   for (const button of dialog.querySelectorAll("[data-view-step]"))
     // A disabled button would lose the focus.
