@@ -115,7 +115,11 @@ def _hold(source: Path) -> Iterator[None]:
     Raises:
         UsageError: Somebody else moves duplicates out of it.
     """
-    folder = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        folder = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:  # whoever may not list it may still move files that they know
+        yield
+        return
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
+from shoal.producer.duplicates import moving
 from shoal.producer.duplicates.decisions import Decision, Kind
 from shoal.producer.job import Job
 from shoal.producer.organizing import Outcome, SkipReason, run_steps, undo
@@ -159,6 +160,17 @@ def test_two_who_move_at_once_by_other_rules_leave_one_of_each_group(
     assert job.move_duplicates(tmp_path / "extra").done == 3
     assert sorted(path.name for path in folder.rglob("*.*")) == ["c-copy.png", "e.png"]
     assert job.move_duplicates(tmp_path / "extra").done == 3
+
+
+def test_a_folder_that_may_not_be_listed_can_still_be_moved_out_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "open", refuse)
+    with moving._hold(tmp_path):
+        pass
 
 
 def test_a_file_that_was_in_the_other_directory_before_is_not_the_one_that_is_kept(
