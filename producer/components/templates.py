@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from shoal.shared.text import cut_path, show_count, show_number, show_share
+from shoal.shared.text import cut_middle, cut_path, show_count, show_number, show_share
 
 # Longest name below a picture: two lines.
 NAME_CHARACTERS = 32
@@ -19,7 +19,7 @@ def load_templates(package: str, **filters: Callable[..., str]) -> Environment:
     """Load the templates of a package; they escape every value and fail on a missing one.
 
     They can also use those of the components, whatever is in ``STATIC``, and the filters
-    ``breakable``, ``count``, ``cut``, ``number`` and ``share``.
+    ``breakable``, ``count``, ``cut`` for paths, ``cut_words``, ``number`` and ``share``.
 
     Args:
         package: Name of the package with the directory ``templates``.
@@ -39,6 +39,7 @@ def load_templates(package: str, **filters: Callable[..., str]) -> Environment:
         "count": show_count,
         "breakable": _allow_breaks,
         "cut": _cut_name,
+        "cut_words": cut_middle,
         "number": show_number,
         "share": show_share,
     }

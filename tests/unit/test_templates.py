@@ -36,9 +36,11 @@ def test_a_picture_is_shown_with_its_whole_path_and_a_name_cut_in_the_middle(
 ) -> None:
     path = f"kitchen/{'n' * 10}-{'n' * 50}<1>.jpeg"
     template = templates.from_string(
-        '{% from "gallery.html" import picture %}{{ picture(src, path, "+4 copies", full=full) }}'
+        '{% from "gallery.html" import picture %}'
+        '{{ picture(src, path, "+4 copies", note, full=full) }}'
     )
-    shown = template.render(src="/1", path=path, full="/large")
+    shown = template.render(src="/1", path=path, full="/large", note=f"also one/{'m' * 60}.jpeg")
+    assert f">also one/<wbr>{'m' * 14}…<wbr>{'m' * 19}.jpeg</small>" in shown
     whole = path.replace("<", "&lt;").replace(">", "&gt;")
     assert (
         f'<figcaption title="{whole}"><bdi>nnnnnnnnnn-<wbr>nnnn…<wbr>nnnnnnnn&lt;1&gt;.jpeg</bdi>'
@@ -47,8 +49,8 @@ def test_a_picture_is_shown_with_its_whole_path_and_a_name_cut_in_the_middle(
     assert f'data-path="{whole}"' in shown
     assert '<a class="frame" href="/large" data-enlarge><img src="/1"' in shown
     assert '<p class="badge">+4 copies</p>' in shown
-    assert '<button class="frame"' in template.render(src="/1", path=path, full="")
-    assert "data-enlarge" not in template.render(src="", path=path, full="")
+    assert '<button class="frame"' in template.render(src="/1", path=path, full="", note="")
+    assert "data-enlarge" not in template.render(src="", path=path, full="", note="")
 
 
 def test_the_style_has_the_colours_of_the_palette_for_both_schemes() -> None:
