@@ -61,6 +61,22 @@ def test_an_image_stands_at_the_same_place_whatever_is_placed_with_it() -> None:
         np.testing.assert_allclose(images.place(rows[part]), placed[part], atol=1e-3)
 
 
+@pytest.mark.parametrize("n_landmarks", [1, 9, 12, 13, 130, 500])
+def test_an_image_stands_among_its_ten_nearest_landmarks(n_landmarks: int) -> None:
+    generator = np.random.default_rng(n_landmarks)
+    landmarks, positions, rows = (
+        generator.normal(size=shape).astype(np.float32)
+        for shape in ((n_landmarks, 5), (n_landmarks, 2), (40, 5))
+    )
+    lengths = np.linalg.norm(rows[:, None] - landmarks.astype(np.float64), axis=2)
+    for row, placed in zip(lengths, Map(landmarks, positions).place(rows), strict=True):
+        near = np.argsort(row)[:10]
+        weights = np.exp(-2 * (row[near] / row[near[0]]) ** 2)
+        np.testing.assert_allclose(
+            placed, weights @ positions[near] / weights.sum(), rtol=1e-4, atol=1e-6
+        )
+
+
 def test_many_components_are_placed_in_bounded_memory() -> None:
     rng = np.random.default_rng(0)
     landmarks = rng.standard_normal((20, 4096)).astype(np.float32)

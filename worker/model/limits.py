@@ -54,9 +54,8 @@ def _measure(
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return the label and the distance of each row that is in a cluster."""
     labelled = model.label(rows)
-    distances = model.measure_distances(rows, labelled)
     inside = labelled.labels != NOISE
-    return labelled.labels[inside], distances[inside]
+    return labelled.labels[inside], labelled.row_distances[inside]
 
 
 def _find_fence(distances: NDArray[np.float32]) -> float:

@@ -30,7 +30,8 @@ class Labels:
             one, the second column is 0.
         projected: All components, float32 of shape (n_samples, n_components).
         row_distances: Distance of the whole scaled row to the centroid, of which ``distances`` is
-            the part within the components; float32 of shape (n_samples,), empty if not measured.
+            the part within the components; float32 of shape (n_samples,), empty if only the
+            components are known.
         far: Whether that is beyond the limit of the cluster (for noise, of the nearest one); shape
             (n_samples,), empty if the model has no limits.
     """
@@ -99,17 +100,28 @@ class FittedModel:
         Raises:
             ValueError: The rows are not as long as those that the model was fitted on.
         """
+        return self._project(features, None)
+
+    def _project(
+        self, features: NDArray[Any], squares: NDArray[np.float64] | None
+    ) -> NDArray[np.float32]:
+        """Project as ``project`` does; ``squares`` takes the squared norms of the scaled rows."""
         if features.ndim != 2 or features.shape[1] != len(self.mean):
             raise ValueError(f"shape {features.shape} is not (n_samples, {len(self.mean)})")
         projected = np.empty((len(features), len(self.components)), np.float32)
         axes = np.ascontiguousarray((self.components / self.scale).T)
+        weights = self.scale**-2.0
         # Products of float64, all of one shape: BLAS adds up in another order where there are more
         # or fewer rows, and rounding to float32 hides what that changes.
         block = np.zeros((max(8, min(PROJECTED_ROWS, BLOCK_VALUES // len(axes))), len(axes)))
         for start in range(0, len(features), len(block)):
             rows = features[start : start + len(block)]
+            end = start + len(rows)
             np.subtract(rows, self.mean, out=block[: len(rows)])
-            projected[start : start + len(rows)] = (block @ axes)[: len(rows)]
+            block[len(rows) :] = 0
+            projected[start:end] = (block @ axes)[: len(rows)]
+            if squares is not None:
+                squares[start:end] = (np.square(block, out=block) @ weights)[: len(rows)]
         return projected
 
     def label(self, features: NDArray[Any]) -> Labels:
@@ -123,38 +135,16 @@ class FittedModel:
         Raises:
             ValueError: The rows are not as long as those that the model was fitted on.
         """
-        labelled = self.label_projected(self.project(features))
+        squares = np.empty(len(features))
+        labelled = self.label_projected(self._project(features, squares))
+        distances = _measure_rows(labelled, squares)
         if not len(self.distance_limits):
-            return labelled
-        distances = self.measure_distances(features, labelled)
+            return replace(labelled, row_distances=distances)
         own = labelled.labels
         if (own < 0).any():
             own = np.where(own < 0, nearest(labelled.projected, self.centroids), own)
         far = distances > self.distance_limits[own]
         return replace(labelled, row_distances=distances, far=far)
-
-    def measure_distances(self, features: NDArray[Any], labels: Labels) -> NDArray[np.float32]:
-        """Measure how far whole scaled rows are from their centroids, also across the components.
-
-        What shows something new lies where the components of the images fitted do not reach, and
-        its projection may be near a centroid.
-
-        Args:
-            features: As for ``label``.
-            labels: What ``label`` says of them.
-
-        Returns:
-            Distances of shape (n_samples,); no row's bits depend on the others.
-        """
-        squares = np.empty((len(features), 1, 1), np.float32)
-        weights = (self.scale**-2).astype(np.float32)[:, None]
-        for rows, block in centred_blocks(features, self.mean):
-            np.matmul(np.square(block, out=block)[:, None], weights, out=squares[rows])
-        within = (labels.projected.astype(np.float64) ** 2).sum(axis=1)
-        across = np.maximum(squares[:, 0, 0] - within, 0)  # less than 0 by rounding only
-        distances: NDArray[np.float32]
-        distances = np.sqrt(labels.distances.astype(np.float64) ** 2 + across).astype(np.float32)
-        return distances
 
     def label_projected(self, projected: NDArray[np.float32]) -> Labels:
         """Assign rows as ``label`` does, whose coordinates are known.
@@ -207,6 +197,19 @@ class FittedModel:
         except Exception as error:
             raise ValueError(f"these bytes are not a model: {error}") from error
         return cls(**values)
+
+
+def _measure_rows(labels: Labels, squares: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Measure how far whole scaled rows are from their centroids, also across the components.
+
+    What shows something new lies where the components of the images fitted do not reach, and its
+    projection may be near a centroid. ``squares`` are the squared norms of the scaled rows.
+    """
+    within = (labels.projected.astype(np.float64) ** 2).sum(axis=1)
+    across = np.maximum(squares - within, 0)  # less than 0 by rounding only
+    distances: NDArray[np.float32]
+    distances = np.sqrt(labels.distances.astype(np.float64) ** 2 + across).astype(np.float32)
+    return distances
 
 
 def centred_blocks(
