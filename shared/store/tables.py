@@ -1,5 +1,6 @@
 """Tables of a job, from what the store keeps by batch: labels, failures and duplicates."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -10,6 +11,8 @@ from shoal.shared.store.rows import DUPLICATE_ROW, HASH_ROW, LABEL_ROW, TURN_SHI
 # Rows of duplicates of which the paths are looked up together: few at first, for whoever wants a
 # page of them; then many, for their images are in any batch.
 FIRST_ROWS, MOST_ROWS = 2**10, 2**17
+# Bits of the number of an image within its batch.
+PLACE_BITS = 32
 
 
 @dataclass(frozen=True)
@@ -84,16 +87,21 @@ def list_duplicates(raw: bytes, read_paths: ReadPaths) -> Rows[Duplicate]:
     """List the images that are copies of each other or look alike, group by group."""
 
     def split() -> Iterator[Columns]:
-        left, n_rows = DUPLICATE_ROW.iter_unpack(raw), FIRST_ROWS
-        while rows := list(islice(left, n_rows)):
-            groups, contents, batches, places, *like, packed = zip(*rows, strict=True)
-            images, others = list(zip(batches, places, strict=True)), list(zip(*like, strict=True))
-            paths = _find_paths({*images, *others}, read_paths)
-            own, nearest = ([paths[image] for image in some] for some in (images, others))
+        import numpy as np  # slow to import
+
+        start, n_rows = 0, FIRST_ROWS
+        while some := raw[start : start + n_rows * DUPLICATE_ROW.size]:
+            rows = np.frombuffer(some, "6<u4,u1")
+            numbers, packed = rows["f0"].astype(np.int64), rows["f1"].tolist()
+            images, others = (numbers[:, at] << PLACE_BITS | numbers[:, at + 1] for at in (2, 4))
+            distinct, places = np.unique(np.concatenate([images, others]), return_inverse=True)
+            found = np.array(_find_paths(distinct.tolist(), read_paths), object)
+            own, nearest = found[places].reshape(2, -1).tolist()
             distances = [value & 2**TURN_SHIFT - 1 for value in packed]
             turns = [TURNS[value >> TURN_SHIFT] for value in packed]
+            groups, contents = numbers[:, :2].T.tolist()
             yield groups, own, contents, nearest, distances, turns
-            n_rows = min(2 * n_rows, MOST_ROWS)
+            start, n_rows = start + len(some), min(2 * n_rows, MOST_ROWS)
 
     return Rows(Duplicate, split())
 
@@ -112,15 +120,13 @@ def list_digests(
         n_rows = min(2 * n_rows, MOST_ROWS)
 
 
-def _find_paths(
-    images: Iterable[tuple[int, int]], read_paths: ReadPaths
-) -> dict[tuple[int, int], str]:
-    """Find the paths of images, given as batch and place among its loaded images."""
-    places: dict[int, list[int]] = {}
-    for batch, place in images:
-        places.setdefault(batch, []).append(place)
-    found = {}
-    for batch, paths in zip(places, read_paths(list(places)), strict=True):
-        loaded = paths.loaded()
-        found.update({(batch, place): loaded[place] for place in places[batch]})
+def _find_paths(images: Sequence[int], read_paths: ReadPaths) -> list[str]:
+    """Find the paths of images: numbers of batches, and in their last bits of loaded images."""
+    numbers = list(dict.fromkeys(image >> PLACE_BITS for image in images))
+    found, start = list[str](), 0
+    for batch, paths in zip(numbers, read_paths(numbers), strict=True):
+        loaded, first = paths.loaded(), batch << PLACE_BITS
+        end = bisect_left(images, batch + 1 << PLACE_BITS, start)
+        found += [loaded[image - first] for image in images[start:end]]
+        start = end
     return found

@@ -43,8 +43,10 @@ class FoundDuplicates:
 
     def count(self) -> DuplicateCounts:
         """Count groups, images and exact copies."""
-        distinct = len(np.unique(self.rows[["group", "content"]]))
-        groups = len(np.unique(self.rows["group"]))
+        group, content = (self.rows[name].astype(np.uint64) for name in ("group", "content"))
+        # Both in one number, as NumPy sorts rows of two a hundred times as slowly.
+        distinct = _count_distinct(group << np.uint64(32) | content)
+        groups = _count_distinct(group)
         exact = len(self.rows) - distinct
         return DuplicateCounts(groups=groups, images=len(self.rows), exact_copies=exact)
 
@@ -59,6 +61,10 @@ class FoundDuplicates:
             places = zip(first["batch"].tolist(), first["place"].tolist(), strict=True)
             paths += [findings.loaded_paths(batch)[place] for batch, place in places]
         return paths
+
+
+def _count_distinct(values: NDArray[np.uint64]) -> int:
+    return int(np.count_nonzero(np.diff(np.sort(values)))) + bool(len(values))
 
 
 def search_duplicates(
