@@ -69,13 +69,20 @@ class Site:
         return worker
 
     def staff(self, n_workers: int) -> list[Worker]:
-        """Return ``n_workers`` workers that take work: those that live, and new ones."""
+        """Return ``n_workers`` workers that take work: those that live, and new ones.
+
+        A fault that still waits may end one at any time: then another one takes its place.
+        """
         for worker in self.workers[n_workers:]:
             worker.stop()
-        self.workers = [worker for worker in self.workers if not worker.has_ended()]
-        while len(self.workers) < n_workers:
-            self.make_worker()
-        return [worker.__enter__() for worker in self.workers]
+        while True:
+            self.workers = [worker for worker in self.workers if not worker.has_ended()]
+            while len(self.workers) < n_workers:
+                self.make_worker()
+            for worker in self.workers:
+                worker.wait_until_ready()
+            if not any(worker.has_ended() for worker in self.workers):
+                return list(self.workers)
 
     def submit(self, folder: Path, *options: object) -> str:
         """Submit a folder as a new job, whatever jobs there are of it; return its id."""

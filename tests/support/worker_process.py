@@ -50,12 +50,16 @@ class Worker:
     def __enter__(self) -> "Worker":
         """Return it once it takes work."""
         try:
-            wait_until(lambda: self.says(" ready.") or self.has_ended(), START_SECONDS, "a worker")
-            assert not self.has_ended(), self.log.read_text()
+            self.wait_until_ready()
         except BaseException:
             self.lose()
             raise
         return self
+
+    def wait_until_ready(self) -> None:
+        """Wait until it takes work; it may have ended since."""
+        wait_until(lambda: self.says(" ready.") or self.has_ended(), START_SECONDS, "a worker")
+        assert self.says(" ready."), self.log.read_text()
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
