@@ -1,19 +1,22 @@
 """The points of a map: the images it shows, with their clusters and coordinates."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+
+import numpy as np
 
 from shoal.producer.report.text import show_name
 from shoal.shared.images.thumbnails import list_shown
 from shoal.shared.store import Results
-from shoal.shared.store.rows import DUPLICATE_ROW, LABEL_ROW
+from shoal.shared.store.rows import LABEL_ROW
 
 # Size of all paths together, as they are written in the file.
 PATHS_BYTES = 2_000_000
 # Paths are not cut to less than this.
 FEWEST_CHARACTERS = 24
+# Bits of the number of a row within its batch.
+ROW_BITS = 32
 
 
 @dataclass
@@ -46,9 +49,7 @@ class Points:
         return len(self.paths)
 
 
-def read_points(
-    results: Results, total: int, copies: Mapping[tuple[int, int], int] | None = None
-) -> Points:
+def read_points(results: Results, total: int, copies: "Copies | None" = None) -> Points:
     """Read the points of a job of ``total`` images: all of them, or an even sample.
 
     Args:
@@ -64,10 +65,11 @@ def read_points(
     for batch, (shape, images, rows) in enumerate(batches):
         points.starts.append(len(points))
         loaded, failed = images.loaded_positions(), images.failed_positions()
+        copied = copies.of_batch(batch) if copies else {}
         for row in list_shown(batch, len(images.paths), total, failed, shape.shown):
             label, _, pc1, pc2, x, y = LABEL_ROW.unpack_from(rows, row * LABEL_ROW.size)
-            if copies and (batch, row) in copies:
-                points.copies[len(points)] = copies[batch, row]
+            if row in copied:
+                points.copies[len(points)] = copied[row]
             points.paths.append(images.paths[loaded[row]])
             points.labels.append(label)
             points.xs.append(x)
@@ -79,11 +81,28 @@ def read_points(
     return points
 
 
-def read_copies(results: Results) -> dict[tuple[int, int], int]:
-    """Read how many copies each image has beside it, by its batch and its row there."""
-    images = [row[:4] for row in DUPLICATE_ROW.iter_unpack(results.duplicate_rows())]
-    sizes = Counter(group for group, *_ in images)
-    return {(batch, row): sizes[group] - 1 for group, _, batch, row in images}
+class Copies:
+    """How many copies images have beside them: of millions, in little memory."""
+
+    def __init__(self, rows: bytes) -> None:
+        """Take the rows of duplicates as they are stored."""
+        group, _, batch, row, *_ = np.frombuffer(rows, "6<u4,u1")["f0"].T.astype(np.int64)
+        images = batch << ROW_BITS | row
+        order = np.argsort(images)
+        self._images = images[order]
+        self._copies = (np.bincount(group)[group] - 1)[order]
+
+    def of_batch(self, batch: int) -> dict[int, int]:
+        """Return how many each image of a batch has, by its row there, where there are any."""
+        ends = (batch << ROW_BITS, batch + 1 << ROW_BITS)
+        chosen = slice(*np.searchsorted(self._images, ends))
+        rows = self._images[chosen] - ends[0]
+        return dict(zip(rows.tolist(), self._copies[chosen].tolist(), strict=True))
+
+
+def read_copies(results: Results) -> Copies:
+    """Read how many copies each image has beside it."""
+    return Copies(results.duplicate_rows())
 
 
 def pack_names(paths: Sequence[str], most_bytes: int = PATHS_BYTES) -> tuple[list[int | str], int]:
