@@ -100,7 +100,7 @@ def write_directory(job: JobResults, directory: Path, *, force: bool = False) ->
         UsageError: A file there is not as Shoal wrote it, and not ``force``.
         ShoalError: A file cannot be written or removed.
     """
-    status, summary = job.status(), job.summary()
+    summary = job.summary()
     written = _Written(directory)
     with NewFiles(lambda path: force or written.has(path)) as files:
         for name, rows, model in _list_tables(job, summary):
@@ -114,7 +114,8 @@ def write_directory(job: JobResults, directory: Path, *, force: bool = False) ->
         for name in (*NAMES, JOB_FILE):
             if name not in digests and written.has(directory / name):
                 files.remove(directory / name)
-        about = {"status": status, "summary": summary, "files": digests}
+        # Until now the job may not have known until when it is kept.
+        about = {"status": job.status(), "summary": summary, "files": digests}
         files.write(directory / JOB_FILE, export_json(about))
 
 
