@@ -175,8 +175,17 @@ def retry(job: str, failed_only: bool, as_json: bool) -> None:
 
 @main.command()
 @concurrency_option
-def worker(concurrency: int | None) -> None:
+@click.option(
+    "--check", is_flag=True, help="Only check that a worker of this host runs; exit with 1 if not."
+)
+def worker(concurrency: int | None, check: bool) -> None:
     """Run a worker for all jobs, until you stop it."""
+    if check:
+        from shoal.producer.cli.check import find_worker
+
+        print_line(find_worker())
+        return
+
     from shoal.producer.cli.worker import become_worker
 
     become_worker(concurrency)

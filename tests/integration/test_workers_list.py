@@ -1,13 +1,16 @@
 """The list of workers: what each says of itself, and what its silence means."""
 
+from socket import gethostname
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from celery.worker import state
+from click.testing import CliRunner, Result
 
 from shoal import Client
 from shoal.producer.cli import workers as command
+from shoal.producer.cli.main import main
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.store import PoolProcess, Registry, Work, WorkerFacts, WorkerStatus
 from shoal.shared.tasks import FIT_JOB, LOAD_BATCH
@@ -26,6 +29,10 @@ FACTS = WorkerFacts(
 
 def listed(registry: Registry) -> dict[str, WorkerStatus]:
     return {worker.name: worker for worker in registry.list_workers(10, 15)}
+
+
+def check(url: str) -> Result:
+    return CliRunner().invoke(main, ["worker", "--check"], env={"SHOAL_REDIS_URL": url})
 
 
 def silence(redis: Any, name: str, seconds: float) -> None:
@@ -151,3 +158,23 @@ def test_who_asks_for_a_result_is_told_that_nobody_works_on_it(
         with pytest.raises(NotFinishedError, match=r"has no result yet \(wait"):
             client.job(job_id).summary()
         client.registry.forget_worker("one@anna")
+
+
+def test_a_check_finds_the_worker_of_this_host_by_its_heartbeat(
+    server_url: str, redis: Any, registry: Registry
+) -> None:
+    mine = f"one@{gethostname()}"
+    registry.note_worker("one@another", FACTS)
+    registry.note_worker(f"one@not-{gethostname()}", FACTS)
+    assert check(server_url).exit_code == 1
+    registry.note_worker(mine)
+    found = check(server_url)
+    assert (found.exit_code, found.stdout) == (0, f"{mine}\n")
+    silence(redis, mine, 16)
+    silent = check(server_url)
+    assert silent.exit_code == 1
+    assert f"No worker on {gethostname()} has given a sign of life for 15 seconds" in silent.stderr
+
+
+def test_a_check_fails_while_redis_does_not_answer(own_server: Any) -> None:
+    assert check(own_server.url).exit_code == 1
