@@ -75,7 +75,8 @@ class JobRequest:
     """What a user asks for: a folder, to be clustered with these parameters.
 
     Attributes:
-        source: Absolute path of the folder, as the workers see it.
+        source: What the paths of the images are relative to: the absolute path of a folder or of an
+            archive, as the workers see it, or a URL without credentials.
         features: Name of the extractor, or several: ``hog+color``.
         image_size: Images are resized to ``image_size`` × ``image_size`` pixels.
         components: Principal components; ``None`` means 50, or as many as the images allow.
@@ -90,6 +91,9 @@ class JobRequest:
         model_of: Id of the job whose model labels the images; None fits one.
         coordinates_of: Id of the job whose coordinates are clustered again; None loads the images.
         cluster: Of these, the cluster that is divided; None takes all images.
+        inputs: What was given instead of a folder, such as several folders or a manifest; empty for
+            a folder.
+        exclude: Patterns of what was left out.
     """
 
     source: str
@@ -107,6 +111,8 @@ class JobRequest:
     model_of: str | None = None
     coordinates_of: str | None = None
     cluster: int | None = None
+    inputs: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
     @property
     def images_of(self) -> str:
@@ -124,6 +130,8 @@ class JobRequest:
 
 # What only a job that builds on another one has; no option of a folder.
 DERIVED = ("model_of", "coordinates_of", "cluster")
+# What says which images a job has; no option of what is done with them.
+IMAGES = ("source", "inputs", "exclude")
 
 # The value of each option that a user does not give.
 DEFAULTS = JobRequest(source="")

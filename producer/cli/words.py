@@ -12,7 +12,7 @@ PARAMETER = re.compile(r"(\w+)(?:='?(\w+)'?)?")
 # As of `shoal.undo('/home/me/Sorted')`: a function with a path.
 FUNCTION = re.compile(r"`shoal\.(\w+)\(('[^`]*'|\"[^`]*\")\)`")
 QUOTED = re.compile(rf"`{PARAMETER.pattern}`")
-OPTIONS = {field.name for field in fields(JobRequest)} - {"source"}
+OPTIONS = {field.name for field in fields(JobRequest)} - {"source", "inputs"}
 OPTIONS |= {
     "count",
     "failed_only",

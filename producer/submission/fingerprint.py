@@ -64,9 +64,10 @@ def make_fingerprint(
 
 
 def encode_options(request: JobRequest) -> bytes:
-    """Encode a request; without what builds on another job, as before there were such jobs."""
+    """Encode a request; without fields that it does not use, as before there were such fields."""
+    later = (*DERIVED, "inputs", "exclude")
     values = vars(request).items()
-    return encode({name: x for name, x in values if x is not None or name not in DERIVED})
+    return encode({name: x for name, x in values if x not in (None, ()) or name not in later})
 
 
 def _describe_model(request: JobRequest, settings: Settings) -> Iterator[bytes]:

@@ -8,7 +8,16 @@ import msgspec
 from shoal.producer.submission.defaults import choose_features
 from shoal.producer.submission.folder import Folder
 from shoal.shared.errors import OptionError, UsageError
-from shoal.shared.jobs import AUTO, DEFAULTS, DERIVED, RECIPES, Algorithm, JobRequest, Recipe
+from shoal.shared.jobs import (
+    AUTO,
+    DEFAULTS,
+    DERIVED,
+    IMAGES,
+    RECIPES,
+    Algorithm,
+    JobRequest,
+    Recipe,
+)
 from shoal.shared.recipe.features import (
     choose_image_size,
     count_features,
@@ -27,7 +36,7 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
     Raises:
         UsageError: An option is unknown or cannot work with this folder.
     """
-    names = {field.name for field in fields(JobRequest)} - {"source", *DERIVED} | {"recipe"}
+    names = {field.name for field in fields(JobRequest)} - {*IMAGES, *DERIVED} | {"recipe"}
     if unknown := set(options) - names:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = _complete({name: value for name, value in options.items() if value is not None})

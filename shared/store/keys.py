@@ -57,6 +57,11 @@ class JobKeys:
         return self.name("manifest")
 
     @cached_property
+    def locations(self) -> str:
+        """HASH of batch: where the bytes of its images are, packed; none for a plain folder."""
+        return self.name("locations")
+
+    @cached_property
     def failures(self) -> str:
         """HASH of batch: JSON of the images that failed."""
         return self.name("failures")
@@ -174,6 +179,7 @@ class JobKeys:
         waves = [key(wave) for wave in Wave for key in of_wave]
         noted = [self.manifest, self.failures, self.shapes, self.labels]
         noted += [self.hashes, self.known, self.given_model, self.near_copies, self.names, self.far]
+        noted.append(self.locations)
         # Label rows of earlier versions, which a job has that went on under this one.
         noted.append(self.name("labels"))
         return [self.job, *noted, self.lease, *waves]

@@ -290,6 +290,7 @@ class Ledger:
             job.near_copies,
             job.names,
             job.far,
+            job.locations,
             *job.of_tokens(fields),
         ]
 

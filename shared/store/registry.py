@@ -10,6 +10,7 @@ from shoal.shared.encoding import pack_paths
 from shoal.shared.errors import NotFinishedError
 from shoal.shared.jobs import JobRequest, LeftOut, State
 from shoal.shared.redis.connection import RedisClient
+from shoal.shared.sources.locations import Location, pack_locations
 from shoal.shared.store import keys, scripts
 from shoal.shared.store.expiry import Lifetimes
 from shoal.shared.store.keys import JobKeys
@@ -74,6 +75,7 @@ class Registry:
         batches: Sequence[Sequence[str]],
         lifetimes: Lifetimes | None = None,
         origin: Origin | None = None,
+        locations: Sequence[Sequence[Location]] | None = None,
     ) -> str | None:
         """Register a job, with a manifest from which every batch can be sent again.
 
@@ -85,6 +87,7 @@ class Registry:
             batches: Paths of each batch, relative to the source.
             lifetimes: How long to keep what the job stores; None: as set where the job ends.
             origin: The submission that it comes from.
+            locations: Of the images of each batch; None for files in a folder, whose paths say it.
 
         Returns:
             None; or the id of a job with the same origin that the submitter does not know. Then
@@ -110,7 +113,7 @@ class Registry:
             **({"place": origin.place, "place_url": origin.place_url} if origin.place else {}),
             **(asdict(lifetimes) if lifetimes else {}),
         }
-        self._write_manifest(job, batches)
+        self._write_manifest(job, batches, locations)
         other = self._write_job(job, fields, origin)
         if other == b"gone":
             raise NotFinishedError(
@@ -124,19 +127,27 @@ class Registry:
         claimed = origin.fingerprint if origin.known is not None else ""
         known = origin.known or ()
         flat = (x for pair in fields.items() for x in pair)
-        written = [job.job, job.manifest, keys.JOBS, keys.ACTIVE]
+        written = [job.job, job.manifest, job.locations, keys.JOBS, keys.ACTIVE]
         if origin.model_of:
             written += [JobKeys(origin.model_of).model(origin.model_token), job.given_model]
         arguments = (job.job_id, JobKeys("%s").job, claimed, len(known), *known, *flat)
         return cast(bytes | None, scripts.run(self.client, "register", written, *arguments))
 
-    def _write_manifest(self, job: JobKeys, batches: Sequence[Sequence[str]]) -> None:
+    def _write_manifest(
+        self,
+        job: JobKeys,
+        batches: Sequence[Sequence[str]],
+        locations: Sequence[Sequence[Location]] | None,
+    ) -> None:
         for start in range(0, len(batches), MANIFEST_CHUNK):
-            chunk = batches[start : start + MANIFEST_CHUNK]
-            values = {str(start + i): pack_paths(paths) for i, paths in enumerate(chunk)}
+            numbers = range(start, min(start + MANIFEST_CHUNK, len(batches)))
             with self.client.pipeline(transaction=False) as pipe:
-                pipe.hset(job.manifest, mapping=values)
+                pipe.hset(job.manifest, mapping={str(n): pack_paths(batches[n]) for n in numbers})
                 pipe.expire(job.manifest, UNREGISTERED_SECONDS)
+                if locations is not None:
+                    packed = {str(n): pack_locations(locations[n]) for n in numbers}
+                    pipe.hset(job.locations, mapping=packed)
+                    pipe.expire(job.locations, UNREGISTERED_SECONDS)
                 pipe.execute()
 
     def note_submitted(self, job_id: str) -> None:

@@ -10,6 +10,7 @@ from shoal.shared.errors import NotFinishedError, ShardLostError, show_call
 from shoal.shared.findings import Assignment, ClusterChoice, Duplicate, Failure, Rows, Summary
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.shards import RedisShards, Shards
+from shoal.shared.sources.locations import Location, unpack_locations
 from shoal.shared.store import scripts
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.rows import FailedImage, Loaded, Shape
@@ -56,16 +57,24 @@ class Results:
         """Return the paths of a batch, in manifest order, relative to the source."""
         return unpack_paths(self._present(self.client.hget(self.keys.manifest, str(batch))))
 
+    def locations(self, batch: int) -> list[Location] | None:
+        """Return where the bytes of a batch's images are; None for files in a folder."""
+        return _unpack(self.client.hget(self.keys.locations, str(batch)))
+
     def n_batches(self) -> int:
         """Return how many batches the manifest has."""
         return int(self.client.hlen(self.keys.manifest))
 
     @property
     def batch_hashes(self) -> list[str]:
-        """Keys of the hashes that ``batch`` needs: the manifest, and what was loaded before."""
+        """Keys of the hashes that ``batch`` needs: the manifest, and what was loaded before.
+
+        The last one is that of the locations, for ``locations_among``.
+        """
         keys = self.keys
         loaded = [keys.shapes, keys.failures, keys.hashes]
-        return [keys.manifest, *loaded, *map(keys.shards, (Kind.FEATURES, Kind.THUMBNAILS))]
+        shards = map(keys.shards, (Kind.FEATURES, Kind.THUMBNAILS))
+        return [keys.manifest, *loaded, *shards, keys.locations]
 
     def batch(self, values: Mapping[str, bytes | None]) -> tuple[list[str], Loaded | None]:
         """Return a batch's paths, and what was loaded of it before a retry, if anything was.
@@ -73,7 +82,9 @@ class Results:
         Args:
             values: Of the batch in ``batch_hashes``, by key.
         """
-        manifest, shape, failures, hashes, *names = (values[key] for key in self.batch_hashes)
+        manifest, shape, failures, hashes, *names = (
+            values[key] for key in self.batch_hashes if key != self.keys.locations
+        )
         paths = unpack_paths(self._present(manifest))
         features, sheet = map(self._read_if_there, names)
         if shape is None or features is None or hashes is None:
@@ -81,6 +92,14 @@ class Results:
         form, failed = decode(shape, Shape), decode(failures or b"[]", list[FailedImage])
         rows = memoryview(features)[: form.statistics_range[0]]
         return paths, Loaded(form, rows, hashes, failed, bytes(sheet or b""))
+
+    def locations_among(self, values: Mapping[str, bytes | None]) -> list[Location] | None:
+        """Return the locations of a batch; None for files in a folder.
+
+        Args:
+            values: Of the batch in ``batch_hashes``, by key.
+        """
+        return _unpack(values[self.keys.locations])
 
     def _read_if_there(self, name: bytes | None) -> Content | None:
         """Read a shard; None if there is none, or if it is lost."""
@@ -398,3 +417,7 @@ class Results:
 def _split(batches: Sequence[int], chunk: int) -> Iterator[Sequence[int]]:
     for start in range(0, len(batches), chunk):
         yield batches[start : start + chunk]
+
+
+def _unpack(packed: bytes | None) -> list[Location] | None:
+    return None if packed is None else unpack_locations(packed)

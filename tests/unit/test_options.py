@@ -17,7 +17,10 @@ from shoal.shared.jobs import DERIVED, Algorithm, JobRequest, Level, Recipe
 
 WEB = Path(shoal.producer.web.__file__).parent
 # Not those of a job that builds on another one: methods of that one give them.
-OPTIONS = {field.name for field in fields(JobRequest)} - {*DERIVED} | {"force", "recipe"}
+OPTIONS = {field.name for field in fields(JobRequest)} - {*DERIVED, "inputs", "exclude"} | {
+    "force",
+    "recipe",
+}
 
 
 def test_the_api_takes_every_option_and_no_other() -> None:

@@ -44,6 +44,7 @@ from shoal.shared.findings import (
 )
 from shoal.shared.jobs import (
     DEFAULTS,
+    IMAGES,
     Algorithm,
     ImageCounts,
     JobRequest,
@@ -459,7 +460,7 @@ def test_the_command_that_repeats_it_asks_for_the_same_job(tmp_path, options):
     program, command, *words = shlex.split(make_repeat_command(request))
     assert (program, command) == ("shoal", "run")
     given = main.commands[command].make_context(command, words).params
-    names = {field.name for field in fields(JobRequest)} - {"source"}
+    names = {field.name for field in fields(JobRequest)} - {*IMAGES}
     again = {name: value for name, value in given.items() if name in names}
     assert make_request(replace(folder, source=given["source"]), again) == request
 

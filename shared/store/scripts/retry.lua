@@ -5,12 +5,13 @@
 -- KEYS: job, active, manifest, lease,
 --   shapes, failures, hashes, names of shards of features, thumbnails, coordinates; labels;
 --   of loading: done, running, attempts, errors; of labelling: done, running, attempts, errors;
---   known, given model, near copies, names, who is far; and what was written under each lease's token
+--   known, given model, near copies, names, who is far, locations; and what was written under each
+--   lease's token
 -- ARGV: job id, 1 to try the images again that failed, batches, what the key of a shard in Redis
 --   begins with; batches whose shard of features is lost, each with its name…
 local job, shapes, failures, hashes = KEYS[1], KEYS[5], KEYS[6], KEYS[7]
 local features, thumbnails, coordinates = KEYS[8], KEYS[9], KEYS[10]
-local done, FIRST_WRITTEN = KEYS[12], 25
+local done, FIRST_WRITTEN = KEYS[12], 26
 local batches, only_failed, prefix = tonumber(ARGV[3]), ARGV[2] == '1', ARGV[4]
 local state = redis.call('HGET', job, 'state')
 if not state or redis.call('HLEN', KEYS[3]) ~= batches then return 'gone' end
@@ -68,7 +69,7 @@ for batch = 0, batches - 1 do
   end
 end
 
-for _, i in ipairs({1, 3, 5, 6, 7, 8, 9, 12, 20, 21, 22}) do redis.call('PERSIST', KEYS[i]) end
+for _, i in ipairs({1, 3, 5, 6, 7, 8, 9, 12, 20, 21, 22, 25}) do redis.call('PERSIST', KEYS[i]) end
 for _, i in ipairs({4, 10, 11, 13, 14, 15, 16, 17, 18, 19, 23, 24}) do redis.call('DEL', KEYS[i]) end
 for i = FIRST_WRITTEN, #KEYS do redis.call('UNLINK', KEYS[i]) end
 local time = redis.call('TIME')

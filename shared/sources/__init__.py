@@ -1,0 +1,1 @@
+"""Where images are: what a job's paths are relative to, and where their bytes are."""
