@@ -14,8 +14,6 @@ COMPRESSED = (
 )
 # What no version of Shoal opens, but users may give in place of a folder.
 OTHER_ARCHIVES = (".7z", ".rar", ".cbr", ".cb7")
-# How many damaged archives a job names.
-MOST_NOTES = 10
 
 
 class Member(NamedTuple):

@@ -185,7 +185,7 @@ def _make_member(
         omitted.kinds[what] += 1
         return None
     if (path := clean_path(os.fsdecode(name))) is None:
-        omitted.kinds["name that leads out of it"] += 1
+        omitted.kinds["unsafe name"] += 1
         return None
     return Member(path, start, size, size)
 
@@ -201,6 +201,8 @@ def _refuse(kind: bytes, sparse: bool) -> str:
     """Return what a member is if it is never read; "" for a regular file."""
     if kind in LINKS:
         return "link"
-    if kind in DEVICES or kind in NO_FILES:
-        return "device or part of a backup"
+    if kind in DEVICES:
+        return "device"
+    if kind in NO_FILES:
+        return "backup record"
     return "sparse file" if sparse or kind == SPARSE else ""

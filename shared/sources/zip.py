@@ -208,7 +208,7 @@ def _make_member(
         omitted.kinds[what] += 1
         return None, 0
     if (path := clean_path(name)) is None:
-        omitted.kinds["name that leads out of it"] += 1
+        omitted.kinds["unsafe name"] += 1
         return None, 0
     if FULL_32 in (size, length, offset):
         length, size, offset = _read_zip64(view, entry.extra, (length, size, offset))
@@ -261,4 +261,4 @@ def _refuse(system: int, mode: int) -> str:
     kind = stat.S_IFMT(mode) if system in (UNIX, MAC_OS_X) else 0
     if kind in (0, stat.S_IFREG):
         return ""
-    return "link" if kind == stat.S_IFLNK else "device or part of a backup"
+    return "link" if kind == stat.S_IFLNK else "device"
