@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
@@ -85,6 +86,13 @@ SweepSeconds = Annotated[float, _seconds(0.5, 3_600)]
 Token = Annotated[str, Meta(min_length=16, description="16 characters or more")]
 
 
+class LogFormat(StrEnum):
+    """Forms of the lines of a log."""
+
+    LOGFMT = "logfmt"
+    JSON = "json"
+
+
 def setting(default: Any, meaning: str, *, is_secret: bool = False) -> Any:
     """Declare a setting, with the meaning that the documents give it; never show a secret."""
     return field(default=default, repr=not is_secret, metadata={"meaning": meaning})
@@ -156,6 +164,10 @@ class Settings:
         15.0, "A batch or fit without a heartbeat for this long is given to another process."
     )
     sweep_seconds: SweepSeconds = setting(5.0, "How often each worker looks for lost work.")
+    log_format: LogFormat = setting(
+        LogFormat.LOGFMT,
+        "Lines of the logs of workers and of `shoal serve`: `logfmt` (`key=value`) or `json`.",
+    )
     web_token: Token | None = setting(
         None,
         "Whoever knows it may use `shoal serve`; 16 characters or more."

@@ -22,6 +22,8 @@ import shoal.worker.blas  # noqa: F401  before numpy
 from shoal.shared.encoding import NOT_UTF8, UTF8_MODE, uses_utf8
 from shoal.shared.errors import ConnectionLostError, SettingsError
 from shoal.shared.messaging.broker import make_app
+from shoal.shared.output.log import LogLine, format_message, log_to_stderr, make_formatter
+from shoal.shared.output.streams import take_any_name
 from shoal.shared.redis.connection import (
     QUICK_RETRIES,
     connect,
@@ -30,14 +32,12 @@ from shoal.shared.redis.connection import (
 )
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.server.places import find_place
-from shoal.shared.settings import read_settings
-from shoal.shared.streams import take_any_name
+from shoal.shared.settings import LogFormat, Settings, read_settings
 from shoal.shared.tasks import BATCHES, CALLBACKS, REFUSAL
 from shoal.worker.memory import keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.deferral import import_modules
 from shoal.worker.runtime.hangup import HangupStep
-from shoal.worker.runtime.log import LogLine
 from shoal.worker.runtime.place_trial import try_place
 from shoal.worker.runtime.sweep import SweeperStep
 from shoal.worker.tasks import add_tasks
@@ -59,23 +59,31 @@ keep_freed_memory()
 take_any_name(sys.__stdout__)  # Celery's banner has the URL, which may name a socket
 
 
-def _refuse(reason: str) -> NoReturn:
+def _refuse(reason: str, log_format: LogFormat) -> NoReturn:
     """End this process with a message; nobody would see that of an exception.
 
     Celery redirects standard error, and passes no message on.
     """
-    print(f"{REFUSAL}{reason}", file=sys.__stderr__, flush=True)
+    line = format_message(log_format, "CRITICAL", f"{REFUSAL}{reason}")
+    print(line, file=sys.__stderr__, flush=True)
     raise SystemExit(1)
 
 
+def _read_settings() -> Settings:
+    try:
+        return read_settings()
+    except SettingsError as error:
+        _refuse(str(error), LogFormat.LOGFMT)
+
+
+settings = _read_settings()
 try:
-    settings = read_settings()
     url = settings.redis_url or server_url(settings)
     app = make_app(url)
     client = connect(url)
     place = find_place(settings, client, is_embedded=not settings.redis_url)
 except SettingsError as error:
-    _refuse(str(error))
+    _refuse(str(error), settings.log_format)
 app.steps["worker"].update((SweeperStep, HangupStep))
 context = WorkerContext(settings, client, place)
 add_tasks(app, context)
@@ -84,16 +92,19 @@ held = ExitStack()
 
 @celeryd_init.connect
 def name_worker(sender: str, **_: object) -> None:
-    """Give the log the worker's name."""
+    """Give the log the worker's name; Celery warns before it has set the log up."""
     LogLine.worker = sender
+    log_to_stderr(settings.log_format)
 
 
 @celeryd_after_setup.connect
 def prepare(instance: Any, **_: object) -> None:
     """Import what the tasks need before the pool forks, so that its processes share the memory."""
+    if settings.log_format is LogFormat.JSON:
+        instance.quiet = True  # Celery's banner is no JSON
     try:
         if not uses_utf8():
-            _refuse(NOT_UTF8)
+            _refuse(NOT_UTF8, settings.log_format)
         os.environ.update(UTF8_MODE)  # for decoders, which are new processes
         queues = instance.app.amqp.queues.consume_from
         if CALLBACKS in queues:
@@ -112,10 +123,10 @@ def prepare(instance: Any, **_: object) -> None:
         gc.freeze()
         gc.enable()
     except AuthenticationError:
-        _refuse(describe_refusal(url))
+        _refuse(describe_refusal(url), settings.log_format)
     # Celery only logs what a signal's handler raises, and would start.
     except Exception as error:
-        _refuse(str(error))
+        _refuse(str(error), settings.log_format)
 
 
 def _import_plots() -> None:
@@ -133,17 +144,17 @@ def _refuse_faults() -> None:
         except ConnectionLostError:
             return  # the worker waits for Redis, and the sweeper checks again
     if faults:
-        _refuse("; ".join(faults))
+        _refuse("; ".join(faults), settings.log_format)
 
 
 @after_setup_logger.connect
 def set_up_log(logger: logging.Logger, **_: object) -> None:
-    """Log so that `grep job=…` follows a job, through all workers."""
+    """Log so that a job can be followed by its id, through all workers."""
     # Where Celery's pool says which of its processes was lost.
     of_pool = logging.getLogger("multiprocessing")
     for handler in (*logger.handlers, *of_pool.handlers):
         take_any_name(getattr(handler, "stream", None))
-        handler.setFormatter(LogLine())
+        handler.setFormatter(make_formatter(settings.log_format))
     # Celery's own two lines per message say less than ours.
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -210,7 +210,8 @@ main.add_command(workers)
     multiple=True,
     help="Address or network of a proxy, whose X-Forwarded headers then count. May be repeated.",
 )
-def serve(host: str, port: int, proxies: tuple[str, ...]) -> None:
+@click.option("--access-log", is_flag=True, help="Log each request.")
+def serve(host: str, port: int, proxies: tuple[str, ...], access_log: bool) -> None:
     """Serve a web page that submits jobs and shows their results."""
     try:
         from shoal.producer.web.server import serve as serve_page
@@ -219,7 +220,7 @@ def serve(host: str, port: int, proxies: tuple[str, ...]) -> None:
             "The web page needs more packages: pip install fastapi uvicorn prometheus-client."
         ) from error
 
-    serve_page(host, port, proxies)
+    serve_page(host, port, proxies, access_log=access_log)
 
 
 @main.command("help")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from shoal.shared.streams import take_any_name
+from shoal.shared.output.streams import take_any_name
 from shoal.shared.text import show_controls
 
 if TYPE_CHECKING:

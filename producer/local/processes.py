@@ -1,5 +1,6 @@
 """The processes of workers on this machine; starting them imports nothing that takes long."""
 
+import json
 import os
 import signal
 import subprocess
@@ -117,8 +118,15 @@ class WorkerProcesses:
         with self.log.open("rb") as log:
             log.seek(self.log_start)
             lines = log.read().decode(errors="replace").splitlines()
-        refusals = [line for line in lines if line.startswith(REFUSAL)]
-        return f"{refusals[-1].removeprefix(REFUSAL)} (see {self.log})." if refusals else ""
+        refusals = [reason for reason in map(_find_refusal, lines) if reason]
+        return f"{refusals[-1]} (see {self.log})." if refusals else ""
+
+
+def _find_refusal(line: str) -> str:
+    """Return why a worker could not start, if a line of its log says so; it may be JSON."""
+    with suppress(ValueError, LookupError, TypeError):
+        line = json.loads(line)["msg"]
+    return line.removeprefix(REFUSAL) if line.startswith(REFUSAL) else ""
 
 
 def _worker_command(queue: str, concurrency: int, name: str) -> list[str]:

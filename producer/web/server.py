@@ -23,6 +23,7 @@ from shoal.producer.web.app import make_gated_app, make_site
 from shoal.producer.web.connections import make_connections
 from shoal.producer.web.site import Site
 from shoal.shared.errors import ShoalError, StoreUnavailableError, UsageError
+from shoal.shared.output.log import ACCESS, format_message, log_to_stderr
 from shoal.shared.settings import Settings, read_settings
 
 logger = logging.getLogger(__name__)
@@ -60,13 +61,14 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(host: str, port: int, proxies: Sequence[str] = ()) -> None:
+def serve(host: str, port: int, proxies: Sequence[str] = (), *, access_log: bool = False) -> None:
     """Serve the web page and the API until this process is stopped.
 
     Args:
         host: Address to listen on; any other than loopback needs a token.
         port: Port to listen on; 0 takes any free one.
         proxies: As for ``make_server``.
+        access_log: Whether each request is logged.
 
     Raises:
         UsageError: The address needs a token, or a proxy has none.
@@ -75,6 +77,9 @@ def serve(host: str, port: int, proxies: Sequence[str] = ()) -> None:
     settings = read_settings()
     _check_address(host, settings)
     _check_proxies(proxies)
+    log_to_stderr(settings.log_format)
+    if access_log:
+        logging.getLogger(ACCESS).setLevel(logging.INFO)
     with (
         interruptible(),
         suppress(KeyboardInterrupt),
@@ -84,7 +89,7 @@ def serve(host: str, port: int, proxies: Sequence[str] = ()) -> None:
         site = make_site(client, settings.web_token)
         _announce(host, listener.getsockname()[1], settings)
         with _sweep_in_background(site):
-            make_server(site, proxies).run(sockets=[listener])
+            make_server(site, proxies, access_log=access_log).run(sockets=[listener])
 
 
 def _check_address(host: str, settings: Settings) -> None:
@@ -139,21 +144,27 @@ def _connect(settings: Settings) -> Client:
 def _announce(host: str, port: int, settings: Settings) -> None:
     """Print the page's address, and a warning if the token gives access to all images."""
     shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Shoal is at http://{shown}:{port}/", err=True)
+    _say(settings, "INFO", f"Shoal is at http://{shown}:{port}/")
     if settings.web_token and not settings.image_roots:
-        click.echo(
+        _say(
+            settings,
+            "WARNING",
             "Anybody with the token can see any image on this machine: set SHOAL_IMAGE_ROOTS to"
             " limit that.",
-            err=True,
         )
 
 
-def make_server(site: Site, proxies: Sequence[str] = ()) -> Server:
+def _say(settings: Settings, level: str, message: str) -> None:
+    click.echo(format_message(settings.log_format, level, message), err=True)
+
+
+def make_server(site: Site, proxies: Sequence[str] = (), *, access_log: bool = False) -> Server:
     """Make a server for a site, which answers on the sockets that ``run`` is given.
 
     Args:
         site: What to serve.
         proxies: Addresses whose word on a client's address and protocol is taken.
+        access_log: Whether each request is logged, as information of uvicorn.access.
     """
     connections = make_connections()
     config = uvicorn.Config(
@@ -168,9 +179,8 @@ def make_server(site: Site, proxies: Sequence[str] = ()) -> Server:
         workers=1,  # whatever WEB_CONCURRENCY says
         proxy_headers=bool(proxies),
         forwarded_allow_ips=list(proxies),
-        log_level="warning",
-        access_log=False,
-        use_colors=False,  # a terminal is sent no control characters
+        log_config=None,  # who serves has set the log up
+        access_log=access_log,
         server_header=False,
         timeout_graceful_shutdown=END_SECONDS,
     )

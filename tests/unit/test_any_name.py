@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from shoal.shared.streams import take_any_name
+from shoal.shared.output.streams import take_any_name
 
 
 @pytest.mark.parametrize(

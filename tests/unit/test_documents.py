@@ -89,7 +89,7 @@ def show_default(name: str, value: Any) -> str:
     if name.endswith(("_bytes", "_memory")):
         unit, size = next((u, n) for u, n in (("G", 2**30), ("M", 2**20)) if value % n == 0)
         return f"{value // size}{unit}"
-    return str(int(value))
+    return str(value if isinstance(value, str) else int(value))
 
 
 def test_the_readme_is_a_front_page() -> None:

@@ -1,0 +1,1 @@
+"""What programs write: streams, and the lines of logs."""
