@@ -15,6 +15,7 @@ from shoal.producer.web import problems
 from shoal.producer.web.access.gate import MOST_BODY_BYTES, PICTURE_BYTES, Gate
 from shoal.producer.web.access.sessions import Access
 from shoal.producer.web.api import (
+    backlog,
     downloads,
     events,
     folders,
@@ -42,7 +43,10 @@ from shoal.producer.web.pages import jobs as all_jobs
 from shoal.producer.web.pages import map as job_map
 from shoal.producer.web.site import Site
 
-API = (jobs, folders, results, listed_duplicates, organizing, search, downloads, events)
+API = (
+    *(jobs, folders, results, listed_duplicates, organizing, search, downloads, events),
+    backlog,
+)
 PAGES = (
     all_jobs,
     job,

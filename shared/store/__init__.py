@@ -5,8 +5,11 @@ progress, ``results`` holds what its stages store, and ``expiry`` lets all of th
 ``shards`` reads and writes what is large, which lies elsewhere; ``strays`` deletes there what does
 not count. ``names`` are those of clusters, ``plots`` those that lack names given since,
 ``sessions`` those of the page, and ``workers`` those that work for this Redis.
+``counts`` are for metrics, and ``backlog`` says what waits and runs.
 """
 
+from shoal.shared.store.backlog import Backlog
+from shoal.shared.store.counts import Counts
 from shoal.shared.store.expiry import Expiry, Lifetimes
 from shoal.shared.store.ledger import Lease, Ledger
 from shoal.shared.store.names import ClusterNames
@@ -17,7 +20,6 @@ from shoal.shared.store.sessions import EndedSessions
 from shoal.shared.store.shards import Commit, JobShards, Kind
 from shoal.shared.store.sizes import StoredSizes, measure_results
 from shoal.shared.store.strays import Strays
-from shoal.shared.store.tally import Tally
 from shoal.shared.store.workers import (
     PoolProcess,
     Work,
@@ -27,8 +29,10 @@ from shoal.shared.store.workers import (
 )
 
 __all__ = [
+    "Backlog",
     "ClusterNames",
     "Commit",
+    "Counts",
     "EndedSessions",
     "Expiry",
     "JobShards",
@@ -43,7 +47,6 @@ __all__ = [
     "Results",
     "StoredSizes",
     "Strays",
-    "Tally",
     "Work",
     "WorkerFacts",
     "WorkerState",

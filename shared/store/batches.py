@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from shoal.shared.jobs import Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
-from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.counts import count_batch, pack_counts
+from shoal.shared.store.keys import COUNTS, JobKeys
 from shoal.shared.store.shards import Commit, Kind, key_prefix
 
 logger = logging.getLogger(__name__)
@@ -94,12 +95,12 @@ class BatchLedger:
             error: What was raised; None if the cause was Redis, so that the attempt does not count.
         """
         of_wave = (self.keys.running, self.keys.attempts, self.keys.errors)
-        keys = [self.keys.job, *(key(wave) for key in of_wave)]
+        keys = [self.keys.job, *(key(wave) for key in of_wave), COUNTS]
         scripts.run(self.client, "end_attempt", keys, wave, batch, error or "")
 
     def give_back(self, wave: Wave, batch: int) -> None:
         """Give back a batch that was started, so that another process starts it again."""
-        keys = [self.keys.job, self.keys.running(wave), self.keys.attempts(wave)]
+        keys = [self.keys.job, self.keys.running(wave), self.keys.attempts(wave), COUNTS]
         scripts.run(self.client, "return_batch", keys, wave, batch)
 
     def last_error(self, wave: Wave, batch: int) -> str | None:
@@ -124,9 +125,10 @@ class BatchLedger:
             values: Value of the batch in each hash by batch, by key: shape, failures, ….
             seconds: Time that it took, for the metrics.
         """
-        took = "" if seconds is None else seconds
         loaded, failed, known = (*counts, 0)[:3]
-        arguments = (Wave.LOADING, batch, loaded, failed, known, "", took)
+        failures = values.get(self.keys.failures, b"")
+        added = count_batch(Wave.LOADING, loaded, failed, known, failures, seconds)
+        arguments = (Wave.LOADING, batch, loaded, failed, known, "", pack_counts(added))
         return self._commit(shards, values, *arguments)
 
     def commit_labelling(
@@ -139,9 +141,9 @@ class BatchLedger:
         far: bytes = b"",
     ) -> Commit:
         """Store the label rows of a batch; stale if the job has another model by now."""
-        took = "" if seconds is None else seconds
+        added = count_batch(Wave.LABELLING, 0, 0, 0, b"", seconds)
         values = {self.keys.labels: labels, **({self.keys.far: far} if far else {})}
-        arguments = (Wave.LABELLING, batch, 0, 0, 0, model_token, took)
+        arguments = (Wave.LABELLING, batch, 0, 0, 0, model_token, pack_counts(added))
         return self._commit(shards or {}, values, *arguments)
 
     def _commit(
@@ -152,7 +154,7 @@ class BatchLedger:
         *arguments: object,
     ) -> Commit:
         hashes = [*map(self.keys.shards, shards), *values]
-        keys = [self.keys.job, *self._wave_keys(wave), *hashes]
+        keys = [self.keys.job, *self._wave_keys(wave), COUNTS, *hashes]
         prefix = key_prefix(self.keys)
         given = (*shards.values(), *values.values())
         reply = scripts.run(
@@ -172,10 +174,11 @@ class BatchLedger:
 
         One that was lost again and again is returned after a pause.
         """
-        keys = [self.keys.job, self.keys.running(wave), self.keys.attempts(wave)]
+        keys = [self.keys.job, self.keys.running(wave), self.keys.attempts(wave), COUNTS]
         arguments = (
             *(self.lease_seconds, LEASES_DIFFER_SECONDS),
             *(ATTEMPTS_WITHOUT_PAUSE, LONGEST_PAUSE_SECONDS),
+            wave,
         )
         return [int(b) for b in scripts.run(self.client, "take_lost", keys, *arguments)]
 

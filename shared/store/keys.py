@@ -10,6 +10,7 @@ from shoal.shared.tasks import PRIORITIES
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
 ACTIVE = "shoal:active"  # ZSET of the ids of active jobs, which the sweeper checks
 WORKERS = "shoal:workers"  # ZSET of worker names by their last heartbeat
+COUNTS = "shoal:counts"  # HASH of what is counted for metrics; it never expires
 OUTDATED = "shoal:outdated"  # SET of the ids of jobs whose plots lack names that were given since
 SEEN_WORKERS = "shoal:workers:seen"  # ZSET of the same, of those that were lost of late, too
 WORKER = "shoal:worker:"  # STRING for each worker, what it says of itself; it expires soon

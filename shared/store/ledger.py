@@ -17,7 +17,8 @@ from shoal.shared.jobs import JobRequest, State, Status, Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.batches import LEASES_DIFFER_SECONDS, BatchLedger
-from shoal.shared.store.keys import ACTIVE, JobKeys
+from shoal.shared.store.counts import CALLBACK_SECONDS, count_seconds, pack_counts
+from shoal.shared.store.keys import ACTIVE, COUNTS, JobKeys
 from shoal.shared.store.shards import Kind, key_prefix
 from shoal.shared.store.status import make_status
 from shoal.shared.wire import decode
@@ -145,7 +146,7 @@ class Ledger:
 
     def fail_wave(self, wave: Wave, error: str) -> bool:
         """End the job in the middle of ``wave``; return False if it is not there any more."""
-        return bool(scripts.run(self.client, "fail_wave", [self.keys.job], wave, error))
+        return bool(scripts.run(self.client, "fail_wave", [self.keys.job, COUNTS], wave, error))
 
     def distrust_chord(self) -> None:
         """Note that the chord may not fire: batches are sent outside of it."""
@@ -222,10 +223,6 @@ class Ledger:
         """Return whether the job was asked for more than once."""
         return bool(self.client.hexists(self.keys.job, "shared"))
 
-    def note_seconds(self, state: State, seconds: float) -> None:
-        """Note how long a callback took in ``state``; a batch's commit does that by itself."""
-        scripts.run(self.client, "note_seconds", [self.keys.job], state, seconds)
-
     def has_lease(self) -> bool:
         """Return whether a process is fitting or finishing the job now."""
         milliseconds = (self._lease_milliseconds(), int(LEASES_DIFFER_SECONDS * 1000))
@@ -234,13 +231,26 @@ class Ledger:
     def _lease_milliseconds(self) -> int:
         return int(self.lease_seconds * 1000)
 
-    def advance(self, lease: Lease, state: State, fields: Mapping[str, str | int]) -> bool:
-        """Leave the lease's state for the next one; return False if the lease was lost."""
+    def advance(
+        self,
+        lease: Lease,
+        state: State,
+        fields: Mapping[str, str | int],
+        seconds: float | None = None,
+    ) -> bool:
+        """Leave the lease's state for the next one; return False if the lease was lost.
+
+        Args:
+            lease: Under which the work was done.
+            state: The next one.
+            fields: What to note of the job in the same step.
+            seconds: Time that the work took, for the metrics.
+        """
         flat: Iterable[str | int] = (x for pair in fields.items() for x in pair)
-        keys = [self.keys.job, self.keys.lease]
-        return bool(
-            scripts.run(self.client, "advance", keys, lease.token, lease.state, state, *flat)
-        )
+        added = {} if seconds is None else count_seconds(CALLBACK_SECONDS, lease.state, seconds)
+        keys = [self.keys.job, self.keys.lease, COUNTS]
+        arguments = (lease.token, lease.state, state, pack_counts(added), *flat)
+        return bool(scripts.run(self.client, "advance", keys, *arguments))
 
     def cancel(self) -> State:
         """Cancel the job unless it has ended; return its state.
@@ -248,7 +258,7 @@ class Ledger:
         Raises:
             UnknownJobError: No job has this id, or it has expired.
         """
-        reply = scripts.run(self.client, "cancel", [self.keys.job, self.keys.lease])
+        reply = scripts.run(self.client, "cancel", [self.keys.job, self.keys.lease, COUNTS])
         if reply is None:
             raise self._unknown()
         return State(reply.decode())
@@ -291,6 +301,7 @@ class Ledger:
             job.names,
             job.far,
             job.locations,
+            COUNTS,
             *job.of_tokens(fields),
         ]
 

@@ -1,5 +1,6 @@
 """The registry: which jobs there are, which are active, which workers are running."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import cast
@@ -12,9 +13,10 @@ from shoal.shared.jobs import JobRequest, LeftOut, State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.sources.locations import Location, pack_locations
 from shoal.shared.store import keys, scripts
+from shoal.shared.store.backlog import Backlog, read_backlog
+from shoal.shared.store.counts import Counts
 from shoal.shared.store.expiry import Lifetimes
 from shoal.shared.store.keys import JobKeys
-from shoal.shared.store.tally import FIELDS, Tally
 from shoal.shared.store.workers import (
     SHOWN_SECONDS,
     WorkerFacts,
@@ -127,7 +129,7 @@ class Registry:
         claimed = origin.fingerprint if origin.known is not None else ""
         known = origin.known or ()
         flat = (x for pair in fields.items() for x in pair)
-        written = [job.job, job.manifest, job.locations, keys.JOBS, keys.ACTIVE]
+        written = [job.job, job.manifest, job.locations, keys.JOBS, keys.ACTIVE, keys.COUNTS]
         if origin.model_of:
             written += [JobKeys(origin.model_of).model(origin.model_token), job.given_model]
         arguments = (job.job_id, JobKeys("%s").job, claimed, len(known), *known, *flat)
@@ -182,13 +184,22 @@ class Registry:
         wanted = value.encode()
         return [job_id for job_id, raw in zip(job_ids, found, strict=True) if raw == wanted]
 
-    def tally(self) -> Tally:
-        """Add up the counts of all jobs, in one round trip."""
+    def count_jobs(self) -> Counter[str]:
+        """Count the jobs that have not expired, by state; damaged ones count nothing."""
         job_ids = self.jobs()
         with self.client.pipeline(transaction=False) as pipe:
             for job_id in job_ids:
-                pipe.hmget(JobKeys(job_id).job, FIELDS)
-            return Tally.of(pipe.execute(raise_on_error=False))
+                pipe.hget(JobKeys(job_id).job, "state")
+            states = pipe.execute(raise_on_error=False)
+        return Counter(raw.decode() for raw in states if isinstance(raw, bytes))
+
+    def counts(self) -> Counts:
+        """Return what was counted since this Redis began, also of jobs that have expired."""
+        return Counts.read(self.client)
+
+    def backlog(self) -> Backlog:
+        """Return how much work waits and runs, in one round trip."""
+        return read_backlog(self.client)
 
     def forget_expired(self) -> None:
         """Drop what has expired: ids of jobs, heartbeats of a day ago, sessions of the page."""
@@ -246,9 +257,8 @@ class Registry:
 
     def take_lost_workers(self, silent_seconds: float) -> list[str]:
         """Return the workers without a heartbeat for so long; each is returned to one caller."""
-        before = self.now() - silent_seconds
-        silent = self.client.zrangebyscore(keys.WORKERS, 0, str(before))
-        taken = (raw for raw in silent if self.client.zrem(keys.WORKERS, raw))
+        written = [keys.WORKERS, keys.COUNTS]
+        taken = scripts.run(self.client, "take_lost_workers", written, silent_seconds)
         return [raw.decode(errors="replace") for raw in taken]
 
     def workers(self, within_seconds: float) -> list[str]:

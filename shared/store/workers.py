@@ -62,6 +62,8 @@ class WorkerFacts:
         version: Its version of Shoal.
         queues: From where it takes messages.
         up_seconds: For how long it runs.
+        cpu_seconds: Time of processors that it has taken, with processes of it that have ended;
+            None where that is not known.
         processes: Those that work for it.
     """
 
@@ -70,6 +72,7 @@ class WorkerFacts:
     version: str = ""
     queues: tuple[str, ...] = ()
     up_seconds: float = 0.0
+    cpu_seconds: float | None = None
     processes: tuple[PoolProcess, ...] = ()
 
 

@@ -9,6 +9,7 @@ from shoal.shared.jobs import State, Wave
 from shoal.shared.shards import Shards
 from shoal.shared.store import Commit, JobShards, Kind, Ledger, Registry
 from shoal.shared.store.batches import SILENT_SECONDS
+from shoal.shared.store.counts import BATCH_SECONDS
 
 pytestmark = [pytest.mark.each_server, pytest.mark.each_place]
 
@@ -507,13 +508,13 @@ def test_labels_are_committed_without_counting_images(redis, register):
     assert ledger.status().progress == pytest.approx(0.915)
 
 
-def test_the_time_of_a_batch_counts_once_and_only_if_its_output_does(register):
+def test_the_time_of_a_batch_counts_once_and_only_if_its_output_does(register, registry):
     ledger = register()
     for seconds in (1.5, 7.0):
         start(ledger)
         ledger.batches.commit_loading(0, {}, (1, 0), {}, seconds)
     start(ledger, 1)
     ledger.batches.commit_loading(1, {}, (1, 0), {ledger.keys.shapes: b"{}"})
-    fields = ledger.fields()
-    assert (float(fields["loading_seconds"]), fields["loading_timed"]) == (1.5, "1")
+    times = registry.counts().histogram(BATCH_SECONDS, LOADING)
+    assert (times.seconds, times.buckets[-1]) == (1.5, ("+Inf", 1))
     assert ledger.client.hget(ledger.keys.shapes, "1") == b"{}"

@@ -109,16 +109,9 @@ def test_an_unknown_job_has_no_state_and_its_ledger_names_a_remedy(redis):
     assert redis.keys("*nosuch*") == []
 
 
-def test_jobs_are_tallied_with_their_times(register, registry):
-    first, _ = register(), register()
-    for seconds in (1.5, 0.5):
-        first.note_seconds(State.FITTING, seconds)
+def test_jobs_are_counted_by_state_and_damaged_ones_hide_no_others(redis, register, registry):
+    first, _, damaged = register(), register(), register()
     first.cancel()
-    tally = registry.tally()
-    assert tally.jobs == {"cancelled": 1, "queued": 1}
-    assert (tally.seconds[State.FITTING], tally.timed[State.FITTING]) == (2, 2)
-
-
-def test_a_time_brings_no_job_back_that_has_expired(redis, registry):
-    Ledger(redis, "0123456789ab", 15).note_seconds(State.LOADING, 1)
-    assert not redis.keys("*0123456789ab*")
+    redis.delete(damaged.keys.job)
+    redis.set(damaged.keys.job, "damaged")
+    assert registry.count_jobs() == {"cancelled": 1, "queued": 1}

@@ -56,7 +56,7 @@ class HeldLease:
         Raises:
             WorkLostError: The lease was lost, and nothing was changed.
         """
-        if not self.ledger.advance(self.lease, state, fields):
+        if not self.ledger.advance(self.lease, state, fields, self.heartbeat.seconds):
             self.heartbeat.raise_lost()
 
 
@@ -130,11 +130,7 @@ def _explain(raised: Exception, ledger: Ledger, lease: Lease) -> str | None:
 def _end(
     context: WorkerContext, ledger: Ledger, lease: Lease, seconds: float, error: str | None
 ) -> None:
-    if error:
-        if ledger.advance(lease, State.FAILED, {"error": error}):
-            context.sweeper.end_job(ledger.job_id)
-    else:
-        with suppress(RedisError, ShoalError):
-            ledger.note_seconds(lease.state, seconds)
+    if error and ledger.advance(lease, State.FAILED, {"error": error}):
+        context.sweeper.end_job(ledger.job_id)
     event = {"job": ledger.job_id, "stage": lease.state, "attempt": lease.attempt}
     logger.info("callback", extra={**event, "seconds": seconds, "error": error})

@@ -1,20 +1,28 @@
-"""Metrics for Prometheus, summed up from the ledgers of all jobs."""
+"""Metrics for Prometheus: counters of all jobs, and gauges of how things are now."""
 
-from collections.abc import Iterator
+import importlib.metadata
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from shoal.producer.client import Client
+from shoal.producer.web.api.counters import make_counters
 from shoal.shared.jobs import State
-from shoal.shared.store import Tally
+from shoal.shared.store import Backlog, WorkerState, WorkerStatus
 from shoal.shared.tasks import BATCHES, CALLBACKS
 
 
-class _JobsCollector(Collector):
-    """Collects gauges of the jobs that have not expired; they fall when a job expires."""
+class _StoreCollector(Collector):
+    """Collects what one Redis knows, in a few round trips however many workers there are."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -22,53 +30,83 @@ class _JobsCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield all metrics with their present values."""
         registry = self.client.registry
-        tally = registry.tally()
-        yield from _count_jobs(tally)
-        yield from _time_work(tally)
-        queues = _gauge("shoal_queue_messages", "Messages waiting for a worker.", "queue")
+        version = importlib.metadata.version("shoal")
+        yield InfoMetricFamily("shoal_build", "Version of this server.", {"version": version})
+        yield from make_counters(registry.counts())
+        yield _count_jobs(registry.count_jobs())
+        yield from _show_backlog(registry.backlog())
+        queues = _gauge("shoal_queue_messages", "Messages that wait for a worker.", "queue")
         for queue in (BATCHES, CALLBACKS):
             queues.add_metric([queue], registry.waiting([queue]))
         yield queues
-        workers = registry.workers(within_seconds=self.client.settings.sweep_seconds * 3)
-        yield GaugeMetricFamily(
-            "shoal_workers", "Workers that sent a heartbeat lately.", len(workers)
-        )
+        yield from _describe_workers(self.client.list_workers())
+        yield from _measure_redis(registry.memory())
 
 
-def _gauge(name: str, meaning: str, label: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name, meaning, labels=[label])
+def _gauge(name: str, meaning: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, meaning, labels=labels)
 
 
-def _count_jobs(tally: Tally) -> Iterator[Metric]:
-    """Yield the numbers of jobs and images."""
+def _count_jobs(numbers: Counter[str]) -> Metric:
     jobs = _gauge("shoal_jobs", "Jobs that have not expired.", "state")
     for state in State:
-        jobs.add_metric([state], tally.jobs[state])
-    yield jobs
-    images = _gauge("shoal_images", "Images of these jobs.", "outcome")
-    images.add_metric(["loaded"], tally.loaded)
-    images.add_metric(["failed"], tally.failed)
-    yield images
+        jobs.add_metric([state], numbers[state])
+    return jobs
 
 
-def _time_work(tally: Tally) -> Iterator[Metric]:
-    """Yield number and total time of the batches and callbacks of these jobs."""
-    kinds = {
-        "batch": (State.LOADING, State.LABELLING),
-        "fit": (State.FITTING,),
-        "finish": (State.FINISHING,),
-    }
-    for kind, states in kinds.items():
-        times = SummaryMetricFamily(
-            f"shoal_{kind}_seconds", f"Time that each {kind} of these jobs took.", labels=["state"]
-        )
-        for state in states:
-            times.add_metric([state], tally.timed[state], tally.seconds[state])
-        yield times
+def _show_backlog(backlog: Backlog) -> Iterator[Metric]:
+    batches = _gauge("shoal_batches", "Batches of the waves at hand.", "status")
+    batches.add_metric(["waiting"], backlog.batches_waiting)
+    batches.add_metric(["running"], backlog.batches_running)
+    yield batches
+    callbacks = _gauge("shoal_callbacks", "Fits, last stages, searches and plots.", "status")
+    callbacks.add_metric(["waiting"], backlog.callbacks_waiting)
+    callbacks.add_metric(["running"], backlog.callbacks_running)
+    yield callbacks
+    idle = "Longest time for which nobody has worked on an active job."
+    yield GaugeMetricFamily("shoal_job_idle_seconds", idle, backlog.idle_seconds)
+
+
+def _describe_workers(workers: list[WorkerStatus]) -> Iterator[Metric]:
+    """Yield how many workers there are, and what those that run say of themselves."""
+    states = Counter(worker.state for worker in workers)
+    counted = _gauge("shoal_workers", "Workers, those lost within the hour too.", "state")
+    for state in WorkerState:
+        counted.add_metric([state], states[state])
+    yield counted
+    info = InfoMetricFamily("shoal_worker", "A worker's version and machine.", labels=["worker"])
+    processes = _gauge("shoal_worker_processes", "Processes of a worker.", "worker", "status")
+    memory = _gauge("shoal_worker_memory_bytes", "Resident memory of its processes.", "worker")
+    cpu = CounterMetricFamily(
+        "shoal_worker_cpu_seconds", "Time of processors that it has taken.", labels=["worker"]
+    )
+    for worker in workers:
+        if worker.state is not WorkerState.LOST:
+            name = [worker.name]
+            info.add_metric(name, {"version": worker.version, "host": worker.host})
+            processes.add_metric([*name, "busy"], worker.busy)
+            processes.add_metric([*name, "idle"], len(worker.processes) - worker.busy)
+            memory.add_metric(name, sum(p.memory_bytes or 0 for p in worker.processes))
+            if worker.cpu_seconds is not None:
+                cpu.add_metric(name, worker.cpu_seconds)
+    yield from (info, processes, memory, cpu)
+
+
+def _measure_redis(memory: Mapping[str, int | str]) -> Iterator[Metric]:
+    """Yield the memory of Redis, where it tells."""
+    used = "Memory that Redis has in use."
+    yield GaugeMetricFamily(
+        "shoal_redis_memory_bytes", used, float(memory.get("used_memory", "NaN"))
+    )
+    most = "Memory that Redis may use; 0: no limit."
+    yield GaugeMetricFamily(
+        "shoal_redis_memory_max_bytes", most, float(memory.get("maxmemory", "NaN"))
+    )
 
 
 def measure(client: Client) -> tuple[bytes, str]:
     """Return all metrics as text, and its media type."""
     registry = CollectorRegistry()
-    registry.register(_JobsCollector(client))
+    registry.register(_StoreCollector(client))
+    ProcessCollector(registry=registry)
     return generate_latest(registry), CONTENT_TYPE_LATEST

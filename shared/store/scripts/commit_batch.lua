@@ -1,11 +1,11 @@
 -- Count a batch with its output in one step: values of hashes, some of which name its shards.
--- KEYS: job, done, running, hashes…
--- ARGV: wave, batch, loaded, failed, known, token of the model or nothing, seconds that it took
--- or nothing, what the key of a shard in Redis begins with, how many of the hashes name shards (the
--- first ones), values of the hashes…
+-- KEYS: job, done, running, counts, hashes…
+-- ARGV: wave, batch, loaded, failed, known, token of the model or nothing, what to add to counts
+-- of all jobs as JSON, what the key of a shard in Redis begins with, how many of the hashes name
+-- shards (the first ones), values of the hashes…
 local wave, batch, prefix, n_shards = ARGV[1], ARGV[2], ARGV[8], tonumber(ARGV[9])
 local job, done, running = KEYS[1], KEYS[2], KEYS[3]
-local FIRST = 3 -- the first hash comes after it
+local FIRST = 4 -- the first hash comes after it
 local function value_of(i) return ARGV[9 + i] end
 local function tell()
   local total = tonumber(redis.call('HGET', job, 'batches'))
@@ -44,9 +44,9 @@ redis.call('HINCRBY', job, 'loaded', ARGV[3])
 redis.call('HINCRBY', job, 'failed', ARGV[4])
 if ARGV[5] ~= '0' then redis.call('HINCRBY', job, 'known', ARGV[5]) end
 redis.call('ZREM', running, batch)
-if ARGV[7] ~= '' then
-  redis.call('HINCRBYFLOAT', job, wave .. '_seconds', ARGV[7])
-  redis.call('HINCRBY', job, wave .. '_timed', 1)
+-- Not call: a damaged count must not leave a batch half committed.
+for name, number in pairs(cjson.decode(ARGV[7])) do
+  redis.pcall('HINCRBY', KEYS[4], name, number)
 end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6

@@ -3,8 +3,8 @@
 -- that its submitter does not know, or 'gone' if the model that it is to use has expired: then
 -- nothing is left of this one.
 -- One step: of those who submit one folder at the same time, the others must find the first's job.
--- KEYS: job, manifest, locations, jobs, active; the model that it is to use, and where it is copied
--- to, if any
+-- KEYS: job, manifest, locations, jobs, active, counts; the model that it is to use, and where it is
+-- copied to, if any
 -- ARGV: job id, name of a job's hash with %s for its id, fingerprint or nothing, number of the jobs
 -- of this fingerprint that are known, their ids…, fields and values…
 -- This call was made before, and its reply was lost.
@@ -21,12 +21,12 @@ if ARGV[3] ~= '' then
     end
   end
 end
-if KEYS[6] then
-  if redis.call('COPY', KEYS[6], KEYS[7], 'REPLACE') == 0 then
+if KEYS[7] then
+  if redis.call('COPY', KEYS[7], KEYS[8], 'REPLACE') == 0 then
     redis.call('UNLINK', KEYS[2], KEYS[3])
     return 'gone'
   end
-  redis.call('PERSIST', KEYS[7])
+  redis.call('PERSIST', KEYS[8])
 end
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
@@ -35,3 +35,4 @@ redis.call('PERSIST', KEYS[2])
 redis.call('PERSIST', KEYS[3])
 redis.call('ZADD', KEYS[4], now, ARGV[1])
 redis.call('ZADD', KEYS[5], now, ARGV[1])
+redis.pcall('HINCRBY', KEYS[6], 'submitted', 1)

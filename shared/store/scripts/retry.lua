@@ -5,13 +5,13 @@
 -- KEYS: job, active, manifest, lease,
 --   shapes, failures, hashes, names of shards of features, thumbnails, coordinates; labels;
 --   of loading: done, running, attempts, errors; of labelling: done, running, attempts, errors;
---   known, given model, near copies, names, who is far, locations; and what was written under each
---   lease's token
+--   known, given model, near copies, names, who is far, locations; counts; and what was written under
+--   each lease's token
 -- ARGV: job id, 1 to try the images again that failed, batches, what the key of a shard in Redis
 --   begins with; batches whose shard of features is lost, each with its name…
 local job, shapes, failures, hashes = KEYS[1], KEYS[5], KEYS[6], KEYS[7]
 local features, thumbnails, coordinates = KEYS[8], KEYS[9], KEYS[10]
-local done, FIRST_WRITTEN = KEYS[12], 26
+local done, FIRST_WRITTEN = KEYS[12], 27
 local batches, only_failed, prefix = tonumber(ARGV[3]), ARGV[2] == '1', ARGV[4]
 local state = redis.call('HGET', job, 'state')
 if not state or redis.call('HLEN', KEYS[3]) ~= batches then return 'gone' end
@@ -83,4 +83,5 @@ redis.call('HSET', job, 'state', 'queued', 'loaded', loaded, 'failed', failed,
 -- With nothing to load, only the callback is missing.
 if #missing == 0 then redis.call('HSET', job, 'state', 'loading', 'started_at', now) end
 redis.call('ZADD', KEYS[2], redis.call('HGET', job, 'created_at'), ARGV[1])
+redis.pcall('HINCRBY', KEYS[26], 'retried', 1)
 return missing

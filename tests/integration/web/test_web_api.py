@@ -293,11 +293,12 @@ def test_metrics_tell_of_jobs_images_and_work(web: WebServer, finished: Job) -> 
     lines = web.http.get("/metrics").text.splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     assert values['shoal_jobs{state="finished"}'] == "1.0"
-    assert values['shoal_images{outcome="loaded"}'] == "42.0"
-    assert values['shoal_images{outcome="failed"}'] == "3.0"
-    assert values['shoal_batch_seconds_count{state="loading"}'] == "5.0"
-    assert values['shoal_fit_seconds_count{state="fitting"}'] == "1.0"
-    assert float(values['shoal_fit_seconds_sum{state="fitting"}']) > 0
+    assert values['shoal_images_total{outcome="loaded"}'] == "42.0"
+    assert values['shoal_images_total{outcome="failed"}'] == "3.0"
+    assert values['shoal_failures_total{reason="empty"}'] == "1.0"
+    assert values['shoal_batch_seconds_count{wave="loading"}'] == "5.0"
+    assert values['shoal_callback_seconds_count{state="fitting"}'] == "1.0"
+    assert float(values['shoal_callback_seconds_sum{state="fitting"}']) > 0
     assert 'shoal_queue_messages{queue="shoal.batches"}' in values
     assert web.http.get("/healthz").status_code == 200
     assert web.http.get("/readyz").json() in ({"status": "ready"},)
