@@ -3,7 +3,7 @@
 ShoalError
 ├── UsageError              the request cannot work as it is (exit code 2); also a ValueError
 │   ├── SettingsError       an environment variable cannot be used
-│   ├── SourceError         the folder is missing, unreadable, or has no images
+│   ├── SourceError         the source is missing, unreadable, or has no images
 │   ├── OptionError         an option of the job cannot be used
 │   ├── UnknownJobError     there is no such job, or it has expired; also a LookupError
 │   └── TooLargeError       Redis takes nothing of this size
@@ -11,7 +11,8 @@ ShoalError
 ├── StoreUnavailableError   Redis refuses for now; the same call may work later
 │   ├── ConnectionLostError     it does not answer
 │   ├── StoreFullError          it is out of memory or disk space
-│   └── ShardsUnavailableError  the place of shards refuses for now
+│   ├── ShardsUnavailableError  the place of shards refuses for now
+│   └── SourceUnavailableError  the bucket or server of the images refuses for now
 ├── ShardLostError          what was kept in a shard is missing or damaged
 ├── JobFailedError          the job ended without a result; the message is the job's own
 ├── JobCancelledError       the job was cancelled
@@ -43,7 +44,7 @@ class SettingsError(UsageError):
 
 
 class SourceError(UsageError):
-    """The folder is missing, unreadable, or has no images."""
+    """The source is missing, unreadable, or has no images; the message names the remedy."""
 
 
 class OptionError(UsageError):
@@ -84,6 +85,10 @@ class StoreFullError(StoreUnavailableError):
 
 class ShardsUnavailableError(StoreUnavailableError):
     """The directory or bucket of shards refuses for now, as a full disk does."""
+
+
+class SourceUnavailableError(StoreUnavailableError):
+    """The bucket or the server of a job's images refuses for now."""
 
 
 class ShardLostError(ShoalError):

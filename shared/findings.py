@@ -33,6 +33,7 @@ class FailureReason(StrEnum):
     """The kind of cause for which an image could not be used."""
 
     MISSING = "missing"
+    CHANGED = "changed"
     NO_PERMISSION = "no-permission"
     NOT_A_FILE = "not-a-file"
     OUTSIDE_ROOTS = "outside-roots"

@@ -54,6 +54,18 @@ def _read_directories(text: str) -> tuple[Path, ...]:
     return directories
 
 
+def _read_prefixes(text: str) -> tuple[str, ...]:
+    """Read the prefixes of URLs that ``text`` lists.
+
+    Raises:
+        ValueError: It lists none, or something else; which must not come to mean any URL.
+    """
+    prefixes = tuple(text.split())
+    if not prefixes or not all(re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", each) for each in prefixes):
+        raise ValueError(f"{text!r} is not a list of URLs such as s3://BUCKET/PREFIX.")
+    return prefixes
+
+
 def _read_bytes(text: str) -> int:
     """Read the bytes that ``1048576``, ``512K``, ``500M``, ``2G`` or ``2GiB`` stand for.
 
@@ -72,6 +84,7 @@ def _seconds(least: float, most: float) -> Meta:
 
 AbsolutePath = Annotated[Path, _ReadBy(_read_path)]
 Directories = Annotated[tuple[Path, ...], _ReadBy(_read_directories)]
+UrlPrefixes = Annotated[tuple[str, ...], _ReadBy(_read_prefixes)]
 Bytes = Annotated[int, Meta(ge=1, description="1 byte or more"), _ReadBy(_read_bytes)]
 CacheBytes = Annotated[int, Meta(ge=0, description="0 bytes or more"), _ReadBy(_read_bytes)]
 PixelCount = Annotated[int, Meta(ge=1, description="1 pixel or more")]
@@ -128,6 +141,13 @@ class Settings:
         (),
         "Workers and the page read images only under these directories (separated by `:`)."
         " Unset: anywhere.",
+    )
+    image_urls: UrlPrefixes = setting(
+        (),
+        "Images are read from URLs only if they begin with one of these (separated by blanks), such"
+        " as `s3://BUCKET/PREFIX` or `https://HOST`; a host that is named may have a private"
+        " address. Unset: from any with a public address, but from none where `SHOAL_IMAGE_ROOTS`"
+        " is set.",
     )
     organize_roots: Directories = setting(
         (),
@@ -271,7 +291,8 @@ def make_environment(settings: Settings) -> dict[str, str]:
 def _spell(value: object) -> str:
     """Spell a setting's value as text, empty where it is not set."""
     if isinstance(value, tuple):
-        return os.pathsep.join(map(str, value))
+        separator = os.pathsep if all(isinstance(each, Path) for each in value) else " "
+        return separator.join(map(str, value))
     return "" if value is None else str(value)
 
 

@@ -15,11 +15,15 @@ REMEDIES = {
         "The file is not there any more, or a link leads nowhere.",
         "Bring it back.",
     ),
+    FailureReason.CHANGED: (
+        "Its content is another one than when the job was submitted.",
+        "Submit the source again as a new job.",
+    ),
     FailureReason.NO_PERMISSION: ("A worker may not read it.", "Let the workers read it."),
     FailureReason.NOT_A_FILE: ("A pipe, a device or a directory with the name of an image.", ""),
     FailureReason.OUTSIDE_ROOTS: (
-        "It is outside of the directories that workers may read.",
-        "Add its directory to SHOAL_IMAGE_ROOTS on the workers.",
+        "It is outside of what workers may read.",
+        "Add its directory to SHOAL_IMAGE_ROOTS or its server to SHOAL_IMAGE_URLS on the workers.",
     ),
     FailureReason.EMPTY: ("The file has 0 bytes.", "Copy it once more from where it came."),
     FailureReason.TOO_MANY_BYTES: (

@@ -85,19 +85,36 @@ def read_file(path: StrPath, limits: ImageLimits) -> bytes:
     """
     if isinstance(path, ReadFile):
         return path.content
+    descriptor = open_file(path, limits.roots)
     try:
-        descriptor = os.open(path, OPEN_FLAGS)
-    except (OSError, ValueError) as error:
-        raise _explain_opening(error, path, limits.roots) from error
-    try:
-        # What was opened is checked, not its name: a link changed in between leads nowhere.
-        if limits.roots:
-            _check_roots(opened_path(descriptor), limits.roots)
         return _read_bytes(descriptor, _check_file(os.fstat(descriptor), limits.max_bytes))
     except OSError as error:
         raise UnreadableImageError(FailureReason.DAMAGED, f"reading failed: {error}") from error
     finally:
         os.close(descriptor)
+
+
+def open_file(path: StrPath, roots: tuple[Path, ...]) -> int:
+    """Open what is at a path, and return its descriptor.
+
+    Raises:
+        UnreadableImageError: It is missing, may not be read, or is outside the roots.
+    """
+    try:
+        descriptor = os.open(path, OPEN_FLAGS)
+    except (OSError, ValueError) as error:
+        raise _explain_opening(error, path, roots) from error
+    try:
+        # What was opened is checked, not its name: a link changed in between leads nowhere.
+        if roots:
+            _check_roots(opened_path(descriptor), roots)
+    except UnreadableImageError:
+        os.close(descriptor)
+        raise
+    except OSError as error:
+        os.close(descriptor)
+        raise UnreadableImageError(FailureReason.DAMAGED, f"reading failed: {error}") from error
+    return descriptor
 
 
 def opened_path(descriptor: int) -> str:

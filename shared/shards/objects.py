@@ -1,33 +1,22 @@
 """Shards as objects in a bucket: S3 and what speaks its protocol, Google Cloud, Azure."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from itertools import islice
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
-from obstore.store import ObjectStore, from_url
+from obstore.store import ObjectStore
 
+from shoal.shared.buckets.connections import PATIENCE_SECONDS, check_process, open_bucket
 from shoal.shared.errors import ShardLostError
 from shoal.shared.shards.answers import Answers
 from shoal.shared.shards.place import Parts, check_name, describe_lost
 
-# Requests are tried again for this long. Then it is the caller's turn: workers wait and try again.
-PATIENCE_SECONDS = 20.0
-# For one request: the largest that is sent is a part of PART_BYTES.
-REQUEST_SECONDS = 30.0
-CONNECT_SECONDS = 5.0
-# More than PATIENCE_SECONDS have room for.
-MOST_RETRIES = 100
 # Larger shards travel in parts: three requests more, which only pays where one would take long.
 PART_BYTES = 2**24
 # What S3 deletes in one request.
 DELETED_AT_ONCE = 1000
-
-# obstore's threads do not survive a fork, and what waits for them in the child hangs for ever.
-_used_by: list[int] = []
 
 
 class ObjectShards:
@@ -133,12 +122,7 @@ class ObjectShards:
         Raises:
             RuntimeError: It was forked from one that has used a bucket.
         """
-        _used_by[:] = _used_by or [os.getpid()]
-        if _used_by != [os.getpid()]:
-            raise RuntimeError(
-                f"{self.url} cannot be used by a process that was forked from one that has used a"
-                " bucket; start a new process instead (`multiprocessing.get_context('spawn')`)."
-            )
+        check_process(self.url)
         if self._opened is None:
             self._opened = self._open()
         with self._answers.explained(name):
@@ -151,20 +135,4 @@ class ObjectShards:
             SettingsError: A variable of the cloud is missing or cannot be used.
         """
         with self._answers.explained_settings():
-            return from_url(
-                self.url,
-                client_options={
-                    "allow_http": True,  # only where the endpoint that is set says so
-                    "connect_timeout": timedelta(seconds=min(CONNECT_SECONDS, self._patience)),
-                    "timeout": timedelta(seconds=min(REQUEST_SECONDS, self._patience)),
-                },
-                retry_config={
-                    "retry_timeout": timedelta(seconds=self._patience),
-                    "max_retries": MOST_RETRIES,
-                    "backoff": {
-                        "init_backoff": timedelta(seconds=0.1),
-                        "max_backoff": timedelta(seconds=2),
-                        "base": 2,
-                    },
-                },
-            )
+            return open_bucket(self.url, self._patience)

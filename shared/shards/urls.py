@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from shoal.shared.buckets.replies import BUCKETS
 from shoal.shared.errors import SettingsError
 from shoal.shared.shards.files import FileShards
 from shoal.shared.shards.place import Shards
 
-BUCKETS = ("s3", "gs", "az")
 EXPECTED = (
     "expected file:///DIRECTORY, s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
 )

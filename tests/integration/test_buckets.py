@@ -4,12 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread, Timer
+from threading import Timer
 
 import pytest
-from buckets import BucketServer, make_variables
+from buckets import BucketServer, make_variables, refusing
 from tcp_proxy import TcpProxy
 
 from shoal.shared.errors import SettingsError, ShardLostError, ShardsUnavailableError
@@ -151,28 +149,6 @@ def test_credentials_that_are_not_known_are_refused(monkeypatch: pytest.MonkeyPa
         server.stop()
 
 
-@contextmanager
-def answering(status: int, code: str) -> Iterator[int]:
-    """Yield the port of a server that answers whatever it is asked with an error."""
-
-    class Refusal(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(f"<Error><Code>{code}</Code></Error>".encode())
-
-        def do_PUT(self) -> None:
-            self.do_GET()
-
-        def log_message(self, *_: object) -> None: ...
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
-
-
 @pytest.mark.parametrize(
     ("status", "code", "expected"),
     [
@@ -188,7 +164,7 @@ def answering(status: int, code: str) -> Iterator[int]:
 def test_what_a_bucket_answers_is_passed_on(
     monkeypatch: pytest.MonkeyPatch, status: int, code: str, expected: str
 ) -> None:
-    with answering(status, code) as port:
+    with refusing(status, code) as port:
         set_variables(monkeypatch, port)
         with pytest.raises(ShardsUnavailableError) as caught:
             ObjectShards(URL, IMPATIENCE_SECONDS).read(NAME)
@@ -203,17 +179,17 @@ def open_azure(monkeypatch: pytest.MonkeyPatch, port: int) -> ObjectShards:
 
 
 def test_answers_of_azure_mean_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(404, "BlobNotFound") as port, pytest.raises(ShardLostError, match=NAME):
+    with refusing(404, "BlobNotFound") as port, pytest.raises(ShardLostError, match=NAME):
         open_azure(monkeypatch, port).read(NAME)
-    with answering(409, "BlobAlreadyExists") as port:
+    with refusing(409, "BlobAlreadyExists") as port:
         assert not open_azure(monkeypatch, port).create(NAME, b"x")
     with (
-        answering(404, "ContainerNotFound") as port,
+        refusing(404, "ContainerNotFound") as port,
         pytest.raises(ShardsUnavailableError, match="no such bucket"),
     ):
         open_azure(monkeypatch, port).write(NAME, [b"x"])
     with (
-        answering(403, "AuthenticationFailed") as port,
+        refusing(403, "AuthenticationFailed") as port,
         pytest.raises(ShardsUnavailableError, match="refuses these credentials"),
     ):
         list(open_azure(monkeypatch, port).names(""))

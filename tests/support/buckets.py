@@ -1,10 +1,15 @@
 """A server that speaks S3, as a process of its own, with its data in memory."""
 
+import ssl
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from urllib.error import URLError
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
 import obstore
@@ -53,6 +58,12 @@ class BucketServer:
         """Replace an object below a URL."""
         obstore.put(self._open(url), name, data)
 
+    def put_marker(self, url: str) -> None:
+        """Create an empty object at a URL, such as one that stands for a folder."""
+        whole = urlsplit(url)
+        address = f"{self.endpoint}/{whole.netloc}{quote(whole.path)}"
+        urlopen(Request(address, data=b"", method="PUT")).close()  # noqa: S310  of our own
+
     def stop(self) -> None:
         """End it, with all that it has."""
         self.process.kill()
@@ -71,6 +82,38 @@ class BucketServer:
     def _ask(self, method: str, url: str) -> None:
         address = f"{self.endpoint}/{urlsplit(url).netloc}"
         urlopen(Request(address, method=method)).close()  # noqa: S310  of our own
+
+
+@contextmanager
+def refusing(status: int, code: str, certificate: tuple[Path, Path] | None = None) -> Iterator[int]:
+    """Yield the port of a server that answers whatever it is asked with an error.
+
+    Args:
+        status: Of the answer.
+        code: The word for the error.
+        certificate: Files of the server's certificate and of its key; None does without TLS.
+    """
+
+    class Refusal(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(f"<Error><Code>{code}</Code></Error>".encode())
+
+        def do_PUT(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
 
 
 def make_variables(port: int) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Buckets: connections to object storage, and what its answers mean."""
