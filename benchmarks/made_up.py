@@ -16,7 +16,7 @@ import numpy as np
 
 from shoal.producer.client import Client
 from shoal.producer.export.directory import prepare_directory, write_directory
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.paths import PathSorter
 from shoal.shared.jobs import JobRequest
 from shoal.worker import Checkpoint
@@ -74,10 +74,10 @@ def work(options: list[str]) -> None:
 
 def submit(count: int, out: Path) -> None:
     """Submit made-up paths, wait for the job and write its results."""
-    folder = Folder(SOURCE, make_paths(count).pack(), Counter(), [])
-    prepare_directory(out, SOURCE)
+    folder = Listing(str(SOURCE), make_paths(count).pack(), Counter(), [])
+    prepare_directory(out, [str(SOURCE)])
     with Client(start_workers=False) as client:
-        job = client.submit_folder(folder, force=True, **OPTIONS)
+        job = client.submit_listing(folder, force=True, **OPTIONS)
         job.wait()
         write_directory(job, out)
 

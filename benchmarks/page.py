@@ -52,7 +52,7 @@ def make_job(home: Path, folder: Path) -> str:
         Client(settings=Settings(home=home), start_workers=False) as client,
         running([[*worker, *WORKER_OPTIONS] for worker in workers], home),
     ):
-        job = client.submit_folder(read_folder(folder), force=True, **OPTIONS)
+        job = client.submit_listing(read_folder(folder), force=True, **OPTIONS)
         job.wait()
         return job.id
 

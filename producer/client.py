@@ -20,7 +20,8 @@ from shoal.producer.local.models import check_model
 from shoal.producer.local.workers import LocalWorkers
 from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
-from shoal.producer.submission.folder import Folder, read_folder
+from shoal.producer.submission.folder import read_folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.plan import Plan, Room, make_plan
 from shoal.producer.submission.previous import (
     check_version,
@@ -220,7 +221,7 @@ class Client:
             raise SourceError("The folder's name is empty; the current directory is '.'.")
         if not self.is_embedded:
             check_server(self._url)
-        job = self.submit_folder(
+        job = self.submit_listing(
             read_folder(Path(source)),
             force=force,
             recipe=recipe,
@@ -239,26 +240,26 @@ class Client:
         self.workers.ensure_running()
         return job
 
-    def submit_folder(
-        self, folder: Folder, *, force: bool = False, notify: Notify | None = None, **options: Any
+    def submit_listing(
+        self, listing: Listing, *, force: bool = False, notify: Notify | None = None, **options: Any
     ) -> Job:
         """Submit a folder that was already listed, without starting workers.
 
         Args:
-            folder: The images.
+            listing: The images.
             force: As for ``submit``.
             notify: Called with each message for the user: what is needed if little is left, the
                 job found. None logs them.
             **options: As for ``submit``.
         """
-        request = make_request(folder, options)
+        request = make_request(listing, options)
         if uses_default_features(options) and (lack := describe_lack()):
             (notify or logger.warning)(lack)
-        return self.submit_request(folder, request, force=force, notify=notify)
+        return self.submit_request(listing, request, force=force, notify=notify)
 
     def submit_request(
         self,
-        folder: Folder,
+        listing: Listing,
         request: JobRequest,
         *,
         force: bool = False,
@@ -267,30 +268,30 @@ class Client:
         """Submit what was checked already, without starting workers.
 
         Args:
-            folder: The images.
+            listing: The images.
             request: What to do with them.
             force: As for ``submit``.
-            notify: As for ``submit_folder``.
+            notify: As for ``submit_listing``.
         """
         settings, notify = self.settings, notify or logger.info
-        fingerprint = make_fingerprint(request, folder, settings, self._find_token(request))
+        fingerprint = make_fingerprint(request, listing, settings, self._find_token(request))
         known = None if force else self.registry.find(fingerprint)
         if known and (found := self._find_job(known, notify)):
             return found
         self._check_workers(request, notify)
-        plan = self.plan(folder, request)
+        plan = self.plan(listing, request)
         (notify if plan.is_near else logger.info)(plan.message)
         # The submitter's lifetimes apply, whichever process ends the job.
         lifetimes = Lifetimes(settings.features_seconds, settings.results_seconds)
         Strays(self.redis, self.place).note_owner()
         place, url = identify(self.place), self.place.url
-        origin = Origin(fingerprint, known, folder.left_out, place=place, place_url=url)
+        origin = Origin(fingerprint, known, listing.left_out, place=place, place_url=url)
         origin = self._find_origin(request, origin, notify)
         job_id = secrets.token_hex(6)
         # The ledger first: from here on, the sweeper can send whatever was not sent.
-        if self.registry.register(job_id, request, plan.batches, lifetimes, origin):
+        if self.registry.register(job_id, request, plan.batches, lifetimes, origin, plan.locations):
             # Somebody else has submitted the same meanwhile: that job can be found now.
-            return self.submit_request(folder, request, force=force, notify=notify)
+            return self.submit_request(listing, request, force=force, notify=notify)
         with suppress(StoreUnavailableError):
             self.messages.send_wave(job_id, Wave.LOADING, len(plan.batches))
         return self.job(job_id)
@@ -336,7 +337,7 @@ class Client:
         if loads and self.settings.embedding_model and "embedding" in request.features:
             check_model(self.settings.embedding_model)
 
-    def plan(self, folder: Folder, request: JobRequest) -> Plan:
+    def plan(self, listing: Listing, request: JobRequest) -> Plan:
         """Plan a new job, with its batches and the memory it needs, without submitting it.
 
         Raises:
@@ -350,7 +351,7 @@ class Client:
             disk_of(directory.parent) if directory else None,
             shards_in_redis=not place_id,
         )
-        return make_plan(folder, request, self.settings.fit_memory, room)
+        return make_plan(listing, request, self.settings.fit_memory, room)
 
     def _find_job(self, job_ids: Iterable[str], notify: Notify) -> Job | None:
         statuses = self._statuses(job_ids)

@@ -14,7 +14,8 @@ from shoal.producer.progress_line import ProgressLine
 from shoal.producer.results import check_finished
 from shoal.producer.submission.derived import derive_request
 from shoal.producer.submission.fingerprint import Notify
-from shoal.producer.submission.folder import Folder, read_folder
+from shoal.producer.submission.folder import read_folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.uses import JobUses
 from shoal.shared.errors import (
     StoreFullError,
@@ -57,7 +58,7 @@ class Submitter(Protocol):
 
     def submit_request(
         self,
-        folder: Folder,
+        listing: Listing,
         request: JobRequest,
         *,
         force: bool = False,
@@ -274,23 +275,23 @@ class Job(JobUses):
             SourceError: The folder is missing, unreadable, or has no images.
             UsageError: This job's model is of another version of Shoal.
         """
-        job = self.assign_folder(read_folder(Path(source)), force=force)
+        job = self.assign_listing(read_folder(Path(source)), force=force)
         if self.ensure_running:
             self.ensure_running()
         return job
 
-    def assign_folder(
-        self, folder: Folder, *, force: bool = False, notify: Notify | None = None
+    def assign_listing(
+        self, listing: Listing, *, force: bool = False, notify: Notify | None = None
     ) -> "Job":
         """Assign the images of a folder that was already listed, without starting workers.
 
         Args:
-            folder: The images.
+            listing: The images.
             force: As for ``assign``.
             notify: Called with each message for the user; None logs them.
         """
-        request = derive_request(self._check_finished().request, folder, model_of=self.id)
-        return self._find_submitter().submit_request(folder, request, force=force, notify=notify)
+        request = derive_request(self._check_finished().request, listing, model_of=self.id)
+        return self._find_submitter().submit_request(listing, request, force=force, notify=notify)
 
     def recluster(
         self, *, force: bool = False, notify: Notify | None = None, **options: Any
@@ -321,9 +322,9 @@ class Job(JobUses):
         from shoal.producer.submission.reclustering import list_images, make_recluster_request
 
         status, summary = self._check_finished(), self.summary()
-        folder = list_images(self.results, status.request.source, summary, options.get("cluster"))
-        request = make_recluster_request(status, summary, folder, options)
-        job = self._find_submitter().submit_request(folder, request, force=force, notify=notify)
+        listing = list_images(self.results, status.request, summary, options.get("cluster"))
+        request = make_recluster_request(status, summary, listing, options)
+        job = self._find_submitter().submit_request(listing, request, force=force, notify=notify)
         if self.ensure_running:
             self.ensure_running()
         return job

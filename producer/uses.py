@@ -284,10 +284,11 @@ class JobUses(JobDuplicates):
             ShoalError: A file cannot be written.
         """
         from shoal.producer.export.directory import prepare_directory, write_directory
+        from shoal.producer.export.files import find_folders
 
-        directory, source = Path(out), Path(self.status().request.source)
+        directory = Path(out)
         self._check_finished()
-        prepare_directory(directory, source, force=force)
+        prepare_directory(directory, find_folders(self), force=force)
         write_directory(self, directory, force=force)
         return directory
 

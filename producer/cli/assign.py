@@ -46,14 +46,14 @@ def assign(
         from shoal.producer.export.directory import prepare_directory, write_directory
         from shoal.producer.submission.folder import read_folder
 
-        folder = read_folder(source)
-        print_left_out(folder)
+        listing = read_folder(source)
+        print_left_out(listing)
         if out:
-            prepare_directory(out, folder.source, force=force)
+            prepare_directory(out, listing.folders, force=force)
         with Client(start_workers=False).check_connection() as client:
             parent = client.job(job)
             what = Submission(
-                lambda: parent.assign_folder(folder, force=force, notify=print_message)
+                lambda: parent.assign_listing(listing, force=force, notify=print_message)
             )
             assigned, status = submit_and_watch(
                 client, what, Means(concurrency, started), as_json=as_json, will_write=bool(out)

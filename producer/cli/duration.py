@@ -9,7 +9,7 @@ from math import ceil, inf
 
 from shoal.producer.local.environment import worker_environment
 from shoal.producer.submission.batches import measure_image_bytes
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import EXTRACTORS, are_slow, choose_image_size, split_features
 from shoal.shared.settings import Settings, make_environment
@@ -43,21 +43,21 @@ class Duration:
     """How long a job of a folder takes here.
 
     Attributes:
-        folder: The images.
+        listing: The images.
         request: How they are compared.
         settings: Of the workers.
         processes: Number of processes that load images.
     """
 
-    folder: Folder
+    listing: Listing
     request: JobRequest
     settings: Settings
     processes: int
 
     def may_be_minutes(self) -> bool:
         """Return whether it may be minutes, as far as can be seen without reading an image."""
-        most = BYTE_SECONDS * measure_image_bytes(self.folder) + self._most_seconds()
-        return most * len(self.folder.paths) / self.processes >= LONG_SECONDS
+        most = BYTE_SECONDS * measure_image_bytes(self.listing) + self._most_seconds()
+        return most * len(self.listing.paths) / self.processes >= LONG_SECONDS
 
     def _most_seconds(self) -> float:
         names = split_features(self.request.features)
@@ -77,7 +77,7 @@ class Duration:
         if are_slow(self.request.features) and FASTER not in split_features(self.request.features):
             image_size = choose_image_size(FASTER)
             ways.append(replace(self.request, features=FASTER, image_size=image_size))
-        n_images = len(self.folder.paths)
+        n_images = len(self.listing.paths)
         seconds = [n_images / rate for rate in self._measure(ways)]
         return make_line(n_images, *seconds) if seconds else ""
 
@@ -86,7 +86,7 @@ class Duration:
 
         As many processes at once as the job will have: together they are slower than each alone.
         """
-        samples = iter(choose_samples(self.folder.paths, len(ways) * self.processes))
+        samples = iter(choose_samples(self.listing.paths, len(ways) * self.processes))
         asked = [
             [
                 {"request": asdict(way), "paths": next(samples), "most_seconds": SAMPLE_SECONDS}

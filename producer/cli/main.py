@@ -80,11 +80,11 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
     from shoal.producer.signals import uninterrupted
     from shoal.producer.submission.folder import read_folder
 
-    folder = read_folder(source)
-    print_left_out(folder)
+    listing = read_folder(source)
+    print_left_out(listing)
     with connect_client() as client:
         with uninterrupted():  # else there might be a job whose id nobody knows
-            job = client.submit_folder(folder, notify=print_message, **options)
+            job = client.submit_listing(listing, notify=print_message, **options)
             if as_json:
                 print_status(job.status(), as_json)
             else:

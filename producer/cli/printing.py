@@ -11,9 +11,10 @@ from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.cli.words import in_commands
 from shoal.producer.export.models import export_json
 from shoal.producer.progress_line import describe
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import JobCancelledError, JobFailedError, WaitTimeoutError
 from shoal.shared.jobs import AUTO, DEFAULTS, ImageCounts, JobRequest, Status
+from shoal.shared.sources.paths import join
 from shoal.shared.text import show_count
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ def warn_if_idle(client: "Client") -> None:
         print_note("No worker is running yet: start one with `shoal worker`.")
 
 
-def print_left_out(folder: Folder) -> None:
+def print_left_out(listing: Listing) -> None:
     """Print to standard error which files of a folder are left out."""
-    for line in replace(folder.left_out, unreadable=0).lines:
+    for line in replace(listing.left_out, unreadable=0).lines:
         print_note(f"Left out {line}")
-    for path in folder.unreadable[:5]:
-        print_note(f"Cannot be read: {folder.source / path}")
-    if len(folder.unreadable) > 5:
-        print_note(f"… and {len(folder.unreadable) - 5:,} more")
+    for path in listing.unreadable[:5]:
+        print_note(f"Cannot be read: {join(listing.source, path)}")
+    if len(listing.unreadable) > 5:
+        print_note(f"… and {len(listing.unreadable) - 5:,} more")

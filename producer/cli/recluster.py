@@ -58,11 +58,12 @@ def recluster(
     from shoal.producer.cli.run import Means, Submission, print_outcome, submit_and_watch
     from shoal.producer.client import Client
     from shoal.producer.export.directory import prepare_directory, write_directory
+    from shoal.producer.export.files import find_folders
 
     with Client(start_workers=False).check_connection() as client:
         parent = client.job(job)
         if out:
-            prepare_directory(out, Path(parent.status().request.source), force=force)
+            prepare_directory(out, find_folders(parent), force=force)
         what = Submission(lambda: parent.recluster(force=force, notify=print_message, **options))
         found, status = submit_and_watch(
             client, what, Means(concurrency), as_json=as_json, will_write=bool(out)

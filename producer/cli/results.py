@@ -34,7 +34,7 @@ def result(
 ) -> None:
     """Print the cluster of each image of JOB. With --out, write all results instead."""
     from shoal.producer.export.directory import prepare_directory, write_directory
-    from shoal.producer.export.files import check_output
+    from shoal.producer.export.files import check_output, find_folders
     from shoal.producer.export.neighbours import make_column
     from shoal.producer.export.tables import write_labels
 
@@ -51,7 +51,7 @@ def result(
             more = {NEIGHBORS: make} if make else None
             write_labels(known.labels(), labels_as, path, force=force, more=more)
         else:
-            prepare_directory(path, Path(known.status().request.source), force=force)
+            prepare_directory(path, find_folders(known), force=force)
             write_directory(known, path, force=force)
 
 
@@ -70,14 +70,14 @@ def _choose_format(path: Path) -> str | None:
 @replace_option
 def plot(job: str, name: str, out: Path | None, force: bool) -> None:
     """Write a plot of JOB as a PNG file. `-o -` writes it to standard output."""
-    from shoal.producer.export.files import check_output, check_outside
+    from shoal.producer.export.files import check_output, check_outside, find_folders
     from shoal.producer.export.tables import write_output
 
     path = out or Path(f"{name}.png")
     check_output(path, force=force)
     with connect_client() as client:
         known = client.job(job)
-        check_outside(path, known.status().request.source)
+        check_outside(path, find_folders(known))
         write_output(known.plot(name), path, force=force)
 
 

@@ -28,7 +28,8 @@ from shoal.producer.local.processes import WorkerProcesses
 from shoal.producer.results.names import group_clusters
 from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.defaults import NETWORK, WITHOUT_NETWORK, can_embed
-from shoal.producer.submission.folder import Folder, read_folder
+from shoal.producer.submission.folder import read_folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.request import make_request
 from shoal.shared.cores import count_cores
 from shoal.shared.findings import PlotName
@@ -74,14 +75,14 @@ def run_folder(
     Raises:
         ShoalError: The job could not finish; nothing is left running on this machine.
     """
-    folder = read_folder(source)
-    print_left_out(folder)
+    listing = read_folder(source)
+    print_left_out(listing)
     if out:
-        prepare_directory(out, folder.source, force=options["force"])
+        prepare_directory(out, listing.folders, force=options["force"])
     with Client(start_workers=False).check_connection() as client:
         what = Submission(
-            lambda: client.submit_folder(folder, notify=print_message, **options),
-            lambda: _find_duration(client, folder, options, means.concurrency),
+            lambda: client.submit_listing(listing, notify=print_message, **options),
+            lambda: _find_duration(client, listing, options, means.concurrency),
         )
         job, status = submit_and_watch(client, what, means, as_json=as_json, will_write=bool(out))
         if out:
@@ -146,7 +147,7 @@ def _describe_images(status: Status) -> str:
 
 
 def _find_duration(
-    client: Client, folder: Folder, options: dict[str, Any], concurrency: int | None
+    client: Client, listing: Listing, options: dict[str, Any], concurrency: int | None
 ) -> Duration | None:
     """Return what measures how long a job takes, if it may be minutes on this machine.
 
@@ -155,8 +156,8 @@ def _find_duration(
     if not client.is_embedded:
         return None
     asked = {name: value for name, value in options.items() if name != "force"}
-    request = make_request(folder, asked)
-    duration = Duration(folder, request, client.settings, concurrency or count_cores())
+    request = make_request(listing, asked)
+    duration = Duration(listing, request, client.settings, concurrency or count_cores())
     return duration if duration.may_be_minutes() else None
 
 

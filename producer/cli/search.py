@@ -110,7 +110,13 @@ def _show(
     as_json: bool,
 ) -> None:
     """Print what ``find`` finds, and draw it if a file is given for that."""
-    from shoal.producer.export.files import STDOUT_PATH, check_output, check_outside, new_file
+    from shoal.producer.export.files import (
+        STDOUT_PATH,
+        check_output,
+        check_outside,
+        find_folders,
+        new_file,
+    )
     from shoal.producer.export.tables import print_rows
     from shoal.shared.findings import Match
 
@@ -121,7 +127,7 @@ def _show(
     with connect_client(start_workers=True) as client:
         known = client.job(job)
         if sheet:
-            check_outside(sheet, known.status().request.source, option="sheet")
+            check_outside(sheet, find_folders(known), option="sheet")
         matches = find(known)
         if sheet and matches:
             picture = known.draw_sheet(matches)

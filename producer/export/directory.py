@@ -1,10 +1,11 @@
 """The directory of a job's results."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Thread
@@ -57,22 +58,22 @@ class _Written:
         return name == JOB_FILE or self.record.files.get(name) == digest_file(path)
 
 
-def prepare_directory(directory: Path, source: Path, *, force: bool = False) -> None:
-    """Create ``directory`` and check that results of the images in ``source`` may go there.
+def prepare_directory(directory: Path, folders: Iterable[str], *, force: bool = False) -> None:
+    """Create ``directory`` and check that results of the images in ``folders`` may go there.
 
     Args:
         directory: Where the results shall be.
-        source: The folder of the images, links resolved.
+        folders: The folders of the images, links resolved.
         force: Whether files may be replaced that Shoal did not write.
 
     Raises:
         UsageError: It cannot be written to, the plots would be among the images, or a file there
             has the name of a result and is not as Shoal wrote it.
     """
-    for place in (directory, directory / "plots"):
-        if Path(os.path.realpath(place)).is_relative_to(source):
+    for place, folder in product((directory, directory / "plots"), folders):
+        if Path(os.path.realpath(place)).is_relative_to(folder):
             raise UsageError(
-                f"{place} is inside {source}: the next run would cluster the plots, too."
+                f"{place} is inside {folder}: the next run would cluster the plots, too."
                 " Choose an `out` outside."
             )
     try:

@@ -8,6 +8,8 @@ from pathlib import Path
 from secrets import token_hex
 from typing import IO
 
+from shoal.producer.results import JobResults
+from shoal.producer.submission.listing import list_folders
 from shoal.shared.errors import ShoalError, UsageError
 
 # Stands for standard output in place of a file's name.
@@ -48,19 +50,26 @@ def check_output(path: Path, *, force: bool, option: str = "out") -> None:
         check_free([path], lambda _: force, option=option)
 
 
-def check_outside(path: Path, source: str, *, option: str = "out") -> None:
+def find_folders(job: JobResults) -> list[str]:
+    """Return the folders that a job was asked for: where no results may be written."""
+    request = job.status().request
+    return list_folders(request.source, request.inputs)
+
+
+def check_outside(path: Path, folders: Iterable[str], *, option: str = "out") -> None:
     """Check that a picture does not come among the images of a job.
 
-    ``source`` is the job's folder, links resolved; ``option`` is as for ``check_free``.
+    ``folders`` are the job's, links resolved; ``option`` is as for ``check_free``.
 
     Raises:
         UsageError: It would.
     """
-    if path != STDOUT_PATH and Path(os.path.realpath(path)).is_relative_to(source):
-        raise UsageError(
-            f"{path} is inside {source}: the next run would cluster this picture, too. Choose a"
-            f" place outside by `{option}`."
-        )
+    for folder in folders if path != STDOUT_PATH else ():
+        if Path(os.path.realpath(path)).is_relative_to(folder):
+            raise UsageError(
+                f"{path} is inside {folder}: the next run would cluster this picture, too. Choose a"
+                f" place outside by `{option}`."
+            )
 
 
 class NewFiles:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from math import ceil
 from statistics import fmean
 
-from shoal.producer.submission.folder import Folder
-from shoal.producer.submission.paths import split_paths
+from shoal.producer.submission.listing import Listing
+from shoal.producer.submission.paths import split_rows
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import (
@@ -16,6 +16,7 @@ from shoal.shared.recipe.features import (
     count_features,
     feature_bytes,
 )
+from shoal.shared.sources.paths import join
 
 # A batch's features travel in one command, which Redis limits to 512 MB.
 MAX_BATCH_BYTES = 2**26
@@ -49,11 +50,14 @@ COPIED_BATCH_SIZE = 2048
 SAMPLES = 64
 
 
-def measure_image_bytes(folder: Folder) -> float:
-    """Measure the mean size in bytes of 64 of a folder's files; 0 if none can be read."""
-    paths = folder.paths[:: ceil(len(folder.paths) / SAMPLES)]
-    sizes = [size for path in paths if (size := file_bytes(f"{folder.source}/{path}"))]
-    return fmean(sizes) if sizes else 0.0
+def measure_image_bytes(listing: Listing) -> float:
+    """Measure the mean size in bytes of 64 of the images; 0 if none of them says it."""
+    step = ceil(len(listing.paths) / SAMPLES)
+    if listing.locations is None:
+        sizes = [file_bytes(join(listing.source, path)) for path in listing.paths[::step]]
+    else:
+        sizes = [location.size or 0 for location in listing.locations[::step]]
+    return fmean(filter(None, sizes)) if any(sizes) else 0.0
 
 
 def file_bytes(path: str) -> int:
@@ -121,7 +125,7 @@ def split_batches(
     paths: Sequence[str], batch_size: int, *, tapered: bool = False
 ) -> list[Sequence[str]]:
     """Split ``paths`` into batches of the sizes that ``choose_sizes`` chooses."""
-    return split_paths(paths, choose_sizes(len(paths), batch_size, tapered=tapered))
+    return split_rows(paths, choose_sizes(len(paths), batch_size, tapered=tapered))
 
 
 def choose_sizes(n_images: int, batch_size: int, *, tapered: bool = False) -> list[int]:

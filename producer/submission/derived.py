@@ -1,21 +1,21 @@
 """Requests for jobs that build on another one: on its model or on its coordinates."""
 
-import os
 from dataclasses import replace
 from typing import Any
 
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.jobs import JobRequest
 
 
-def derive_request(parent: JobRequest, folder: Folder, **changes: Any) -> JobRequest:
+def derive_request(parent: JobRequest, listing: Listing, **changes: Any) -> JobRequest:
     """Derive the request for a job that builds on another one.
 
     Args:
         parent: The request of that job.
-        folder: The images of the new one.
+        listing: The images of the new one.
         **changes: Fields that differ from that job's; among them, its id.
     """
     neither = {"model_of": None, "coordinates_of": None, "cluster": None}
     own = {"batch_size": None, "renumber": False, "keep_model": False}
-    return replace(parent, source=os.fspath(folder.source), **{**neither, **own, **changes})
+    images = {"source": listing.source, "inputs": listing.inputs, "exclude": listing.exclude}
+    return replace(parent, **{**images, **neither, **own, **changes})

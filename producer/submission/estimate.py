@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import TypeVar
 
 from shoal.shared.encoding import pack_paths
 from shoal.shared.images.thumbnails import estimate_sheet_bytes
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import count_features, feature_bytes
 from shoal.shared.recipe.fit import FitSize, plan_fit
+from shoal.shared.sources.locations import Location, pack_locations
 from shoal.shared.store.rows import HASH_ROW, LABEL_ROW
 from shoal.shared.store.shards import Kind
 
@@ -26,6 +28,8 @@ COPIES = 2
 BLOCK_BYTES = 4096
 # Batches whose manifests are packed to measure how well paths compress.
 PACKED_MANIFESTS = 8
+
+Batch = TypeVar("Batch")
 
 
 @dataclass(frozen=True)
@@ -124,9 +128,18 @@ def allocated(n_bytes: int, rounds: bool) -> int:
 
 
 def _manifest_bytes(batches: Sequence[Sequence[str]]) -> int:
-    """Estimate the bytes of the packed paths of all batches from a sample of the batches."""
+    return _packed_bytes(batches, pack_paths)
+
+
+def estimate_locations(locations: Sequence[Sequence[Location]]) -> int:
+    """Return the bytes in Redis of the locations of all batches."""
+    return _packed_bytes(locations, pack_locations)
+
+
+def _packed_bytes(batches: Sequence[Batch], pack: Callable[[Batch], bytes]) -> int:
+    """Estimate the bytes of all batches, once packed, from a sample of the batches."""
     sample = batches[:: ceil(len(batches) / PACKED_MANIFESTS)]
-    packed = sum(len(pack_paths(batch)) for batch in sample)
+    packed = sum(len(pack(batch)) for batch in sample)
     return ceil(packed / len(sample) * len(batches))
 
 

@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import show_call
 from shoal.shared.images.files import is_missing
 from shoal.shared.jobs import DERIVED, JobRequest, State, Status
 from shoal.shared.recipe.features import RESULTS_VERSION
 from shoal.shared.settings import Settings
+from shoal.shared.sources.locations import Location
+from shoal.shared.sources.paths import is_url, join
 from shoal.shared.text import show_count
 from shoal.shared.wire import encode
 
@@ -29,7 +32,7 @@ Notify = Callable[[str], None]
 
 
 def make_fingerprint(
-    request: JobRequest, folder: Folder, settings: Settings, made_by: str = ""
+    request: JobRequest, listing: Listing, settings: Settings, made_by: str = ""
 ) -> str:
     """Hash all that labels depend on, as far as it can be seen without reading an image.
 
@@ -39,7 +42,7 @@ def make_fingerprint(
 
     Args:
         request: The options.
-        folder: The images.
+        listing: The images.
         settings: Of the submitter.
         made_by: Token of the other job's model, if this one builds on another job.
 
@@ -56,7 +59,7 @@ def make_fingerprint(
             return digest.hexdigest()
         for part in (numbers, *_describe_model(request, settings)):
             digest.update(b"\0" + part)
-        for part in _digest_states(os.fspath(folder.source), folder.paths):
+        for part in _digest_images(listing):
             digest.update(part)
     except OSError:
         return ""
@@ -79,12 +82,41 @@ def _describe_model(request: JobRequest, settings: Settings) -> Iterator[bytes]:
             yield _describe_state(os.fspath(file)).encode()
 
 
+def _digest_images(listing: Listing) -> Iterator[bytes]:
+    """Yield digests of the paths of all images and of what changes with each.
+
+    Raises:
+        OSError: Nothing can be known of one.
+    """
+    if listing.locations is None:
+        yield from _digest_states(listing.source, listing.paths)
+        return
+    for start in range(0, len(listing.paths), STATES_AT_ONCE):
+        paths = listing.paths[start : start + STATES_AT_ONCE]
+        locations = listing.locations[start : start + STATES_AT_ONCE]
+        states = map(partial(_describe_image, listing.source), paths, locations)
+        yield hashlib.sha256(os.fsencode("".join(states))).digest()
+
+
+def _describe_image(source: str, path: str, location: Location) -> str:
+    """Describe what changes with an image that has a location.
+
+    Raises:
+        OSError: Nothing can be known of it.
+    """
+    if location.version:
+        return f"{path}\0{location.size} {location.version.hex()} {location.offset}\0"
+    if location.archive or is_url(source):
+        raise OSError("nobody says whether it has changed")
+    return f"{path}\0{_describe_state(join(source, path))}"
+
+
 def _digest_states(root: str, paths: Sequence[str]) -> Iterator[bytes]:
     """Yield digests of the paths and states of all images, so many of them in each."""
 
     def digest(start: int) -> bytes:
         chunk = paths[start : start + STATES_AT_ONCE]
-        states = [f"{path}\0{_describe_state(f'{root}/{path}')}" for path in chunk]
+        states = [f"{path}\0{_describe_state(join(root, path))}" for path in chunk]
         # As one text: of a million paths, encoding each by itself takes a third of a second.
         return hashlib.sha256(os.fsencode("".join(states))).digest()
 

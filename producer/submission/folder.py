@@ -1,64 +1,16 @@
 """Listing the images of a folder."""
 
 import os
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.paths import sort_by_bytes
 from shoal.producer.submission.walk import Walk
 from shoal.shared.errors import SourceError
-from shoal.shared.images.kinds import UNREAD, missing_packages, readable_kinds
-from shoal.shared.jobs import LeftOut
-
-# Kinds of files that are no images, of which a folder can have any number, while a job is to keep
-# few; and what all the others are called, and files without one.
-MOST_KINDS = 50
-OTHER = "other"
+from shoal.shared.images.kinds import readable_kinds
 
 
-@dataclass(frozen=True)
-class Folder:
-    """The images beneath a folder.
-
-    Attributes:
-        source: Absolute path of the folder, links resolved.
-        paths: Paths of the images, relative to ``source``, sorted by their bytes; bytes that are
-            not UTF-8 are surrogates, as ``os.fsdecode`` makes them.
-        skipped: Files of kinds that are not read, by lower-case extension without its dot.
-        unreadable: Directories that could not be listed and broken links, relative to
-            ``source``: images may be missing.
-        repeated: Number of links to what is listed already.
-    """
-
-    source: Path
-    paths: Sequence[str]
-    skipped: Counter[str]
-    unreadable: list[str]
-    repeated: int = 0
-
-    @property
-    def left_out(self) -> LeftOut:
-        """What the folder has beside the images, by kind the most common first."""
-        commonest = sorted(self.skipped.items(), key=lambda item: (-item[1], item[0]))
-        extras = missing_packages()
-        images = {kind: n for kind, n in commonest if kind in UNREAD or kind in extras}
-        packages = {kind: extras[kind] for kind in images if kind in extras}
-        others = [(kind, n) for kind, n in commonest if kind not in images]
-        files = Counter({kind: n for kind, n in others[:MOST_KINDS] if kind})
-        if rest := sum(n for _, n in others) - files.total():
-            files[OTHER] += rest
-        return LeftOut(
-            images=images,
-            packages=packages,
-            files=files,
-            links=self.repeated,
-            unreadable=len(self.unreadable),
-        )
-
-
-def read_folder(source: Path) -> Folder:
+def read_folder(source: Path) -> Listing:
     """List the images in ``source`` and its sub-directories, in the same order on every machine.
 
     Hidden files and directories are left out. Links are followed, and no file is listed twice.
@@ -72,9 +24,9 @@ def read_folder(source: Path) -> Folder:
     walk.list_tree("", walk.root)
     walk.follow_links()
     unreadable = sort_by_bytes(walk.unreadable)
-    folder = Folder(root, walk.paths.pack(), walk.skipped, unreadable, walk.repeated)
-    _check_has_images(folder)
-    return folder
+    listing = Listing(walk.root, walk.paths.pack(), walk.skipped, unreadable, walk.repeated)
+    _check_has_images(listing)
+    return listing
 
 
 def resolve_source(source: Path) -> Path:
@@ -111,10 +63,10 @@ def _nearest_folder(path: Path) -> Path:
     return next(parent for parent in path.parents if parent.is_dir())
 
 
-def _check_has_images(folder: Folder) -> None:
+def _check_has_images(listing: Listing) -> None:
     """Raise SourceError if there is no image; the message says what the folder has instead."""
-    if folder.paths:
+    if listing.paths:
         return
-    seen = [f"no images in {folder.source}", *folder.left_out.lines]
+    seen = [f"no images in {listing.source}", *listing.left_out.lines]
     kinds = " ".join(f".{kind}" for kind in sorted(readable_kinds()))
     raise SourceError(f"{'; '.join(seen)}; give a folder with images: {kinds}")

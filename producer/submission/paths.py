@@ -1,11 +1,11 @@
 """Paths by the million: sorted and packed, so that a folder of any size fits into little memory."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from heapq import merge
 from itertools import accumulate, chain, islice
-from typing import overload
+from typing import Any, Generic, TypeVar, overload
 
 from shoal.shared.encoding import pack_paths, unpack_paths
 
@@ -17,31 +17,34 @@ CHUNKS_KEPT = 4
 RUN = 64 * CHUNK
 
 
-class PackedPaths(Sequence[str]):
-    """Paths that never change, in packed chunks of 1,024; the last chunk may have fewer."""
+Row = TypeVar("Row")
+Chunk = TypeVar("Chunk")
 
-    def __init__(self, chunks: Sequence[bytes], length: int) -> None:
-        """Take chunks of ``pack_paths`` that have ``length`` paths together."""
-        self._chunks = chunks
+
+class Packed(Sequence[Row]):
+    """Rows that never change, in packed chunks of 1,024; the last chunk may have fewer."""
+
+    def __init__(
+        self, chunks: Sequence[Chunk], length: int, unpack: Callable[[Chunk], list[Row]]
+    ) -> None:
+        """Take chunks of ``length`` rows together, each of which ``unpack`` unpacks."""
         self._length = length
-        self._unpack = lru_cache(CHUNKS_KEPT)(self._unpack_chunk)
-
-    def _unpack_chunk(self, number: int) -> list[str]:
-        return unpack_paths(self._chunks[number])
+        self._unpack_all = partial(map, unpack, chunks)
+        self._unpack = lru_cache(CHUNKS_KEPT)(lambda number: unpack(chunks[number]))
 
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[str]:
-        return chain.from_iterable(map(unpack_paths, self._chunks))
+    def __iter__(self) -> Iterator[Row]:
+        return chain.from_iterable(self._unpack_all())
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, index: int) -> Row: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: slice) -> list[Row]: ...
 
-    def __getitem__(self, index: int | slice) -> str | list[str]:
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
         if isinstance(index, int):
             chunk, place = divmod(range(self._length)[index], CHUNK)
             return self._unpack(chunk)[place]
@@ -62,82 +65,121 @@ class PackedPaths(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]  # as of a list: equal ones may be of other kinds
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._length} paths)"
+        return f"{type(self).__name__}({self._length} rows)"
 
 
-class _Part(Sequence[str]):
-    """A part of other paths, which it reads when it is asked for them."""
+class PackedPaths(Packed[str]):
+    """Paths that never change, in chunks of ``pack_paths``."""
 
-    def __init__(self, paths: Sequence[str], places: range) -> None:
-        self._paths = paths
+    def __init__(self, chunks: Sequence[bytes], length: int) -> None:
+        super().__init__(chunks, length, unpack_paths)
+
+
+class _Part(Sequence[Row]):
+    """A part of other rows, which it reads when it is asked for them."""
+
+    def __init__(self, rows: Sequence[Row], places: range) -> None:
+        self._rows = rows
         self._places = places
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._paths[self._places.start : self._places.stop])
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows[self._places.start : self._places.stop])
 
     @overload
-    def __getitem__(self, index: int) -> str: ...
+    def __getitem__(self, index: int) -> Row: ...
 
     @overload
-    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
 
-    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
         if isinstance(index, int):
-            return self._paths[self._places[index]]
+            return self._rows[self._places[index]]
         return list(self)[index]
 
 
-def split_paths(paths: Sequence[str], sizes: Sequence[int]) -> list[Sequence[str]]:
-    """Split ``paths`` into parts of these sizes, which take no memory of their own."""
+def split_rows(rows: Sequence[Row], sizes: Sequence[int]) -> list[Sequence[Row]]:
+    """Split paths or locations into parts of these sizes, which take no memory of their own."""
     ends = accumulate(sizes)
-    return [_Part(paths, range(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
+    return [_Part(rows, range(end - size, end)) for size, end in zip(sizes, ends, strict=True)]
 
 
-class PathSorter:
-    """Sorts paths by their bytes, which no locale changes, however many are added.
+class Sorter(Generic[Row]):
+    """Sorts rows by the bytes of their paths, which no locale changes, however many are added.
 
     They are kept packed, in sorted runs. A walk that adds nearly everything in order makes one run.
     """
 
-    def __init__(self) -> None:
-        self._pending: list[str] = []
-        self._runs: list[list[bytes]] = []
+    def __init__(
+        self,
+        encode: Callable[[Row], bytes],
+        pack: Callable[[list[Row]], Any],
+        unpack: Callable[[Any], list[Row]],
+    ) -> None:
+        """Take what encodes the path of a row, and what packs and unpacks a chunk of rows."""
+        self._encode, self._pack, self._unpack = encode, pack, unpack
+        self._pending: list[Row] = []
+        self._runs: list[list[Any]] = []
         self._last = b""  # path of the last run
-        self._length = 0
+        self.length = 0
 
-    def add(self, paths: Iterable[str]) -> None:
-        """Add paths in any order."""
-        self._pending += paths
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows in any order."""
+        self._pending += rows
         if len(self._pending) >= RUN:
             self._put_away(len(self._pending) // CHUNK * CHUNK)
 
-    def _put_away(self, n_paths: int) -> None:
-        """Pack the first of the pending paths: in the last run if they follow it, or in another."""
-        paths = sort_by_bytes(self._pending)
-        paths, self._pending = paths[:n_paths], paths[n_paths:]
-        if not self._runs or os.fsencode(paths[0]) < self._last:
+    def _put_away(self, n_rows: int) -> None:
+        """Pack the first of the pending rows: in the last run if they follow it, or in another."""
+        rows = sorted(self._pending, key=self._encode)
+        rows, self._pending = rows[:n_rows], rows[n_rows:]
+        if not self._runs or self._encode(rows[0]) < self._last:
             self._runs.append([])
-        self._runs[-1] += map(pack_paths, _split(paths))
-        self._last = os.fsencode(paths[-1])
-        self._length += n_paths
+        self._runs[-1] += map(self._pack, split_chunks(rows))
+        self._last = self._encode(rows[-1])
+        self.length += n_rows
 
-    def pack(self) -> PackedPaths:
-        """Return all paths that were added, sorted."""
+    def chunks(self) -> list[Any]:
+        """Return all rows that were added, sorted, as packed chunks."""
         if self._pending:
             self._put_away(len(self._pending))
         if len(self._runs) > 1:
-            runs = (chain.from_iterable(map(unpack_paths, run)) for run in self._runs)
-            merged = merge(*runs, key=os.fsencode)
-            self._runs = [[pack_paths(chunk) for chunk in _split(merged)]]
-        return PackedPaths(list(chain(*self._runs)), self._length)
+            self._runs = [list(map(self._pack, split_chunks(self.merge())))]
+        return list(chain(*self._runs))
+
+    def merge(self) -> Iterator[Row]:
+        """Yield all rows that were added, in their order."""
+        if self._pending:
+            self._put_away(len(self._pending))
+        runs = [chain.from_iterable(map(self._unpack, run)) for run in self._runs]
+        return merge(*runs, key=self._encode) if len(runs) > 1 else chain(*runs)
 
 
-def _split(paths: Iterable[str]) -> Iterator[list[str]]:
-    """Yield the paths in lists of a chunk each."""
-    left = iter(paths)
+class PathSorter(Sorter[str]):
+    """Sorts paths by their bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(os.fsencode, pack_paths, unpack_paths)
+
+    def pack(self) -> PackedPaths:
+        """Return all paths that were added, sorted."""
+        return PackedPaths(self.chunks(), self.length)
+
+
+def pack_sorted(paths: Iterable[str]) -> PackedPaths:
+    """Pack paths that are in their order already."""
+    chunks, length = list[bytes](), 0
+    for chunk in split_chunks(paths):
+        chunks.append(pack_paths(chunk))
+        length += len(chunk)
+    return PackedPaths(chunks, length)
+
+
+def split_chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows in lists of a chunk each."""
+    left = iter(rows)
     while chunk := list(islice(left, CHUNK)):
         yield chunk
 

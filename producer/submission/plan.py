@@ -1,14 +1,16 @@
 """The plan of a job: its batches and the memory it needs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shoal.producer.submission.admission import admit
 from shoal.producer.submission.batches import choose_batch_size, measure_image_bytes, split_batches
-from shoal.producer.submission.estimate import Estimate, estimate_memory
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.estimate import Estimate, estimate_locations, estimate_memory
+from shoal.producer.submission.listing import Listing
+from shoal.producer.submission.paths import split_rows
 from shoal.shared.jobs import JobRequest
 from shoal.shared.server.embedded import Disk
+from shoal.shared.sources.locations import Location
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,21 @@ class Plan:
 
     Attributes:
         batches: Paths of each batch.
+        locations: Of the images of each batch; None for files in a folder.
         estimate: Memory that the job needs.
         message: The estimate in a line for the user, with what is free.
         is_near: Whether so little is free that the user should know.
     """
 
     batches: Sequence[Sequence[str]]
+    locations: Sequence[Sequence[Location]] | None
     estimate: Estimate
     message: str
     is_near: bool
 
 
 def make_plan(
-    folder: Folder,
+    listing: Listing,
     request: JobRequest,
     fit_memory: int,
     room: Room,
@@ -54,7 +58,7 @@ def make_plan(
     """Plan the batches and the memory of a job.
 
     Args:
-        folder: The images.
+        listing: The images.
         request: The job's options.
         fit_memory: The setting of this name, in bytes.
         room: What there is for it.
@@ -64,11 +68,16 @@ def make_plan(
             message.
     """
     loads = request.coordinates_of is None
-    image_bytes = measure_image_bytes(folder) if loads else 0.0
-    size = choose_batch_size(request, len(folder.paths), image_bytes)
-    batches = split_batches(folder.paths, size, tapered=loads and request.batch_size is None)
+    image_bytes = measure_image_bytes(listing) if loads else 0.0
+    size = choose_batch_size(request, len(listing.paths), image_bytes)
+    batches = split_batches(listing.paths, size, tapered=loads and request.batch_size is None)
+    sizes = list(map(len, batches))
+    locations = None if listing.locations is None else split_rows(listing.locations, sizes)
     estimate = estimate_memory(
         request, batches, fit_memory, room.memory, shards_in_redis=room.shards_in_redis
     )
+    if locations is not None:
+        more = estimate_locations(locations)
+        estimate = replace(estimate, redis_bytes=estimate.redis_bytes + more)
     admission = admit(estimate, room.memory, room.disk, room.shards_disk)
-    return Plan(batches, estimate, admission.message, admission.is_near)
+    return Plan(batches, locations, estimate, admission.message, admission.is_near)

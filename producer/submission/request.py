@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from shoal.producer.submission.defaults import choose_features
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import OptionError, UsageError
 from shoal.shared.jobs import (
     AUTO,
@@ -30,7 +30,7 @@ from shoal.shared.wire import explain
 MAX_MODEL_BYTES = 2**28
 
 
-def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
+def make_request(listing: Listing, options: dict[str, Any]) -> JobRequest:
     """Make the request for a folder from the options that a user gave; None is none.
 
     Raises:
@@ -41,13 +41,14 @@ def make_request(folder: Folder, options: dict[str, Any]) -> JobRequest:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = _complete({name: value for name, value in options.items() if value is not None})
     check_level(given)
-    request = convert_request({"source": str(folder.source), **given})
+    request = convert_request({"source": listing.source, **given})
+    request = replace(request, inputs=listing.inputs, exclude=listing.exclude)
     # Also checks the names.
     image_size = choose_image_size(request.features)
     request = replace(request, features=normalize_features(request.features))
     if "image_size" not in given:
         request = replace(request, image_size=image_size)
-    _check_request(request, len(folder.paths))
+    _check_request(request, len(listing.paths))
     return request
 
 

@@ -18,7 +18,7 @@ from shoal.producer.organizing import BackgroundRuns
 from shoal.producer.report.map import Map
 from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.results.recent import Recent
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.web.access.rates import RateLimit
 from shoal.producer.web.access.sessions import Access, parse_expiry
 from shoal.producer.web.problems import GUESSES, BusyError
@@ -63,7 +63,7 @@ class ListedFolder:
     """
 
     source: str
-    folder: Folder
+    listing: Listing
     listed_at: float
 
 

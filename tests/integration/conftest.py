@@ -13,7 +13,8 @@ from sklearn.datasets import load_digits
 
 from shoal import Client
 from shoal.producer.submission.batches import batch_size_for, split_batches
-from shoal.producer.submission.folder import Folder, read_folder
+from shoal.producer.submission.folder import read_folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Ledger
 from shoal.worker.runtime.context import WorkerContext
@@ -51,7 +52,7 @@ def submit(register: Callable[..., Ledger]) -> Callable[..., Ledger]:
     """Registers a folder's images; returns the job's ledger."""
 
     def submit(directory: Path, batch_size: int = 10, **options: object) -> Ledger:
-        folder: Folder = read_folder(directory)
+        folder: Listing = read_folder(directory)
         batches = split_batches(folder.paths, batch_size or batch_size_for(len(folder.paths)))
         return register(batches, source=str(folder.source), **options)
 

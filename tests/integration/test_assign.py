@@ -53,7 +53,7 @@ def cluster(python_client: Client, digits: Path, work: Work) -> Callable[..., Jo
     """Clusters the digits."""
 
     def cluster(**options: Any) -> Job:
-        return work(python_client.submit_folder(read_folder(digits), **{**OPTIONS, **options}))
+        return work(python_client.submit_listing(read_folder(digits), **{**OPTIONS, **options}))
 
     return cluster
 
@@ -72,7 +72,7 @@ def inbox(digits: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def assign(inbox: Path, work: Work) -> Callable[[Job], Job]:
     """Assigns the inbox to the clusters of a job."""
-    return lambda job: work(job.assign_folder(read_folder(inbox)))
+    return lambda job: work(job.assign_listing(read_folder(inbox)))
 
 
 def read_rows(job: Job) -> dict[str, tuple[Any, ...]]:
@@ -117,10 +117,10 @@ def test_the_same_images_are_found_again(
 ) -> None:
     parent = cluster()
     job = assign(parent)
-    again = parent.assign_folder(read_folder(inbox))
+    again = parent.assign_listing(read_folder(inbox))
     assert (again.id, again.is_found) == (job.id, True)
     other = cluster(clusters=3)
-    assert other.assign_folder(read_folder(inbox)).id != job.id
+    assert other.assign_listing(read_folder(inbox)).id != job.id
 
 
 def test_a_model_that_was_made_anew_assigns_anew(
@@ -129,14 +129,14 @@ def test_a_model_that_was_made_anew_assigns_anew(
     folder = tmp_path / "folder"
     shutil.copytree(digits, folder)
     (folder / "late.png").write_bytes(b"no image yet")
-    parent = work(python_client.submit_folder(read_folder(folder), **OPTIONS))
-    first = work(parent.assign_folder(read_folder(inbox)))
+    parent = work(python_client.submit_listing(read_folder(folder), **OPTIONS))
+    first = work(parent.assign_listing(read_folder(inbox)))
     shutil.copy2(folder / "000.png", folder / "late.png")
     parent.retry(failed_only=True)
     with pytest.raises(NotFinishedError):
-        parent.assign_folder(read_folder(inbox))
+        parent.assign_listing(read_folder(inbox))
     work(parent)
-    second = parent.assign_folder(read_folder(inbox))
+    second = parent.assign_listing(read_folder(inbox))
     assert second.id != first.id
     assert work(second).model() == parent.model()
 
@@ -169,7 +169,7 @@ def test_a_job_needs_nothing_of_the_other_once_it_is_submitted(
 ) -> None:
     parent = cluster()
     rows = read_rows(parent)
-    job = parent.assign_folder(read_folder(inbox))
+    job = parent.assign_listing(read_folder(inbox))
     redis.delete(*redis.keys(f"shoal:{{{parent.id}}}:*"))
     assert read_rows(work(job)).items() <= rows.items()
     shutil.copy2(inbox / "00-139.png", inbox / "broken.png")
@@ -180,7 +180,7 @@ def test_a_job_needs_nothing_of_the_other_once_it_is_submitted(
 def test_a_job_without_a_model_is_refused(
     cluster: Callable[..., Job], python_client: Client, digits: Path, inbox: Path, redis: Any
 ) -> None:
-    waiting = python_client.submit_folder(read_folder(digits), **OPTIONS)
+    waiting = python_client.submit_listing(read_folder(digits), **OPTIONS)
     with pytest.raises(NotFinishedError, match="has no result yet"):
         waiting.assign(inbox)
     parent = cluster(clusters=3)
@@ -189,7 +189,7 @@ def test_a_job_without_a_model_is_refused(
         parent.assign(inbox)
     assert len(list(python_client.jobs())) == 2
     with pytest.raises(UsageError, match="Only a job of a client"):
-        Job(parent.ledger, parent.sweeper).assign_folder(read_folder(inbox))
+        Job(parent.ledger, parent.sweeper).assign_listing(read_folder(inbox))
 
 
 def test_a_model_that_has_expired_is_refused(

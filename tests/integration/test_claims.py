@@ -27,7 +27,7 @@ def submit_together(url, folder, barrier, answers, options):
         images = read_folder(Path(folder))
         assert client.messages  # imported before the race
         barrier.wait(60)
-        job = client.submit_folder(images, clusters=2, **options)
+        job = client.submit_listing(images, clusters=2, **options)
         answers.put((job.id, job.is_found))
 
 

@@ -9,7 +9,7 @@ from redis import ResponseError
 from servers import Server, find_free_port
 
 from shoal import Client
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.request import make_request
 from shoal.shared.errors import (
     ConnectionLostError,
@@ -82,8 +82,8 @@ def test_a_client_without_the_network_warns_once_and_compares_pixels(
         (warning,) = caplog.messages
         assert "pip install no_such_module" in warning
         told = list[str]()
-        client.submit_folder(find(folder), notify=told.append, clusters=2)
-        client.submit_folder(find(folder), notify=told.append, clusters=2, features="pixels")
+        client.submit_listing(find(folder), notify=told.append, clusters=2)
+        client.submit_listing(find(folder), notify=told.append, clusters=2, features="pixels")
         assert [warning in line for line in told] == [True, False]
 
 
@@ -124,7 +124,7 @@ def test_what_cannot_work_is_refused_with_its_remedy_and_leaves_nothing(
     redis, python_client, folder, options, remedy
 ):
     with pytest.raises(UsageError, match=remedy.replace("|", r"\|")):
-        python_client.submit_folder(find(folder), **options)
+        python_client.submit_listing(find(folder), **options)
     assert redis.keys("*") == []
 
 
@@ -151,7 +151,7 @@ def test_a_batch_of_large_images_fits_into_one_command(redis, python_client, fol
 
 
 def test_a_model_too_large_for_one_command_is_refused():
-    folder = Folder(Path("/images"), [f"{n}.jpg" for n in range(1000)], Counter(), [])
+    folder = Listing("/images", [f"{n}.jpg" for n in range(1000)], Counter(), [])
     with pytest.raises(UsageError, match="`components=85` or less, or a smaller `image_size`"):
         make_request(folder, {"features": "pixels", "image_size": 512, "components": 200})
 

@@ -123,9 +123,9 @@ def test_a_job_for_the_embedded_server_is_told_of_a_disk_that_is_nearly_full(
     data = f"{embedded.settings.home}/data"
     if is_told is None:
         with pytest.raises(UsageError, match=f"{data} has 1.0 MB left: make room there"):
-            embedded.submit_folder(folder, notify=told.append)
+            embedded.submit_listing(folder, notify=told.append)
         assert list(embedded.jobs()) == []
     else:
-        embedded.submit_folder(folder, notify=told.append)
+        embedded.submit_listing(folder, notify=told.append)
         assert len(list(embedded.jobs())) == 1
     assert [data in line for line in told] == [True] * bool(is_told)

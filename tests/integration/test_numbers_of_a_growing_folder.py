@@ -61,7 +61,7 @@ def grow(photographs, folder):
 @pytest.fixture
 def register_job(python_client, folder):
     def register_job(**options):
-        return python_client.submit_folder(read_folder(folder), **{**OPTIONS, **options})
+        return python_client.submit_listing(read_folder(folder), **{**OPTIONS, **options})
 
     return register_job
 

@@ -69,7 +69,7 @@ def cluster(python_client: Client, pictures: Path, work: Work) -> Cluster:
 
     def cluster(**options: Any) -> Job:
         folder = read_folder(pictures)
-        return work(python_client.submit_folder(folder, **{"batch_size": 20, **COLOR, **options}))
+        return work(python_client.submit_listing(folder, **{"batch_size": 20, **COLOR, **options}))
 
     return cluster
 
@@ -192,7 +192,7 @@ def test_what_cannot_work_is_refused(cluster, options, message):
 
 
 def test_a_job_without_a_result_has_nothing_to_cluster(python_client, pictures):
-    job = python_client.submit_folder(read_folder(pictures), **COLOR)
+    job = python_client.submit_listing(read_folder(pictures), **COLOR)
     with pytest.raises(NotFinishedError, match="no result yet"):
         job.recluster(clusters=2)
 
@@ -298,7 +298,7 @@ def test_equal_images_are_one_cluster(tmp_path, digits, python_client, work):
     for number in range(30):
         shutil.copy(digits / "000.png", tmp_path / f"{number}.png")
     options = {"features": "color", "clusters": "auto"}
-    first = work(python_client.submit_folder(read_folder(tmp_path), **options))
+    first = work(python_client.submit_listing(read_folder(tmp_path), **options))
     other = work(first.recluster())
     assert len(first.summary().clusters) == len(other.summary().clusters) == 1
     copies = read_copies(other.results)
@@ -339,7 +339,7 @@ def test_a_sample_is_that_of_the_first_fit(python_client, pictures, context, mon
     monkeypatch.setattr("shoal.worker.stages.finishing.finishing.draw_plots", lambda *_: {})
     jobs = list[Job]()
     for submit in (
-        lambda: python_client.submit_folder(read_folder(pictures), clusters=5, **COLOR),
+        lambda: python_client.submit_listing(read_folder(pictures), clusters=5, **COLOR),
         lambda: jobs[0].recluster(clusters=5),
     ):
         jobs.append(job := submit())
@@ -359,8 +359,8 @@ def test_an_assigned_job_is_clustered_again(cluster, again, work, pictures, tmp_
     for path in sorted(pictures.iterdir())[:30]:
         shutil.copy(path, tmp_path)
     first = cluster(clusters=3)
-    assigned = work(first.assign_folder(read_folder(tmp_path)))
+    assigned = work(first.assign_listing(read_folder(tmp_path)))
     other = again(assigned, clusters=2)
     assert sorted(read_labels(other)) == sorted(read_labels(assigned))
-    back = work(other.assign_folder(read_folder(tmp_path)))
+    back = work(other.assign_listing(read_folder(tmp_path)))
     assert read_labels(back) == read_labels(other)

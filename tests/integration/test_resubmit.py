@@ -35,7 +35,7 @@ def submit(python_client, folder, told):
 
     def submit(**options):
         options = {"clusters": 2, **options}
-        return python_client.submit_folder(read_folder(folder), notify=told.append, **options).id
+        return python_client.submit_listing(read_folder(folder), notify=told.append, **options).id
 
     return submit
 

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 from shoal import Client
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.paths import PathSorter
 
 
@@ -21,8 +21,8 @@ def submit(count):
     sorter = PathSorter()
     for start in range(0, count, 1000):
         sorter.add(f"{start:06}/IMG_{start + number:06}.jpg" for number in range(1000))
-    folder = Folder(Path("/made-up"), sorter.pack(), Counter(), [])
-    job = client.submit_folder(folder, features="pixels", clusters=5, force=True)
+    folder = Listing("/made-up", sorter.pack(), Counter(), [])
+    job = client.submit_listing(folder, features="pixels", clusters=5, force=True)
     job.cancel()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 

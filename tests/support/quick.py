@@ -4,7 +4,7 @@ from typing import Any
 
 from shoal import Client
 from shoal.producer.job import Job
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.jobs import Algorithm, JobRequest
 
 QUICK: dict[str, Any] = {"features": "pixels", "clusters": 5}
@@ -19,8 +19,8 @@ def make_quick_request(**options: Any) -> JobRequest:
 class QuickClient(Client):
     """The Python client; its jobs are quick unless their options say otherwise."""
 
-    def submit_folder(self, folder: Folder, **options: Any) -> Job:
+    def submit_listing(self, listing: Listing, **options: Any) -> Job:
         options = {name: value for name, value in options.items() if value is not None}
         if options.get("algorithm") == Algorithm.HDBSCAN:
             options = {"clusters": "auto", **options}
-        return super().submit_folder(folder, **(QUICK | options))
+        return super().submit_listing(listing, **(QUICK | options))

@@ -15,7 +15,7 @@ from shoal.producer.submission.batches import (
     measure_image_bytes,
     split_batches,
 )
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 
 PHOTOGRAPH, CAMERA = 33_000.0, 4e6  # bytes of a file
 
@@ -60,9 +60,9 @@ def test_images_that_take_long_make_small_batches(
 def test_files_are_measured_without_those_that_are_gone(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(bytes(3_000))
     (tmp_path / "b.jpg").symlink_to("a.jpg")
-    folder = Folder(tmp_path, ["a.jpg", "b.jpg", "gone.jpg", "\0.jpg"], Counter(), [])
+    folder = Listing(str(tmp_path), ["a.jpg", "b.jpg", "gone.jpg", "\0.jpg"], Counter(), [])
     assert measure_image_bytes(folder) == 3_000
-    assert measure_image_bytes(Folder(tmp_path, ["gone.jpg"], Counter(), [])) == 0
+    assert measure_image_bytes(Listing(str(tmp_path), ["gone.jpg"], Counter(), [])) == 0
 
 
 def test_of_many_files_some_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,7 +74,7 @@ def test_of_many_files_some_are_measured(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("shoal.producer.submission.batches.file_bytes", measure)
     paths = [f"{number:06}.jpg" for number in range(100_000)]
-    assert measure_image_bytes(Folder(tmp_path, paths, Counter(), [])) == 7
+    assert measure_image_bytes(Listing(str(tmp_path), paths, Counter(), [])) == 7
     assert len(seen) == 64
     assert seen[-1] > f"{tmp_path}/098"
 

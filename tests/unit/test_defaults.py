@@ -1,7 +1,6 @@
 """What a job is like whose options are left out, and what a recipe makes of it."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,13 +8,13 @@ import pytest
 from shoal.producer.cli import run
 from shoal.producer.submission import defaults
 from shoal.producer.submission.defaults import choose_features, describe_lack
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.request import make_request
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import AUTO, DEFAULTS, Algorithm, JobRequest
 from shoal.shared.recipe.features import choose_image_size
 
-FOLDER = Folder(Path("/photographs"), [f"{n}.jpg" for n in range(9)], Counter(), [])
+FOLDER = Listing("/photographs", [f"{n}.jpg" for n in range(9)], Counter(), [])
 TUTORIAL = JobRequest(
     source="/photographs", features="pixels", image_size=32, components=2, clusters=5
 )

@@ -4,7 +4,6 @@ import signal
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -31,7 +30,7 @@ from shoal.producer.cli.progress import (
 )
 from shoal.producer.progress_line import NO_ANSWER, ProgressLine, describe
 from shoal.producer.signals import interruptible
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import JobFailedError
 from shoal.shared.jobs import Algorithm, ImageCounts, State, Status
 
@@ -183,7 +182,7 @@ def test_jobs_are_listed_with_what_was_asked_for(capsys, options, expected):
 def test_what_is_left_out_of_a_folder_is_said(capsys):
     unreadable = [f"locked{n}" for n in range(7)]
     skipped = Counter({"txt": 1200, "": 1, "xcf": 2})
-    print_left_out(Folder(Path("/p"), ["a.png"], skipped, unreadable, 3))
+    print_left_out(Listing("/p", ["a.png"], skipped, unreadable, 3))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("Left out 2 images that Shoal cannot read: 2 xcf (convert to")
     assert lines[1] == "Left out 1,201 other files: 1,200 txt, 1 other"
@@ -193,7 +192,7 @@ def test_what_is_left_out_of_a_folder_is_said(capsys):
 
 
 def test_nothing_left_out_is_nothing_said(capsys):
-    print_left_out(Folder(Path("/p"), ["a.png"], Counter(), []))
+    print_left_out(Listing("/p", ["a.png"], Counter(), []))
     assert capsys.readouterr().err == ""
 
 

@@ -13,7 +13,7 @@ from quick import make_quick_request
 from shoal.producer.cli import duration
 from shoal.producer.cli.duration import Duration, choose_samples, make_line
 from shoal.producer.cli.words import in_commands
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import UsageError
 from shoal.shared.jobs import JobRequest
 from shoal.shared.settings import Settings
@@ -28,7 +28,7 @@ MEGABYTE = 2**20
 def make_duration(
     n_images: int, processes: int = 2, settings: Settings | None = None, **options: Any
 ) -> Duration:
-    folder = Folder(Path("/photographs"), ["a.jpg"] * n_images, Counter(), [])
+    folder = Listing("/photographs", ["a.jpg"] * n_images, Counter(), [])
     return Duration(folder, make_quick_request(**options), settings or Settings(), processes)
 
 
@@ -96,15 +96,15 @@ def test_samples_are_from_all_over_the_folder_and_none_is_read_twice() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Folder:
+def folder(tmp_path: Path) -> Listing:
     for number in range(20):
         Image.new("RGB", (50, 40), (number, 0, 0)).save(tmp_path / f"{number:02}.png")
     (tmp_path / "10.png").write_bytes(b"no image")
-    return Folder(tmp_path, sorted(path.name for path in tmp_path.iterdir()), Counter(), [])
+    return Listing(str(tmp_path), sorted(path.name for path in tmp_path.iterdir()), Counter(), [])
 
 
 def test_a_job_is_measured_as_workers_load_it_and_the_faster_way_too(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
+    folder: Listing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duration, "LONG_SECONDS", 0.0)
     monkeypatch.setattr(duration, "FASTER_SHARE", 1e9)
@@ -118,7 +118,7 @@ def test_a_job_is_measured_as_workers_load_it_and_the_faster_way_too(
 
 @pytest.mark.parametrize("fault", ["ends", "is missing"])
 def test_what_cannot_be_measured_is_not_told(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch, fault: str
+    folder: Listing, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     monkeypatch.setattr(duration, "LONG_SECONDS", 0.0)
     if fault == "is missing":
@@ -139,7 +139,7 @@ measuring.main()
 
 
 def test_what_features_print_is_not_taken_for_the_time(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
+    folder: Listing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duration, "MEASURE", PRINTING)
     request = make_quick_request(source=str(folder.source))
@@ -147,7 +147,7 @@ def test_what_features_print_is_not_taken_for_the_time(
     assert rate > 0
 
 
-def test_loading_ends_early_where_images_take_long(folder: Folder) -> None:
+def test_loading_ends_early_where_images_take_long(folder: Listing) -> None:
     request = JobRequest(source=str(folder.source), features="pixels", image_size=8)
     assert measure_seconds(request, list(folder.paths), 0.0, Settings()) > 0
     unknown = JobRequest(source="/", features="dreams")
@@ -157,7 +157,7 @@ def test_loading_ends_early_where_images_take_long(folder: Folder) -> None:
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="has no limit of memory")
 def test_an_image_that_takes_all_memory_costs_the_measurement_no_more_than_a_worker(
-    folder: Folder, monkeypatch: pytest.MonkeyPatch
+    folder: Listing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits: list[int] = []
 

@@ -1,12 +1,11 @@
 """Kinds of files: what is read, what is an image all the same, and what is said of the rest."""
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.shared.images.files import FORMATS
 from shoal.shared.images.kinds import EXTRAS, READ, UNREAD, kind_of
 from shoal.shared.jobs import LeftOut
@@ -45,7 +44,7 @@ def test_what_pillow_reads_in_the_formats_that_are_read_is_read():
 
 
 def sort(skipped, repeated=0, unreadable=()):
-    return Folder(Path("/p"), ["a.jpg"], Counter(skipped), list(unreadable), repeated).left_out
+    return Listing("/p", ["a.jpg"], Counter(skipped), list(unreadable), repeated).left_out
 
 
 def test_what_is_left_out_is_described_with_the_remedy_and_all_kinds():

@@ -41,7 +41,7 @@ def test_python_takes_every_option_by_name_with_its_type_and_its_words() -> None
 def test_what_python_hands_on_is_what_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {name: object() for name in OPTIONS - {"source"}}
     client: Any = SimpleNamespace(is_embedded=True, workers=SimpleNamespace(ensure_running=int))
-    client.submit_folder = lambda _folder, **options: options
+    client.submit_listing = lambda _folder, **options: options
     monkeypatch.setattr("shoal.producer.client.read_folder", lambda path: path)
     submit: Any = Client.submit
     assert submit(client, "photos", **given) == given

@@ -281,7 +281,7 @@ def test_a_plot_is_named_where_it_is_written_and_alone_where_it_is_printed(tmp_p
 
 
 def test_a_directory_for_results_is_made_and_left_empty(tmp_path):
-    prepare_directory(tmp_path / "deep" / "out", tmp_path / "photographs")
+    prepare_directory(tmp_path / "deep" / "out", [f"{tmp_path}/photographs"])
     assert list((tmp_path / "deep" / "out").iterdir()) == []
 
 
@@ -291,7 +291,7 @@ def test_results_among_the_images_are_refused(tmp_path, name):
     source.mkdir()
     (tmp_path / "link").symlink_to(source)
     with pytest.raises(UsageError, match=r"inside .*photographs.*an `out` outside"):
-        prepare_directory(source / name, source)
+        prepare_directory(source / name, [str(source)])
     assert list(source.iterdir()) == []
 
 
@@ -299,13 +299,13 @@ def test_a_directory_that_cannot_be_written_to_is_refused(tmp_path):
     (tmp_path / "file").touch()
     for directory in (tmp_path / "file", tmp_path / "file" / "out", Path("/proc/out")):
         with pytest.raises(UsageError, match=r"cannot be written to .*another `out`"):
-            prepare_directory(directory, tmp_path / "photographs")
+            prepare_directory(directory, [f"{tmp_path}/photographs"])
 
 
 def test_plots_among_the_images_are_refused_where_only_they_would_be(tmp_path):
     (tmp_path / "plots").mkdir()
     with pytest.raises(UsageError, match=r"plots is inside .*an `out` outside"):
-        prepare_directory(tmp_path, tmp_path / "plots")
+        prepare_directory(tmp_path, [f"{tmp_path}/plots"])
 
 
 @pytest.mark.parametrize("name", ["labels.csv", "report.html", "plots/choice.png", "job.json"])
@@ -314,8 +314,8 @@ def test_a_directory_with_a_file_of_the_users_is_refused(tmp_path, name):
     file.parent.mkdir(exist_ok=True)
     file.write_text("mine")
     with pytest.raises(UsageError, match=f"{name} exists, .*`force=True` replaces it"):
-        prepare_directory(tmp_path, tmp_path / "photographs")
-    prepare_directory(tmp_path, tmp_path / "photographs", force=True)
+        prepare_directory(tmp_path, [f"{tmp_path}/photographs"])
+    prepare_directory(tmp_path, [f"{tmp_path}/photographs"], force=True)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
 
 
@@ -323,7 +323,7 @@ def test_a_directory_with_a_file_of_the_users_is_refused(tmp_path, name):
 def test_a_job_file_of_the_users_own_is_not_taken_for_ours(tmp_path, text):
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(UsageError, match=r"job\.json exists"):
-        prepare_directory(tmp_path, tmp_path / "photographs")
+        prepare_directory(tmp_path, [f"{tmp_path}/photographs"])
 
 
 def test_a_place_that_a_file_or_a_directory_is_in_is_refused_also_by_force(tmp_path):
@@ -335,7 +335,7 @@ def test_a_place_that_a_file_or_a_directory_is_in_is_refused_also_by_force(tmp_p
         ("b", "cannot be written to .*another `out`"),
     ):
         with pytest.raises(UsageError, match=words):
-            prepare_directory(tmp_path / name, tmp_path / "photographs", force=True)
+            prepare_directory(tmp_path / name, [f"{tmp_path}/photographs"], force=True)
 
 
 def test_no_picture_comes_among_the_images_of_a_job(tmp_path, monkeypatch):
@@ -344,10 +344,10 @@ def test_no_picture_comes_among_the_images_of_a_job(tmp_path, monkeypatch):
     source = str(tmp_path / "photos")
     for name in ("photos/map.png", "photos/day/map.png", "link/map.png"):
         with pytest.raises(UsageError, match="the next run would cluster this picture, too"):
-            check_outside(tmp_path / name, source)
+            check_outside(tmp_path / name, [str(source)])
     monkeypatch.chdir(tmp_path / "photos")
     with pytest.raises(UsageError, match="outside by `sheet`"):
-        check_outside(Path("found.png"), source, option="sheet")
+        check_outside(Path("found.png"), [str(source)], option="sheet")
     for name in ("photos.png", "photos2/map.png"):
-        check_outside(tmp_path / name, source)
-    check_outside(Path("-"), source)
+        check_outside(tmp_path / name, [str(source)])
+    check_outside(Path("-"), [str(source)])

@@ -104,7 +104,7 @@ LIST_MANY = """
 import resource
 from collections import Counter
 from pathlib import Path
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.paths import PathSorter
 from shoal.producer.submission.batches import split_batches
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

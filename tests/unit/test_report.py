@@ -30,7 +30,7 @@ from shoal.producer.report.pictures import PictureBudget
 from shoal.producer.report.points import PATHS_BYTES, Points, pack_names
 from shoal.producer.report.scripts import map_script
 from shoal.producer.report.sheets import choose_sheets
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.request import make_request
 from shoal.shared.findings import (
     ClusterChoice,
@@ -455,14 +455,14 @@ def test_sheets_are_kept_evenly_as_far_as_there_is_room(room, kept):
 def test_the_command_that_repeats_it_asks_for_the_same_job(tmp_path, options):
     (tmp_path / "it's <b>").mkdir()
     paths = [f"{number}.png" for number in range(20)]
-    folder = Folder(tmp_path / "it's <b>", paths, Counter(), [])
+    folder = Listing(str(tmp_path / "it's <b>"), paths, Counter(), [])
     request = make_request(folder, options)
     program, command, *words = shlex.split(make_repeat_command(request))
     assert (program, command) == ("shoal", "run")
     given = main.commands[command].make_context(command, words).params
     names = {field.name for field in fields(JobRequest)} - {*IMAGES}
     again = {name: value for name, value in given.items() if name in names}
-    assert make_request(replace(folder, source=given["source"]), again) == request
+    assert make_request(replace(folder, source=str(given["source"])), again) == request
 
 
 @pytest.mark.parametrize(

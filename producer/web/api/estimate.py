@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from shoal.producer.submission.defaults import describe_lack
-from shoal.producer.submission.folder import Folder
+from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.request import make_request, uses_default_features
 from shoal.producer.web.api.submission import Submission, check_source, list_folder
 from shoal.producer.web.site import ListedFolder, Site
@@ -54,33 +54,33 @@ def preview(site: Site, submission: Submission) -> Preview:
         UsageError: The submission would be refused.
         BusyError: Too many folders are being listed.
     """
-    folder = _list_lately(site, submission.source)
+    listing = _list_lately(site, submission.source)
     options = submission.options()
-    request = make_request(folder, options)
-    plan = site.client.plan(folder, request)
+    request = make_request(listing, options)
+    plan = site.client.plan(listing, request)
     return Preview(
-        images=len(folder.paths),
-        skipped=folder.skipped.total(),
-        unreadable=len(folder.unreadable),
-        left_out=folder.left_out.line,
+        images=len(listing.paths),
+        skipped=listing.skipped.total(),
+        unreadable=len(listing.unreadable),
+        left_out=listing.left_out.line,
         redis_bytes=plan.estimate.redis_bytes,
         fit_bytes=plan.estimate.fit_bytes,
         message=plan.message,
-        seconds=_estimate_seconds(site, request, len(folder.paths)),
+        seconds=_estimate_seconds(site, request, len(listing.paths)),
         lack=describe_lack() if uses_default_features(options) else "",
         request=request,
     )
 
 
-def _list_lately(site: Site, source: str) -> Folder:
+def _list_lately(site: Site, source: str) -> Listing:
     """List the images of a folder, unless the estimate before this has just done so."""
     check_source(source, site.client.settings.image_roots)
     known, now = site.listed, time.monotonic()
     if known and known.source == source and now - known.listed_at < LISTED_SECONDS:
-        return known.folder
-    folder = list_folder(site, source)
-    site.listed = ListedFolder(source, folder, time.monotonic())
-    return folder
+        return known.listing
+    listing = list_folder(site, source)
+    site.listed = ListedFolder(source, listing, time.monotonic())
+    return listing
 
 
 def _estimate_seconds(site: Site, request: JobRequest, n_images: int) -> float | None:

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from shoal.producer.job import Job
-from shoal.producer.submission.folder import Folder, read_folder, resolve_source
+from shoal.producer.submission.folder import read_folder, resolve_source
+from shoal.producer.submission.listing import Listing
 from shoal.producer.web.site import Site, only_some
 from shoal.shared.errors import SourceError
 from shoal.shared.jobs import Algorithm, Level, Recipe
@@ -96,8 +97,8 @@ def submit(site: Site, submission: Submission) -> Job:
         UsageError: The submission is refused.
         BusyError: Too many folders are being listed.
     """
-    folder = list_folder(site, submission.source)
-    job = site.client.submit_folder(folder, force=submission.force, **submission.options())
+    listing = list_folder(site, submission.source)
+    job = site.client.submit_listing(listing, force=submission.force, **submission.options())
     site.client.workers.ensure_running()
     return job
 
@@ -110,13 +111,13 @@ def assign(site: Site, parent: Job, images: NewImages) -> Job:
         NotFinishedError: The job has no model, yet or any more.
         BusyError: Too many folders are being listed.
     """
-    folder = list_folder(site, images.source)
-    job = parent.assign_folder(folder, force=images.force)
+    listing = list_folder(site, images.source)
+    job = parent.assign_listing(listing, force=images.force)
     site.client.workers.ensure_running()
     return job
 
 
-def list_folder(site: Site, source: str) -> Folder:
+def list_folder(site: Site, source: str) -> Listing:
     """List the images of a folder that may be submitted.
 
     Raises:

@@ -1,0 +1,80 @@
+"""Listings: the images of a submission, and what was left out."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shoal.shared.images.kinds import UNREAD, missing_packages
+from shoal.shared.jobs import LeftOut
+from shoal.shared.sources.locations import Location
+from shoal.shared.sources.paths import is_url
+
+# Kinds of files that are no images, of which a folder can have any number, while a job is to keep
+# few; and what all the others are called, and files without one.
+MOST_KINDS = 50
+OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of a submission.
+
+    Attributes:
+        source: What the paths are relative to: the absolute path of a folder or of an archive,
+            links resolved, or a URL.
+        paths: Paths of the images, relative to ``source``, sorted by their bytes; bytes that are
+            not UTF-8 are surrogates, as ``os.fsdecode`` makes them.
+        skipped: Files of kinds that are not read, by lower-case extension without its dot.
+        unreadable: Directories that could not be listed and broken links, relative to
+            ``source``: images may be missing.
+        repeated: Number of links to what is listed already.
+        locations: Of each image; None for files in a folder, whose paths say it.
+        inputs: What was given instead of a folder; empty for a folder.
+        exclude: Patterns of what was left out.
+    """
+
+    source: str
+    paths: Sequence[str]
+    skipped: Counter[str] = field(default_factory=Counter)
+    unreadable: list[str] = field(default_factory=list)
+    repeated: int = 0
+    locations: Sequence[Location] | None = None
+    inputs: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> list[str]:
+        """The folders that were asked for: where no results may be written."""
+        return list_folders(self.source, self.inputs)
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What the folder has beside the images, by kind the most common first."""
+        commonest = sorted(self.skipped.items(), key=lambda item: (-item[1], item[0]))
+        extras = missing_packages()
+        images = {kind: n for kind, n in commonest if kind in UNREAD or kind in extras}
+        packages = {kind: extras[kind] for kind in images if kind in extras}
+        others = [(kind, n) for kind, n in commonest if kind not in images]
+        files = Counter({kind: n for kind, n in others[:MOST_KINDS] if kind})
+        if rest := sum(n for _, n in others) - files.total():
+            files[OTHER] += rest
+        return LeftOut(
+            images=images,
+            packages=packages,
+            files=files,
+            links=self.repeated,
+            unreadable=len(self.unreadable),
+        )
+
+
+def list_folders(source: str, inputs: Sequence[str] = ()) -> list[str]:
+    """Return the folders whose images were asked for: where no results may be written.
+
+    Args:
+        source: Of a job.
+        inputs: Of that job.
+    """
+    if not inputs:
+        return [] if is_url(source) else [source]
+    return [given for given in inputs if not is_url(given) and os.path.isdir(given)]  # noqa: PTH112
