@@ -175,10 +175,11 @@ def retry(job: str, failed_only: bool, as_json: bool) -> None:
 
 @main.command()
 @concurrency_option
+@click.option("--events", is_flag=True, help="Send events of Celery, for monitors such as Flower.")
 @click.option(
     "--check", is_flag=True, help="Only check that a worker of this host runs; exit with 1 if not."
 )
-def worker(concurrency: int | None, check: bool) -> None:
+def worker(concurrency: int | None, events: bool, check: bool) -> None:
     """Run a worker for all jobs, until you stop it."""
     if check:
         from shoal.producer.cli.check import find_worker
@@ -188,7 +189,7 @@ def worker(concurrency: int | None, check: bool) -> None:
 
     from shoal.producer.cli.worker import become_worker
 
-    become_worker(concurrency)
+    become_worker(concurrency, events=events)
 
 
 main.add_command(workers)
