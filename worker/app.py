@@ -34,7 +34,7 @@ from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.server.places import find_place
 from shoal.shared.settings import LogFormat, Settings, read_settings
 from shoal.shared.tasks import BATCHES, CALLBACKS, REFUSAL
-from shoal.worker.memory import keep_freed_memory
+from shoal.worker.memory import describe_shortage, keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.deferral import import_modules
 from shoal.worker.runtime.hangup import HangupStep
@@ -91,10 +91,15 @@ held = ExitStack()
 
 
 @celeryd_init.connect
-def name_worker(sender: str, **_: object) -> None:
-    """Give the log the worker's name; Celery warns before it has set the log up."""
+def name_worker(sender: str, instance: Any, **_: object) -> None:
+    """Give the log the worker's name, and say what the kernel may soon end this process for.
+
+    Celery warns before it has set the log up.
+    """
     LogLine.worker = sender
     log_to_stderr(settings.log_format)
+    if shortage := describe_shortage(instance.concurrency or 1):
+        logging.getLogger(__name__).warning(shortage)
 
 
 @celeryd_after_setup.connect

@@ -2,11 +2,8 @@
 
 import csv
 import os
-import shlex
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from zipfile import ZipFile
@@ -78,58 +75,3 @@ def test_the_package_works_where_the_checkout_is_not(tmp_path: Path, photographs
     call(shoal, "run", photographs, "--out", out, home=home, directory=tmp_path)
     assert len(read_labels(out)) == 120
     assert (out / "report.html").stat().st_size > 100_000
-
-
-def test_the_image_is_built_of_what_the_dockerfile_copies(
-    tmp_path: Path, photographs: Path
-) -> None:
-    home, out, build, venv = (tmp_path / name for name in ("home", "out", "build", "venv"))
-    allowed = (ROOT / ".dockerignore").read_text().splitlines()
-    environment: dict[str, object] = {}
-    for instruction, words in build_stage():
-        if instruction == "ENV":
-            environment |= dict(word.split("=", 1) for word in shlex.split(words))
-        elif instruction == "COPY":
-            *sources, target = words.split()
-            assert {f"!{source}" for source in sources} <= set(allowed)
-            copy(sources, build / target)
-        elif words.startswith("uv "):
-            there = {"UV_PROJECT_ENVIRONMENT": venv, "UV_PYTHON": sys.executable}
-            there["UV_COMPILE_BYTECODE"] = 0  # takes longer than all the rest
-            command = [UV, *shlex.split(words)[1:], "--quiet"]
-            call(*command, home=home, directory=build, **environment | there)
-    shutil.rmtree(build)
-    run = (venv / "bin" / "shoal", "run", photographs, "--out", out)
-    call(*run, home=home, directory=tmp_path)
-    assert len(read_labels(out)) == 120
-    call(
-        venv / "bin" / "python",
-        "-c",
-        "import shoal.producer.web.app",
-        home=home,
-        directory=tmp_path,
-    )
-
-
-def build_stage() -> Iterator[tuple[str, str]]:
-    """Yield the instructions of the Dockerfile's first stage, each with its words."""
-    lines = (ROOT / "Dockerfile").read_text().replace("\\\n", " ").splitlines()
-    stages = 0
-    for line in lines:
-        if line and not line.startswith("#"):
-            instruction, words = line.split(maxsplit=1)
-            stages += instruction == "FROM"
-            if stages == 1:
-                yield instruction, words
-
-
-def copy(sources: list[str], target: Path) -> None:
-    """Copy as COPY does: files into a directory, a directory's content as the directory."""
-    for source in sources:
-        if (ROOT / source).is_dir():
-            shutil.copytree(
-                ROOT / source, target, symlinks=True, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        else:
-            target.mkdir(exist_ok=True)
-            shutil.copy(ROOT / source, target)

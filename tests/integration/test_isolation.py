@@ -15,6 +15,7 @@ from shoal.shared.errors import ShoalError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ImageLimits, ReadFile
 from shoal.shared.images.thumbnails import encode_ratio
+from shoal.worker.images import isolation
 from shoal.worker.images.isolation import IsolatedLoader
 from shoal.worker.images.loading import NO_MEMORY, load_image
 
@@ -221,3 +222,13 @@ def test_a_decoder_ends_with_its_caller(end: str) -> None:
 def test_a_decoder_that_cannot_start_is_no_fault_of_the_image(tmp_path: Path) -> None:
     with isolated(function="nowhere:load") as loader, pytest.raises(ShoalError, match="status 1"):
         loader.load(tmp_path / "a.png")
+
+
+def test_no_image_is_blamed_for_the_memory_limit_of_a_container(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kills = iter((2, 3))
+    monkeypatch.setattr(isolation, "count_kills", lambda: next(kills))
+    monkeypatch.setattr(isolation, "describe_kills", lambda: "the limit was reached")
+    with isolated() as loader, pytest.raises(ShoalError, match="the limit was reached"):
+        loader.load(Path("deadly.png"))

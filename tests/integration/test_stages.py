@@ -18,11 +18,12 @@ from shoal.shared.settings import Settings
 from shoal.shared.store import Commit, Kind
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.worker.images.loading import load_image, load_with_digest
+from shoal.worker.memory import LIMIT_REACHED
 from shoal.worker.model.model import FittedModel
 from shoal.worker.model.statistics import FeatureStatistics
 from shoal.worker.runtime import heartbeat
 from shoal.worker.runtime.shutdown_signal import ShutdownSignal
-from shoal.worker.stages import labelling
+from shoal.worker.stages import attempts, labelling
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.callback import MOST_CALLBACK_ATTEMPTS
 from shoal.worker.stages.finishing import plotting
@@ -235,6 +236,22 @@ def test_a_batch_that_always_kills_its_process_becomes_failures(context, mixed_j
     (failure, *_) = context.results(mixed_job.job_id).failures()
     assert failure.reason is FailureReason.LOST_WORKER
     assert "process was lost" in failure.detail
+
+
+def test_the_memory_limit_of_a_container_fails_the_job_and_no_image(
+    context, mixed_job, monkeypatch
+):
+    monkeypatch.setattr(
+        attempts, "describe_kills", lambda: f"{LIMIT_REACHED} was reached: raise it"
+    )
+    lose_processes(mixed_job, MOST_BATCH_ATTEMPTS)
+    assert load_batch(context, mixed_job.job_id, 0, False) is Commit.STALE
+    status = mixed_job.status()
+    assert (status.state, status.images.failed) == (State.FAILED, 0)
+    assert status.error == (
+        "Batch 0 failed 8 times while loading: the memory limit of the worker's container was"
+        " reached: raise it."
+    )
 
 
 def test_a_batch_whose_paths_are_damaged_fails_the_job(context, mixed_job):

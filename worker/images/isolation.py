@@ -1,10 +1,13 @@
 """Isolation: load images in a subprocess, so that an image that kills it costs no other."""
 
+from shoal.shared.errors import ShoalError, UnreadableImageError
+from shoal.shared.findings import FailureReason
 from shoal.shared.images.decoder_process import DecoderOrder
 from shoal.shared.images.files import ImageLimits, StrPath
 from shoal.shared.images.isolation import IsolatedDecoder
 from shoal.worker import Checkpoint
 from shoal.worker.images.pixels import SquareImage
+from shoal.worker.memory import count_kills, describe_kills
 
 
 class IsolatedLoader(IsolatedDecoder):
@@ -48,7 +51,14 @@ class IsolatedLoader(IsolatedDecoder):
         Raises:
             UnreadableImageError: As in ``load_square``; or the image killed its decoder or took
                 too long.
-            ShoalError: The decoder process cannot be started.
+            ShoalError: The decoder process cannot be started, or it was killed at the memory limit
+                of this container, which others here use up, too.
         """
-        made = self.decode(path, self._find_ranges())
+        ranges, kills = self._find_ranges(), count_kills()
+        try:
+            made = self.decode(path, ranges)
+        except UnreadableImageError as error:
+            if error.reason is FailureReason.KILLED_DECODER and count_kills() > kills:
+                raise ShoalError(describe_kills()) from error
+            raise
         return SquareImage.from_bytes(made, self._image_size)

@@ -10,6 +10,7 @@ from redis import RedisError
 from shoal.shared.errors import ShardsUnavailableError, ShoalError, StoreUnavailableError
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
+from shoal.worker.memory import LIMIT_REACHED, describe_kills
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import (
     NOT_WANTED,
@@ -71,16 +72,21 @@ def log_batch(ledger: Ledger, wave: Wave, batch: int, **outcome: object) -> None
 
 def log_lost(ledger: Ledger, wave: Wave, batch: int, attempt: int) -> None:
     """Log that a batch is begun anew, and what became of it before."""
-    cause = ledger.batches.last_error(wave, batch) or "its process was lost"
+    cause = ledger.batches.last_error(wave, batch) or describe_kills() or "its process was lost"
     work = {"job": ledger.job_id, "stage": wave, "batch": batch}
     logger.warning("batch begun anew", extra={**work, "attempt": attempt, "cause": cause})
 
 
 def describe_hopeless(ledger: Ledger, wave: Wave, batch: int) -> str:
     """Say why a batch is not tried again."""
-    error = ledger.batches.last_error(wave, batch)
+    error = ledger.batches.last_error(wave, batch) or describe_kills()
     cause = error or "each time its process was lost, most likely because memory ran out"
     return f"batch {batch} failed {MOST_BATCH_ATTEMPTS} times while {wave}: {cause}"
+
+
+def is_of_container(detail: str) -> bool:
+    """Return whether a batch is given up for the memory of a container, not for its images."""
+    return LIMIT_REACHED in detail
 
 
 def fail_hopeless(context: WorkerContext, ledger: Ledger, wave: Wave, detail: str) -> Commit:

@@ -18,6 +18,7 @@ from shoal.shared.errors import (
 )
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Lease, Ledger
+from shoal.worker.memory import describe_kills
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.heartbeat import NOT_WANTED, LeaseHeartbeat, WorkLostError
 from shoal.worker.stages.attempts import note_refusal
@@ -91,9 +92,11 @@ def hold_lease(context: WorkerContext, job_id: str, wave: Wave) -> Iterator[Held
 
 
 def _describe_lost_processes(lease: Lease) -> str:
+    limit = describe_kills()
+    cause = f"and {limit}" if limit else "most likely because memory ran out: give the workers more"
     return (
         f"The process at work in the state {lease.state} was lost {MOST_CALLBACK_ATTEMPTS} times,"
-        " most likely because memory ran out: give the workers more, or lower SHOAL_FIT_MEMORY."
+        f" {cause}, or lower SHOAL_FIT_MEMORY."
     )
 
 

@@ -30,6 +30,7 @@ from shoal.worker.stages.attempts import (
     describe_hopeless,
     end_attempt,
     fail_hopeless,
+    is_of_container,
     keep_batch,
     log_batch,
     log_lost,
@@ -126,7 +127,8 @@ def _give_up(context: WorkerContext, ledger: Ledger, batch: int, attempt: Attemp
     # Only the death of its own decoder proves anything against an image.
     reason = FailureReason.DAMAGED if raised else FailureReason.LOST_WORKER
     try:
-        if ledger.request.coordinates_of:  # nothing is wrong with its images
+        # Nothing is wrong with its images.
+        if ledger.request.coordinates_of or is_of_container(detail):
             return fail_hopeless(context, ledger, Wave.LOADING, detail)
         context.check_place(ledger.job_id)
         part = Remainder.read(context.results(ledger.job_id), batch, attempt.values)
