@@ -270,4 +270,8 @@ class Registry:
 
     def waiting(self, queues: Iterable[str]) -> int:
         """Return how many messages wait in ``queues``."""
-        return sum(self.client.llen(key) for queue in queues for key in keys.queue_keys(queue))
+        with self.client.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                for key in keys.queue_keys(queue):
+                    pipe.llen(key)
+            return sum(pipe.execute())

@@ -1,5 +1,6 @@
 """The list of workers: what each says of itself, and what its silence means."""
 
+import os
 from socket import gethostname
 from types import SimpleNamespace
 from typing import Any
@@ -115,6 +116,7 @@ def test_a_worker_says_what_each_process_does(monkeypatch: pytest.MonkeyPatch) -
     facts = describe_worker(worker, 12.34)
     loading, fitting, idle = facts.processes
     assert (facts.up_seconds, facts.queues) == (12.3, ("shoal.batches",))
+    assert facts.cpu_seconds is None  # one of them has just ended
     assert loading.work == Work("loading", JOB, 5, 0.0)
     assert fitting.work
     assert (fitting.work.stage, fitting.work.batch) == ("fitting", None)
@@ -122,6 +124,19 @@ def test_a_worker_says_what_each_process_does(monkeypatch: pytest.MonkeyPatch) -
     assert (fitting.memory_bytes, idle.work) == (None, None)
     del worker.pool
     assert describe_worker(worker, 0).processes == ()
+
+
+def test_a_worker_says_what_its_living_processes_and_its_own_have_taken() -> None:
+    queues = SimpleNamespace(consume_from={})
+    worker = SimpleNamespace(
+        app=SimpleNamespace(amqp=SimpleNamespace(queues=queues)),
+        pool=SimpleNamespace(info={"processes": [os.getpid()]}),
+    )
+    taken = sum(os.times()[:4])
+    assert taken > 0.1
+    seconds = describe_worker(worker, 0).cpu_seconds
+    assert seconds is not None
+    assert 2 * taken - 0.1 < seconds
 
 
 def test_the_command_says_what_each_worker_does_and_why_one_is_silent(

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import click
 import pytest
 from fastapi import APIRouter
+from metrics_page import make_page
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -21,7 +21,6 @@ from shoal.producer.cli.main import main
 from shoal.producer.client import Client
 from shoal.producer.job import Job
 from shoal.producer.web.api import health
-from shoal.producer.web.api.metrics import measure
 from shoal.producer.web.app import PAGES as WEB_PAGES
 from shoal.producer.web.app import make_gated_app
 from shoal.shared.findings import (
@@ -36,7 +35,6 @@ from shoal.shared.findings import (
 from shoal.shared.jobs import Algorithm, JobRequest, State, Status
 from shoal.shared.recipe.features import EXTRACTORS, choose_image_size
 from shoal.shared.settings import PREFIX, Settings
-from shoal.shared.store import Backlog, Counts, WorkerState, WorkerStatus
 from shoal.worker.prediction import Model
 
 ROOT = Path(__file__).parents[2]
@@ -290,18 +288,7 @@ def test_every_metric_has_its_row_with_its_labels_and_no_other() -> None:
 
 def read_metrics() -> dict[str, Metric]:
     """Return the metrics of a page with one worker, by name, but those of its own process."""
-    worker = WorkerStatus(
-        name="one@host", state=WorkerState.RUNNING, silent_seconds=0, busy=0, cpu_seconds=1
-    )
-    registry = SimpleNamespace(
-        counts=lambda: Counts({}),
-        count_jobs=Counter,
-        backlog=lambda: Backlog(0, 0, 0, 0, 0, 0),
-        waiting=lambda _: 0,
-        memory=dict,
-    )
-    client: Any = SimpleNamespace(registry=registry, list_workers=lambda: [worker])
-    families = text_string_to_metric_families(measure(client)[0].decode())
+    families = text_string_to_metric_families(make_page())
     named = {f"{f.name}_total" if f.type == "counter" else f.name: f for f in families}
     return {name: family for name, family in named.items() if name.startswith("shoal_")}
 
