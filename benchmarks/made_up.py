@@ -22,6 +22,7 @@ from shoal.shared.jobs import JobRequest
 from shoal.worker import Checkpoint
 from shoal.worker.stages.cache import Recall
 from shoal.worker.stages.loading import reading
+from shoal.worker.stages.loading.fetching import LocatedImages
 from shoal.worker.stages.loading.reading import Load, LoadedImages, make_room
 
 SOURCE = Path("/made-up")
@@ -51,6 +52,7 @@ def make_images(
     load: Load,  # noqa: ARG001  of load_images
     checkpoint: Checkpoint,
     recall: Recall | None = None,  # noqa: ARG001  of load_images
+    located: LocatedImages | None = None,  # noqa: ARG001  of load_images
 ) -> LoadedImages:
     """Make noise around one of 20 colours for each path: the same whoever makes it."""
     checkpoint()

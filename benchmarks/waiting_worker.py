@@ -14,6 +14,7 @@ from shoal.shared.jobs import JobRequest
 from shoal.worker import Checkpoint
 from shoal.worker.stages.cache import Recall
 from shoal.worker.stages.loading import loading, reading, rows
+from shoal.worker.stages.loading.fetching import LocatedImages
 from shoal.worker.stages.loading.reading import Load, LoadedImages, make_room
 
 SOURCE = "/waiting"
@@ -33,6 +34,7 @@ def wait_for_images(
     load: Load,  # noqa: ARG001  of load_images
     checkpoint: Checkpoint,
     recall: Recall | None = None,  # noqa: ARG001  of load_images
+    located: LocatedImages | None = None,  # noqa: ARG001  of load_images
 ) -> LoadedImages:
     """Wait as long as loading ``paths`` takes; all of their pixels are black."""
     ends = time.monotonic() + len(paths) * float(request.source.rpartition("/")[2])

@@ -23,6 +23,7 @@ from shoal.shared.redis.connection import QUICK_RETRIES
 from shoal.shared.server.places import identify
 from shoal.shared.settings import Settings
 from shoal.shared.shards import Shards
+from shoal.shared.sources.locations import Location
 from shoal.shared.store import Ledger, Origin, Registry
 from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime.context import WorkerContext
@@ -179,13 +180,18 @@ def context(redis: Any, server_url: str, place: Shards) -> WorkerContext:
 def register(registry: Registry, place: Shards) -> Callable[..., Ledger]:
     """Registers a job of ``batches`` (or so many batches of one image); returns its ledger."""
 
-    def register(batches: list[list[str]] | int = 2, **options: Any) -> Ledger:
+    def register(
+        batches: list[list[str]] | int = 2,
+        locations: list[list[Location]] | None = None,
+        **options: Any,
+    ) -> Ledger:
         if isinstance(batches, int):
             batches = [[f"{number}.png"] for number in range(batches)]
         # Ids never come again: a process keeps the models of the jobs it labelled last.
         job_id = secrets.token_hex(6)
         origin = Origin(place=identify(place), place_url=place.url)
-        registry.register(job_id, make_quick_request(**options), batches, origin=origin)
+        request = make_quick_request(**options)
+        registry.register(job_id, request, batches, origin=origin, locations=locations)
         return Ledger(registry.client, job_id, LEASE_SECONDS)
 
     return register

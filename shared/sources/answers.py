@@ -22,6 +22,7 @@ from shoal.shared.errors import (
     UnreadableImageError,
 )
 from shoal.shared.findings import FailureReason
+from shoal.shared.redis.client import GOES_ON
 
 REGION = {"s3": "Set AWS_REGION to the region of the bucket."}
 PUBLIC = {
@@ -76,7 +77,9 @@ def _explain(url: str, what: str, reply: Reply) -> ShoalError:
     if problem := _find_problem(url, reply):
         return SourceError(f"{url} cannot be read: {problem}")
     if reply.code in EXPIRED | OTHER_TIME:
-        return SourceUnavailableError(f"{url} cannot be read for now: {_find_hope(reply)}")
+        return SourceUnavailableError(
+            f"{url} cannot be read for now: {_find_hope(reply)} {GOES_ON}"
+        )
     if reply.is_denied and what:
         detail = f"the bucket refuses it ({reply.why})"
         return UnreadableImageError(FailureReason.NO_PERMISSION, detail)
@@ -87,7 +90,7 @@ def _explain(url: str, what: str, reply: Reply) -> ShoalError:
         )
     if reply.is_final:
         return SourceError(f"{url} refuses what it is asked ({reply.why}): correct its endpoint.")
-    return SourceUnavailableError(f"{url} cannot be read for now: {_find_hope(reply)}")
+    return SourceUnavailableError(f"{url} cannot be read for now: {_find_hope(reply)} {GOES_ON}")
 
 
 def _find_problem(url: str, reply: Reply) -> str:

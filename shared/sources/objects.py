@@ -38,11 +38,10 @@ class ObjectImages:
         store = self._open(bucket)
         with explained(self.url):
             for found in obstore.list(store, key or None):
-                # What stands for a folder is an object without a byte, and no image.
                 yield from (
                     _describe(meta, meta["path"][len(key) :].lstrip("/"))
                     for meta in found
-                    if meta["size"]
+                    if not _is_folder(meta)
                 )
 
     def stat(self, path: str) -> Listed:
@@ -91,6 +90,11 @@ class ObjectImages:
                 with explained_settings(bucket):
                     self._buckets[bucket] = open_bucket(bucket, self._patience)
             return self._buckets[bucket]
+
+
+def _is_folder(meta: Any) -> bool:
+    """Return whether an object stands for a folder: it has no byte, and no ending."""
+    return not meta["size"] and "." not in meta["path"].rpartition("/")[2]
 
 
 def _describe(meta: Any, path: str) -> Listed:

@@ -122,7 +122,9 @@ class WebImages:
 
     def _give_up(self, why: str) -> NoReturn:
         if self._is_one_server:
-            raise SourceUnavailableError(f"{self.url} cannot be read for now: {why}.")
+            raise SourceUnavailableError(
+                f"{self.url} cannot be read for now: {why}. Waiting work then continues by itself."
+            )
         raise UnreadableImageError(FailureReason.MISSING, why)
 
     def _refuse(self, why: str) -> NoReturn:

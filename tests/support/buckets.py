@@ -104,6 +104,10 @@ def refusing(status: int, code: str, certificate: tuple[Path, Path] | None = Non
         def do_PUT(self) -> None:
             self.do_GET()
 
+        def do_HEAD(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
         def log_message(self, *_: object) -> None: ...
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Refusal) as server:

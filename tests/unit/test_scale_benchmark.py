@@ -27,7 +27,7 @@ ROW: dict[str, Any] = {
 MADE_UP = {key: value for key, value in ROW.items() if "share" not in key} | {"kind": "made up"}
 
 
-def refuse(path: str, *_: object) -> NoReturn:
+def refuse(path: object, *_: object) -> NoReturn:
     """Load an image, which no made-up one is."""
     raise AssertionError(f"{path} is read")
 

@@ -7,7 +7,12 @@ from socket import gethostname
 
 from redis import RedisError
 
-from shoal.shared.errors import ShardsUnavailableError, ShoalError, StoreUnavailableError
+from shoal.shared.errors import (
+    ShardsUnavailableError,
+    ShoalError,
+    SourceUnavailableError,
+    StoreUnavailableError,
+)
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Ledger
 from shoal.worker.memory import LIMIT_REACHED, describe_kills
@@ -58,8 +63,8 @@ def end_attempt(ledger: Ledger, wave: Wave, batch: int, error: str | None) -> No
 
 
 def note_refusal(ledger: Ledger, error: StoreUnavailableError) -> None:
-    """Note why a job waits, where nobody but its workers is told: by the place of its shards."""
-    if isinstance(error, ShardsUnavailableError):
+    """Note why a job waits, where nobody but its workers is told: by where its data is kept."""
+    if isinstance(error, (ShardsUnavailableError, SourceUnavailableError)):
         with suppress(RedisError, ShoalError):
             ledger.note_refusal(f"on {gethostname()}, {error}")
 

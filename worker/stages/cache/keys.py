@@ -17,6 +17,7 @@ from PIL import features as pillow
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.images.kinds import RAW, TGA, kind_of
 from shoal.shared.recipe.features import RESULTS_VERSION
+from shoal.shared.sources.locations import Location
 from shoal.worker.extractors import Extractor
 from shoal.worker.stages.cache.names import ROOT
 
@@ -106,6 +107,20 @@ def describe_state(path: str, roots: tuple[os.PathLike[str], ...]) -> bytes | No
     # Not the device, whose number may be another after a restart.
     text = b"%d %d %d %d\0" % (status.st_size, *times, status.st_ino)
     return xxhash.xxh3_128_digest(text + os.fsencode(path))
+
+
+def describe_location(url: str, location: Location) -> bytes | None:
+    """Return a key that changes whenever the image at a location does.
+
+    Returns:
+        None if its place does not say whether it changes.
+    """
+    if not location.version:
+        return None
+    size = -1 if location.size is None else location.size
+    numbers = (size, location.offset, location.length, location.checksum)
+    text = b"%d %d %d %d\0" % numbers
+    return xxhash.xxh3_128_digest(location.version + text + os.fsencode(url))
 
 
 def _is_under(resolved: str, roots: tuple[os.PathLike[str], ...]) -> bool:

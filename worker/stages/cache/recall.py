@@ -60,8 +60,13 @@ class Recall:
         """Return the limits with which images are to be decoded; called first."""
         return limits
 
-    def look_up(self, paths: Sequence[str]) -> None:
-        """Look up the files that are as they were, in one go."""
+    def look_up(self, paths: Sequence[str], states: Sequence[bytes | None] | None = None) -> None:
+        """Look up the images that are as they were, in one go.
+
+        Args:
+            paths: Of files, or what else names the images.
+            states: Keys that change with the images; None for files, which are looked at.
+        """
 
     def is_known(self, _position: int, /) -> bool:
         """Return whether an image need not be opened."""
@@ -120,6 +125,7 @@ class CachedRecall(Recall):
         # Whether the image that is being decoded asked which values are black and white.
         self._is_deep = False
         self._paths: Sequence[str] = ()
+        self._are_files = True
         self._states = dict[int, bytes]()
         self._contents = dict[int, bytes]()
         self._records = dict[int, np.void]()
@@ -141,13 +147,12 @@ class CachedRecall(Recall):
 
         return replace(limits, find_ranges=find_ranges)
 
-    def look_up(self, paths: Sequence[str]) -> None:
-        """Look up the files that are as they were, in one go."""
+    def look_up(self, paths: Sequence[str], states: Sequence[bytes | None] | None = None) -> None:
+        """Look up the images that are as they were, in one go."""
         self._paths = paths
-        roots = self._limits.roots if self._limits else ()
-        for position, path in enumerate(paths):
-            if state := describe_state(path, roots):
-                self._states[position] = state
+        self._are_files = states is None
+        found = map(self._describe_state, range(len(paths))) if states is None else states
+        self._states = {position: state for position, state in enumerate(found) if state}
         contents = self._lookup.find_states(list(self._states.values()))
         self._take({p: c for p, c in zip(self._states, contents, strict=True) if c is not None})
 
@@ -258,9 +263,13 @@ class CachedRecall(Recall):
             self._cache.write(folder, self._learned, features, hashes, tiles, widths)
 
     def _learn_states(self) -> None:
-        """Learn which content the files had that were read, unless they have changed since."""
-        roots = self._limits.roots if self._limits else ()
+        """Learn which content the images had that were read, unless they have changed since."""
         for position in self._contents:
             state = self._states.get(position)
-            if state and describe_state(self._paths[position], roots) == state:
+            # Of what is no file, whoever read it has compared it with its state.
+            if state and (not self._are_files or self._describe_state(position) == state):
                 self._learned.states[state] = self._contents[position]
+
+    def _describe_state(self, position: int) -> bytes | None:
+        roots = self._limits.roots if self._limits else ()
+        return describe_state(self._paths[position], roots)

@@ -4,15 +4,13 @@ import logging
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from socket import gethostname
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError, show_call
+from shoal.shared.errors import DamagedJobError, NotFinishedError, UsageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.files import is_bare
 from shoal.shared.jobs import Wave
 from shoal.shared.store import Commit, Kind, Ledger
 from shoal.shared.store.batches import Attempt
@@ -36,6 +34,7 @@ from shoal.worker.stages.attempts import (
     log_lost,
 )
 from shoal.worker.stages.cache import open_recall
+from shoal.worker.stages.loading.access import check_source
 from shoal.worker.stages.loading.copying import copy_batch
 from shoal.worker.stages.loading.reading import LoadedImages, make_room, read_images
 from shoal.worker.stages.loading.rows import NO_ROWS, BatchRows, ExtractedRows, Remainder
@@ -64,9 +63,9 @@ def load_batch(context: WorkerContext, job_id: str, batch: int, redelivered: boo
             context.check_place(job_id)
             part = Remainder.read(results, batch, attempt.values)
             recall = open_recall(context, ledger, attempt.number, is_retry=part.is_retry)
-            images = read_images(context, ledger, part.paths, attempt.number, heartbeat, recall)
+            images = read_images(context, ledger, part, attempt.number, heartbeat, recall)
             if not part.is_retry:  # a finished job must not lose its results by a retry
-                _check_source(ledger, images.failures)
+                check_source(context, ledger, part, images.failures)
             rows, failures = _extract(context, ledger, part, images, heartbeat.checkpoint)
             seconds = heartbeat.seconds
             loaded = LoadedBatch(part, rows, failures, attempt.token, seconds)
@@ -227,20 +226,6 @@ def _join_known(images: LoadedImages, rows: BatchRows) -> ExtractedRows:
         rows = rows.join(BatchRows(known.features, known.hashes, known.widths), order)
         tiles = np.concatenate([tiles, known.tiles])[order]
     return ExtractedRows(rows, tiles, recall.count_known())
-
-
-def _check_source(ledger: Ledger, failures: Sequence[FailedImage]) -> None:
-    """Check that images are not missing because their folder is not mounted on this machine.
-
-    Raises:
-        UsageError: The folder is missing or empty: all images of all batches would fail here.
-    """
-    source = ledger.request.source
-    if any(failure.reason is FailureReason.MISSING for failure in failures) and is_bare(source):
-        raise UsageError(
-            f"{source} is missing or empty on {gethostname()}: mount it there at this path, or stop"
-            f" the workers there, then retry the job ({show_call(ledger.job_id, 'retry')})"
-        )
 
 
 def check_same(ledger: Ledger, extractor: Extractor) -> None:

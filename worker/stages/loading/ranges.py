@@ -7,12 +7,16 @@ they depend neither on the order of the batches nor on the number of workers.
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import repeat
 from pathlib import PurePath
 from typing import TypeVar
 
 from shoal.shared.errors import UnreadableImageError
+from shoal.shared.images.files import StrPath
 from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.images.values import AGREED_NAME, Range, ValueRanges, make_ranges
+from shoal.shared.sources.locations import Location
+from shoal.shared.sources.paths import join
 from shoal.shared.store import Ledger, Results
 from shoal.worker import Checkpoint
 from shoal.worker.images.samples import MEASURED
@@ -36,19 +40,25 @@ def find_ranges(context: WorkerContext, ledger: Ledger, checkpoint: Checkpoint) 
     """
     agreed = ledger.agreed(AGREED_NAME)
     if agreed is None:
-        paths = sample_paths(context.results(ledger.job_id))
-        measured = _measure(context, ledger.request.source, paths, checkpoint)
+        sampled = sample_images(context.results(ledger.job_id))
+        measured = _measure(context, ledger.request.source, sampled, checkpoint)
         agreed = ledger.agree(AGREED_NAME, measured.to_text())
     return ValueRanges.from_text(agreed)
 
 
-def sample_paths(results: Results) -> list[str]:
-    """Choose paths of the job evenly, some of each ending: a few TIFFs among many JPEGs count."""
-    by_ending = defaultdict[str, list[str]](list)
+def sample_images(results: Results) -> list[tuple[str, Location | None]]:
+    """Choose images of the job evenly, some of each ending: a few TIFFs among many JPEGs count.
+
+    Returns:
+        Path and location of each.
+    """
+    by_ending = defaultdict[str, list[tuple[str, Location | None]]](list)
     for batch in _spread(range(results.n_batches()), SAMPLE_BATCHES):
-        for path in results.paths(batch):
-            by_ending[PurePath(path).suffix.lower()].append(path)
-    return [path for paths in by_ending.values() for path in _spread(paths, SAMPLE_IMAGES)]
+        paths = results.paths(batch)
+        locations = results.locations(batch) or repeat(None, len(paths))
+        for image in zip(paths, locations, strict=True):
+            by_ending[PurePath(image[0]).suffix.lower()].append(image)
+    return [image for images in by_ending.values() for image in _spread(images, SAMPLE_IMAGES)]
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:
@@ -58,15 +68,26 @@ def _spread(items: Sequence[Item], most: int) -> list[Item]:
 
 
 def _measure(
-    context: WorkerContext, source: str, paths: list[str], checkpoint: Checkpoint
+    context: WorkerContext,
+    source: str,
+    images: Sequence[tuple[str, Location | None]],
+    checkpoint: Checkpoint,
 ) -> ValueRanges:
     integers, floats = list[Range](), list[Range]()
     # In a process of its own: an image that ends it must not end each worker that measures.
     with IsolatedDecoder(make_order(context.settings, MEASURE), checkpoint) as decoder:
-        for path in paths:
+        for path, location in images:
             checkpoint()
             with suppress(UnreadableImageError):
-                if measured := decoder.decode(f"{source}/{path}"):
+                if measured := decoder.decode(_read(context, source, path, location)):
                     is_float, low, high = MEASURED.unpack(measured)
                     (floats if is_float else integers).append((low, high))
     return make_ranges(integers, floats)
+
+
+def _read(context: WorkerContext, source: str, path: str, location: Location | None) -> StrPath:
+    if location is None:
+        return join(source, path)
+    from shoal.shared.sources.reading import read_image  # of no use to a job of a folder
+
+    return read_image(source, path, location, context.settings)

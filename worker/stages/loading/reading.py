@@ -1,18 +1,21 @@
 """Reading the images of a batch: decoded and resized, each within its limits."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.images.files import ImageLimits, ReadFile, digest_content, read_file
+from shoal.shared.images.files import ImageLimits, ReadFile, StrPath, digest_content, read_file
 from shoal.shared.images.thumbnails import SQUARE
 from shoal.shared.jobs import JobRequest
+from shoal.shared.sources.paths import join
 from shoal.shared.store import Ledger
 from shoal.shared.store.rows import FailedImage
 from shoal.worker import Checkpoint
@@ -25,13 +28,17 @@ from shoal.worker.runtime.heartbeat import BatchHeartbeat
 from shoal.worker.runtime.watchdog import Watchdog
 from shoal.worker.stages.cache import Recall
 from shoal.worker.stages.loading.ranges import find_ranges
+from shoal.worker.stages.loading.rows import Remainder
+
+if TYPE_CHECKING:
+    from shoal.worker.stages.loading.fetching import LocatedImages
 
 # Processes that a batch may kill before its images are decoded in a subprocess.
 LOST_PROCESSES = 2
 
-# From a path: an image, and the digest of its file; None if what is asked about its content says
-# that it is known.
-Load = Callable[[str, Callable[[bytes], bool]], tuple[SquareImage, int] | None]
+# From a path, or what was read there: an image, and the digest of its file; None if what is asked
+# about its content says that it is known.
+Load = Callable[[StrPath, Callable[[bytes], bool]], tuple[SquareImage, int] | None]
 
 
 @dataclass(frozen=True)
@@ -58,16 +65,22 @@ class LoadedImages:
 def read_images(
     context: WorkerContext,
     ledger: Ledger,
-    paths: list[str],
+    part: Remainder,
     attempt: int,
     heartbeat: BatchHeartbeat,
     recall: Recall,
 ) -> LoadedImages:
-    """Load what is not known of ``paths``; the process is killed if an image hangs."""
+    """Load what is not known of a batch; the process is killed if an image hangs.
+
+    Raises:
+        SourceError: This worker cannot read where the images are.
+        SourceUnavailableError: Nobody can for now.
+    """
     settings, request = context.settings, ledger.request
+    located, ahead_bytes = _locate(context, request, part)
     # In addition to the decoded images that the batch keeps.
-    kept_bytes = len(paths) * request.image_size**2 * 3
-    memory = limit_memory(settings.image_memory + kept_bytes)
+    kept_bytes = len(part.paths) * request.image_size**2 * 3
+    memory = limit_memory(settings.image_memory + kept_bytes + ahead_bytes)
     with Watchdog(settings.image_seconds) as watchdog, memory:
 
         def checkpoint() -> None:
@@ -77,7 +90,20 @@ def read_images(
         ranges = cache(lambda: find_ranges(context, ledger, checkpoint))
         limits = recall.limit(replace(context.limits, find_ranges=ranges))
         with _choose_loader(context, request.image_size, limits, attempt, checkpoint) as load:
-            return load_images(request, paths, load, checkpoint, recall)
+            return load_images(request, part.paths, load, checkpoint, recall, *located)
+
+
+def _locate(
+    context: WorkerContext, request: JobRequest, part: Remainder
+) -> tuple[tuple["LocatedImages", ...], int]:
+    """Return what fetches images that are in no folder here, if there are any, and its bytes."""
+    if part.locations is None:
+        return (), 0
+    from shoal.worker.stages.loading.fetching import READ_AHEAD_BYTES, LocatedImages
+
+    located = LocatedImages(request.source, part.paths, part.locations, context.settings)
+    # What is read by obstore is copied once.
+    return (located,), 2 * READ_AHEAD_BYTES
 
 
 @contextmanager
@@ -101,12 +127,12 @@ def _choose_loader(
         checkpoint=checkpoint,
     )
 
-    def load(path: str, is_known: Callable[[bytes], bool]) -> tuple[SquareImage, int] | None:
+    def load(path: StrPath, is_known: Callable[[bytes], bool]) -> tuple[SquareImage, int] | None:
         content = read_file(path, limits)
         if is_known(content):
             return None
         # As it was read: what is decoded, what is digested and what is known are one content.
-        return isolated.load(ReadFile(path, content)), digest_content(content)
+        return isolated.load(ReadFile(os.fspath(path), content)), digest_content(content)
 
     with isolated:
         yield load
@@ -118,19 +144,30 @@ def load_images(
     load: Load,
     checkpoint: Checkpoint,
     recall: Recall | None = None,
+    located: "LocatedImages | None" = None,
 ) -> LoadedImages:
-    """Load images, each with its digest; those that cannot be used become failures."""
+    """Load images, each with its digest; those that cannot be used become failures.
+
+    Args:
+        request: Of the job.
+        paths: Relative to its source.
+        load: What loads an image of a path, or of what was read there.
+        checkpoint: Called before each image.
+        recall: What the cache knows of them.
+        located: What fetches them; None if they are files in a folder.
+    """
     # Joined as text: with pathlib it takes 5 µs an image.
-    whole = [f"{request.source}/{path}" for path in paths]
+    whole = [join(request.source, path) for path in paths]
     recall = recall or Recall()
-    recall.look_up(whole)
+    recall.look_up(whole, located.states() if located else None)
     unknown = [n for n in range(len(paths)) if not recall.is_known(n)]
     pixels, digests, ratios = make_room(request, len(unknown))
     positions, failures = list[int](), list[FailedImage]()
-    for position in unknown:
+    opened = located.fetch(unknown, checkpoint) if located else map(whole.__getitem__, unknown)
+    for position, source in zip(unknown, opened, strict=True):
         checkpoint()
         try:
-            image = load(whole[position], partial(recall.find, position))
+            image = load(_check_read(source), partial(recall.find, position))
         except UnreadableImageError as error:
             failures.append(FailedImage(position, error.reason, error.detail))
             recall.learn_failure(position, error)
@@ -144,6 +181,13 @@ def load_images(
     loaded = len(positions)
     rows = pixels[:loaded], digests[:loaded], ratios[:loaded]
     return LoadedImages(*rows, failures, positions, recall)
+
+
+def _check_read(source: StrPath | UnreadableImageError) -> StrPath:
+    """Return the source of an image, unless it could not be read."""
+    if isinstance(source, UnreadableImageError):
+        raise source
+    return source
 
 
 def make_room(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.shared.images.thumbnails import sample_positions
+from shoal.shared.sources.locations import Location
 from shoal.shared.store import Results
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.images.hashes import HASH_DTYPE
@@ -63,6 +64,7 @@ class Remainder:
     Attributes:
         batch: Number of the batch.
         paths: Of the images to load, relative to the job's source.
+        locations: Of the same images; None for files in a folder.
         positions: Of these in the batch, ascending.
         rows: Of those loaded before; None if there are none.
         sheet: Thumbnails made before; empty if there are none.
@@ -75,6 +77,7 @@ class Remainder:
     rows: BatchRows | None
     sheet: bytes = b""
     is_retry: bool = False
+    locations: Sequence[Location] | None = None
 
     @classmethod
     def read(cls, results: Results, batch: int, values: Mapping[str, bytes | None]) -> Self:
@@ -90,15 +93,20 @@ class Remainder:
             zlib.error: Its manifest is damaged.
         """
         paths, loaded = results.batch(values)
+        locations = results.locations_among(values)
         if loaded is None or not loaded.shape.rows:
-            return cls(batch, paths, list(range(len(paths))), None, is_retry=loaded is not None)
+            every = list(range(len(paths)))
+            return cls(batch, paths, every, None, is_retry=loaded is not None, locations=locations)
         features = np.frombuffer(loaded.features, loaded.shape.dtype)
         features = features.reshape(loaded.shape.rows, loaded.shape.columns)
         hashes = np.frombuffer(loaded.hashes, HASH_DTYPE)
         rows = BatchRows(features, hashes, loaded.shape.widths)
         positions = [failure.position for failure in loaded.failures]
         missing = [paths[position] for position in positions]
-        return cls(batch, missing, positions, rows, loaded.thumbnails, is_retry=True)
+        where = locations and [locations[position] for position in positions]
+        return cls(
+            batch, missing, positions, rows, loaded.thumbnails, is_retry=True, locations=where
+        )
 
     def merge_rows(self, rows: BatchRows, failures: Sequence[FailedImage]) -> BatchRows:
         """Merge the rows loaded now with those loaded before, in the order of the manifest.
