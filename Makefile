@@ -15,7 +15,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_COMPILE_BYTECODE := 1
 unexport PYTHONDONTWRITEBYTECODE VIRTUAL_ENV
 
-.PHONY: help run setup unit integration test coverage slow soak check format lock clean
+.PHONY: help run setup unit integration test coverage slow soak check format lock sbom release clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -57,6 +57,13 @@ format: $(VENV)/dev.stamp ## format and mend what can be mended
 
 lock: | $(BIN)/uv ## renew uv.lock, against PyPI and nothing else
 	$(BIN)/uv lock --default-index https://pypi.org/simple
+
+sbom: $(VENV)/dev.stamp ## list what the wheel and the image ship and need, as CycloneDX, in dist
+	mkdir -p dist
+	$(BIN)/python .ci/sbom.py dist/shoal-$$($(BIN)/uv version --short).cdx.json
+
+release: $(VENV)/dev.stamp ## build what is published of the tagged version, in dist
+	.ci/release
 
 clean: ## remove everything that was made, .venv included
 	rm -rf $(VENV) dist out samples .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -4,6 +4,9 @@ import csv
 import os
 import subprocess
 import sys
+import tarfile
+import tomllib
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from zipfile import ZipFile
@@ -14,6 +17,9 @@ from shoal_command import Shoal
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+# Of files that Shoal's authors wrote.
+OWN_SUFFIXES = {".py", ".lua", ".html", ".js", ".css", ".svg", ".md", ".txt", ".json"}
 # What these tests, or the make that runs them, tell their children.
 TOLD = ("PYTHONPATH", "VIRTUAL_ENV", "MAKE", "MFLAGS")
 
@@ -53,25 +59,93 @@ def test_make_run_ends_by_saying_where_the_results_are(tmp_path: Path) -> None:
     wait_until(lambda: not Shoal(home).processes(), 20, "no process is left")
 
 
-def test_the_package_works_where_the_checkout_is_not(tmp_path: Path, photographs: Path) -> None:
+@dataclass(frozen=True)
+class Built:
+    """What is published, and the versions of all that it needs."""
+
+    wheel: Path
+    archive: Path
+    pins: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     if not UV.exists():
         pytest.fail("no uv") if os.environ.get("CI") else pytest.skip("no uv beside this Python")
-    home, out = tmp_path / "home", tmp_path / "out"
-    wheels, pins, venv = tmp_path / "wheels", tmp_path / "pins.txt", tmp_path / "venv"
+    directory = tmp_path_factory.mktemp("built")
+    home, pins = directory / "home", directory / "pins.txt"
     # The wheel is built from the archive of the source, as an index would have both.
-    call(UV, "build", "--quiet", "--out-dir", wheels, home=home)
+    call(UV, "build", "--quiet", "--out-dir", directory, home=home)
     locked = ("--locked", "--no-dev", "--no-emit-project", "--no-hashes", "--quiet")
     call(UV, "export", *locked, "--output-file", pins, home=home)
-    call(UV, "venv", "--quiet", "--python", sys.executable, venv, home=home)
-    (wheel,) = wheels.glob("*.whl")
-    files = ZipFile(wheel).namelist()
-    assert "shoal/py.typed" in files
-    names = {name.partition("/")[0] for name in files}
-    assert names == {"shoal", f"shoal-{version('shoal')}.dist-info"}
+    (wheel,), (archive,) = directory.glob("*.whl"), directory.glob("*.tar.gz")
+    return Built(wheel, archive, pins)
+
+
+def find_python(number: str) -> str:
+    """Return an interpreter of this version on this machine; none is fetched."""
+    command = [str(UV), "python", "find", "--no-project", "--no-python-downloads", number]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip(f"no Python {number} on this machine")
+    return found.stdout.strip()
+
+
+@pytest.mark.parametrize("number", PYTHONS)
+def test_the_package_works_where_the_checkout_is_not(
+    built: Built, tmp_path: Path, photographs: Path, number: str
+) -> None:
+    home, out, venv = tmp_path / "home", tmp_path / "out", tmp_path / "venv"
+    call(UV, "venv", "--quiet", "--python", find_python(number), venv, home=home)
     install = ("pip", "install", "--quiet", "--python", venv / "bin" / "python")
-    call(UV, *install, "--requirements", pins, wheel, home=home)
+    call(UV, *install, "--requirements", built.pins, built.wheel, home=home)
     shoal = venv / "bin" / "shoal"
-    assert "Usage: shoal" in call(shoal, "--help", home=home, directory=tmp_path)
+    told = call(shoal, "--version", home=home, directory=tmp_path)
+    assert told.split()[-1] == version("shoal")
     call(shoal, "run", photographs, "--out", out, home=home, directory=tmp_path)
     assert len(read_labels(out)) == 120
     assert (out / "report.html").stat().st_size > 100_000
+
+
+def test_the_first_python_that_is_tried_is_the_oldest_that_is_supported() -> None:
+    about = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert about["requires-python"] == f">={PYTHONS[0]}"
+
+
+def test_the_wheel_has_the_package_alone_with_the_licences_of_all_that_it_ships(
+    built: Built,
+) -> None:
+    info = f"shoal-{version('shoal')}.dist-info"
+    with ZipFile(built.wheel) as wheel:
+        files = wheel.namelist()
+        texts = {
+            name.rpartition("/")[2]: wheel.read(name).decode()
+            for name in files
+            if name.startswith(f"{info}/licenses/")
+        }
+        about = wheel.read(f"{info}/METADATA").decode()
+    assert "shoal/py.typed" in files
+    assert {name.partition("/")[0] for name in files} == {"shoal", info}
+    assert "License-Expression: MIT AND Apache-2.0" in about
+    assert "MIT License" in texts["LICENSE"]
+    assert "Apache License" in texts["LICENSE-APACHE-2.0.txt"]
+    # Whatever is of a kind that we do not write ourselves is named in the notice.
+    others = {name for name in files if Path(name).suffix not in OWN_SUFFIXES}
+    found = {Path(name).name for name in others if not name.startswith(info)} - {"py.typed"}
+    assert {name for name in found if name not in texts["NOTICE.md"]} == set()
+    assert found
+
+
+def test_the_archive_has_no_more_than_the_wheel_is_built_from(built: Built) -> None:
+    with tarfile.open(built.archive) as archive:
+        names = {name.split("/")[1] for name in archive.getnames()}
+    expected = {"shoal", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "PKG-INFO"}
+    assert names == {*expected, ".gitignore"}
+
+
+def test_uvx_runs_a_checkout(built: Built, tmp_path: Path, photographs: Path) -> None:
+    home, out = tmp_path / "home", tmp_path / "out"
+    options = ("--quiet", "--python", sys.executable, "--constraints", built.pins, "--from", ROOT)
+    run = ("shoal", "run", photographs, "--out", out)
+    call(UV, "tool", "run", *options, *run, home=home, directory=tmp_path)
+    assert len(read_labels(out)) == 120
