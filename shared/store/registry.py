@@ -186,12 +186,9 @@ class Registry:
 
     def count_jobs(self) -> Counter[str]:
         """Count the jobs that have not expired, by state; damaged ones count nothing."""
-        job_ids = self.jobs()
-        with self.client.pipeline(transaction=False) as pipe:
-            for job_id in job_ids:
-                pipe.hget(JobKeys(job_id).job, "state")
-            states = pipe.execute(raise_on_error=False)
-        return Counter(raw.decode() for raw in states if isinstance(raw, bytes))
+        flat = scripts.run(self.client, "count_jobs", [keys.JOBS], JobKeys("%s").job)
+        states = (raw.decode() for raw in flat[::2])
+        return Counter(dict(zip(states, flat[1::2], strict=True)))
 
     def counts(self) -> Counts:
         """Return what was counted since this Redis began, also of jobs that have expired."""

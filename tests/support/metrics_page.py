@@ -5,10 +5,15 @@ from types import SimpleNamespace
 from typing import Any
 
 from shoal.producer.web.api.metrics import measure
-from shoal.shared.store import Backlog, Counts, WorkerState, WorkerStatus
+from shoal.shared.store import Backlog, Counts, PoolProcess, WorkerState, WorkerStatus
 
 WORKER = WorkerStatus(
-    name="one@host", state=WorkerState.RUNNING, silent_seconds=0, busy=0, cpu_seconds=1
+    name="one@host",
+    state=WorkerState.RUNNING,
+    silent_seconds=0,
+    busy=0,
+    cpu_seconds=1,
+    processes=(PoolProcess(7, 2**20),),
 )
 
 

@@ -191,9 +191,14 @@ def test_services_and_network_lead_to_ports_that_are_there() -> None:
     assert left == {53, ports["redis"]}
 
 
-def test_nothing_comes_in_or_goes_out_that_is_not_named() -> None:
-    policy = find(BASE, "NetworkPolicy", "shoal-nothing-else")["spec"]
-    assert policy == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+def test_nothing_comes_in_or_goes_out_that_is_not_named(tmp_path: Path) -> None:
+    built = build(tmp_path)
+    policy = find(built, "NetworkPolicy", "shoal-nothing-else")["spec"]
+    assert sorted(policy) == ["podSelector", "policyTypes"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    chosen = policy["podSelector"]["matchLabels"].items()
+    for template in find_key(built, "template"):
+        assert chosen <= template["metadata"]["labels"].items()
 
 
 @pytest.mark.parametrize("name", PODS)

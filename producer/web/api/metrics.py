@@ -86,7 +86,9 @@ def _describe_workers(workers: list[WorkerStatus]) -> Iterator[Metric]:
             info.add_metric(name, {"version": worker.version, "host": worker.host})
             processes.add_metric([*name, "busy"], worker.busy)
             processes.add_metric([*name, "idle"], len(worker.processes) - worker.busy)
-            memory.add_metric(name, sum(p.memory_bytes or 0 for p in worker.processes))
+            sizes = [p.memory_bytes for p in worker.processes if p.memory_bytes is not None]
+            if sizes:  # the system of its machine tells
+                memory.add_metric(name, sum(sizes))
             if worker.cpu_seconds is not None:
                 cpu.add_metric(name, worker.cpu_seconds)
     yield from (info, processes, memory, cpu)

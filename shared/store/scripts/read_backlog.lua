@@ -19,7 +19,9 @@ local function add(id)
   if RUNNING[state] then
     local done = state == 'labelling' and labelled or state ~= 'labelling' and loaded
     local left = (tonumber(batches) or 0) - (tonumber(done or 0) or 0)
-    at_work = math.min(ask('ZCOUNT', RUNNING[state], id, now, '+inf') or 0, math.max(left, 0))
+    if state ~= 'queued' then
+      at_work = math.min(ask('ZCOUNT', RUNNING[state], id, now, '+inf') or 0, math.max(left, 0))
+    end
     running = running + at_work
     waiting = waiting + math.max(left, 0) - at_work
     if left <= 0 then callbacks = callbacks + 1 end
