@@ -9,8 +9,8 @@ from pathlib import Path
 LOOK_SECONDS = 0.2
 # What stands in the command of a process, by its role; the first that fits counts.
 ROLES = {
-    "fit": ("shoal.callbacks",),
-    "worker": ("shoal.batches",),
+    "fit": ("shoal.2.callbacks",),
+    "worker": ("shoal.2.batches",),
     "producer": ("shoal run", "made_up producer"),
 }
 

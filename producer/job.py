@@ -43,8 +43,8 @@ StatusCallback = Callable[[Status | None], None]
 class RunningWorkers(Protocol):
     """The workers that a client knows of."""
 
-    def are_running(self) -> bool:
-        """Return whether workers are running, here or on another machine."""
+    def describe_lack(self, status: Status) -> str:
+        """Say what a job lacks that has work to do; "" if workers run that take it."""
         ...
 
 
@@ -153,7 +153,7 @@ class Job(JobUses):
             with ProgressLine() as line:
 
                 def show(status: Status | None) -> None:
-                    line.show(status, self._describe_lack() if status else "")
+                    line.show(status, self._describe_lack(status) if status else "")
 
                 return self.wait(timeout_seconds, _call_both(show, on_status))
         started, swept = time.monotonic(), -math.inf
@@ -170,7 +170,7 @@ class Job(JobUses):
             if status and self._keep_running:
                 self._keep_running(status)
             if deadline is not None and time.monotonic() > deadline:
-                lack = self._describe_lack()
+                lack = self._describe_lack(status)
                 raise WaitTimeoutError(
                     f"Job {self.id} has not ended in {timeout_seconds:g} s{lack and f'; {lack}'}."
                 )
@@ -182,10 +182,11 @@ class Job(JobUses):
         except StoreUnavailableError:
             return None
 
-    def _describe_lack(self) -> str:
+    def _describe_lack(self, status: Status | None) -> str:
         with suppress(StoreUnavailableError):
-            if self.submitter and not self.submitter.workers.are_running():
-                return "no worker is running: start one"
+            if self.submitter and status:
+                lack = self.submitter.workers.describe_lack(status)
+                return lack and f"{lack}: start one"
         return ""
 
     def _sweep(self) -> None:

@@ -8,6 +8,7 @@ ShoalError
 │   ├── UnknownJobError     there is no such job, or it has expired; also a LookupError
 │   └── TooLargeError       Redis takes nothing of this size
 ├── DamagedJobError         the job's data in Redis is damaged, or of another version of Shoal
+│   └── VersionError            it is of another version, and the message says of which
 ├── StoreUnavailableError   Redis refuses for now; the same call may work later
 │   ├── ConnectionLostError     it does not answer
 │   ├── StoreFullError          it is out of memory or disk space
@@ -69,6 +70,10 @@ class TooLargeError(UsageError):
 
 class DamagedJobError(ShoalError):
     """The job's data in Redis is damaged, or of another version of Shoal."""
+
+
+class VersionError(DamagedJobError):
+    """The job is of a version of Shoal that this one cannot read; the message says of which."""
 
 
 class StoreUnavailableError(ShoalError):

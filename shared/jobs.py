@@ -219,7 +219,10 @@ class Previous:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The status of a job. Times are in seconds since 1970 (UTC)."""
+    """The status of a job. Times are in seconds since 1970 (UTC).
+
+    ``protocol`` and ``version`` say which Shoal submitted it; of an earlier one, the version is "".
+    """
 
     job_id: str
     state: State
@@ -235,3 +238,5 @@ class Status:
     request: JobRequest
     left_out: LeftOut = field(default_factory=LeftOut)
     previous: Previous | None = None
+    protocol: int = 1
+    version: str = ""

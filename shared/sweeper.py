@@ -15,7 +15,8 @@ from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
 from shoal.shared.shards import Shards
 from shoal.shared.store import Expiry, Ledger, Lifetimes, Registry, Strays
-from shoal.shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.store.protocols import read_protocol
+from shoal.shared.tasks import KNOWN, PROTOCOL, QUEUES
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +69,11 @@ class Sweeper:
         While Redis refuses, nothing is sent; the next sweep tries again.
         """
         try:
-            if self.registry.claim("sweep", self.settings.sweep_seconds * 0.8):
+            # Sweepers of other versions, which do not know all of these jobs, have other claims.
+            if self.registry.claim(f"{PROTOCOL}:sweep", self.settings.sweep_seconds * 0.8):
                 self.registry.forget_expired()
-                # Once for all jobs: what is sent for the first fills the queue for the others.
-                is_drained = self._is_drained()
-                for job_id in self.registry.active_jobs():
-                    self._try_job(job_id, is_drained)
+                for protocol in KNOWN:
+                    self._sweep_jobs(protocol)
                 self._sweep_place()
                 self._sweep_plots()
             self.refusal = ""
@@ -83,11 +83,18 @@ class Sweeper:
                 logger.warning("could not sweep: %s", error)
             self.refusal = str(error)
 
+    def _sweep_jobs(self, protocol: int) -> None:
+        if job_ids := self.registry.active_jobs([protocol]):
+            # Once for all jobs: what is sent for the first fills the queue for the others.
+            is_drained = self._is_drained(protocol)
+            for job_id in job_ids:
+                self._try_job(job_id, is_drained)
+
     def _sweep_plots(self) -> None:
         """Ask again for plots with other names, now and then until they are drawn."""
         outdated = self.registry.outdated_plots()
         # Where no worker runs for days, messages do not pile up.
-        if outdated and self.registry.waiting([CALLBACKS]):
+        if outdated and self.registry.waiting(QUEUES["callbacks"].values()):
             return
         for job_id in outdated:
             if self.registry.claim(f"{job_id}:plots", PATIENCE_SECONDS):
@@ -112,8 +119,8 @@ class Sweeper:
                 logger.exception("job cannot be checked", extra={"job": job_id})
             self.damaged.add(job_id)
 
-    def _is_drained(self) -> bool:
-        return self.registry.waiting([BATCHES]) == 0
+    def _is_drained(self, protocol: int) -> bool:
+        return self.registry.waiting([QUEUES["batches"][protocol]]) == 0
 
     def sweep_job(self, job_id: str, is_drained: bool | None = None) -> None:
         """Send again what one job has lost.
@@ -129,8 +136,9 @@ class Sweeper:
         elif state.is_final:
             self.end_job(job_id)
         elif state in AT_BATCHES:
-            drained = self._is_drained() if is_drained is None else is_drained
-            self._sweep_batches(ledger, AT_BATCHES[state], drained)
+            if is_drained is None:
+                is_drained = self._is_drained(read_protocol(ledger.client, job_id))
+            self._sweep_batches(ledger, AT_BATCHES[state], is_drained)
         elif not ledger.has_lease():
             self._send_callback(ledger, AT_CALLBACK[state])
 

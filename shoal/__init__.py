@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         UnknownJobError,
         UnreadableImageError,
         UsageError,
+        VersionError,
         WaitTimeoutError,
     )
     from shoal.worker.prediction import Model
@@ -67,6 +68,7 @@ __all__ = [
     "UnknownJobError",
     "UnreadableImageError",
     "UsageError",
+    "VersionError",
     "WaitTimeoutError",
     "undo",
 ]

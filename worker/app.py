@@ -5,6 +5,7 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack, closing
 from typing import Any, NoReturn
 
@@ -33,7 +34,7 @@ from shoal.shared.redis.connection import (
 from shoal.shared.server.embedded import hold_server, server_url
 from shoal.shared.server.places import find_place
 from shoal.shared.settings import LogFormat, Settings, read_settings
-from shoal.shared.tasks import BATCHES, CALLBACKS, REFUSAL
+from shoal.shared.tasks import BATCHES, CALLBACKS, QUEUES, REFUSAL
 from shoal.worker.memory import describe_shortage, keep_freed_memory
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.runtime.deferral import import_modules
@@ -111,7 +112,7 @@ def prepare(instance: Any, **_: object) -> None:
         if not uses_utf8():
             _refuse(NOT_UTF8, settings.log_format)
         os.environ.update(UTF8_MODE)  # for decoders, which are new processes
-        queues = instance.app.amqp.queues.consume_from
+        queues = _choose_queues(instance.app.amqp.queues)
         if CALLBACKS in queues:
             import_modules(CALLBACK_MODULES, DEFERRED)
             _import_plots()
@@ -132,6 +133,16 @@ def prepare(instance: Any, **_: object) -> None:
     # Celery only logs what a signal's handler raises, and would start.
     except Exception as error:
         _refuse(str(error), settings.log_format)
+
+
+def _choose_queues(queues: Any) -> Collection[str]:
+    """Let a worker of batches, or of callbacks, take those of each protocol that it knows."""
+    for names in QUEUES.values():
+        if any(name in queues.consume_from for name in names.values()):
+            for name in names.values():
+                queues.select_add(queues[name])
+    chosen: Collection[str] = queues.consume_from
+    return chosen
 
 
 def _import_plots() -> None:

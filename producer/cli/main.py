@@ -110,8 +110,7 @@ def status(job: str, watch: bool, as_json: bool) -> None:
             client.sweeper.sweep()
         found = known.status()
         print_status(found, as_json)
-        if not found.state.is_final:
-            warn_if_idle(client)
+        warn_if_idle(client, found)
 
 
 @main.command()
@@ -169,8 +168,9 @@ def retry(job: str, failed_only: bool, as_json: bool) -> None:
     from shoal.producer.cli.printing import print_status, warn_if_idle
 
     with connect_client() as client:
-        print_status(client.job(job).retry(failed_only=failed_only), as_json)
-        warn_if_idle(client)
+        retried = client.job(job).retry(failed_only=failed_only)
+        print_status(retried, as_json)
+        warn_if_idle(client, retried)
 
 
 @main.command()

@@ -96,10 +96,10 @@ class NoteHandler(logging.Handler):
         print_message(record.getMessage())
 
 
-def warn_if_idle(client: "Client") -> None:
-    """Print a warning if no worker is running."""
-    if not client.workers.are_running():
-        print_note("No worker is running yet: start one with `shoal worker`.")
+def warn_if_idle(client: "Client", status: Status | None = None) -> None:
+    """Print a warning if no worker is running that takes a job, or one that is submitted now."""
+    if lack := client.workers.describe_lack(status):
+        print_note(f"{lack[:1].upper()}{lack[1:]}: start one with `shoal worker`.")
 
 
 def print_left_out(listing: Listing) -> None:

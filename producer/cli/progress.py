@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LINE_SECONDS = 5.0
 # A job without progress for so long may be waiting for something.
 STILL_SECONDS = 3.0
-NO_WORKER = "no worker is running: start one with `shoal worker`"
+START_WORKER = ": start one with `shoal worker`"
 
 
 class Display(Protocol):
@@ -110,11 +110,10 @@ def watch_job(client: "Client", job: "Job", timeout_seconds: float | None = None
 
 
 def make_worker_note(client: "Client", status: Status) -> str:
-    """Return a warning if the job has work but no worker is running."""
-    if status.state.is_final:
-        return ""
+    """Return a warning if the job has work but no worker is running that takes it."""
     try:
-        return "" if client.workers.are_running() else NO_WORKER
+        lack = client.workers.describe_lack(status)
+        return lack and lack + START_WORKER
     except StoreUnavailableError:
         return ""  # the next status will show that Redis does not answer
 

@@ -43,7 +43,9 @@ def _describe_worker(worker: "WorkerStatus") -> str:
     parts = [worker.name, worker.state]
     if worker.processes:
         parts.append(f"{worker.busy} of {len(worker.processes)} busy")
+    protocols = ", ".join(map(str, worker.protocols))
     parts.append(f"Shoal {worker.version or 'of an earlier version'}")
+    parts.append(f"protocol{'s' * (len(worker.protocols) > 1)} {protocols}")
     parts.append(f"up {show_duration(worker.up_seconds)}")
     sign = f"last sign of life {show_duration(worker.silent_seconds)} ago"
     cause = CAUSES.get(worker.state)

@@ -11,9 +11,14 @@ from shoal.shared.errors import StoreUnavailableError
 from shoal.shared.jobs import Status
 from shoal.shared.settings import Settings
 from shoal.shared.store import Registry
+from shoal.shared.store.protocols import describe_origin, find_version
+from shoal.shared.tasks import KNOWN, PROTOCOL
 
 # However many ask, Redis is asked once in this time.
 LOOK_SECONDS = 2.0
+# By what a job was submitted: protocol, version.
+Origin = tuple[int, str]
+NO_WORKER = "no worker is running"
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,15 @@ class WorkersSign:
     """Whether workers run.
 
     Attributes:
-        running: Whether any does.
+        running: Whether any does that takes the jobs it is asked about.
         heard_at: If none does, when one gave its last heartbeat, in seconds since 1970; None if
             none has within the hour.
+        lack: What is lacking, in words; "" if workers run.
     """
 
     running: bool
     heard_at: float | None = None
+    lack: str = ""
 
 
 class LocalWorkers:
@@ -52,31 +59,63 @@ class LocalWorkers:
         self.may_start = may_start
         self.is_needed = False
         self.processes: WorkerProcesses | None = None
-        self._sign = WorkersSign(running=True)
-        self._looked_at = -LOOK_SECONDS
+        self._signs = dict[Origin, tuple[WorkersSign, float]]()  # each with the time of its look
         self._look_lock = Lock()
         self._lock = RLock()
 
-    def look(self) -> WorkersSign:
-        """Tell whether workers run, as of some moments ago; for many that ask again and again."""
-        with self._look_lock:
-            if time.monotonic() - self._looked_at >= LOOK_SECONDS:
-                self._sign, self._looked_at = self._read_sign(), time.monotonic()
-            return self._sign
+    def look(self, status: Status | None = None) -> WorkersSign:
+        """Tell whether workers run, as of some moments ago; for many that ask again and again.
 
-    def _read_sign(self) -> WorkersSign:
-        if self.are_running():
+        Args:
+            status: Of a job that they are to take; None: one that is submitted now.
+        """
+        origin = _find_origin(status)
+        with self._look_lock:
+            sign, looked_at = self._signs.get(origin, (None, 0.0))
+            if sign is None or time.monotonic() - looked_at >= LOOK_SECONDS:
+                sign = self._read_sign(origin)
+                self._signs[origin] = sign, time.monotonic()
+            return sign
+
+    def _read_sign(self, origin: Origin) -> WorkersSign:
+        lack = self._describe_lack(origin)
+        if not lack:
             return WorkersSign(running=True)
         late, lost = self.settings.late_seconds, self.settings.lost_seconds
-        silent = [worker.silent_seconds for worker in self.registry.list_workers(late, lost)]
+        silent = [
+            worker.silent_seconds
+            for worker in self.registry.list_workers(late, lost)
+            if origin[0] in worker.protocols
+        ]
         # Whole seconds: the same sign is told once.
-        return WorkersSign(False, round(time.time() - min(silent)) if silent else None)
+        return WorkersSign(False, round(time.time() - min(silent)) if silent else None, lack)
 
-    def are_running(self) -> bool:
-        """Return whether workers are running, here or on another machine."""
-        if self.processes:
+    def are_running(self, protocol: int = PROTOCOL) -> bool:
+        """Return whether workers are running, here or elsewhere, that take jobs of a protocol."""
+        if self.processes and protocol in KNOWN:
             return True
-        return bool(self.registry.workers(within_seconds=self.settings.sweep_seconds * 3))
+        return bool(self.registry.workers(self.settings.sweep_seconds * 3, protocol))
+
+    def describe_lack(self, status: Status | None = None) -> str:
+        """Say what a job lacks that has work to do: workers, or those of its version; "" if none.
+
+        Args:
+            status: Of the job; None: one that is submitted now.
+
+        Raises:
+            StoreUnavailableError: Redis does not answer.
+        """
+        if status and status.state.is_final:
+            return ""
+        return self._describe_lack(_find_origin(status))
+
+    def _describe_lack(self, origin: Origin) -> str:
+        protocol, version = origin
+        if self.are_running(protocol):
+            return ""
+        if not self.registry.workers(self.settings.sweep_seconds * 3):
+            return NO_WORKER
+        return f"{NO_WORKER} that takes jobs of {describe_origin(version, protocol)}"
 
     def start(self, concurrency: int | None = None) -> None:
         """Start workers, replacing those that it started before.
@@ -149,3 +188,7 @@ class LocalWorkers:
         with suppress(StoreUnavailableError):  # then they are forgotten without a heartbeat
             for name in names:
                 self.registry.forget_worker(name)
+
+
+def _find_origin(status: Status | None) -> Origin:
+    return (status.protocol, status.version) if status else (PROTOCOL, find_version())

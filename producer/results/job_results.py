@@ -166,15 +166,15 @@ class JobResults:
     def _check_finished(self) -> Status:
         status = self.status()
         if not status.state.is_final:
-            lack = self._describe_lack()
+            lack = self._describe_lack(status)
             raise NotFinishedError(
                 f"Job {self.id} is {status.state}, and has no result yet{lack and f'; {lack}'}"
                 f" (wait for it with {show_call(self.id, 'wait')})."
             )
         return check_finished(status)
 
-    def _describe_lack(self) -> str:
-        """Say that no worker is running; "" if any is, or if that is not known."""
+    def _describe_lack(self, status: Status | None) -> str:  # noqa: ARG002  a client's job uses it
+        """Say that no worker is running that takes the job; "" if any is, or if nobody knows."""
         return ""
 
 

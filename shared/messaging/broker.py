@@ -14,7 +14,7 @@ from shoal.shared.messaging.channel import use_channel
 from shoal.shared.redis.client import LOST, explain
 from shoal.shared.redis.connection import broker_url, check_url
 from shoal.shared.store.keys import CELERY
-from shoal.shared.tasks import BATCHES, CALLBACKS, PRIORITIES
+from shoal.shared.tasks import BATCHES, PRIORITIES, QUEUES
 
 DAY_SECONDS = 86_400
 # Longer than any batch or fit; the sweeper finds lost work long before.
@@ -126,7 +126,9 @@ def backend_url(broker: str) -> str:
 
 CONFIGURATION: dict[str, Any] = {
     "task_queues": tuple(
-        Queue(name, Exchange(name), routing_key=name) for name in (BATCHES, CALLBACKS)
+        Queue(name, Exchange(name), routing_key=name)
+        for names in QUEUES.values()
+        for name in names.values()
     ),
     "task_default_queue": BATCHES,
     "task_create_missing_queues": False,

@@ -15,6 +15,8 @@ from uuid import uuid4
 
 import msgspec
 
+from shoal.shared.tasks import PROTOCOL, PROTOCOL_HEADER
+
 JSON = {"content-encoding": "utf-8", "content-type": "application/json"}
 # What ours make no use of.
 UNUSED_HEADERS: dict[str, Any] = {
@@ -46,6 +48,7 @@ class Task:
         task_id: Its id; "" makes one.
         priority: The smallest goes first.
         ignores_result: Whether Celery is told so with the message; None leaves it to the task.
+        protocol: That of its job.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Task:
     task_id: str = ""
     priority: int = 0
     ignores_result: bool | None = None
+    protocol: int = PROTOCOL
 
     def sign(self, **options: object) -> Signature:
         """Make the signature by which another message names this task."""
@@ -61,7 +65,11 @@ class Task:
             "task": self.name,
             "args": self.args,
             "kwargs": {},
-            "options": {"queue": self.queue, **options},
+            "options": {
+                "queue": self.queue,
+                "headers": {PROTOCOL_HEADER: self.protocol},
+                **options,
+            },
             "subtask_type": None,
             "immutable": True,
         }
@@ -100,6 +108,7 @@ def encode_task(task: Task, part: Part = NO_PART) -> bytes:
         **JSON,
         "headers": {
             **UNUSED_HEADERS,
+            PROTOCOL_HEADER: task.protocol,
             "task": task.name,
             "id": task_id,
             "group": part.group,

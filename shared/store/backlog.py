@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from shoal.shared.jobs import Wave
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
-from shoal.shared.store.keys import ACTIVE, JobKeys, queue_keys
-from shoal.shared.tasks import CALLBACKS
+from shoal.shared.store.keys import JobKeys, active, queue_keys
+from shoal.shared.tasks import KNOWN, QUEUES
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,16 @@ class Backlog:
 
 
 def read_backlog(client: RedisClient) -> Backlog:
-    """Read the backlog, in one round trip; damaged jobs count nothing."""
+    """Read the backlog, in one round trip; damaged jobs count nothing.
+
+    Jobs of a protocol that workers of this version do not take count nothing either.
+    """
     any_job = JobKeys("%s")
     patterns = (any_job.job, any_job.lease, *map(any_job.running, Wave))
-    asked = [ACTIVE, *queue_keys(CALLBACKS)]
+    queues = (key for queue in QUEUES["callbacks"].values() for key in queue_keys(queue))
+    asked = [*map(active, KNOWN), *queues]
     waiting, running, callbacks, leased, idle = scripts.run(
-        client, "read_backlog", asked, *patterns
+        client, "read_backlog", asked, *patterns, len(KNOWN)
     )
     work = waiting + running + callbacks + leased
     return Backlog(waiting, running, callbacks, leased, round(float(idle), 1), work)

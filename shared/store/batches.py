@@ -11,6 +11,7 @@ from shoal.shared.store import scripts
 from shoal.shared.store.counts import count_batch, pack_counts
 from shoal.shared.store.keys import COUNTS, JobKeys
 from shoal.shared.store.shards import Commit, Kind, key_prefix
+from shoal.shared.tasks import PROTOCOL
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class BatchLedger:
             "start_batch",
             [self.keys.job, *self._wave_keys(wave), self.keys.attempts(wave), *hashes],
             *(wave, batch, self.lease_seconds, int(redelivered), SILENT_SECONDS),
-            ATTEMPTS_WITHOUT_PAUSE,
+            *(ATTEMPTS_WITHOUT_PAUSE, PROTOCOL),
         )
         if reply == b"unknown":
             fields = {"job": self.job_id, "stage": wave, "batch": batch}

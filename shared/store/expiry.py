@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
 from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.protocols import protocol_of
 from shoal.shared.store.shards import Kind, key_prefix
 
 # Keys in one round trip.
@@ -51,7 +52,9 @@ class Expiry:
         self._expire([*self._results(), *self.keys.fixed(), *written], results_seconds)
         if place := fields.get("place"):
             first = now + min(features_seconds, results_seconds)
-            self.client.zadd(keys.SHARDS, {f"{place}/{self.keys.job_id}": first})
+            self.client.zadd(
+                keys.stored(protocol_of(fields)), {f"{place}/{self.keys.job_id}": first}
+            )
         self._run([], results_seconds, now + results_seconds)
 
     def drop_features(self) -> None:

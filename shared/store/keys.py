@@ -5,17 +5,40 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from shoal.shared.jobs import Wave
-from shoal.shared.tasks import PRIORITIES
+from shoal.shared.tasks import FIRST, PRIORITIES, PROTOCOL
+
+
+def of_protocol(name: str, protocol: int) -> str:
+    """Return the key of what only programs may touch that know the jobs of this protocol."""
+    return f"shoal:{name}" if protocol == FIRST else f"shoal:{protocol}:{name}"
+
+
+def active(protocol: int = PROTOCOL) -> str:
+    """ZSET of the ids of active jobs of a protocol, which the sweeper checks."""
+    return of_protocol("active", protocol)
+
+
+def outdated(protocol: int = PROTOCOL) -> str:
+    """SET of the ids of jobs of a protocol whose plots lack names that were given since."""
+    return of_protocol("outdated", protocol)
+
+
+def stored(protocol: int = PROTOCOL) -> str:
+    """ZSET of PLACE/JOB with files or objects, of a protocol, by when some may be deleted."""
+    return of_protocol("shards", protocol)
+
+
+def workers(protocol: int) -> str:
+    """ZSET of the names of workers that take jobs of a protocol, by their last heartbeat."""
+    return of_protocol("workers", protocol)
+
 
 JOBS = "shoal:jobs"  # ZSET of job ids by time of creation
-ACTIVE = "shoal:active"  # ZSET of the ids of active jobs, which the sweeper checks
 WORKERS = "shoal:workers"  # ZSET of worker names by their last heartbeat
 COUNTS = "shoal:counts"  # HASH of what is counted for metrics; it never expires
-OUTDATED = "shoal:outdated"  # SET of the ids of jobs whose plots lack names that were given since
 SEEN_WORKERS = "shoal:workers:seen"  # ZSET of the same, of those that were lost of late, too
 WORKER = "shoal:worker:"  # STRING for each worker, what it says of itself; it expires soon
 OWNER = "shoal:owner"  # STRING: id of this Redis, by which a place of shards knows it
-SHARDS = "shoal:shards"  # ZSET of PLACE/JOB with files or objects by when some may be deleted
 SESSIONS = "shoal:sessions"  # ZSET of the page's ended sessions by when they would have expired
 CLAIMS = "shoal:claim:"  # STRING that expires soon: something is being done now
 CELERY = "shoal:celery:"  # prefix of all that Celery keeps
@@ -49,7 +72,7 @@ class JobKeys:
 
     @cached_property
     def job(self) -> str:
-        """HASH: state, counts, times, request."""
+        """HASH: state, counts, times, request, protocol."""
         return self.name("job")
 
     @cached_property

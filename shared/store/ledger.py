@@ -18,9 +18,16 @@ from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
 from shoal.shared.store.batches import LEASES_DIFFER_SECONDS, BatchLedger
 from shoal.shared.store.counts import CALLBACK_SECONDS, count_seconds, pack_counts
-from shoal.shared.store.keys import ACTIVE, COUNTS, JobKeys
+from shoal.shared.store.keys import COUNTS, JobKeys, active
+from shoal.shared.store.protocols import (
+    FIRST_REQUEST,
+    REQUEST,
+    check_protocol,
+    protocol_of,
+)
 from shoal.shared.store.shards import Kind, key_prefix
 from shoal.shared.store.status import make_status
+from shoal.shared.tasks import PROTOCOL
 from shoal.shared.wire import decode
 
 logger = logging.getLogger(__name__)
@@ -72,8 +79,11 @@ class Ledger:
 
         Raises:
             UnknownJobError: No job has this id, or it has expired.
+            VersionError: It is of another version of Shoal, which the message names.
         """
-        return self._known(self.client.hgetall(self.keys.job))
+        fields = self._known(self.client.hgetall(self.keys.job))
+        check_protocol(self.job_id, fields)
+        return fields
 
     def _known(self, raw: Mapping[bytes, bytes]) -> dict[str, str]:
         if not raw:
@@ -117,7 +127,9 @@ class Ledger:
 
     @cached_property
     def _registered(self) -> _Registered:
-        request, total = self.client.hmget(self.keys.job, ["request", "total"])
+        names = [REQUEST, FIRST_REQUEST, "total"]
+        asked, asked_first, total = self.client.hmget(self.keys.job, names)
+        request = asked or asked_first
         if request is None or total is None:
             raise self._unknown()
         try:
@@ -158,7 +170,7 @@ class Ledger:
         keys = [self.keys.job, self.keys.lease]
         # Random: a Redis that was put back from a backup would count the same numbers again.
         token = secrets.token_hex(8)
-        arguments = (wave, state, self._lease_milliseconds(), token)
+        arguments = (wave, state, self._lease_milliseconds(), token, PROTOCOL)
         reply = scripts.run(self.client, "acquire_lease", keys, *arguments)
         if reply == b"unknown":
             logger.warning("no such job", extra={"job": self.job_id, "stage": wave})
@@ -292,7 +304,7 @@ class Ledger:
         job = self.keys
         of_wave = [job.done, job.running, job.attempts, job.errors]
         return [
-            *(job.job, ACTIVE, job.manifest, job.lease),
+            *(job.job, active(protocol_of(fields)), job.manifest, job.lease),
             *(job.shapes, job.failures, job.hashes, *map(job.shards, Kind), job.labels),
             *(key(wave) for wave in Wave for key in of_wave),
             job.known,

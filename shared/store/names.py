@@ -1,12 +1,14 @@
 """The names that users give to the clusters of a job."""
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 
 from shoal.shared.errors import NotFinishedError, show_call
 from shoal.shared.jobs import State
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import scripts
-from shoal.shared.store.keys import OUTDATED, JobKeys
+from shoal.shared.store.keys import JobKeys, outdated
+from shoal.shared.store.protocols import read_protocol
 
 
 class ClusterNames:
@@ -15,6 +17,10 @@ class ClusterNames:
     def __init__(self, client: RedisClient, job_id: str) -> None:
         self.client = client
         self.keys = JobKeys(job_id)
+
+    @cached_property
+    def _outdated(self) -> str:
+        return outdated(read_protocol(self.client, self.keys.job_id))
 
     def read(self) -> dict[int, str]:
         """Return the names by label, ascending; clusters that have none are missing."""
@@ -46,6 +52,6 @@ class ClusterNames:
 
     def _put(self, state: State, names: Mapping[int, str]) -> bool:
         flat = (value for pair in names.items() for value in pair)
-        written = [self.keys.job, self.keys.names, OUTDATED]
+        written = [self.keys.job, self.keys.names, self._outdated]
         told = (state, self.keys.job_id)
         return bool(scripts.run(self.client, "put_names", written, *told, *flat))

@@ -17,6 +17,7 @@ from shoal.shared.store.backlog import Backlog, read_backlog
 from shoal.shared.store.counts import Counts
 from shoal.shared.store.expiry import Lifetimes
 from shoal.shared.store.keys import JobKeys
+from shoal.shared.store.protocols import REQUEST, list_marks, mark, note_protocol
 from shoal.shared.store.workers import (
     SHOWN_SECONDS,
     WorkerFacts,
@@ -24,6 +25,7 @@ from shoal.shared.store.workers import (
     list_workers,
     note_worker,
 )
+from shoal.shared.tasks import KNOWN, PROTOCOL
 from shoal.shared.wire import encode
 
 # What a producer wrote that died while it registered a job is gone after this time.
@@ -102,14 +104,15 @@ class Registry:
         job, origin = JobKeys(job_id), origin or Origin()
         fields = {
             "state": State.QUEUED.value,
-            "request": encode(request),
+            **note_protocol(),
+            REQUEST: encode(request),
             "total": sum(map(len, batches)),
             "batches": len(batches),
             "loaded": 0,
             "failed": 0,
-            "fingerprint": origin.fingerprint,
+            "fingerprint": mark(origin.fingerprint, PROTOCOL),
             "left_out": encode(origin.left_out),
-            "series": origin.series,
+            "series": mark(origin.series, PROTOCOL),
             "previous": origin.previous,
             **origin.given,
             **({"place": origin.place, "place_url": origin.place_url} if origin.place else {}),
@@ -126,10 +129,10 @@ class Registry:
     def _write_job(
         self, job: JobKeys, fields: Mapping[str, str | bytes | float], origin: Origin
     ) -> bytes | None:
-        claimed = origin.fingerprint if origin.known is not None else ""
+        claimed = mark(origin.fingerprint, PROTOCOL) if origin.known is not None else ""
         known = origin.known or ()
         flat = (x for pair in fields.items() for x in pair)
-        written = [job.job, job.manifest, job.locations, keys.JOBS, keys.ACTIVE, keys.COUNTS]
+        written = [job.job, job.manifest, job.locations, keys.JOBS, keys.active(), keys.COUNTS]
         if origin.model_of:
             written += [JobKeys(origin.model_of).model(origin.model_token), job.given_model]
         arguments = (job.job_id, JobKeys("%s").job, claimed, len(known), *known, *flat)
@@ -181,8 +184,8 @@ class Registry:
                 pipe.hget(JobKeys(job_id).job, field)
             # A damaged job must not hide the others.
             found = pipe.execute(raise_on_error=False)
-        wanted = value.encode()
-        return [job_id for job_id, raw in zip(job_ids, found, strict=True) if raw == wanted]
+        wanted = list_marks(value)
+        return [job_id for job_id, raw in zip(job_ids, found, strict=True) if raw in wanted]
 
     def count_jobs(self) -> Counter[str]:
         """Count the jobs that have not expired, by state; damaged ones count nothing."""
@@ -202,25 +205,30 @@ class Registry:
         """Drop what has expired: ids of jobs, heartbeats of a day ago, sessions of the page."""
         scripts.run(self.client, "forget", [keys.JOBS], JobKeys("%s").job)
         now = self.now()
-        self.client.zremrangebyscore(keys.WORKERS, "-inf", now - FORGOTTEN_SECONDS)
+        for key in {keys.WORKERS, *map(keys.workers, KNOWN)}:
+            self.client.zremrangebyscore(key, "-inf", now - FORGOTTEN_SECONDS)
         self.client.zremrangebyscore(keys.SEEN_WORKERS, "-inf", now - SHOWN_SECONDS)
         self.client.zremrangebyscore(keys.SESSIONS, "-inf", now)
 
-    def active_jobs(self) -> list[str]:
-        """Return the ids of the active jobs, oldest first."""
-        return [raw.decode() for raw in self.client.zrange(keys.ACTIVE, 0, -1)]
+    def active_jobs(self, protocols: Iterable[int] = KNOWN) -> list[str]:
+        """Return the ids of the active jobs of these protocols, the oldest of each first."""
+        of_each = (self.client.zrange(keys.active(protocol), 0, -1) for protocol in protocols)
+        return [raw.decode() for found in of_each for raw in found]
 
     def outdated_plots(self) -> list[str]:
         """Return the ids of the jobs whose plots lack names that were given since."""
-        return sorted(raw.decode() for raw in self.client.smembers(keys.OUTDATED))
+        of_each = (self.client.smembers(keys.outdated(protocol)) for protocol in KNOWN)
+        return sorted(raw.decode() for found in of_each for raw in found)
 
     def is_at_rest(self) -> bool:
-        """Return whether no job is active and no worker has a message."""
-        return not self.client.zcard(keys.ACTIVE) and not self.client.hlen(keys.UNACKED)
+        """Return whether no job that this version knows is active, and no worker has a message."""
+        is_active = any(self.client.zcard(keys.active(protocol)) for protocol in KNOWN)
+        return not is_active and not self.client.hlen(keys.UNACKED)
 
     def retire(self, job_id: str) -> None:
         """Take a job off the active ones, unless it was retried meanwhile."""
-        scripts.run(self.client, "retire", [JobKeys(job_id).job, keys.ACTIVE], job_id)
+        written = [JobKeys(job_id).job, *map(keys.active, KNOWN)]
+        scripts.run(self.client, "retire", written, job_id)
 
     def now(self) -> float:
         """Return the time of the server's clock in seconds since 1970, as all times of jobs are."""
@@ -248,7 +256,7 @@ class Registry:
 
     def forget_worker(self, name: str) -> None:
         """Note that a worker has ended."""
-        for key in (keys.WORKERS, keys.SEEN_WORKERS):
+        for key in {keys.WORKERS, keys.SEEN_WORKERS, *map(keys.workers, KNOWN)}:
             self.client.zrem(key, name)
         self.client.unlink(keys.WORKER + name)
 
@@ -258,11 +266,17 @@ class Registry:
         taken = scripts.run(self.client, "take_lost_workers", written, silent_seconds)
         return [raw.decode(errors="replace") for raw in taken]
 
-    def workers(self, within_seconds: float) -> list[str]:
-        """Return the names of the workers that gave a heartbeat ``within_seconds``."""
+    def workers(self, within_seconds: float, protocol: int | None = None) -> list[str]:
+        """Return the names of the workers that gave a heartbeat ``within_seconds``.
+
+        Args:
+            within_seconds: Longest time since the heartbeat.
+            protocol: Those alone that take jobs of this protocol; None returns all.
+        """
+        key = keys.WORKERS if protocol is None else keys.workers(protocol)
         now = self.now()
         # A later one was given before the server's clock was set back.
-        found = self.client.zrangebyscore(keys.WORKERS, now - within_seconds, now + within_seconds)
+        found = self.client.zrangebyscore(key, now - within_seconds, now + within_seconds)
         return [raw.decode(errors="replace") for raw in found]
 
     def waiting(self, queues: Iterable[str]) -> int:

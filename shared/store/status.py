@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from shoal.shared.jobs import ImageCounts, JobRequest, LeftOut, Previous, State, Status, Wave
+from shoal.shared.store.protocols import check_protocol, protocol_of, read_request
 from shoal.shared.wire import decode
 
 # Where each state begins; loading takes over 80 % of the time of most jobs.
@@ -15,9 +16,11 @@ def make_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
     """Compute the status of a job from its ``fields``; ``now`` is a time of the server's clock.
 
     Raises:
+        VersionError: The job is of another version, which the message names.
         ValueError: The fields are damaged, or of another version.
     """
     try:
+        check_protocol(job_id, fields)
         return _read_status(job_id, fields, now)
     except (ArithmeticError, LookupError) as error:
         raise ValueError(f"job {job_id} is of another version: {error!r}") from error
@@ -45,9 +48,11 @@ def _read_status(job_id: str, fields: Mapping[str, str], now: float) -> Status:
         finished_at=_optional_time(fields, "finished_at"),
         expires_at=_optional_time(fields, "expires_at"),
         error=fields.get("error"),
-        request=decode(fields["request"], JobRequest),
+        request=decode(read_request(fields), JobRequest),
         left_out=decode(fields.get("left_out", "{}"), LeftOut),
         previous=_read_previous(fields),
+        protocol=protocol_of(fields),
+        version=fields.get("version", ""),
     )
 
 

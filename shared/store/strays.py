@@ -10,6 +10,7 @@ from shoal.shared.shards.place import read_id
 from shoal.shared.store import keys
 from shoal.shared.store.keys import JobKeys
 from shoal.shared.store.shards import Kind, is_in_redis
+from shoal.shared.tasks import KNOWN
 
 # A process may be about to commit what it wrote since.
 UNCOUNTED_SECONDS = 3600.0
@@ -45,13 +46,16 @@ class Strays:
         Returns:
             Whether there were any.
         """
-        found = [raw.decode() for raw in self.client.zrangebyscore(keys.SHARDS, 0, now)]
+        return any(self._delete_due(keys.stored(protocol), now) for protocol in KNOWN)
+
+    def _delete_due(self, stored: str, now: float) -> bool:
+        found = [raw.decode() for raw in self.client.zrangebyscore(stored, 0, now)]
         # Those of this place alone: in another one, or in a directory that is not mounted, nothing
         # of them is found, and it would stay where it is.
         place_id = self._read_id() if found else ""
         due = [noted for noted in found if place_id and noted.startswith(f"{place_id}/")]
         for noted in due[:MOST_JOBS]:
-            self._delete_of_job(noted, now)
+            self._delete_of_job(stored, noted, now)
         return bool(due)
 
     def _read_id(self) -> str:
@@ -63,14 +67,14 @@ class Strays:
         except (ShardLostError, ShardsUnavailableError):
             return ""
 
-    def _delete_of_job(self, noted: str, now: float) -> None:
+    def _delete_of_job(self, stored: str, noted: str, now: float) -> None:
         job_id = noted.rpartition("/")[2]
         job = JobKeys(job_id)
         # First what there is, then what counts: what is committed in between is not among it.
         found = list(self.place.names(f"jobs/{job_id}"))
         if not self.client.hexists(job.job, "state"):
             self.place.delete(found)
-            self.client.zrem(keys.SHARDS, noted)
+            self.client.zrem(stored, noted)
             return
         names = (self.client.hgetall(job.shards(kind)).values() for kind in Kind)
         counted = {f"jobs/{job_id}/{name.decode()}" for of_kind in names for name in of_kind}
@@ -80,11 +84,11 @@ class Strays:
         left = (self.client.pttl(key) for key in (job.shards(Kind.FEATURES), job.job))
         waiting = [milliseconds / 1000 + 1 for milliseconds in left if milliseconds > 0]
         if not waiting:  # it was retried, and will end again
-            self.client.zrem(keys.SHARDS, noted)
+            self.client.zrem(stored, noted)
             return
         if len(old) < len(uncounted):
             waiting.append(UNCOUNTED_SECONDS)
-        self.client.zadd(keys.SHARDS, {noted: now + min(waiting)})
+        self.client.zadd(stored, {noted: now + min(waiting)})
 
     def delete_unknown(self, now: float) -> None:
         """Delete the shards of jobs that are unknown, as after a Redis has lost its data.

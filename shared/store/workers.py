@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from shoal.shared.redis.connection import RedisClient
 from shoal.shared.store import keys, scripts
+from shoal.shared.tasks import FIRST, KNOWN
 from shoal.shared.wire import decode, encode
 
 # For this long, a worker that was lost is shown.
@@ -60,6 +61,7 @@ class WorkerFacts:
         host: Name of its machine.
         pid: Number of its main process there.
         version: Its version of Shoal.
+        protocols: Of the jobs that it works on.
         queues: From where it takes messages.
         up_seconds: For how long it runs.
         cpu_seconds: Time of processors that it has taken, with processes of it that have ended;
@@ -70,6 +72,7 @@ class WorkerFacts:
     host: str = ""
     pid: int = 0
     version: str = ""
+    protocols: tuple[int, ...] = (FIRST,)
     queues: tuple[str, ...] = ()
     up_seconds: float = 0.0
     cpu_seconds: float | None = None
@@ -96,7 +99,8 @@ class WorkerStatus(WorkerFacts):
 
 def note_worker(client: RedisClient, name: str, facts: WorkerFacts | None = None) -> None:
     """Give a worker's heartbeat, in one round trip."""
-    written = [keys.WORKERS, keys.SEEN_WORKERS, keys.WORKER + name]
+    of_each = [key for key in map(keys.workers, KNOWN) if key != keys.WORKERS]
+    written = [keys.WORKER + name, keys.WORKERS, keys.SEEN_WORKERS, *of_each]
     raw = encode(facts) if facts else b""
     scripts.run(client, "note_worker", written, name, raw, SHOWN_SECONDS)
 

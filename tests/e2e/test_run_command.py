@@ -370,7 +370,7 @@ def test_a_script_has_modules_of_its_own_and_needs_a_client_and_nothing_else(
 
 def test_submit_starts_no_workers(embedded: Shoal, photographs: Path) -> None:
     done = embedded.run("submit", photographs)
-    assert "No worker is running yet: start one with `shoal worker`" in done.stderr
+    assert "No worker is running: start one with `shoal worker`" in done.stderr
     wait_until(lambda: not embedded.processes(), END_SECONDS, "no process is left")
     assert not (embedded.home / "worker.log").exists()
 

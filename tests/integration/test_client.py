@@ -203,7 +203,7 @@ def test_cancelling_a_job_that_has_ended_changes_nothing(redis, python_client, f
 
 def test_a_damaged_job_can_be_cancelled(redis, python_client, folder):
     job = python_client.submit(folder, clusters=2)
-    redis.hset(job.ledger.keys.job, "request", "{")
+    redis.hset(job.ledger.keys.job, "job_request", "{")
     assert job.cancel() is State.CANCELLED
 
 
@@ -211,7 +211,7 @@ def test_workers_are_there_while_they_give_signs_of_life(redis, python_client, r
     assert not python_client.workers.are_running()
     registry.note_worker("one@host")
     assert python_client.workers.are_running()
-    redis.zincrby("shoal:workers", -60, "one@host")
+    redis.zincrby("shoal:2:workers", -60, "one@host")
     assert not python_client.workers.are_running()
 
 
@@ -265,8 +265,8 @@ def test_what_is_no_id_never_reaches_redis(python_client, job_id):
     [
         lambda redis, key: redis.hdel(key, "total"),
         lambda redis, key: redis.hset(key, "state", "dreaming"),
-        lambda redis, key: redis.hset(key, "request", "{"),
-        lambda redis, key: redis.hset(key, "request", '{"source": 1}'),
+        lambda redis, key: redis.hset(key, "job_request", "{"),
+        lambda redis, key: redis.hset(key, "job_request", '{"source": 1}'),
         lambda redis, key: redis.hset(key, "total", 0),
         lambda redis, key: redis.hset(key, "error", b"\xff"),
         lambda redis, key: redis.delete(key) and redis.set(key, "text"),
@@ -305,6 +305,6 @@ def test_a_socket_with_a_password_takes_a_job_and_its_messages(server_directory,
         url = f"unix://{server.socket}?username=default&password=p%2Fw"
         with Client(url, settings=Settings()) as shoal:
             shoal.submit(folder, clusters=1, batch_size=2)
-            assert shoal.registry.waiting(["shoal.batches"]) == 2
+            assert shoal.registry.waiting(["shoal.2.batches"]) == 2
     finally:
         server.stop()

@@ -37,7 +37,7 @@ from shoal.shared.server.embedded import (
 from shoal.shared.server.locks import locked, make_private
 from shoal.shared.server.valkey import SOCKET_PATH_BYTES, is_ready, socket_path
 from shoal.shared.settings import Settings
-from shoal.shared.store.keys import ACTIVE
+from shoal.shared.store.keys import active
 
 
 @pytest.fixture
@@ -362,7 +362,7 @@ def test_workers_say_no_farewell_unless_a_job_may_need_them(settings, digits, ot
         wait_until(client.registry.is_at_rest)
         started = list(find_started(client))
         if others_work:
-            client.registry.client.zadd(ACTIVE, {"another": 0})
+            client.registry.client.zadd(active(), {"another": 0})
         client.workers.close()
         expected = 0 if others_work else -signal.SIGKILL
         assert [process.returncode for process in started] == [expected] * 2

@@ -251,7 +251,7 @@ def test_a_request_of_another_version_ends_the_job(
     context: WorkerContext, register: Any, request_fields: str, error: str
 ) -> None:
     ledger = register(1)
-    ledger.client.hset(ledger.keys.job, "request", request_fields)
+    ledger.client.hset(ledger.keys.job, "job_request", request_fields)
     for _ in range(MOST_BATCH_ATTEMPTS + 1):
         with suppress(DamagedJobError, NotFinishedError):
             load_batch(context, ledger.job_id, 0, False)

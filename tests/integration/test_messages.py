@@ -16,6 +16,8 @@ from shoal.shared.tasks import (
     BATCHES,
     CALLBACK_TASK,
     CALLBACKS,
+    PROTOCOL,
+    PROTOCOL_HEADER,
     SWEEP,
     priority_of,
 )
@@ -160,6 +162,9 @@ def read_all(redis):
     return found
 
 
+HEADERS = {PROTOCOL_HEADER: PROTOCOL}
+
+
 @pytest.mark.parametrize("wave", list(Wave))
 def test_messages_are_those_that_celery_would_send(app, redis, context, wave):
     batch, callback = BATCH_TASK[wave], CALLBACK_TASK[wave]
@@ -173,11 +178,13 @@ def test_messages_are_those_that_celery_would_send(app, redis, context, wave):
             immutable=True,
             task_id=f"job1:{wave}:{number}",
             ignore_result=True,
+            headers=HEADERS,
         )
 
-    body = app.signature(callback, args=("job1",), queue=CALLBACKS, immutable=True)
+    of_job = {"queue": CALLBACKS, "immutable": True, "headers": HEADERS}
+    body = app.signature(callback, args=("job1",), **of_job)
     alone = body.clone()
-    body.link_error(app.signature(SWEEP, queue=CALLBACKS, immutable=True))
+    body.link_error(app.signature(SWEEP, **of_job))
     chord([sign(number) for number in range(20)], body, app=app).apply_async(
         task_id=f"job1:{wave}:callback"
     )

@@ -11,7 +11,7 @@ from shoal.shared.errors import UnknownJobError, UsageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.jobs import State, Wave
 from shoal.shared.store import Commit, Expiry, Kind, Lifetimes
-from shoal.shared.store.keys import ACTIVE
+from shoal.shared.store.keys import active
 from shoal.worker.extractors import find_extractors
 from shoal.worker.stages.attempts import MOST_BATCH_ATTEMPTS
 from shoal.worker.stages.finishing.finishing import finish_job
@@ -120,7 +120,7 @@ def test_no_key_of_a_retried_job_expires_and_the_sweeper_looks_after_it(redis, j
     assert -1 not in lives(redis, job)
     job.retry()
     assert lives(redis, job) == {-1}
-    assert redis.zscore(ACTIVE, job.id) is not None
+    assert redis.zscore(active(), job.id) is not None
 
 
 def test_an_end_that_comes_late_changes_nothing_of_a_retried_job(redis, job, work, registry):

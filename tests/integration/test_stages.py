@@ -639,7 +639,7 @@ def test_every_key_of_a_finished_job_expires(redis, mixed_job, run):
     keys = redis.keys(f"shoal:{{{mixed_job.job_id}}}*")
     assert len(keys) > 10
     assert all(redis.ttl(key) > 0 for key in keys)
-    assert redis.zcard("shoal:active") == 0
+    assert redis.zcard("shoal:2:active") == 0
 
 
 def test_label_rows_have_the_form_that_the_store_reads():

@@ -7,7 +7,7 @@ from shoal.shared.jobs import State, Wave
 from shoal.shared.server.places import identify
 from shoal.shared.shards import FileShards, RedisShards, find_id
 from shoal.shared.store import Expiry, JobShards, Kind, Lifetimes, Strays
-from shoal.shared.store.keys import SHARDS
+from shoal.shared.store.keys import stored
 
 pytestmark = pytest.mark.each_place
 
@@ -78,20 +78,20 @@ def test_features_go_before_coordinates_and_these_with_the_job(
     pass_time(redis, ended.keys.shards(Kind.FEATURES))
     strays.delete_due(registry.now() + 101)
     assert len(names_of(place, ended)) == 3  # whoever wrote them may be about to commit them
-    assert registry.now() + 900 < redis.zscore(SHARDS, noted) < registry.now() + 1200
+    assert registry.now() + 900 < redis.zscore(stored(), noted) < registry.now() + 1200
     old = [name for name in names_of(place, ended) if "features" in name]
     place.delete(old)
     for number in range(2):
         place.write(f"jobs/{ended.job_id}/features/{number:06}-{LONG_AGO}abc-def", [b"x"])
-    redis.zadd(SHARDS, {noted: 1})
+    redis.zadd(stored(), {noted: 1})
     strays.delete_due(registry.now())
     coordinates = shards.name(Kind.COORDINATES, 0)
     assert names_of(place, ended) == [f"jobs/{ended.job_id}/{coordinates}"]
     pass_time(redis, *redis.keys(f"*{ended.job_id}*"))
-    redis.zadd(SHARDS, {noted: 1})
+    redis.zadd(stored(), {noted: 1})
     strays.delete_due(registry.now())
     assert names_of(place, ended) == []
-    assert not redis.zcard(SHARDS)
+    assert not redis.zcard(stored())
 
 
 def test_what_a_killed_process_wrote_goes_once_it_is_old(
@@ -100,20 +100,20 @@ def test_what_a_killed_process_wrote_goes_once_it_is_old(
     stray = f"jobs/{ended.job_id}/features/000000-{LONG_AGO}abc-def"
     place.write(stray, [b"never committed"])
     before = set(names_of(place, ended))
-    redis.zadd(SHARDS, {noted: 1})
+    redis.zadd(stored(), {noted: 1})
     strays.delete_due(registry.now())
     assert set(names_of(place, ended)) == before - {stray}
-    assert redis.zscore(SHARDS, noted) > registry.now()
+    assert redis.zscore(stored(), noted) > registry.now()
 
 
 def test_the_shards_of_a_job_that_was_retried_stay(strays, ended, shards, redis, registry, noted):
     before = shards.names(Kind.FEATURES)
     ended.retry()
-    redis.zadd(SHARDS, {noted: 1})
+    redis.zadd(stored(), {noted: 1})
     strays.delete_due(registry.now() + 10_000)
     assert shards.find_lost(Kind.FEATURES) == {}
     assert shards.names(Kind.FEATURES) == before
-    assert redis.zscore(SHARDS, noted) is None
+    assert redis.zscore(stored(), noted) is None
 
 
 def test_jobs_that_redis_has_lost_are_deleted_where_it_is_the_only_one(
@@ -141,7 +141,7 @@ def test_jobs_that_may_be_of_another_redis_are_left_alone(strays, place, registr
 
 def test_the_sweeper_deletes_what_has_expired(strays, ended, place, context, redis, noted):
     pass_time(redis, *redis.keys(f"*{ended.job_id}*"))
-    redis.zadd(SHARDS, {noted: 1})
+    redis.zadd(stored(), {noted: 1})
     context.sweeper.sweep()
     assert names_of(place, ended) == []
 
@@ -153,7 +153,7 @@ def test_whoever_has_another_place_leaves_it_to_those_who_have_the_right_one(
     not_mounted.root.mkdir()
     find_id(another)
     pass_time(redis, *redis.keys(f"*{ended.job_id}*"))
-    redis.zadd(SHARDS, {noted: 1})
+    redis.zadd(stored(), {noted: 1})
     for elsewhere in (RedisShards(redis), not_mounted, another):
         Strays(redis, elsewhere).delete_due(registry.now())
     assert list(not_mounted.root.iterdir()) == []

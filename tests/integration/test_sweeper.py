@@ -8,7 +8,7 @@ from polling import wait_until
 from shoal.shared import sweeper as sweeping
 from shoal.shared.jobs import JobRequest, State, Wave
 from shoal.shared.store import Kind, Ledger, Lifetimes
-from shoal.shared.store.keys import ACTIVE
+from shoal.shared.store.keys import active
 
 pytestmark = pytest.mark.each_server
 
@@ -121,7 +121,7 @@ def test_missing_batches_are_sent_without_those_that_are_done(redis, register, s
     age(ledger)
     sweep(ledger)
     assert queued() == (2, 0)
-    assert b"[%d]" % 1 not in b"".join(redis.lrange("shoal:celery:shoal.batches", 0, -1))
+    assert b"[%d]" % 1 not in b"".join(redis.lrange("shoal:celery:shoal.2.batches", 0, -1))
 
 
 def test_missing_batches_of_the_second_stage_are_sent(register, sweep, queued):
@@ -164,7 +164,7 @@ def test_a_wave_that_has_moved_since_does_not_wait_for_what_was_sent_before(
     sweep(ledger)
     age(ledger, 100 * LONG)
     sweep(ledger)
-    redis.delete("shoal:celery:shoal.batches")
+    redis.delete("shoal:celery:shoal.2.batches")
     enter_labelling(ledger)
     age(ledger)
     sweep(ledger)
@@ -178,7 +178,7 @@ def test_an_empty_queue_is_filled_within_seconds_however_long_nobody_worked(
     age(ledger, 100 * LONG)
     sweep(ledger)
     sweep(ledger)
-    redis.delete("shoal:celery:shoal.batches")
+    redis.delete("shoal:celery:shoal.2.batches")
     (claim,) = redis.keys(f"shoal:claim:{ledger.job_id}:*:drained")
     assert redis.pttl(claim) <= 1000 * 2 * sweeping.QUIET_SECONDS
     redis.delete(claim)
@@ -278,7 +278,7 @@ def test_an_ended_job_gets_its_time_to_live_and_is_left(redis, register, sweep, 
     keys = redis.keys(f"shoal:{{{ledger.job_id}}}*")
     assert len(keys) >= 5
     assert all(redis.ttl(key) > 0 for key in keys)
-    assert redis.zcard(ACTIVE) == 0
+    assert redis.zcard(active()) == 0
 
 
 def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(redis, registry, context):
@@ -295,7 +295,7 @@ def test_a_jobs_own_lifetimes_go_before_those_of_whoever_ends_it(redis, registry
 
 
 def test_an_unknown_job_is_not_looked_after_any_more(redis, registry, context):
-    redis.zadd(ACTIVE, {"gone": 1})
+    redis.zadd(active(), {"gone": 1})
     context.sweeper.sweep()
     assert registry.active_jobs() == []
 

@@ -157,7 +157,7 @@ def test_a_job_whose_messages_could_not_be_sent_is_there_all_the_same(
         client = open_redis(own_server.url)
         client.hincrbyfloat(job.ledger.keys.job, "active_at", -60)
         job.sweeper.sweep()
-        assert shoal.registry.waiting(["shoal.batches"]) == 1
+        assert shoal.registry.waiting(["shoal.2.batches"]) == 1
 
 
 def test_a_job_that_has_just_begun_is_looked_at_more_often():

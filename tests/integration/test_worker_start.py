@@ -13,7 +13,7 @@ from servers import open_redis
 
 from shoal.shared.shards import FileShards, find_id
 from shoal.shared.shards.urls import open_place
-from shoal.shared.store.keys import OUTDATED, queue_key
+from shoal.shared.store.keys import outdated, queue_key
 from shoal.shared.tasks import BATCHES, CALLBACKS
 from shoal.worker.runtime import sweep
 from shoal.worker.runtime.sweep import SweeperStep
@@ -186,7 +186,7 @@ def test_a_worker_that_cannot_describe_itself_gives_its_heartbeat_and_sweeps(
     redis, step, monkeypatch
 ):
     monkeypatch.setattr(sweep, "describe_worker", lambda *_: 1 / 0)
-    redis.sadd(OUTDATED, "0123456789ab")
+    redis.sadd(outdated(), "0123456789ab")
     step.sweep("one@host")
     assert step.registry.workers(within_seconds=20) == ["one@host"]
     assert redis.llen(queue_key(CALLBACKS, 0)) == 1

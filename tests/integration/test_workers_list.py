@@ -22,6 +22,7 @@ FACTS = WorkerFacts(
     host="anna",
     pid=7,
     version="1.2.3",
+    protocols=(1, 2),
     queues=("shoal.batches",),
     up_seconds=60,
     processes=(PoolProcess(8, 2**20, Work("loading", JOB, 3, 1.5)), PoolProcess(9)),
@@ -37,7 +38,7 @@ def check(url: str) -> Result:
 
 
 def silence(redis: Any, name: str, seconds: float) -> None:
-    for key in ("shoal:workers", "shoal:workers:seen"):
+    for key in ("shoal:workers", "shoal:workers:seen", "shoal:2:workers"):
         redis.zincrby(key, -seconds, name)
 
 
@@ -152,14 +153,14 @@ def test_the_command_says_what_each_worker_does_and_why_one_is_silent(
         client.registry.forget_worker("one@anna")
     first, *processes = told.out.splitlines()
     assert first.startswith(
-        "one@anna  lost  1 of 2 busy  Shoal 1.2.3  up 60 s  last sign of life 3"
+        "one@anna  lost  1 of 2 busy  Shoal 1.2.3  protocols 1, 2  up 60 s  last sign of life 3"
     )
     assert "it was killed, is frozen, or cannot reach Redis" in first
     assert processes == [
         f"  process 8  loading  job {JOB}  batch 3  for 2 s  1.0 MB",
         "  process 9  idle",
     ]
-    assert told.err == "No worker is running yet: start one with `shoal worker`.\n"
+    assert told.err == "No worker is running: start one with `shoal worker`.\n"
 
 
 def test_who_asks_for_a_result_is_told_that_nobody_works_on_it(

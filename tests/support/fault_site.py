@@ -12,7 +12,7 @@ from worker_process import Worker
 
 from shoal.shared.jobs import Status, Wave
 from shoal.shared.store import Ledger, Results
-from shoal.shared.store.keys import CELERY
+from shoal.shared.store.keys import CELERY, active
 from shoal.shared.tasks import BATCHES, CALLBACKS
 
 # Of the jobs that are struck: 20 batches of the small images.
@@ -181,7 +181,7 @@ class Site:
         """Return the keys that say that something waits or runs."""
         keys = self.ledger(job).keys
         running = [keys.running(wave) for wave in Wave]
-        transient = [UNACKED, f"{UNACKED}_index", keys.lease, *running, "shoal:active"]
+        transient = [UNACKED, f"{UNACKED}_index", keys.lease, *running, active()]
         # In one step: key by key, a message that moves meanwhile is seen twice or not at all.
         with self.server.client.pipeline(transaction=True) as pipe:
             for key in transient:

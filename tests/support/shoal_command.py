@@ -27,6 +27,7 @@ class Shoal:
     """
 
     job_options = QUICK_ARGUMENTS
+    python = PYTHON
 
     def __init__(self, home: Path, **settings: object) -> None:
         outside = {k: v for k, v in os.environ.items() if not k.startswith("SHOAL_")}
@@ -48,7 +49,7 @@ class Shoal:
     def start(self, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
         """Start the command; by default its output is read by nobody."""
         quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        command = [PYTHON, "-m", "shoal", *self.words(*arguments)]
+        command = [self.python, "-m", "shoal", *self.words(*arguments)]
         return subprocess.Popen(command, env=self.environment, text=True, **(quiet | options))
 
     def run(self, *arguments: object) -> "subprocess.CompletedProcess[str]":

@@ -3,9 +3,8 @@ import json
 import signal
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from quick import make_quick_request
@@ -21,18 +20,20 @@ from shoal.producer.cli.printing import (
     print_status_on_error,
 )
 from shoal.producer.cli.progress import (
-    NO_WORKER,
+    START_WORKER,
     STILL_SECONDS,
     LineDisplay,
     make_display,
     make_worker_note,
     watch_job,
 )
+from shoal.producer.local.workers import LocalWorkers
 from shoal.producer.progress_line import NO_ANSWER, ProgressLine, describe
 from shoal.producer.signals import interruptible
 from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import JobFailedError
 from shoal.shared.jobs import Algorithm, ImageCounts, State, Status
+from shoal.shared.settings import Settings
 
 LOADING = make_status()
 QUEUED = make_status(
@@ -96,8 +97,8 @@ def test_lines_are_printed_when_there_is_news_and_only_then(capsys):
 def test_a_note_is_news(capsys):
     lines = LineDisplay()
     lines.show(QUEUED)
-    lines.show(QUEUED, NO_WORKER)
-    assert capsys.readouterr().err.splitlines()[1] == f"{describe(QUEUED)}; {NO_WORKER}"
+    lines.show(QUEUED, START_WORKER)
+    assert capsys.readouterr().err.splitlines()[1] == f"{describe(QUEUED)}; {START_WORKER}"
 
 
 def test_a_state_that_lasts_is_told_again_now_and_then(capsys, monkeypatch):
@@ -196,14 +197,19 @@ def test_nothing_left_out_is_nothing_said(capsys):
     assert capsys.readouterr().err == ""
 
 
+def give_workers(names: list[str]) -> Any:
+    return SimpleNamespace(workers=lambda *_: names)
+
+
 @pytest.mark.parametrize("state", State)
 def test_missing_workers_are_told_of_in_any_state_that_is_not_the_end(state):
     status = replace(LOADING, state=state)
     idle, busy = (
-        cast(Client, SimpleNamespace(workers=SimpleNamespace(are_running=partial(bool, n))))
-        for n in (0, 1)
+        cast(Client, SimpleNamespace(workers=LocalWorkers(registry, Settings(), may_start=False)))
+        for registry in map(give_workers, ([], ["one@host"]))
     )
-    assert make_worker_note(idle, status) == ("" if state.is_final else NO_WORKER)
+    expected = f"no worker is running{START_WORKER}"
+    assert make_worker_note(idle, status) == ("" if state.is_final else expected)
     assert make_worker_note(busy, status) == ""
 
 
@@ -235,7 +241,7 @@ def test_who_watches_hears_how_long_ago_redis_answered(capsys, monkeypatch):
         on_status(None)
         return LOADING
 
-    client = SimpleNamespace(workers=SimpleNamespace(are_running=lambda: True))
+    client = SimpleNamespace(workers=SimpleNamespace(describe_lack=lambda _: ""))
     watch_job(cast(Client, client), cast(Job, SimpleNamespace(wait=wait)))
     printed = capsys.readouterr().err.splitlines()
     assert printed[-1] == f"{NO_ANSWER}; last heard of 42 s ago"
@@ -254,7 +260,7 @@ def test_who_watches_a_job_that_stands_still_is_told_why(capsys, monkeypatch):
             now += STILL_SECONDS / 2 + 0.1
         return LOADING
 
-    client = SimpleNamespace(workers=SimpleNamespace(are_running=lambda: True))
+    client = SimpleNamespace(workers=SimpleNamespace(describe_lack=lambda _: ""))
     ledger = SimpleNamespace(refusal=lambda: "on host, /shards cannot be used")
     watch_job(cast(Client, client), cast(Job, SimpleNamespace(wait=wait, ledger=ledger)))
     told = ["cannot be used" in line for line in capsys.readouterr().err.splitlines()]

@@ -37,7 +37,7 @@ def test_threads_that_ask_at_once_start_workers_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(local, "WorkerProcesses", Started)
     all_looking = Barrier(THREADS)
 
-    def list_none(within_seconds: float) -> list[str]:
+    def list_none(within_seconds: float, protocol: int = 2) -> list[str]:
         with suppress(BrokenBarrierError):  # where one looks after the other
             all_looking.wait(0.2)
         return []

@@ -52,7 +52,7 @@ def test_the_memory_of_a_process_is_seen_by_its_role(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(memory_watch, "LOOK_SECONDS", 0.01)
     program = "import sys; taken = bytearray(b'x') * 50_000_000; sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", program, "-Q", "shoal.batches"], stdin=subprocess.PIPE
+        [sys.executable, "-c", program, "-Q", "shoal.2.batches"], stdin=subprocess.PIPE
     ) as process:
         with watched(process.pid) as peaks:
             wait_until(lambda: peaks["worker"] > 50_000_000)

@@ -20,7 +20,7 @@ def make_fields(state, **fields):
     """What the ledger holds of a job of 100 images in 4 batches, begun 10 seconds ago."""
     return {
         "state": state,
-        "request": encode(REQUEST),
+        "job_request": encode(REQUEST),
         "total": "100",
         "batches": "4",
         "loaded": "0",

@@ -3,12 +3,10 @@
 Its main process knows all of it: neither a message nor a round trip is needed for a batch.
 """
 
-import importlib.metadata
 import os
 import resource
 import time
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from socket import gethostname
 from typing import Any
@@ -16,10 +14,12 @@ from typing import Any
 from celery.worker import state
 
 from shoal.shared.store import PoolProcess, Work, WorkerFacts
+from shoal.shared.store.protocols import find_version
 from shoal.shared.tasks import (
     DRAW_PLOTS,
     FINISH_JOB,
     FIT_JOB,
+    KNOWN,
     LABEL_BATCH,
     LOAD_BATCH,
     PROJECT_IMAGES,
@@ -51,7 +51,8 @@ def describe_worker(worker: Any, up_seconds: float) -> WorkerFacts:
     return WorkerFacts(
         host=gethostname(),
         pid=os.getpid(),
-        version=_find_version(),
+        version=find_version(),
+        protocols=KNOWN,
         queues=tuple(worker.app.amqp.queues.consume_from),
         up_seconds=round(up_seconds, 1),
         cpu_seconds=_add_cpu_seconds(pids),
@@ -59,11 +60,6 @@ def describe_worker(worker: Any, up_seconds: float) -> WorkerFacts:
             PoolProcess(pid, _read_memory(pid), _describe_work(works.get(pid), now)) for pid in pids
         ),
     )
-
-
-@cache
-def _find_version() -> str:
-    return importlib.metadata.version("shoal")
 
 
 def _list_pids(worker: Any) -> list[int]:

@@ -16,7 +16,16 @@ from kombu.exceptions import ContentDisallowed, DecodeError
 
 from shoal.shared.messaging.channel import MOST_CHARACTERS
 from shoal.shared.redis.client import LOST
-from shoal.shared.tasks import BATCH_TASK, CALLBACK_TASK, DRAW_PLOTS, PROJECT_IMAGES, SWEEP
+from shoal.shared.tasks import (
+    BATCH_TASK,
+    CALLBACK_TASK,
+    DRAW_PLOTS,
+    FIRST,
+    KNOWN,
+    PROJECT_IMAGES,
+    PROTOCOL_HEADER,
+    SWEEP,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +68,11 @@ def _check_message(message: Any, tasks: Mapping[str, object]) -> None:
         DecodeError: Its body cannot be decoded.
     """
     task = message.headers["task"]
+    # Nobody sends one here; nothing is lost, since the ledger has what is to be done.
+    if (protocol := message.headers.get(PROTOCOL_HEADER, FIRST)) not in KNOWN:
+        raise InvalidTaskError(
+            f"of protocol {reprlib.repr(protocol)}, which workers of another version take"
+        )
     if task not in tasks or not isinstance(message.headers["id"], str):
         raise InvalidTaskError(f"no task {reprlib.repr(task)} with an id")
     if found := [name for name in TIMES if message.headers.get(name) not in (None, [None, None])]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
+from operator import attrgetter
 from typing import Any
 
 from fastapi import APIRouter
@@ -31,8 +32,9 @@ async def follow_job(
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's status whenever it changes, until the job has ended.
 
-    Events: `status` with a status, `workers` with whether any are `running`, `away` while Redis
-    refuses, `gone` if the job has expired. What has not changed is sent again every five seconds.
+    Events: `status` with a status, `workers` with whether any are `running` that take it, `away`
+    while Redis refuses, `gone` if the job has expired. What has not changed is sent again every
+    five seconds.
     """
     async for event in _follow(site, job.status, JOB_SECONDS):
         yield event
@@ -83,15 +85,16 @@ def _read_events(site: Site, read: Callable[[], Any]) -> tuple[list[ServerSentEv
     try:
         now = read()
         statuses = [now] if isinstance(now, Status) else now
-        has_work = any(not status.state.is_final for status in statuses)
-        workers = [_make_event("workers", site.client.workers.look())] if has_work else []
+        signs = [site.client.workers.look(s) for s in statuses if not s.state.is_final]
+        # That of a job which no worker takes, if there is one.
+        workers = [_make_event("workers", min(signs, key=attrgetter("running")))] if signs else []
     except StoreUnavailableError as error:
         return [_make_event("away", {"error": _name_silent(error)})], False
     except UnknownJobError as error:
         return [_make_event("gone", {"error": str(error)})], True
     is_single = isinstance(now, Status)
     events = [_make_event("status" if is_single else "jobs", now), *workers]
-    return events, is_single and not has_work
+    return events, is_single and not signs
 
 
 def _name_silent(error: StoreUnavailableError) -> str:

@@ -3,6 +3,7 @@
 import importlib.metadata
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import (
@@ -18,7 +19,7 @@ from shoal.producer.client import Client
 from shoal.producer.web.api.counters import make_counters
 from shoal.shared.jobs import State
 from shoal.shared.store import Backlog, WorkerState, WorkerStatus
-from shoal.shared.tasks import BATCHES, CALLBACKS
+from shoal.shared.tasks import QUEUES
 
 
 class _StoreCollector(Collector):
@@ -36,7 +37,7 @@ class _StoreCollector(Collector):
         yield _count_jobs(registry.count_jobs())
         yield from _show_backlog(registry.backlog())
         queues = _gauge("shoal_queue_messages", "Messages that wait for a worker.", "queue")
-        for queue in (BATCHES, CALLBACKS):
+        for queue in chain.from_iterable(names.values() for names in QUEUES.values()):
             queues.add_metric([queue], registry.waiting([queue]))
         yield queues
         yield from _describe_workers(self.client.list_workers())

@@ -12,7 +12,7 @@ from shoal.producer.results.catalogue import Catalogue
 from shoal.producer.results.names import group_clusters
 from shoal.producer.web.pages.downloads import list_downloads
 from shoal.producer.web.pages.gallery import Number, Picture, Slice, show_images
-from shoal.producer.web.pages.layout import lacks_workers, shared_values
+from shoal.producer.web.pages.layout import find_lack, shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import JobDep, Site, SiteDep, StatusDep
 from shoal.shared.findings import ClusterSummary, PlotName
@@ -40,8 +40,8 @@ def show_job(site: SiteDep, job: JobDep, status: StatusDep, number: Number = 1) 
     found: dict[str, Any] | None = None
     if status.state is State.FINISHED:
         found = _collect_results(site, job, status, number)
-    is_idle = lacks_workers(site, status)
-    return Page("job.html", status=status, found=found, is_idle=is_idle, **shared_values(site))
+    lack = find_lack(site, [status])
+    return Page("job.html", status=status, found=found, lack=lack, **shared_values(site))
 
 
 def _collect_results(site: Site, job: Job, status: Status, number: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from shoal.producer.web.api.events import JOBS_PER_PAGE
 from shoal.producer.web.pages.form import RECENT_JOBS, describe_form, repeat
 from shoal.producer.web.pages.gallery import Number, Slice
-from shoal.producer.web.pages.layout import lacks_workers, shared_values
+from shoal.producer.web.pages.layout import find_lack, shared_values
 from shoal.producer.web.rendering import Page
 from shoal.producer.web.site import SiteDep
 from shoal.shared.jobs import DEFAULTS
@@ -30,6 +30,6 @@ def show_jobs(site: SiteDep, number: Number = 1, again: Again = None) -> Respons
         part=part,
         form=describe_form(newest, repeat(site.client.job(again)) if again else None),
         defaults=DEFAULTS,
-        is_idle=any(lacks_workers(site, status) for status in statuses),
+        lack=find_lack(site, statuses),
         **shared_values(site),
     )

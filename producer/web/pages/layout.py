@@ -1,5 +1,6 @@
 """What the layout of every page shows, whatever the page is about."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from shoal.producer.web.site import Site
@@ -14,6 +15,7 @@ def shared_values(site: Site) -> dict[str, Any]:
     }
 
 
-def lacks_workers(site: Site, status: Status) -> bool:
-    """Return whether a job has work but no worker is running."""
-    return not (status.state.is_final or site.client.workers.are_running())
+def find_lack(site: Site, statuses: Iterable[Status]) -> str:
+    """Say what the first of some jobs lacks that has work, but no worker that takes it."""
+    lacks = map(site.client.workers.describe_lack, statuses)
+    return next(filter(None, lacks), "")

@@ -105,10 +105,12 @@ export function follow(place, refresh) {
 }
 
 // Says that no worker runs while there is work, and when there was one.
-function showWorkers({ running, heard_at: heardAt }) {
+function showWorkers({ running, heard_at: heardAt, lack }) {
   const notice = document.querySelector("[data-part=idle]");
   if (!notice) return;
-  if (notice.hidden && !running) announce("No worker is running.");
+  const what = lack && lack[0].toUpperCase() + lack.slice(1);
+  if (notice.hidden && !running) announce(`${what}.`);
+  if (!running) notice.querySelector("[data-part=lack]").textContent = what;
   notice.hidden = running;
   const at = heardAt && new Date(heardAt * 1000).toLocaleTimeString("en-GB");
   notice.querySelector("[data-part=last-sign]").textContent = at ? ` (last sign of life at ${at})` : "";

@@ -1,5 +1,9 @@
 -- Take the lease to fit or finish: returns the number of the attempt, or why not to.
--- KEYS: job, lease    ARGV: wave, state while at work, lease milliseconds, new token
+-- KEYS: job, lease    ARGV: wave, state while at work, lease milliseconds, new token,
+--   newest protocol that the caller knows
+if tonumber(redis.call('HGET', KEYS[1], 'protocol') or 1) > tonumber(ARGV[5]) then
+  return 'of a newer version'
+end
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return 'unknown' end
 if state ~= ARGV[1] and state ~= ARGV[2] then return 'stale' end

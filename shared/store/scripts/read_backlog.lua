@@ -1,8 +1,9 @@
 #!lua flags=no-writes
 -- Add up what waits and what runs: returns batches that wait, that run, callbacks that wait, that
 -- run, and the longest time in seconds, as text, for which nobody has worked on an active job.
--- KEYS: active jobs, lists of messages of callbacks…
--- ARGV: with %s for the id of a job: its hash, its lease, the batches of each wave that run
+-- KEYS: active jobs of each protocol…, lists of messages of callbacks…
+-- ARGV: with %s for the id of a job: its hash, its lease, the batches of each wave that run; then
+--   the number of protocols
 local RUNNING = {queued = 3, loading = 3, labelling = 4}
 local time = redis.call('TIME')
 local now = time[1] + time[2] / 1e6
@@ -34,8 +35,11 @@ local function add(id)
   end
   if at_work == 0 then idle = math.max(idle, now - (tonumber(active_at) or now)) end
 end
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do add(id) end
+local n_protocols = tonumber(ARGV[5])
+for i = 1, n_protocols do
+  for _, id in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do add(id) end
+end
 -- Searches and plots are messages alone.
 local messages = 0
-for i = 2, #KEYS do messages = messages + redis.call('LLEN', KEYS[i]) end
+for i = n_protocols + 1, #KEYS do messages = messages + redis.call('LLEN', KEYS[i]) end
 return {waiting, running, math.max(callbacks, messages), leased, tostring(idle)}

@@ -2,7 +2,10 @@
 -- batch, or why not to.
 -- KEYS: job, done, running, attempts, hashes…
 -- ARGV: wave, batch, lease seconds, redelivered, seconds to prove that its holder lives,
---   attempts without a pause
+--   attempts without a pause, newest protocol that the caller knows
+if tonumber(redis.call('HGET', KEYS[1], 'protocol') or 1) > tonumber(ARGV[7]) then
+  return 'of a newer version'
+end
 local batch, batches = tonumber(ARGV[2]), tonumber(redis.call('HGET', KEYS[1], 'batches') or 0)
 if batch < 0 or batch >= batches then return 'unknown' end
 local time = redis.call('TIME')

@@ -299,6 +299,6 @@ def test_metrics_tell_of_jobs_images_and_work(web: WebServer, finished: Job) -> 
     assert values['shoal_batch_seconds_count{wave="loading"}'] == "5.0"
     assert values['shoal_callback_seconds_count{state="fitting"}'] == "1.0"
     assert float(values['shoal_callback_seconds_sum{state="fitting"}']) > 0
-    assert 'shoal_queue_messages{queue="shoal.batches"}' in values
+    assert 'shoal_queue_messages{queue="shoal.2.batches"}' in values
     assert web.http.get("/healthz").status_code == 200
     assert web.http.get("/readyz").json() in ({"status": "ready"},)
