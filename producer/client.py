@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -20,7 +20,7 @@ from shoal.producer.local.models import check_model
 from shoal.producer.local.workers import LocalWorkers
 from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
-from shoal.producer.submission.folder import read_folder
+from shoal.producer.submission.inputs import Selection, read_sources
 from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.plan import Plan, Room, make_plan
 from shoal.producer.submission.previous import (
@@ -33,7 +33,6 @@ from shoal.producer.submission.request import make_request, uses_default_feature
 from shoal.shared.encoding import NOT_UTF8, uses_utf8
 from shoal.shared.errors import (
     DamagedJobError,
-    SourceError,
     StoreUnavailableError,
     UnknownJobError,
     UsageError,
@@ -166,9 +165,11 @@ class Client:
 
     def submit(
         self,
-        source: str | Path,
+        source: str | Path | Sequence[str | Path],
         *,
         force: bool = False,
+        exclude: Sequence[str] = (),
+        column: str | None = None,
         recipe: Literal["tutorial"] | None = None,
         features: str | None = None,
         image_size: int | None = None,
@@ -188,10 +189,13 @@ class Client:
 
         Args:
             source: The folder. Its sub-directories are searched too. Every worker must see it at
-                the same path.
+                the same path. Or several folders or files, a pattern such as ``photos/*.jpg``, a
+                list of paths or URLs (``.txt``, ``.csv``, ``.parquet``), or a URL.
             force: Whether to run again even if this folder was already clustered with these
                 options. If not, a job with the same images and options is returned, unless it
                 failed or was cancelled.
+            exclude: Patterns of what is left out, as in a .gitignore.
+            column: Column of a CSV or Parquet file that has the paths; None finds it by its name.
             recipe: Options that belong together, by name. Others given beside it count more.
             features: What to compare images by, such as ``"embedding"``, the default, or
                 ``"hog+color"``.
@@ -217,12 +221,10 @@ class Client:
             UsageError: An option cannot work with this folder, the job would not fit into memory
                 or on the disk, or Redis is too old.
         """
-        if not os.fspath(source):
-            raise SourceError("The folder's name is empty; the current directory is '.'.")
         if not self.is_embedded:
             check_server(self._url)
         job = self.submit_listing(
-            read_folder(Path(source)),
+            self.list_images(source, exclude=exclude, column=column),
             force=force,
             recipe=recipe,
             features=features,
@@ -239,6 +241,28 @@ class Client:
         )
         self.workers.ensure_running()
         return job
+
+    def list_images(
+        self,
+        source: str | Path | Sequence[str | Path],
+        *,
+        exclude: Sequence[str] = (),
+        column: str | None = None,
+    ) -> Listing:
+        """List the images of a source, as ``submit`` does.
+
+        Args:
+            source: As for ``submit``.
+            exclude: As for ``submit``.
+            column: As for ``submit``.
+
+        Raises:
+            SourceError: It is missing, unreadable, or has no images.
+            OptionError: A pattern cannot be read, or there is no such column.
+        """
+        given = [source] if isinstance(source, str | Path) else source
+        selection = Selection(tuple(exclude), column)
+        return read_sources([os.fspath(each) for each in given], self.settings, selection)
 
     def submit_listing(
         self, listing: Listing, *, force: bool = False, notify: Notify | None = None, **options: Any

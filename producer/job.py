@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +14,6 @@ from shoal.producer.progress_line import ProgressLine
 from shoal.producer.results import check_finished
 from shoal.producer.submission.derived import derive_request
 from shoal.producer.submission.fingerprint import Notify
-from shoal.producer.submission.folder import read_folder
 from shoal.producer.submission.listing import Listing
 from shoal.producer.uses import JobUses
 from shoal.shared.errors import (
@@ -54,6 +53,16 @@ class Submitter(Protocol):
     @property
     def workers(self) -> RunningWorkers:
         """The workers that would do it."""
+        ...
+
+    def list_images(
+        self,
+        source: str | Path | Sequence[str | Path],
+        *,
+        exclude: Sequence[str] = (),
+        column: str | None = None,
+    ) -> Listing:
+        """List the images of a source."""
         ...
 
     def submit_request(
@@ -259,14 +268,23 @@ class Job(JobUses):
             self.ensure_running()
         return self.status()
 
-    def assign(self, source: str | Path, *, force: bool = False) -> "Job":
-        """Assign the images of another folder to this job's clusters, without a new fit.
+    def assign(
+        self,
+        source: str | Path | Sequence[str | Path],
+        *,
+        force: bool = False,
+        exclude: Sequence[str] = (),
+        column: str | None = None,
+    ) -> "Job":
+        """Assign other images to this job's clusters, without a new fit.
 
         With the embedded server, this also starts workers if none are running.
 
         Args:
-            source: The folder, as for ``Client.submit``; it may have images of this job, too.
+            source: As for ``Client.submit``; it may have images of this job, too.
             force: Whether to run again even if these images were already assigned.
+            exclude: As for ``Client.submit``.
+            column: As for ``Client.submit``.
 
         Returns:
             A job of its own. It labels the images with this job's model, as this job labels its
@@ -276,7 +294,8 @@ class Job(JobUses):
             SourceError: The folder is missing, unreadable, or has no images.
             UsageError: This job's model is of another version of Shoal.
         """
-        job = self.assign_listing(read_folder(Path(source)), force=force)
+        listing = self._find_submitter().list_images(source, exclude=exclude, column=column)
+        job = self.assign_listing(listing, force=force)
         if self.ensure_running:
             self.ensure_running()
         return job

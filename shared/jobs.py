@@ -57,6 +57,10 @@ class Level(StrEnum):
 
 
 AUTO: Literal["auto"] = "auto"
+# Stands for standard input among what was given.
+STDIN = "-"
+# Of many folders or files that were given, so many are named in a line.
+INPUTS_SHOWN = 3
 
 # The options of each recipe; whatever a user gives beside one counts more. The origin's steps:
 # StandardScaler, PCA and KMeans of scikit-learn, on pixels.
@@ -91,9 +95,10 @@ class JobRequest:
         model_of: Id of the job whose model labels the images; None fits one.
         coordinates_of: Id of the job whose coordinates are clustered again; None loads the images.
         cluster: Of these, the cluster that is divided; None takes all images.
-        inputs: What was given instead of a folder, such as several folders or a manifest; empty for
+        inputs: What was given instead of a folder, such as several folders or a list; empty for
             a folder.
         exclude: Patterns of what was left out.
+        column: Column of a table that has the paths; None was found by its name.
     """
 
     source: str
@@ -113,6 +118,19 @@ class JobRequest:
     cluster: int | None = None
     inputs: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    column: str | None = None
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """What was submitted: a folder, or all that was given instead."""
+        return self.inputs or (self.source,)
+
+    @property
+    def title(self) -> str:
+        """What was submitted, in a line."""
+        more = len(self.given) - INPUTS_SHOWN
+        shown = ", ".join(self.given[:INPUTS_SHOWN])
+        return f"{shown} and {more:,} more" if more > 0 else shown
 
     @property
     def images_of(self) -> str:
@@ -131,7 +149,7 @@ class JobRequest:
 # What only a job that builds on another one has; no option of a folder.
 DERIVED = ("model_of", "coordinates_of", "cluster")
 # What says which images a job has; no option of what is done with them.
-IMAGES = ("source", "inputs", "exclude")
+IMAGES = ("source", "inputs", "exclude", "column")
 
 # The value of each option that a user does not give.
 DEFAULTS = JobRequest(source="")
@@ -160,6 +178,8 @@ class LeftOut:
         files: Number of files that are no images, by extension.
         links: Number of links to what is listed already.
         unreadable: Number of directories that could not be listed, and of broken links.
+        excluded: Number of files and folders that patterns left out.
+        given_again: Number of images that were given more than once.
     """
 
     images: dict[str, int] = field(default_factory=dict)
@@ -167,6 +187,8 @@ class LeftOut:
     files: dict[str, int] = field(default_factory=dict)
     links: int = 0
     unreadable: int = 0
+    excluded: int = 0
+    given_again: int = 0
 
     @property
     def lines(self) -> list[str]:
@@ -184,6 +206,10 @@ class LeftOut:
             lines.append(f"{n:,} link{'s' * (n > 1)} to what is listed already")
         if n := self.unreadable:
             lines.append(f"directories or links that cannot be read: {n:,}")
+        if n := self.excluded:
+            lines.append(f"{n:,} by the patterns of exclude")
+        if n := self.given_again:
+            lines.append(f"{n:,} image{'s' * (n > 1)} given more than once")
         return lines
 
     @property

@@ -4,6 +4,7 @@ As in ``main``, the command itself imports what takes long to import.
 """
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,11 +30,17 @@ from shoal.producer.cli.options import (
 )
 @json_option
 def assign(
-    job: str, source: Path, out: Path | None, concurrency: int | None, force: bool, as_json: bool
+    job: str,
+    source: tuple[str, ...],
+    out: Path | None,
+    concurrency: int | None,
+    force: bool,
+    as_json: bool,
+    **selection: Any,
 ) -> None:
-    """Assign the images in the folder SOURCE to the clusters of JOB. Nothing is fitted anew.
+    """Assign the images of SOURCE to the clusters of JOB. Nothing is fitted anew.
 
-    This is a job of its own, with the options of JOB. For example:
+    SOURCE is as for `shoal run`. This is a job of its own, with the options of JOB. For example:
 
     shoal assign last inbox --out assigned
     """
@@ -42,11 +49,11 @@ def assign(
     with starting_workers(source, concurrency) as started:
         from shoal.producer.cli.printing import print_left_out, print_message
         from shoal.producer.cli.run import Means, Submission, print_outcome, submit_and_watch
+        from shoal.producer.cli.sources import read_given
         from shoal.producer.client import Client
         from shoal.producer.export.directory import prepare_directory, write_directory
-        from shoal.producer.submission.folder import read_folder
 
-        listing = read_folder(source)
+        listing = read_given(source, selection)
         print_left_out(listing)
         if out:
             prepare_directory(out, listing.folders, force=force)

@@ -48,9 +48,17 @@ def main() -> None:
 @verbose_option
 @json_option
 def run(
-    source: Path, out: Path | None, concurrency: int | None, as_json: bool, **options: Any
+    source: tuple[str, ...],
+    out: Path | None,
+    concurrency: int | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
-    """Cluster the images in the folder SOURCE, in one command."""
+    """Cluster the images of SOURCE, in one command.
+
+    SOURCE is a folder; or several folders or files, a pattern, a list of paths (.txt, .csv,
+    .parquet, or - for standard input), or a URL.
+    """
     from shoal.producer.cli.start import starting_workers
 
     with starting_workers(source, concurrency) as started:
@@ -66,8 +74,8 @@ def run(
 @force_option
 @verbose_option
 @json_option
-def submit(source: Path, as_json: bool, **options: Any) -> None:
-    """Submit the images in the folder SOURCE as a job.
+def submit(source: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    """Submit the images of SOURCE, which is as for `shoal run`, as a job.
 
     Prints the job's id and does not wait. Workers must be running: see `shoal worker`.
     """
@@ -77,10 +85,10 @@ def submit(source: Path, as_json: bool, **options: Any) -> None:
         print_status,
         warn_if_idle,
     )
+    from shoal.producer.cli.sources import read_given
     from shoal.producer.signals import uninterrupted
-    from shoal.producer.submission.folder import read_folder
 
-    listing = read_folder(source)
+    listing = read_given(source, options)
     print_left_out(listing)
     with connect_client() as client:
         with uninterrupted():  # else there might be a job whose id nobody knows

@@ -158,7 +158,21 @@ class NonEmptyPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-source_argument = click.argument("source", type=NonEmptyPath(path_type=Path))
+_SOURCE = [
+    click.argument("source", nargs=-1, required=True, type=NonEmptyPath(path_type=str)),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out what this pattern matches, as in .gitignore. May be repeated.",
+    ),
+    click.option("--column", help="Column of a CSV or Parquet file that has the paths."),
+]
+
+
+def source_argument(command: F) -> F:
+    """Add what says which images a command is about: SOURCE, and what of it is left out."""
+    return _add(_SOURCE, command)
 
 
 def out_option(meaning: str) -> Callable[[F], F]:

@@ -45,6 +45,7 @@ def describe_options(request: JobRequest) -> str:
             parts.append(f"{name.replace('_', ' ')} {value}")
     flags = {"renumber": request.renumber, "keep model": request.keep_model}
     parts += [name for name, is_set in flags.items() if is_set]
+    parts += [f"without {pattern}" for pattern in request.exclude]
     if request.model_of:
         parts.append(f"clusters of job {request.model_of}")
     return ", ".join(parts)
@@ -67,7 +68,7 @@ def print_status(status: Status, as_json: bool) -> None:
         print_line(export_json(status))
         return
     print_line(f"{status.job_id}  {describe(status)}")
-    print_line(f"source  {status.request.source}")
+    print_line(f"source  {status.request.title}")
     if status.error:
         print_line(f"error   {in_commands(status.error)}")
 
@@ -79,7 +80,7 @@ def print_jobs(statuses: list[Status], as_json: bool) -> None:
         return
     for status in statuses:
         created = time.strftime("%Y-%m-%d %H:%M", time.localtime(status.created_at))
-        parts = (describe(status), describe_options(status.request), status.request.source)
+        parts = (describe(status), describe_options(status.request), status.request.title)
         print_line("  ".join([status.job_id, created, *parts]))
 
 

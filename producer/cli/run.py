@@ -1,6 +1,6 @@
 """``shoal run``: submit a folder, show the progress and write the results in one command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
@@ -16,6 +16,7 @@ from shoal.producer.cli.printing import (
     print_status_on_error,
 )
 from shoal.producer.cli.progress import watch_job
+from shoal.producer.cli.sources import read_given
 from shoal.producer.cli.terminal import print_line, print_note
 from shoal.producer.client import Client
 from shoal.producer.export.directory import (
@@ -28,7 +29,6 @@ from shoal.producer.local.processes import WorkerProcesses
 from shoal.producer.results.names import group_clusters
 from shoal.producer.signals import uninterrupted
 from shoal.producer.submission.defaults import NETWORK, WITHOUT_NETWORK, can_embed
-from shoal.producer.submission.folder import read_folder
 from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.request import make_request
 from shoal.shared.cores import count_cores
@@ -68,14 +68,14 @@ class Means:
 
 
 def run_folder(
-    source: Path, options: dict[str, Any], *, out: Path | None, means: Means, as_json: bool
+    source: Sequence[str], options: dict[str, Any], *, out: Path | None, means: Means, as_json: bool
 ) -> None:
-    """Cluster a folder, write the results to ``out`` if given, and print the clusters.
+    """Cluster the images of a source, write results to ``out`` if given, and print the clusters.
 
     Raises:
         ShoalError: The job could not finish; nothing is left running on this machine.
     """
-    listing = read_folder(source)
+    listing = read_given(source, options)
     print_left_out(listing)
     if out:
         prepare_directory(out, listing.folders, force=options["force"])
@@ -142,7 +142,7 @@ def _describe_images(status: Status) -> str:
     return (
         f"{n_images} of {request.images_of}"
         if request.images_of
-        else (f"{n_images} in {request.source}")
+        else (f"{n_images} in {request.title}")
     )
 
 

@@ -1,23 +1,28 @@
 """Workers of ``shoal run``, started before the command itself has imported what it needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from shoal.producer.local.processes import WorkerProcesses
 from shoal.producer.submission.folder import resolve_source
+from shoal.producer.submission.listing import fixed_part
+from shoal.shared.jobs import STDIN
 from shoal.shared.settings import read_settings
+from shoal.shared.sources.paths import is_url
 
 
 @contextmanager
-def starting_workers(source: Path, concurrency: int | None) -> Iterator[WorkerProcesses | None]:
+def starting_workers(
+    sources: Sequence[str], concurrency: int | None
+) -> Iterator[WorkerProcesses | None]:
     """Start workers for the embedded server; yield None where another Redis has its own.
 
     They import for a second what they need: meanwhile the folder is listed and the server starts.
     In the end they are killed, unless a client has stopped them already.
 
     Args:
-        source: Nothing is started if it is no folder.
+        sources: Nothing is started if one is missing.
         concurrency: Number of processes that load images; None is one per core.
 
     Raises:
@@ -25,7 +30,7 @@ def starting_workers(source: Path, concurrency: int | None) -> Iterator[WorkerPr
             cannot be used.
     """
     settings = read_settings()
-    if settings.redis_url or not resolve_source(source).is_dir():
+    if settings.redis_url or not all(map(_may_exist, sources)):
         yield None
         return
     workers = WorkerProcesses(settings, concurrency)
@@ -34,3 +39,7 @@ def starting_workers(source: Path, concurrency: int | None) -> Iterator[WorkerPr
         yield workers
     finally:
         workers.stop(at_once=True)
+
+
+def _may_exist(source: str) -> bool:
+    return source == STDIN or is_url(source) or resolve_source(Path(fixed_part(source))).exists()

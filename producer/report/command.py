@@ -17,7 +17,7 @@ def make_repeat_command(request: JobRequest) -> str:
     What was not given is not given again: by its options, a job finds the job before.
     """
     if request.model_of:
-        return f"shoal assign {request.model_of} {quote_path(request.source)}"
+        return " ".join(["shoal assign", request.model_of, *_give_images(request)])
     if request.coordinates_of:
         return _repeat_recluster(request, request.coordinates_of)
     options = {
@@ -33,7 +33,7 @@ def make_repeat_command(request: JobRequest) -> str:
     flags = {"--renumber": request.renumber, "--keep-model": request.keep_model}
     chosen = [name for name, is_set in flags.items() if is_set]
     given = _give(options)
-    return " ".join(["shoal run", quote_path(request.source), *given, *level, *chosen])
+    return " ".join(["shoal run", *_give_images(request), *given, *level, *chosen])
 
 
 def make_retry_command(status: Status) -> str:
@@ -41,6 +41,13 @@ def make_retry_command(status: Status) -> str:
     if status.request.coordinates_of:
         return ""
     return " ".join(["shoal retry", status.job_id, "--failed-only"])
+
+
+def _give_images(request: JobRequest) -> list[str]:
+    """Write as words of a command which images were submitted."""
+    excluded = [f"--exclude {quote_path(pattern)}" for pattern in request.exclude]
+    column = [f"--column {quote_path(request.column)}"] if request.column else []
+    return [*map(quote_path, request.given), *excluded, *column]
 
 
 def _repeat_recluster(request: JobRequest, job_id: str) -> str:

@@ -17,5 +17,4 @@ def derive_request(parent: JobRequest, listing: Listing, **changes: Any) -> JobR
     """
     neither = {"model_of": None, "coordinates_of": None, "cluster": None}
     own = {"batch_size": None, "renumber": False, "keep_model": False}
-    images = {"source": listing.source, "inputs": listing.inputs, "exclude": listing.exclude}
-    return replace(parent, **{**images, **neither, **own, **changes})
+    return replace(parent, **{**listing.given, **neither, **own, **changes})

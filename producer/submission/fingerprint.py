@@ -68,7 +68,7 @@ def make_fingerprint(
 
 def encode_options(request: JobRequest) -> bytes:
     """Encode a request; without fields that it does not use, as before there were such fields."""
-    later = (*DERIVED, "inputs", "exclude")
+    later = (*DERIVED, "inputs", "exclude", "column")
     values = vars(request).items()
     return encode({name: x for name, x in values if x not in (None, ()) or name not in later})
 

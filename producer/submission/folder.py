@@ -19,13 +19,13 @@ def read_folder(source: Path) -> Listing:
         SourceError: The folder is missing, unreadable, not a folder, or has no images.
     """
     root = resolve_source(source)
-    _check_is_folder(root)
+    check_is_folder(root)
     walk = Walk(os.fspath(root))
     walk.list_tree("", walk.root)
     walk.follow_links()
     unreadable = sort_by_bytes(walk.unreadable)
     listing = Listing(walk.root, walk.paths.pack(), walk.skipped, unreadable, walk.repeated)
-    _check_has_images(listing)
+    check_has_images(listing)
     return listing
 
 
@@ -36,7 +36,7 @@ def resolve_source(source: Path) -> Path:
     return Path(os.path.realpath(home))  # Path.resolve raises if links form a loop
 
 
-def _check_is_folder(root: Path) -> None:
+def check_is_folder(root: Path) -> None:
     """Raise SourceError unless ``root`` is a directory that can be listed."""
     try:
         os.scandir(root).close()
@@ -63,10 +63,11 @@ def _nearest_folder(path: Path) -> Path:
     return next(parent for parent in path.parents if parent.is_dir())
 
 
-def _check_has_images(listing: Listing) -> None:
+def check_has_images(listing: Listing) -> None:
     """Raise SourceError if there is no image; the message says what the folder has instead."""
     if listing.paths:
         return
-    seen = [f"no images in {listing.source}", *listing.left_out.lines]
+    where = ", ".join(listing.inputs[:3]) or listing.source
+    seen = [f"no images in {where}", *listing.left_out.lines]
     kinds = " ".join(f".{kind}" for kind in sorted(readable_kinds()))
     raise SourceError(f"{'; '.join(seen)}; give a folder with images: {kinds}")

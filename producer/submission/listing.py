@@ -4,9 +4,11 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from glob import has_magic
+from typing import Any
 
 from shoal.shared.images.kinds import UNREAD, missing_packages
-from shoal.shared.jobs import LeftOut
+from shoal.shared.jobs import IMAGES, LeftOut
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.paths import is_url
 
@@ -32,6 +34,9 @@ class Listing:
         locations: Of each image; None for files in a folder, whose paths say it.
         inputs: What was given instead of a folder; empty for a folder.
         exclude: Patterns of what was left out.
+        column: Column of a table that has the paths; None was found by its name.
+        excluded: Number of files and folders that they left out.
+        given_again: Number of images that were given more than once.
     """
 
     source: str
@@ -42,6 +47,14 @@ class Listing:
     locations: Sequence[Location] | None = None
     inputs: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    column: str | None = None
+    excluded: int = 0
+    given_again: int = 0
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What a request says of the images, by its fields."""
+        return {name: getattr(self, name) for name in IMAGES}
 
     @property
     def folders(self) -> list[str]:
@@ -64,6 +77,8 @@ class Listing:
             packages=packages,
             files=files,
             links=self.repeated,
+            excluded=self.excluded,
+            given_again=self.given_again,
             unreadable=len(self.unreadable),
         )
 
@@ -77,4 +92,12 @@ def list_folders(source: str, inputs: Sequence[str] = ()) -> list[str]:
     """
     if not inputs:
         return [] if is_url(source) else [source]
-    return [given for given in inputs if not is_url(given) and os.path.isdir(given)]  # noqa: PTH112
+    files = [given for given in inputs if not is_url(given)]
+    return [folder for given in files if os.path.isdir(folder := fixed_part(given))]  # noqa: PTH112
+
+
+def fixed_part(given: str) -> str:
+    """Return a path; of a pattern, the folder that all matches are in."""
+    while has_magic(given) and not os.path.lexists(given):
+        given = os.path.dirname(given)  # noqa: PTH120
+    return given

@@ -69,9 +69,14 @@ class Packed(Sequence[Row]):
 
 
 class PackedPaths(Packed[str]):
-    """Paths that never change, in chunks of ``pack_paths``."""
+    """Paths that never change, in chunks of ``pack_paths``.
+
+    Attributes:
+        chunks: These.
+    """
 
     def __init__(self, chunks: Sequence[bytes], length: int) -> None:
+        self.chunks = chunks
         super().__init__(chunks, length, unpack_paths)
 
 
@@ -124,6 +129,11 @@ class Sorter(Generic[Row]):
         self._runs: list[list[Any]] = []
         self._last = b""  # path of the last run
         self.length = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was added."""
+        return not self._pending and not self._runs
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add rows in any order."""

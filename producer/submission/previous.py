@@ -6,14 +6,23 @@ from dataclasses import replace
 
 from shoal.producer.submission.fingerprint import SOON_SECONDS, encode_options
 from shoal.shared.errors import UsageError
-from shoal.shared.jobs import JobRequest, State, Status
+from shoal.shared.jobs import STDIN, JobRequest, State, Status
 from shoal.shared.recipe.features import RESULTS_VERSION
 from shoal.shared.recipe.fit import follows_tutorial
 
 
 def make_series(request: JobRequest) -> str:
-    """Hash the folder and all options that say what its clusters are, whatever images it has."""
+    """Hash what was given and all options that say what its clusters are, whatever images it has.
+
+    Returns:
+        The hash; "" for images that were listed on standard input, which names nothing.
+    """
+    if STDIN in request.inputs:
+        return ""
     essential = replace(request, batch_size=None, renumber=False, keep_model=False, cache=True)
+    if request.inputs:
+        # The folder that all images of a list are in may be another with the next ones.
+        essential = replace(essential, source="")
     return hashlib.sha256(encode_options(essential)).hexdigest()
 
 

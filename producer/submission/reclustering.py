@@ -87,7 +87,7 @@ def list_images(
     else:
         located, locations = pack_located(_locate(results, places))
         listing = Listing(request.source, located, locations=locations)
-    return replace(listing, inputs=request.inputs, exclude=request.exclude)
+    return replace(listing, inputs=request.inputs, exclude=request.exclude, column=request.column)
 
 
 def _find_members(

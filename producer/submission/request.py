@@ -41,8 +41,7 @@ def make_request(listing: Listing, options: dict[str, Any]) -> JobRequest:
         raise UsageError(f"Unknown options: {', '.join(sorted(unknown))}.")
     given = _complete({name: value for name, value in options.items() if value is not None})
     check_level(given)
-    request = convert_request({"source": listing.source, **given})
-    request = replace(request, inputs=listing.inputs, exclude=listing.exclude)
+    request = convert_request({**listing.given, **given})
     # Also checks the names.
     image_size = choose_image_size(request.features)
     request = replace(request, features=normalize_features(request.features))

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 
@@ -47,6 +47,8 @@ class Walk:
     repeated: int = 0  # links to what is listed already
     unreadable: list[str] = field(default_factory=list)
     listed: set[str] = field(default_factory=set)  # real paths of directories: no cycles
+    # Tells whether a path is left out, relative to the root; of a directory, it ends in a slash.
+    excludes: Callable[[str], bool] | None = None
 
     def list_tree(self, prefix: str, directory: str) -> None:
         """Add all in ``directory`` and its sub-directories; ``prefix`` precedes the names."""
@@ -66,7 +68,9 @@ class Walk:
         try:
             with os.scandir(directory.path) as entries:
                 for entry in entries:
-                    if is_passed_over(entry):
+                    if is_passed_over(entry) or (
+                        self.excludes and self._is_excluded(prefix, entry)
+                    ):
                         continue
                     # None of these checks costs a system call: the directory has the types.
                     if entry.is_dir(follow_symlinks=False):
@@ -83,6 +87,10 @@ class Walk:
             return []
         self.listed.add(directory.path)
         return list(_arrange(images, below))
+
+    def _is_excluded(self, prefix: str, entry: os.DirEntry[str]) -> bool:
+        slash = "/" if entry.is_dir() else ""
+        return self.excludes is not None and self.excludes(f"{prefix}{entry.name}{slash}")
 
     def _is_image(self, name: str) -> bool:
         """Return whether a file is an image by its name; count it as skipped if not."""

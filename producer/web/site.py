@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import BoundedSemaphore, Event
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi import Path as InPath
@@ -53,16 +53,16 @@ STREAM_READS = 8
 
 
 @dataclass(frozen=True)
-class ListedFolder:
-    """A folder as it was listed for an estimate.
+class ListedImages:
+    """The images of a source, as they were listed for an estimate.
 
     Attributes:
-        source: Its path, as it was given.
-        folder: Its images.
+        given: What says which images they are.
+        listing: The images.
         listed_at: The end of the listing, by the monotonic clock.
     """
 
-    source: str
+    given: dict[str, Any]
     listing: Listing
     listed_at: float
 
@@ -108,7 +108,7 @@ class Site:
     stream_reads: Semaphore = field(default_factory=lambda: Semaphore(STREAM_READS))
     runs: BackgroundRuns = field(default_factory=BackgroundRuns)
     closing: Event = field(default_factory=Event)
-    listed: ListedFolder | None = None
+    listed: ListedImages | None = None
     swept_at: float | None = None
     catalogues: Recent[Catalogue] = field(default_factory=lambda: Recent(CATALOGUES_KEPT))
     maps: Recent[Map] = field(default_factory=lambda: Recent(MAPS_KEPT))

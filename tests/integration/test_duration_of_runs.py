@@ -19,8 +19,9 @@ def run_digits(
     """Runs the digits, each job of which takes minutes by the measure of this test."""
     monkeypatch.setattr(duration, "LONG_SECONDS", 0.0)
     monkeypatch.setenv("SHOAL_HOME", tempfile.mkdtemp(dir=server_directory))
-    options = {"recipe": None, "features": "hog", "clusters": 3, "force": False}
-    return lambda: run_folder(digits, options, out=None, means=Means(1), as_json=True)
+    options: dict[str, object] = {"recipe": None, "features": "hog", "clusters": 3, "force": False}
+    options |= {"exclude": (), "column": None}
+    return lambda: run_folder([str(digits)], {**options}, out=None, means=Means(1), as_json=True)
 
 
 def test_the_time_is_told_once_before_workers_start(

@@ -17,7 +17,7 @@ from shoal.shared.jobs import DERIVED, Algorithm, JobRequest, Level, Recipe
 
 WEB = Path(shoal.producer.web.__file__).parent
 # Not those of a job that builds on another one: methods of that one give them.
-OPTIONS = {field.name for field in fields(JobRequest)} - {*DERIVED, "inputs", "exclude"} | {
+OPTIONS = {field.name for field in fields(JobRequest)} - {*DERIVED, "inputs"} | {
     "force",
     "recipe",
 }
@@ -41,8 +41,8 @@ def test_python_takes_every_option_by_name_with_its_type_and_its_words() -> None
 def test_what_python_hands_on_is_what_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {name: object() for name in OPTIONS - {"source"}}
     client: Any = SimpleNamespace(is_embedded=True, workers=SimpleNamespace(ensure_running=int))
-    client.submit_listing = lambda _folder, **options: options
-    monkeypatch.setattr("shoal.producer.client.read_folder", lambda path: path)
+    client.list_images = lambda _source, **selection: selection
+    client.submit_listing = lambda selection, **options: selection | options
     submit: Any = Client.submit
     assert submit(client, "photos", **given) == given
 

@@ -462,7 +462,7 @@ def test_the_command_that_repeats_it_asks_for_the_same_job(tmp_path, options):
     given = main.commands[command].make_context(command, words).params
     names = {field.name for field in fields(JobRequest)} - {*IMAGES}
     again = {name: value for name, value in given.items() if name in names}
-    assert make_request(replace(folder, source=str(given["source"])), again) == request
+    assert make_request(replace(folder, source=given["source"][0]), again) == request
 
 
 @pytest.mark.parametrize(

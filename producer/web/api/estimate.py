@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.request import make_request, uses_default_features
-from shoal.producer.web.api.submission import Submission, check_source, list_folder
-from shoal.producer.web.site import ListedFolder, Site
+from shoal.producer.web.api.submission import Submission, list_images
+from shoal.producer.web.site import ListedImages, Site
 from shoal.shared.jobs import JobRequest, State, Status
 
 # A folder that was listed for an estimate is not listed again for the next, with other options.
@@ -54,7 +54,7 @@ def preview(site: Site, submission: Submission) -> Preview:
         UsageError: The submission would be refused.
         BusyError: Too many folders are being listed.
     """
-    listing = _list_lately(site, submission.source)
+    listing = _list_lately(site, submission)
     options = submission.options()
     request = make_request(listing, options)
     plan = site.client.plan(listing, request)
@@ -72,14 +72,14 @@ def preview(site: Site, submission: Submission) -> Preview:
     )
 
 
-def _list_lately(site: Site, source: str) -> Listing:
-    """List the images of a folder, unless the estimate before this has just done so."""
-    check_source(source, site.client.settings.image_roots)
+def _list_lately(site: Site, submission: Submission) -> Listing:
+    """List the images of a submission, unless the estimate before this has just done so."""
+    given = submission.model_dump(include={"source", "exclude", "column"})
     known, now = site.listed, time.monotonic()
-    if known and known.source == source and now - known.listed_at < LISTED_SECONDS:
+    if known and known.given == given and now - known.listed_at < LISTED_SECONDS:
         return known.listing
-    listing = list_folder(site, source)
-    site.listed = ListedFolder(source, listing, time.monotonic())
+    listing = list_images(site, submission)
+    site.listed = ListedImages(given, listing, time.monotonic())
     return listing
 
 

@@ -9,7 +9,7 @@ from shoal.producer.job import Job
 from shoal.producer.submission.defaults import choose_features, describe_lack
 from shoal.producer.web.api.submission import OtherClusters, Submission
 from shoal.shared.errors import OptionError
-from shoal.shared.jobs import DEFAULTS, RECIPES, Algorithm, JobRequest, State, Status
+from shoal.shared.jobs import DEFAULTS, RECIPES, STDIN, Algorithm, JobRequest, State, Status
 from shoal.shared.recipe.features import EXTRACTORS, choose_image_size, list_features
 from shoal.shared.store import Kind
 
@@ -73,7 +73,8 @@ def describe_form(statuses: Iterable[Status], again: Again | None) -> dict[str, 
         statuses: Of the newest jobs.
         again: What to repeat; None is an empty form.
     """
-    recent = list(dict.fromkeys(s.request.source for s in statuses if _is_text(s.request.source)))
+    given = [s.request.given[0] for s in statuses if len(s.request.given) == 1]
+    recent = list(dict.fromkeys(one for one in given if one != STDIN and _is_text(one)))
     others = [name for name in list_features() if name not in EXTRACTORS]
     return {
         "cards": _list_cards(),
@@ -99,8 +100,10 @@ def repeat(job: Job) -> Again:
     request = status.request
     values = {name: getattr(request, name, None) for name in Submission.model_fields}
     values |= {"force": False, "image_size": _show_image_size(request)}
-    if not _is_text(request.source):
-        values["source"] = ""  # JSON cannot hold it
+    if not all(map(_is_text, request.given)) or STDIN in request.given:
+        values["source"] = ""  # JSON cannot hold it, or it named nothing
+    elif request.inputs:
+        values["source"] = request.inputs[0] if len(request.inputs) == 1 else request.inputs
     is_there = status.state is State.FINISHED and bool(job.results.shards.names(Kind.COORDINATES))
     return Again(
         job_id=job.id,

@@ -24,6 +24,8 @@ export function fill(form, values) {
     else if (name === "features") fillFeatures(form, value);
     else if (name === "level") check(form.level, value ?? form.level.value);
     else if (name === "clusters") fillClusters(form, value);
+    else if (name === "source") fillSource(form.source, value);
+    else if (name === "exclude") form.exclude.value = value.join(", ");
     else if (name in form.elements) form[name].value = value ?? "";
   }
   followAlgorithm(form);
@@ -54,7 +56,9 @@ function followAlgorithm(form) {
 export function read(form) {
   const isExact = form.level.value === EXACTLY;
   const values = {
-    source: form.source.value.trim(),
+    source: readSource(form.source),
+    exclude: form.exclude.value.split(",").map((pattern) => pattern.trim()).filter(Boolean),
+    column: form.column.value.trim() || null,
     features: form.combined.value.trim() || form.features.value || null,
     clusters: "auto",
     level: null,
@@ -67,6 +71,18 @@ export function read(form) {
   for (const name of NUMBERS) values[name] = readNumber(form[name]);
   for (const name of CHECKS) values[name] = form[name].checked;
   return values;
+}
+
+// Several folders or files of an earlier job are one text in the field, until somebody changes it.
+function fillSource(field, value) {
+  field.value = Array.isArray(value) ? value.join(", ") : value;
+  field.dataset.shown = field.value;
+  field.dataset.given = JSON.stringify(value);
+}
+
+function readSource(field) {
+  const text = field.value.trim();
+  return text && field.dataset.shown === text ? JSON.parse(field.dataset.given) : text;
 }
 
 // A browser gives no value of what is no number: the server says what it expected.

@@ -58,8 +58,13 @@ function offerClusters(form, before) {
 
 function differOnlyInClusters(form, values, before) {
   const alone = JSON.parse(form.dataset.clustersAlone);
-  const changed = Object.keys(values).filter((name) => values[name] !== before[name]);
+  const changed = Object.keys(values).filter((name) => !isSame(values[name], before[name]));
   return changed.length > 0 && changed.every((name) => alone.includes(name));
+}
+
+// Also of lists.
+function isSame(value, other) {
+  return JSON.stringify(value) === JSON.stringify(other);
 }
 
 function otherClusters(form, values, before) {

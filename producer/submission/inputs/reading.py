@@ -1,0 +1,116 @@
+"""Sources: what was given is taken apart into inputs, each of which is of one kind."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shoal.producer.submission.folder import (
+    check_has_images,
+    explain_unlistable,
+    read_folder,
+    resolve_source,
+)
+from shoal.producer.submission.inputs.exclusion import make_exclusion
+from shoal.producer.submission.inputs.files import add_file, add_folder, add_pattern, is_pattern
+from shoal.producer.submission.inputs.found import Found
+from shoal.producer.submission.inputs.lists import add_list, add_stdin, is_list
+from shoal.producer.submission.inputs.urls import add_url
+from shoal.producer.submission.listing import Listing
+from shoal.shared.errors import SourceError
+from shoal.shared.jobs import STDIN
+from shoal.shared.settings import Settings
+from shoal.shared.sources.paths import is_url
+
+# More are kept as if they had been listed on standard input: a request is read by everybody.
+MOST_INPUTS = 100
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of input.
+
+    Attributes:
+        takes: Tells whether something that was given is of this kind.
+        add: Adds its images; returns what it is called for the job, in full.
+    """
+
+    takes: Callable[[str], bool]
+    add: Callable[[str, Found], str]
+
+
+# The first that takes what was given counts.
+KINDS = (
+    Kind(lambda given: given == STDIN, add_stdin),
+    Kind(is_url, add_url),
+    Kind(os.path.isdir, add_folder),
+    Kind(lambda given: is_list(given) and os.path.isfile(given), add_list),  # noqa: PTH113
+    Kind(os.path.exists, add_file),
+    Kind(is_pattern, add_pattern),
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which of the images of a source are wanted.
+
+    Attributes:
+        exclude: Patterns of what is left out, as in a .gitignore.
+        column: Column of tables that has the paths; None finds it by its name.
+        roots: Directories that nothing may lead out of; empty is anywhere.
+    """
+
+    exclude: tuple[str, ...] = ()
+    column: str | None = None
+    roots: tuple[Path, ...] = ()
+
+
+def read_sources(
+    given: Sequence[str], settings: Settings, selection: Selection | None = None
+) -> Listing:
+    """List the images of what was given: one or more folders, files, patterns, lists, URLs.
+
+    Raises:
+        SourceError: One of them is missing, cannot be read, or may not be; or there are no images.
+        OptionError: A pattern cannot be read, or a table has no such column.
+    """
+    wanted = selection or Selection()
+    if not given or not all(given):
+        raise SourceError("The folder's name is empty; the current directory is '.'.")
+    names = [_expand(each) for each in given]
+    if len(names) == 1 and os.path.isdir(names[0]) and not wanted.exclude:  # noqa: PTH112
+        return read_folder(Path(names[0]))
+    excludes = make_exclusion(wanted.exclude)
+    found = Found(settings, column=wanted.column, roots=wanted.roots, excludes=excludes)
+    inputs = [_add(name, found) for name in names]
+    listing = found.make_listing()
+    return _describe(listing, found, inputs, wanted)
+
+
+def _expand(given: str) -> str:
+    """Return what was given with ``~`` resolved, which not every shell does."""
+    return os.path.expanduser(given) if given == "~" or given.startswith("~/") else given  # noqa: PTH111
+
+
+def _add(given: str, found: Found) -> str:
+    for kind in KINDS:
+        if kind.takes(given):
+            return kind.add(given, found)
+    path = resolve_source(Path(given))
+    raise SourceError(f"{path} {explain_unlistable(path, FileNotFoundError())}")
+
+
+def _describe(listing: Listing, found: Found, inputs: Sequence[str], wanted: Selection) -> Listing:
+    """Return a listing with what was given, as far as the source alone does not say it."""
+    is_plain = list(inputs) == [listing.source]
+    kept = () if is_plain else tuple(inputs) if len(inputs) <= MOST_INPUTS else (STDIN,)
+    whole = replace(
+        listing,
+        inputs=kept,
+        exclude=wanted.exclude,
+        column=wanted.column,
+        excluded=found.n_excluded,
+        given_again=found.n_repeated,
+    )
+    check_has_images(whole)
+    return whole

@@ -1,0 +1,40 @@
+"""URLs: what is below one in a bucket, and single images."""
+
+from shoal.producer.submission.inputs.found import Found
+from shoal.shared.images.kinds import kind_of, readable_kinds
+from shoal.shared.sources.locations import Location
+from shoal.shared.sources.open import open_store
+from shoal.shared.sources.paths import scheme_of
+from shoal.shared.sources.policy import WEB, UrlPolicy
+
+
+def add_url(given: str, found: Found) -> str:
+    """Add all images below a URL, or the one that it names.
+
+    Raises:
+        SourceError: It may not be read, or cannot be listed.
+    """
+    url = given.rstrip("/") if given.count("/") > 2 else given
+    if kind_of(_path_of(url)) in readable_kinds():
+        add_image_url(url, found)
+        return url
+    UrlPolicy.of(found.settings).check([url])
+    found.reach(url)
+    for listed in open_store(url, found.settings).list():
+        found.add_located(url, listed.path, Location(listed.size, listed.version))
+    return url
+
+
+def add_image_url(url: str, found: Found) -> None:
+    """Add an image by its URL, of which nothing is asked before it is loaded."""
+    UrlPolicy.of(found.settings).check([url])
+    path = _path_of(url)
+    # On the web, what has no ending may be an image.
+    if (scheme_of(url) in WEB and not kind_of(path)) or found.takes(path.partition("://")[2]):
+        base, _, name = url.rpartition("/")
+        found.add_image(base, name, Location())
+
+
+def _path_of(url: str) -> str:
+    """Return a URL without what follows its path on the web."""
+    return url.partition("?")[0] if scheme_of(url) in WEB else url
