@@ -12,6 +12,7 @@ from shoal.producer.duplicates.decisions import DecidedDuplicate, Decision, Keep
 from shoal.producer.results import JobResults
 from shoal.shared.errors import SourceError
 from shoal.shared.settings import Settings
+from shoal.shared.store.images import JobImages
 
 
 class Keeper:
@@ -39,12 +40,14 @@ class Keeper:
             moved_to: Where extra files are already if a move was interrupted.
 
         Raises:
-            SourceError: The job's folder is not on this machine.
+            SourceError: The job's folder is not on this machine, or its images are in none.
         """
         self._job = job
         self._rule = rule
         self._exact = exact
-        self.source = Path(job.status().request.source)
+        source = job.status().request.source
+        JobImages(job.results, source, settings).check_files()
+        self.source = Path(source)
         if not self.source.is_dir():
             raise SourceError(
                 f"The folder {self.source} of job {job.id} is not on this machine: decide what to"

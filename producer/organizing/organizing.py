@@ -13,6 +13,8 @@ from shoal.producer.results import JobResults
 from shoal.producer.results.names import group_clusters
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import NOISE, Summary
+from shoal.shared.settings import Settings
+from shoal.shared.store.images import JobImages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,7 @@ def organize(
     status, summary = job.status(), job.summary()
     if mode not in list(Mode):
         raise UsageError(f"No mode {mode!r}: choose {', '.join(Mode)}.")
+    JobImages(job.results, status.request.source, Settings()).check_files()
     place = find_place(directory)
     purpose = "organize, flat" if flat else "organize"
     header = Header(purpose, job.id, status.request.source, Mode(mode))

@@ -8,6 +8,8 @@ from pathlib import Path
 from shoal.producer.organizing.organizing import list_folders, make_plan
 from shoal.producer.organizing.plan import Placement
 from shoal.producer.results import JobResults
+from shoal.shared.settings import Settings
+from shoal.shared.store.images import JobImages
 
 EXAMPLES = 3
 
@@ -68,7 +70,8 @@ def preview_folders(job: JobResults, *, flat: bool = False, most_missing: int = 
     """
     summary, source = job.summary(), Path(job.status().request.source)
     folders = [FolderPreview(f.folder, f.labels, f.images) for f in list_folders(summary)]
-    preview = Preview(folders, is_here=source.is_dir())
+    images = JobImages(job.results, os.fspath(source), Settings())
+    preview = Preview(folders, is_here=source.is_dir() and images.are_files)
     _look(preview, make_plan(job, summary, flat=flat).placements(), source)
     del preview.missing[most_missing:]
     return preview

@@ -13,6 +13,9 @@ from shoal.shared.errors import UnreadableImageError, UsageError, show_call
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ImageLimits, read_file
 from shoal.shared.images.kinds import kind_of
+from shoal.shared.settings import Settings
+from shoal.shared.sources.locations import Location
+from shoal.shared.sources.paths import is_url, join
 from shoal.shared.store.projections import NewImage
 
 # An image of the job by its path or its number, a file by its path, or the content of a file.
@@ -37,10 +40,11 @@ class Example:
 class Examples:
     """Looks up the images that a search is given."""
 
-    def __init__(self, job: JobResults, limits: ImageLimits) -> None:
-        """Set up for a finished job; new files are read within ``limits``."""
+    def __init__(self, job: JobResults, settings: Settings) -> None:
+        """Set up for a finished job; new files are read within the limits of ``settings``."""
         self._job = job
-        self._limits = limits
+        self._settings = settings
+        self._limits = ImageLimits(settings.max_image_bytes, 1)
         self._source = job.status().request.source
         self._catalogue = Catalogue(job.results)
 
@@ -75,6 +79,8 @@ class Examples:
             )
         if path := name if is_in_job else within:
             return Example(name, self._place_of(path))
+        if is_url(name):
+            return Example(name, read=lambda: self._read_url(name))
         if not os.path.exists(name):  # noqa: PTH110
             raise UsageError(
                 f"Job {self._job.id} has no image {name!r}, and there is no such file"
@@ -90,6 +96,10 @@ class Examples:
 
     def _paths_below_source(self, name: str) -> Iterator[str]:
         """Yield the path relative to the source of a file on this machine, if it is below that."""
+        if is_url(self._source):
+            prefix = join(self._source, "")
+            yield from [name.removeprefix(prefix)] * name.startswith(prefix)
+            return
         for absolute in dict.fromkeys([os.path.abspath(name), os.path.realpath(name)]):  # noqa: PTH100
             if absolute.startswith(f"{self._source.rstrip('/')}/"):
                 yield os.path.relpath(absolute, self._source)
@@ -116,6 +126,16 @@ class Examples:
         except UnreadableImageError as error:
             raise UsageError(f"{name} cannot be used: {error.reason}, {error.detail}.") from error
         return NewImage(content, kind_of(name))
+
+    def _read_url(self, url: str) -> NewImage:
+        from shoal.shared.sources.reading import SourceReader  # of no use to who gives files
+
+        base, _, path = url.rpartition("/")
+        try:
+            content = SourceReader(base, self._settings).read(path, Location())
+        except UnreadableImageError as error:
+            raise UsageError(f"{url} cannot be used: {error.reason}, {error.detail}.") from error
+        return NewImage(content, kind_of(url))
 
 
 def is_plain(name: str) -> bool:

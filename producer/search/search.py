@@ -16,7 +16,6 @@ from shoal.producer.search.places import PlacedImages
 from shoal.producer.search.projection import Workers, project_images
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import Match
-from shoal.shared.images.files import ImageLimits
 
 # Among so many images, or ten times as many as are wanted, those to recommend are chosen.
 POOL = 200
@@ -90,8 +89,7 @@ def _open(
     if not isinstance(count, Integral) or count < 1:
         raise UsageError(f"`count` is {count}: give a whole number, 1 or more.")
     images = PlacedImages(job, job.summary().n_components)
-    limits = ImageLimits(workers.sweeper.settings.max_image_bytes, 1)
-    return images, Examples(job, limits).find(given)
+    return images, Examples(job, workers.sweeper.settings).find(given)
 
 
 def _places_of(examples: Sequence[Example]) -> Places:

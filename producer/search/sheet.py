@@ -8,7 +8,13 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from shoal.producer.results import Catalogue, JobResults
-from shoal.shared.errors import ShoalError, UnreadableImageError, UsageError
+from shoal.shared.errors import (
+    ShoalError,
+    SourceError,
+    SourceUnavailableError,
+    UnreadableImageError,
+    UsageError,
+)
 from shoal.shared.findings import Match
 from shoal.shared.images.frames import scale_to_fit
 from shoal.shared.images.isolation import IsolatedDecoder, make_order
@@ -21,6 +27,7 @@ from shoal.shared.images.thumbnails import (
 )
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.settings import Settings
+from shoal.shared.store.images import JobImages
 from shoal.shared.text import cut_path, show_controls
 
 PREVIEW = "shoal.worker.images.preview:load_preview"
@@ -104,16 +111,16 @@ def shorten(path: str, font: ImageFont.FreeTypeFont) -> str:
 def _load_pictures(
     job: JobResults, matches: Sequence[Match], settings: Settings
 ) -> Iterator[Image.Image]:
-    source = job.status().request.source
+    images = JobImages(job.results, job.status().request.source, settings)
     ranges = ValueRanges.from_text(job.ledger.agreed(AGREED_NAME))
     thumbnails = _Thumbnails(job)
     # In a process of its own: nothing that an image does to its decoder ends this one.
     with IsolatedDecoder(make_order(settings, PREVIEW, SIDE_PIXELS)) as decoder:
         for match in matches:
             try:
-                jpeg = decoder.decode(f"{source}/{match.path}", ranges)
+                jpeg = decoder.decode(images.read(match.path), ranges)
                 yield Image.open(BytesIO(jpeg))
-            except UnreadableImageError:
+            except (UnreadableImageError, SourceError, SourceUnavailableError):
                 yield thumbnails.find(match.path)
 
 

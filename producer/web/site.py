@@ -26,11 +26,13 @@ from shoal.producer.web.thumbnails import (
     PREVIEW_PIXELS,
     ImageVersion,
     Thumbnails,
+    find_located_version,
     find_version,
 )
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import Status
 from shoal.shared.store import EndedSessions
+from shoal.shared.store.images import JobImages
 
 # A catalogue of a million images takes some 50 MB.
 CATALOGUES_KEPT = 4
@@ -90,6 +92,7 @@ class Site:
         swept_at: When the last round of looking for lost work ended, by the monotonic clock; None
             where this process does not look.
         catalogues: The catalogues used last, by job id and time of its end.
+        job_images: What reads the images of the jobs used last, by job id.
         maps: The maps used last, by these and the names of clusters.
         map_names: The paths of the points of maps, as JSON.
     """
@@ -111,6 +114,7 @@ class Site:
     listed: ListedImages | None = None
     swept_at: float | None = None
     catalogues: Recent[Catalogue] = field(default_factory=lambda: Recent(CATALOGUES_KEPT))
+    job_images: Recent[JobImages] = field(default_factory=lambda: Recent(CATALOGUES_KEPT))
     maps: Recent[Map] = field(default_factory=lambda: Recent(MAPS_KEPT))
     map_names: Recent[bytes] = field(default_factory=lambda: Recent(MAPS_KEPT))
 
@@ -140,6 +144,11 @@ class Site:
         """
         # A job that was retried ends at another time, with other labels.
         return self.catalogues.find((job.id, job.status().finished_at), job.catalogue)
+
+    def images(self, job: Job, source: str) -> JobImages:
+        """Return what reads the images of a job, from memory if it was used lately."""
+        settings = self.client.settings
+        return self.job_images.find((job.id,), lambda: JobImages(job.results, source, settings))
 
     def share_ended_sessions(self) -> None:
         """Exchange ended sessions with the other web servers of this Redis."""
@@ -196,9 +205,12 @@ def _find_image(site: SiteDep, job: JobDep, status: StatusDep, number: Number) -
         UsageError: The job has loaded no such image.
         UnreadableImageError: Its file does not exist any more.
     """
-    path = site.catalogue(job).path(number)
+    path, source = site.catalogue(job).path(number), status.request.source
     ranges = ValueRanges.from_text(job.ledger.agreed(AGREED_NAME))
-    return find_version(Path(status.request.source) / path, ranges)
+    images = site.images(job, source)
+    if images.are_files:
+        return find_version(Path(source) / path, ranges)
+    return find_located_version(images, source, path, ranges)
 
 
 ImageDep = Annotated[ImageVersion, Depends(_find_image)]

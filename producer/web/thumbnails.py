@@ -7,17 +7,22 @@ the server, and a preview does not wait for a gallery of thumbnails.
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from shoal.producer.web.problems import OverloadedError
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
+from shoal.shared.images.files import StrPath
 from shoal.shared.images.isolation import IsolatedDecoder, make_order
 from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.settings import Settings
+from shoal.shared.sources.paths import join
+from shoal.shared.store.images import JobImages
 
 DECODE = "shoal.worker.images.preview:load_preview"
 # Of the longer side, of thumbnails and of previews.
@@ -42,11 +47,13 @@ class ImageVersion:
         file: Where it is.
         name: A name that changes with the file, and with what is made of it.
         ranges: Which values its job shows as black and white, if it has more than eight bits.
+        fetch: Returns what is decoded in place of the file, if that is not on this machine.
     """
 
-    file: Path
+    file: StrPath
     name: str
     ranges: ValueRanges = UNKNOWN
+    fetch: Callable[[], StrPath] | None = None
 
 
 class Thumbnails:
@@ -108,8 +115,10 @@ class Thumbnails:
         loop = asyncio.get_running_loop()
         seconds = 0.0
         try:
+            # Not in the decoder's thread: a network is slow, and others need not wait for it.
+            file = await loop.run_in_executor(None, image.fetch) if image.fetch else image.file
             made = await loop.run_in_executor(
-                self._thread, self._decoder.decode, image.file, image.ranges
+                self._thread, self._decoder.decode, file, image.ranges
             )
             self._keep(image.name, made)
             return made
@@ -163,8 +172,23 @@ def find_version(file: Path, ranges: ValueRanges = UNKNOWN) -> ImageVersion:
         stat = file.stat()
     except (OSError, ValueError) as error:
         raise UnreadableImageError(FailureReason.MISSING, "not on this machine") from error
-    version = "\0".join(
-        map(str, (file, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino, ranges))
-    )
-    name = sha256(version.encode(errors="surrogateescape")).hexdigest()[:32]
-    return ImageVersion(file, name, ranges)
+    state = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+    return ImageVersion(file, _name_version(file, *state, ranges), ranges)
+
+
+def find_located_version(
+    images: JobImages, source: str, path: str, ranges: ValueRanges = UNKNOWN
+) -> ImageVersion:
+    """Find the version of an image of a job that is in no folder here: the one that was listed.
+
+    Raises:
+        UnreadableImageError: The job has no such image.
+    """
+    whole = join(source, path)
+    name = _name_version(whole, images.locate(path), ranges)
+    return ImageVersion(whole, name, ranges, partial(images.read, path))
+
+
+def _name_version(*facts: object) -> str:
+    version = "\0".join(map(str, facts))
+    return sha256(version.encode(errors="surrogateescape")).hexdigest()[:32]

@@ -1,5 +1,6 @@
 """Batches whose images are in a bucket: fetched, compared with what was listed, known again."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ from buckets import BucketServer, make_variables, refusing
 from polling import wait_until
 from tcp_proxy import TcpProxy
 
-from shoal.shared.errors import SourceUnavailableError, UnreadableImageError
+from shoal import Client
+from shoal.producer.web.thumbnails import Thumbnails, find_located_version
+from shoal.shared.errors import SourceError, SourceUnavailableError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.images.files import ReadFile
 from shoal.shared.jobs import State, Wave
@@ -22,6 +25,7 @@ from shoal.shared.sources.open import open_store
 from shoal.shared.sources.reading import SourceReader
 from shoal.shared.sources.store import Listed
 from shoal.shared.store import Commit, Ledger
+from shoal.shared.store.images import JobImages
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.runtime.context import WorkerContext
 from shoal.worker.stages.loading import fetching
@@ -163,6 +167,35 @@ def test_a_worker_whose_policy_is_another_says_so(
     other = replace(context.settings, image_urls=("s3://elsewhere",))
     assert load_batch(replace(context, settings=other), ledger.job_id, 0, False) is Commit.STALE
     assert "SHOAL_IMAGE_URLS" in read_error(context, ledger)
+
+
+def test_a_finished_job_shows_its_pictures_and_leaves_the_bucket_as_it_is(
+    context: WorkerContext,
+    in_bucket,
+    run,
+    mixed: Path,
+    python_client: Client,
+    bucket_server: BucketServer,
+    tmp_path: Path,
+) -> None:
+    ledger = run(in_bucket(mixed))
+    job, source = python_client.job(ledger.job_id), ledger.request.source
+    assert len(job.results.pictures()) > 3
+    images = JobImages(job.results, source, context.settings)
+    picture = find_located_version(images, source, "135.png")
+    thumbnails = Thumbnails(context.settings)
+    assert asyncio.run(thumbnails.find(picture)).startswith(b"\xff\xd8")
+    thumbnails.close()
+    found = job.search("135.png", count=3)
+    assert job.draw_sheet(found).startswith(b"\x89PNG")
+    assert job.search(f"{source}/135.png", count=3) == found
+    for refused in (lambda: job.organize(tmp_path / "x"), lambda: list(job.decide_duplicates())):
+        with pytest.raises(SourceError, match="no files in a folder"):
+            refused()
+    assert not (tmp_path / "x").exists()
+    bucket_server.put(source, "135.png", b"another")
+    with pytest.raises(UnreadableImageError, match="changed"):
+        images.read("135.png")
 
 
 class CountingStore:

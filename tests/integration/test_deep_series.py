@@ -179,7 +179,7 @@ def test_the_pictures_of_the_page_and_of_the_contact_sheet_have_the_range_of_the
     load(ledger)
     agreed = find_agreed(ledger)
     assert agreed == ValueRanges((0, 1023))
-    tile = load_tiles(["000.tif"], source, context, lambda: None, agreed)["000.tif"]
+    tile = load_tiles(["000.tif"], source.joinpath, context, lambda: None, agreed)["000.tif"]
     assert (np.asarray(tile) == 128).all()
     (sheet,) = context.results(ledger.job_id).thumbnails()
     assert np.abs(cut_sheet(sheet, 3)["pixels"].astype(int) - 128).max() <= 2

@@ -73,7 +73,7 @@ from shoal.worker.stages.finishing.plotting import load_tiles
 def load(image_memory, names):
     settings, limits = Settings(image_memory=image_memory), ImageLimits(2**29, 250_000_000)
     context = SimpleNamespace(settings=settings, limits=limits)
-    return load_tiles(names, Path(sys.argv[1]), context, lambda: None)
+    return load_tiles(names, Path(sys.argv[1]).joinpath, context, lambda: None)
 
 load(2**30, ["small.png"])  # what is imported, and a thread's own heap, are no image's
 print(*load(2**27, sys.argv[2:]))

@@ -1,10 +1,10 @@
 """Finishing: findings, duplicates and plots, once all batches are labelled."""
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from shoal.shared.images.values import AGREED_NAME, ValueRanges
 from shoal.shared.jobs import State, Wave
+from shoal.shared.store.images import JobImages
 from shoal.worker.findings.copies import no_copies
 from shoal.worker.model.model import FittedModel
 from shoal.worker.runtime.context import WorkerContext
@@ -42,9 +42,9 @@ def finish_job(context: WorkerContext, job_id: str) -> None:
         # If a tile kills the process, the contact sheet loses its pictures, and the job goes on.
         others = duplicates.list_pictured(findings) if duplicates else []
         pictured = [*shown.paths(), *others] if held.attempt == 1 else []
-        source = Path(held.ledger.request.source)
+        images = JobImages(results, held.ledger.request.source, context.settings)
         ranges = ValueRanges.from_text(held.ledger.agreed(AGREED_NAME))
-        tiles = load_tiles(pictured, source, context, held.checkpoint, ranges)
+        tiles = load_tiles(pictured, images.read, context, held.checkpoint, ranges)
         with ThreadPoolExecutor(1) as pool:  # encodes plots
             plots = draw_plots(findings, shown, tiles, pool)
         held.checkpoint()

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from shoal.shared.errors import UnreadableImageError
+from shoal.shared.errors import SourceError, SourceUnavailableError, UnreadableImageError
 from shoal.shared.findings import ClusterChoice, PlotName
+from shoal.shared.images.files import StrPath
 from shoal.shared.images.values import UNKNOWN, ValueRanges
 from shoal.shared.jobs import State
 from shoal.worker import Checkpoint
@@ -36,7 +36,7 @@ SMALL_PIXELS = 64
 
 def load_tiles(
     paths: Iterable[str],
-    source: Path,
+    read: Callable[[str], StrPath],
     context: WorkerContext,
     checkpoint: Checkpoint,
     ranges: ValueRanges = UNKNOWN,
@@ -44,20 +44,24 @@ def load_tiles(
     """Load small pictures of images, in their form, without those that cannot be loaded any more.
 
     No other thread may need much memory meanwhile: that of images is limited for all of them.
-    ``ranges`` are those of the features.
+    ``ranges`` are those of the features; ``read`` returns what a decoder reads of an image.
 
     Raises:
         WorkLostError: The job was cancelled or taken over meanwhile.
     """
     tiles, settings = {}, context.settings
     limits = replace(context.limits, find_ranges=lambda: ranges)
-    with Watchdog(settings.image_seconds) as watchdog, limit_memory(settings.image_memory):
-        for path in dict.fromkeys(paths):
-            checkpoint()
-            watchdog.watch()
-            # A file that has grown since may be too large to be read.
-            with suppress(UnreadableImageError, MemoryError):
-                tiles[path] = load_picture(source / path, PICTURE_PIXELS, limits)
+    for path in dict.fromkeys(paths):
+        checkpoint()
+        # A file that has grown since may be too large to be read.
+        with suppress(UnreadableImageError, MemoryError):
+            try:
+                image = read(path)
+            except (SourceError, SourceUnavailableError) as error:
+                logger.warning("pictures are missing: %s", error)
+                break
+            with Watchdog(settings.image_seconds), limit_memory(settings.image_memory):
+                tiles[path] = load_picture(image, PICTURE_PIXELS, limits)
     return tiles
 
 
