@@ -21,9 +21,11 @@ from shoal.shared.store import Backlog
 
 ROOT = Path(__file__).parents[2] / "deploy" / "kubernetes"
 VERSION = "1.32"
+# What is no part of Kubernetes, and has no schema here.
+FOREIGN = ("keda.sh/", "monitoring.coreos.com/")
 Manifest = dict[str, Any]
 COMPONENTS = """
-components: [../components/bucket, ../components/keda]
+components: [../components/bucket, ../components/keda, ../components/prometheus-operator]
 patches:
   - patch: |
       apiVersion: v1
@@ -69,7 +71,7 @@ def find(manifests: list[Manifest], kind: str, name: str) -> Manifest:
 
 def validate(manifests: list[Manifest]) -> None:
     for manifest in manifests:
-        if not manifest["apiVersion"].startswith("keda.sh/"):  # no part of Kubernetes
+        if not manifest["apiVersion"].startswith(FOREIGN):
             kubernetes_validate.validate(manifest, VERSION, strict=True)
 
 
@@ -255,3 +257,18 @@ def test_keda_asks_the_page_for_what_waits_and_runs() -> None:
     (token,) = authentication["spec"]["secretTargetRef"]
     (env,) = container_of("shoal-web")["env"]
     assert token == {"parameter": "token", **env["valueFrom"]["secretKeyRef"]}
+
+
+def test_a_prometheus_of_the_operator_collects_from_the_page_with_its_token(tmp_path: Path) -> None:
+    built = build(tmp_path, COMPONENTS)
+    monitor = find(built, "ServiceMonitor", "shoal-web")["spec"]
+    service = find(built, "Service", "shoal-web")
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == "shoal"
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    (endpoint,) = monitor["endpoints"]
+    assert endpoint["port"] == service["spec"]["ports"][0]["name"]
+    assert endpoint["path"] in {route.path for route in health.router.routes}  # type: ignore[attr-defined]
+    (env,) = container_of("shoal-web")["env"]
+    assert endpoint["authorization"]["credentials"] == env["valueFrom"]["secretKeyRef"]
+    others = [m for m in built if m["kind"] == "Service" and m != service]
+    assert not [p for m in others for p in m["spec"]["ports"] if p["name"] == endpoint["port"]]
