@@ -128,6 +128,8 @@ class JobRequest:
     @property
     def title(self) -> str:
         """What was submitted, in a line."""
+        if STDIN in self.given:
+            return f"{self.source}, listed on standard input"
         more = len(self.given) - INPUTS_SHOWN
         shown = ", ".join(self.given[:INPUTS_SHOWN])
         return f"{shown} and {more:,} more" if more > 0 else shown

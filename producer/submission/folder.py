@@ -8,6 +8,7 @@ from shoal.producer.submission.paths import sort_by_bytes
 from shoal.producer.submission.walk import Walk
 from shoal.shared.errors import SourceError
 from shoal.shared.images.kinds import readable_kinds
+from shoal.shared.jobs import INPUTS_SHOWN, STDIN
 
 
 def read_folder(source: Path) -> Listing:
@@ -67,7 +68,8 @@ def check_has_images(listing: Listing) -> None:
     """Raise SourceError if there is no image; the message says what the folder has instead."""
     if listing.paths:
         return
-    where = ", ".join(listing.inputs[:3]) or listing.source
+    given = listing.inputs[:INPUTS_SHOWN] or (listing.source,)
+    where = ", ".join("standard input" if each == STDIN else each for each in given)
     seen = [f"no images in {where}", *listing.left_out.lines]
     kinds = " ".join(f".{kind}" for kind in sorted(readable_kinds()))
     raise SourceError(f"{'; '.join(seen)}; give a folder with images: {kinds}")
