@@ -182,6 +182,8 @@ class LeftOut:
         unreadable: Number of directories that could not be listed, and of broken links.
         excluded: Number of files and folders that patterns left out.
         given_again: Number of images that were given more than once.
+        members: Number of members of archives that are never read, by what they are.
+        damaged: What is wrong with archives that were read in part: the first ten of them.
     """
 
     images: dict[str, int] = field(default_factory=dict)
@@ -191,6 +193,8 @@ class LeftOut:
     unreadable: int = 0
     excluded: int = 0
     given_again: int = 0
+    members: dict[str, int] = field(default_factory=dict)
+    damaged: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
@@ -212,7 +216,10 @@ class LeftOut:
             lines.append(f"{n:,} by the patterns of exclude")
         if n := self.given_again:
             lines.append(f"{n:,} image{'s' * (n > 1)} given more than once")
-        return lines
+        if self.members:
+            members = (f"{n:,} {what}{'s' * (n > 1)}" for what, n in self.members.items())
+            lines.append(f"in archives: {', '.join(members)}")
+        return [*lines, *self.damaged]
 
     @property
     def line(self) -> str:

@@ -32,6 +32,8 @@ class Listing:
             ``source``: images may be missing.
         repeated: Number of links to what is listed already.
         locations: Of each image; None for files in a folder, whose paths say it.
+        members: Number of members of archives that are never read, by what they are.
+        damaged: What is wrong with archives of which a part was listed.
         inputs: What was given instead of a folder; empty for a folder.
         exclude: Patterns of what was left out.
         column: Column of a table that has the paths; None was found by its name.
@@ -45,6 +47,8 @@ class Listing:
     unreadable: list[str] = field(default_factory=list)
     repeated: int = 0
     locations: Sequence[Location] | None = None
+    members: Counter[str] = field(default_factory=Counter)
+    damaged: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     column: str | None = None
@@ -80,6 +84,8 @@ class Listing:
             excluded=self.excluded,
             given_again=self.given_again,
             unreadable=len(self.unreadable),
+            members=dict(sorted(self.members.items())),
+            damaged=self.damaged,
         )
 
 

@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, groupby
 
 from shoal.producer.submission.paths import PathSorter, sort_by_bytes
@@ -166,6 +167,17 @@ def is_passed_over(entry: os.DirEntry[str]) -> bool:
     if not _is_rubbish(entry.name):
         return _is_hidden(entry.name)
     return entry.is_dir(follow_symlinks=False) or entry.is_symlink()
+
+
+def is_path_passed_over(path: str) -> bool:
+    """Return whether a file in an archive is hidden, or in a directory that no user made."""
+    directory, _, name = path.rpartition("/")
+    return _is_hidden(name) or _is_directory_passed_over(directory)
+
+
+@lru_cache(maxsize=1024)
+def _is_directory_passed_over(directory: str) -> bool:
+    return any(_is_hidden(name) or _is_rubbish(name) for name in directory.split("/"))
 
 
 def _is_rubbish(name: str) -> bool:

@@ -6,13 +6,12 @@ from functools import partial
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.sources.locations import Location
+from shoal.shared.sources.members import ITSELF
 from shoal.shared.sources.paths import join
 from shoal.shared.sources.ranges import Range, plan_windows
 from shoal.shared.sources.store import ImageStore
 from shoal.shared.sources.unpacking import Packed, check_packed, find_content, unpack_content
 
-# What an archive itself is called where it is the source.
-ITSELF = "."
 # Reads bytes of an archive from an offset on, unless its version is another by now.
 ReadPart = Callable[[str, bytes, int, int], bytes]
 # Begins to read something, and returns what waits for it.

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from shoal.shared.errors import SourceError
 
 TAR, ZIP = "tar", "zip"
+# What an archive is called in the locations of a job whose source it is.
+ITSELF = "."
 # Tars that can be read only from their beginning, and so by one process alone.
 COMPRESSED = (
     *(".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),
@@ -56,21 +58,25 @@ def archive_kind(path: str) -> str:
     return {".tar": TAR, ".zip": ZIP, ".cbz": ZIP}.get(ending, "")
 
 
+def is_other_archive(path: str) -> bool:
+    """Return whether a path is that of an archive which ``refuse_other_archives`` refuses."""
+    return path.lower().endswith((*COMPRESSED, *OTHER_ARCHIVES))
+
+
 def refuse_other_archives(path: str) -> None:
     """Refuse an archive of which no single image can be read.
 
     Raises:
         SourceError: It is one; the message says what to do.
     """
-    name = path.lower()
-    if name.endswith(COMPRESSED):
+    if path.lower().endswith(COMPRESSED):
         raise SourceError(
             f"{path} is a compressed tar, of which no image can be read without all before it:"
             " unpack it and give the folder, or take the compression away (gunzip, bunzip2, unxz or"
-            " unzstd) and give the .tar"
+            " unzstd) and give the .tar."
         )
-    if name.endswith(OTHER_ARCHIVES):
-        raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder")
+    if is_other_archive(path):
+        raise SourceError(f"{path} is an archive that is not read: unpack it and give the folder.")
 
 
 def clean_path(name: str) -> str | None:

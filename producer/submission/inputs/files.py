@@ -5,9 +5,11 @@ import os
 from pathlib import Path
 
 from shoal.producer.submission.folder import check_is_folder
+from shoal.producer.submission.inputs.archives import add_archive
 from shoal.producer.submission.inputs.found import Found
 from shoal.producer.submission.listing import fixed_part
 from shoal.shared.errors import SourceError
+from shoal.shared.sources.members import archive_kind
 
 
 def add_folder(given: str, found: Found) -> str:
@@ -41,7 +43,10 @@ def add_pattern(given: str, found: Found) -> str:
     found.reach(found.resolve_folder(base))
     for match in glob.iglob(pattern, recursive=True):  # noqa: PTH207  follows no hidden ones
         matched = True
-        if os.path.isdir(match):  # noqa: PTH112  of a million matches
+        # Those that "photos/*" matches are as those in a folder.
+        if archive_kind(pattern) and os.path.isfile(match):  # noqa: PTH113
+            add_archive(match, found)
+        elif os.path.isdir(match):  # noqa: PTH112  of a million matches
             found.add_folder(found.resolve_folder(match))
         else:
             found.add_file(match, base)

@@ -1,8 +1,11 @@
 """What the inputs of a submission have, as one input after the other finds it."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,10 +18,13 @@ from shoal.shared.errors import SourceError
 from shoal.shared.images.kinds import kind_of, readable_kinds
 from shoal.shared.settings import Settings
 from shoal.shared.sources.locations import Location
+from shoal.shared.sources.members import Omitted
 from shoal.shared.sources.paths import is_url, join, scheme_of
 
 # Folders whose real paths are remembered: lines of a list go through one folder after the other.
 FOLDERS_KEPT = 10_000
+# Damaged archives that are named.
+MOST_DAMAGED = 10
 Image = TypeVar("Image")
 
 
@@ -34,6 +40,8 @@ class Found:
         skipped: Number of files of kinds that are not read, by extension.
         n_excluded: Number of paths that the patterns left out.
         n_repeated: Number of images that were given again.
+        members: Number of members of archives that are never read, by what they are.
+        damaged: What is wrong with archives of which a part was listed.
     """
 
     def __init__(
@@ -48,6 +56,8 @@ class Found:
         self.walk = Walk("")
         self.skipped = self.walk.skipped
         self.n_excluded = self.n_repeated = 0
+        self.members = Counter[str]()
+        self.damaged: list[str] = []
         self._located = LocatedSorter()
         self._base: str | None = None
         self._folders: list[str] = []  # whose paths the patterns see
@@ -113,6 +123,12 @@ class Found:
         self.reach(base)
         self._located.add([(join(base, path), location)])
 
+    def note_omitted(self, archive: str, omitted: Omitted) -> None:
+        """Note what an archive has beside regular files."""
+        self.members += omitted.kinds
+        if omitted.damage and len(self.damaged) < MOST_DAMAGED:
+            self.damaged.append(f"{archive} {omitted.damage}")
+
     def takes(self, path: str) -> bool:
         """Return whether an image with this path is wanted; count it as left out if not."""
         kind = kind_of(path)
@@ -149,17 +165,14 @@ class Found:
             self._located.add([(f"/{path}", Location())])
         rows = ((row[0], (row[0][cut:], _shorten(row[1], source))) for row in self._located.merge())
         paths, locations = pack_located(self._each_once((row, path) for path, row in rows))
-        return Listing(source, paths, *left, locations)
+        return Listing(source, paths, *left, locations, self.members, tuple(self.damaged))
 
     def _each_once(self, images: Iterable[tuple[Image, str]]) -> Iterator[Image]:
-        """Yield sorted images, each with its whole path, without those that come again."""
-        before = None
-        for image, path in images:
-            if path == before:
-                self.n_repeated += 1
-            else:
-                yield image
-            before = path
+        """Yield sorted images, each with its whole path; of those that come again, the last one."""
+        for _, same in groupby(images, itemgetter(1)):
+            found = list(same)
+            self.n_repeated += len(found) - 1
+            yield found[-1][0]
 
 
 def _shorten(location: Location, source: str) -> Location:

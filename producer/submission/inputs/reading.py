@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from shoal.producer.submission.braces import expand_braces, has_braces
 from shoal.producer.submission.folder import (
     check_has_images,
     explain_unlistable,
     read_folder,
     resolve_source,
 )
+from shoal.producer.submission.inputs.archives import add_archive, add_archives, is_archive
 from shoal.producer.submission.inputs.exclusion import make_exclusion
 from shoal.producer.submission.inputs.files import add_file, add_folder, add_pattern, is_pattern
 from shoal.producer.submission.inputs.found import Found
@@ -20,6 +22,7 @@ from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import SourceError
 from shoal.shared.jobs import STDIN
 from shoal.shared.settings import Settings
+from shoal.shared.sources.members import archive_kind
 from shoal.shared.sources.paths import is_url
 
 # More are kept as if they had been listed on standard input: a request is read by everybody.
@@ -39,9 +42,21 @@ class Kind:
     add: Callable[[str, Found], str]
 
 
+def add_braces(given: str, found: Found) -> str:
+    """Add all that a name with braces stands for, such as ``shards-{000..099}.tar``."""
+    if archive_kind(given):
+        add_archives(expand_braces(given), found)
+    else:
+        for name in expand_braces(given):
+            _add(name, found)
+    return given if is_url(given) else os.path.abspath(given)  # noqa: PTH100
+
+
 # The first that takes what was given counts.
 KINDS = (
     Kind(lambda given: given == STDIN, add_stdin),
+    Kind(lambda given: has_braces(given) and not os.path.exists(given), add_braces),  # noqa: PTH110
+    Kind(is_archive, add_archive),
     Kind(is_url, add_url),
     Kind(os.path.isdir, add_folder),
     Kind(lambda given: is_list(given) and os.path.isfile(given), add_list),  # noqa: PTH113
