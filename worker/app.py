@@ -41,6 +41,7 @@ from shoal.worker.runtime.deferral import import_modules
 from shoal.worker.runtime.hangup import HangupStep
 from shoal.worker.runtime.place_trial import try_place
 from shoal.worker.runtime.sweep import SweeperStep
+from shoal.worker.runtime.traces import start_tracing
 from shoal.worker.tasks import add_tasks
 
 # What the callbacks need, in the order of use; 2 s to import in all.
@@ -125,6 +126,7 @@ def prepare(instance: Any, **_: object) -> None:
             importlib.import_module("shoal.worker.extractors.embedding").check_model(
                 settings.embedding_model
             )
+        start_tracing(context)
         # Nor do the pool's processes look through what was imported, which would copy its memory.
         gc.freeze()
         gc.enable()
