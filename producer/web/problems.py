@@ -24,6 +24,7 @@ from shoal.shared.errors import (
     UnknownJobError,
     UnreadableImageError,
     UsageError,
+    VersionError,
 )
 
 # What programs ask; of the rest, a person sees the answer.
@@ -64,6 +65,7 @@ STATUSES: dict[type[Exception], int] = {
     UnknownJobError: 404,
     UsageError: 422,
     NotFinishedError: 409,
+    VersionError: 409,
     JobFailedError: 409,
     JobCancelledError: 409,
     UnreadableImageError: 404,
@@ -92,7 +94,7 @@ DESCRIPTIONS: OpenApiResponses = {
         401: "The token is missing or wrong.",
         403: "The request comes from another site.",
         404: "There is no such job or image.",
-        409: "The job has no result (yet).",
+        409: "The job has no result (yet), or is of another version.",
         413: "The body is too large.",
         421: "The host name is not one of this server.",
         422: "The request cannot work; the message names the remedy.",

@@ -127,9 +127,11 @@ class Ledger:
 
     @cached_property
     def _registered(self) -> _Registered:
-        names = [REQUEST, FIRST_REQUEST, "total"]
-        asked, asked_first, total = self.client.hmget(self.keys.job, names)
-        request = asked or asked_first
+        names = ["protocol", "version", REQUEST, FIRST_REQUEST, "total"]
+        found = zip(names, self.client.hmget(self.keys.job, names), strict=True)
+        fields = {name: raw.decode() for name, raw in found if raw is not None}
+        check_protocol(self.job_id, fields)
+        request, total = fields.get(REQUEST, fields.get(FIRST_REQUEST)), fields.get("total")
         if request is None or total is None:
             raise self._unknown()
         try:

@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -278,3 +279,15 @@ def test_a_manifest_does_not_lead_out_of_the_roots(
         "/etc/hostname": FailureReason.MISSING,  # beneath the source
         paths[-1]: FailureReason.OUTSIDE_ROOTS,
     }
+
+
+def test_a_message_of_a_protocol_that_nobody_here_knows_is_dropped(worker: AttackedWorker) -> None:
+    send = partial(worker.send, body("0123456789ab", 0), task=LOAD_BATCH, shoal_protocol=99)
+    assert "of protocol 99, which workers of another version take" in dropped(worker, send)
+
+
+def test_messages_for_other_versions_stay_where_they_are(worker: AttackedWorker) -> None:
+    key = f"{CELERY}shoal.99.batches"
+    worker.redis.lpush(key, "as they send it")
+    worker.check_it_goes_on()
+    assert worker.redis.lrange(key, 0, -1) == [b"as they send it"]

@@ -8,6 +8,7 @@ import pytest
 from earlier_shoal import EarlierShoal
 from fault_site import OPTIONS, QUICK, Site
 from polling import wait_until
+from shoal_command import Shoal
 from worker_process import Worker, suspended
 
 from shoal.shared.jobs import State
@@ -137,3 +138,25 @@ def check_it_is_left_alone(mixed: MixedSite, job: str, earlier: Worker) -> None:
     assert registry.waiting(QUEUES_NOW) >= waiting > 0
     assert mixed.server.client.hgetall(mixed.ledger(job).keys.job) == before
     assert earlier.is_idle()
+
+
+def test_a_home_of_the_earlier_version_is_used_on(tmp_path: Path, images: Path) -> None:
+    earlier, now = (kind(tmp_path / "home") for kind in (EarlierShoal, Shoal))
+    try:
+        earlier.output("run", images, *OPTIONS)
+        job = earlier.json("status", "last")["job_id"]
+        labels = earlier.output("result", job)
+        assert now.output("result", job) == labels
+        now.output("report", job, "--out", tmp_path / "report.html")
+        found = now.run("run", images, *OPTIONS)
+        assert f"Job {job}" in found.stderr
+        assert [each["protocol"] for each in now.json("jobs")] == [FIRST]
+        now.output("run", images, *OPTIONS, "--force")
+        again = now.json("status", "last")
+        assert again["protocol"] == PROTOCOL
+        assert now.output("result", again["job_id"]) == labels
+        # The way back: what the new version has left disturbs nothing.
+        assert earlier.output("result", job) == labels
+        assert [each["job_id"] for each in earlier.json("jobs")] == [job]
+    finally:
+        earlier.kill_all()
