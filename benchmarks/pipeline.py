@@ -47,7 +47,7 @@ def time_pool(pool: Pool, paths: list[str]) -> float:
     return time.perf_counter() - started
 
 
-def time_job(client: Client, directory: Path, **options: object) -> dict[str, float]:
+def time_job(client: Client, directory: Path | str, **options: object) -> dict[str, float]:
     """Return the seconds from submitting a folder to the end of each of its stages."""
     submitted = client.registry.now()
     # Every job decodes all of its images, whatever those before it have loaded.

@@ -50,6 +50,21 @@ def make_pipeline_table() -> str:
     return "\n".join([*lines, ""])
 
 
+def make_bucket_table() -> str:
+    """Make the table of a bucket whose answers take longer, beside the same without that."""
+    lines = [
+        "| photographs | answers later by | loading, of the rate without that | without | with |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['images']:,} | {row['delay_ms']:.0f} ms | {percent(row['share'])}"
+        f" | {row['near_images_per_second']:,} images/s"
+        f" | {row['far_images_per_second']:,} images/s |"
+        for row in read("buckets")
+    ]
+    return "\n".join([*lines, ""])
+
+
 def make_growing_table() -> str:
     """Make the table of a folder that grows: what the second job costs, and the first one more."""
     lines = [
@@ -247,6 +262,7 @@ def make_scale_table() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "pipeline": make_pipeline_table,
+    "buckets": make_bucket_table,
     "scale": make_scale_table,
     "growing": make_growing_table,
     "extractors": make_extractor_table,

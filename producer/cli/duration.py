@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from math import ceil, inf
+from typing import TypeVar
 
 from shoal.producer.local.environment import worker_environment
 from shoal.producer.submission.batches import measure_image_bytes
@@ -13,6 +15,7 @@ from shoal.producer.submission.listing import Listing
 from shoal.shared.jobs import JobRequest
 from shoal.shared.recipe.features import EXTRACTORS, are_slow, choose_image_size, split_features
 from shoal.shared.settings import Settings, make_environment
+from shoal.shared.sources.locations import pack_locations
 from shoal.shared.text import show_count
 
 # A job that takes less is not announced.
@@ -29,6 +32,7 @@ FASTER_SHARE = 0.6
 MEASURED_IMAGES = 64
 SAMPLE_SECONDS = 1.0
 STRIDE = 8
+Image = TypeVar("Image")
 MEASURE = """
 import shoal.worker.blas  # before numpy: one thread, as in workers
 from shoal.worker.stages.loading.measuring import main
@@ -86,10 +90,19 @@ class Duration:
 
         As many processes at once as the job will have: together they are slower than each alone.
         """
-        samples = iter(choose_samples(self.listing.paths, len(ways) * self.processes))
+        n_samples = len(ways) * self.processes
+        samples = iter(choose_samples(self.listing.paths, n_samples))
+        located = iter(choose_samples(self.listing.locations or (), n_samples))
         asked = [
             [
-                {"request": asdict(way), "paths": next(samples), "most_seconds": SAMPLE_SECONDS}
+                {
+                    "request": asdict(way),
+                    "paths": next(samples),
+                    "locations": b64encode(pack_locations(next(located))).decode()
+                    if self.listing.locations
+                    else "",
+                    "most_seconds": SAMPLE_SECONDS,
+                }
                 for way in ways
             ]
             for _ in range(self.processes)
@@ -138,12 +151,14 @@ def _show_time(seconds: float) -> str:
     )
 
 
-def choose_samples(paths: Sequence[str], n_samples: int) -> list[list[str]]:
+def choose_samples(paths: Sequence[Image], n_samples: int) -> list[list[Image]]:
     """Choose samples of images from all over a folder, no image twice: what was read is in memory.
+
+    Of as many paths and locations, those of the same images are chosen.
 
     The first few of each, if time allows no more, come from all over the folder too.
     """
-    spread = paths[:: ceil(len(paths) / (n_samples * MEASURED_IMAGES))]
+    spread = paths[:: max(1, ceil(len(paths) / (n_samples * MEASURED_IMAGES)))]
     samples = (spread[number::n_samples] for number in range(n_samples))
     return [
         [path for start in range(STRIDE) for path in sample[start::STRIDE]] for sample in samples

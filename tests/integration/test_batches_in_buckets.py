@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from socket import gethostname
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from buckets import BucketServer, make_variables, refusing
@@ -28,9 +29,10 @@ from shoal.shared.store import Commit, Ledger
 from shoal.shared.store.images import JobImages
 from shoal.shared.store.rows import FailedImage
 from shoal.worker.runtime.context import WorkerContext
-from shoal.worker.stages.loading import fetching
+from shoal.worker.stages.loading import fetching, measuring
 from shoal.worker.stages.loading.fetching import LocatedImages
 from shoal.worker.stages.loading.loading import load_batch
+from shoal.worker.stages.loading.reading import LoadedImages, load_images
 
 IMPATIENCE_SECONDS = 2.0
 SMALL = {"image_size": 8, "clusters": 3}
@@ -196,6 +198,23 @@ def test_a_finished_job_shows_its_pictures_and_leaves_the_bucket_as_it_is(
     bucket_server.put(source, "135.png", b"another")
     with pytest.raises(UnreadableImageError, match="changed"):
         images.read("135.png")
+
+
+def test_the_time_of_images_in_a_bucket_is_measured_by_reading_them(
+    in_bucket, context: WorkerContext, mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, loaded = in_bucket(mixed), list[int]()
+    results, load = context.results(ledger.job_id), load_images
+
+    def note_and_load(*arguments: Any) -> LoadedImages:
+        found = load(*arguments)
+        loaded.append(len(found.pixels))
+        return found
+
+    monkeypatch.setattr(measuring, "load_images", note_and_load)
+    given = (ledger.request, results.paths(0), 60.0, context.settings, results.locations(0))
+    assert measuring.measure_seconds(*given) > 0
+    assert sum(loaded) == 20  # the first one, which is empty, is tried before the time counts
 
 
 class CountingStore:

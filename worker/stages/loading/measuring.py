@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import time
+from base64 import b64decode
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -18,10 +20,12 @@ from typing import Any
 from shoal.shared.images.files import ImageLimits
 from shoal.shared.jobs import JobRequest
 from shoal.shared.settings import Settings, read_settings
+from shoal.shared.sources.locations import Location, unpack_locations
 from shoal.worker.extractors import extract_blocks, extract_in_chunks, find_extractors
 from shoal.worker.images.hashes import perceptual_hash
 from shoal.worker.images.loading import load_with_digest
 from shoal.worker.memory import limit_memory
+from shoal.worker.stages.loading.fetching import LocatedImages
 from shoal.worker.stages.loading.reading import load_images
 
 # Images between two looks at the clock.
@@ -31,7 +35,11 @@ MOST_SECONDS = 15
 
 
 def measure_seconds(
-    request: JobRequest, paths: list[str], most_seconds: float, settings: Settings
+    request: JobRequest,
+    paths: list[str],
+    most_seconds: float,
+    settings: Settings,
+    locations: Sequence[Location] | None = None,
 ) -> float:
     """Measure the mean time in seconds in which this process loads an image as a worker does.
 
@@ -40,6 +48,7 @@ def measure_seconds(
         paths: At least one of its images; the last ones are left out if it takes long.
         most_seconds: Time after which no more images are begun.
         settings: Limits of images, and the user's own model.
+        locations: Of the same images; None for files in a folder.
 
     Raises:
         UsageError: This machine does not have what the request asks for.
@@ -48,16 +57,19 @@ def measure_seconds(
     limits = ImageLimits(settings.max_image_bytes, settings.max_image_pixels, settings.image_roots)
     load = partial(load_with_digest, image_size=request.image_size, limits=limits)
 
-    def load_chunk(chunk: list[str]) -> None:
+    def load_chunk(chunk: slice) -> None:
+        located = []
+        if locations is not None:
+            located = [LocatedImages(request.source, paths[chunk], locations[chunk], settings)]
         with limit_memory(settings.image_memory):
-            pixels = load_images(request, chunk, load, lambda: None).pixels
+            pixels = load_images(request, paths[chunk], load, lambda: None, None, *located).pixels
         extract_blocks(extractors, pixels)
         extract_in_chunks(perceptual_hash, pixels)
 
-    load_chunk(paths[:1])  # sets up what is made once in a process
+    load_chunk(slice(1))  # sets up what is made once in a process
     began, loaded = time.perf_counter(), 0
     for start in range(0, len(paths), CHUNK):
-        load_chunk(paths[start : start + CHUNK])
+        load_chunk(slice(start, start + CHUNK))
         loaded += len(paths[start : start + CHUNK])
         if time.perf_counter() - began > most_seconds:
             break
@@ -68,7 +80,13 @@ def measure_ways(ways: list[dict[str, Any]]) -> list[float]:
     """Measure several ways of comparing images, each with images of its own."""
     settings = read_settings()
     return [
-        measure_seconds(JobRequest(**way["request"]), way["paths"], way["most_seconds"], settings)
+        measure_seconds(
+            JobRequest(**way["request"]),
+            way["paths"],
+            way["most_seconds"],
+            settings,
+            unpack_locations(b64decode(way["locations"])) if way.get("locations") else None,
+        )
         for way in ways
     ]
 
