@@ -8,7 +8,6 @@ from shoal.producer.submission.located import Located
 from shoal.producer.submission.walk import is_path_passed_over
 from shoal.shared.errors import SourceError, UnreadableImageError
 from shoal.shared.settings import Settings
-from shoal.shared.sources.archives import split_archive
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.members import ZIP, Omitted, archive_kind, refuse_other_archives
 from shoal.shared.sources.open import open_store
@@ -54,8 +53,8 @@ class Archive:
         place = self.place
         if is_url(place):
             UrlPolicy.of(self.settings).check([place])
-        parent, name = split_archive(place)
-        store = open_store(parent, self.settings)
+        parent, _, name = place.rpartition("/")
+        store = open_store(parent or "/", self.settings)
 
         def read_range(offset: int, length: int) -> bytes:
             with _explained(place):

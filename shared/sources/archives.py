@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from shoal.shared.errors import UnreadableImageError
-from shoal.shared.findings import FailureReason
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.members import ITSELF
 from shoal.shared.sources.paths import join
 from shoal.shared.sources.ranges import Range, plan_windows
-from shoal.shared.sources.store import ImageStore
 from shoal.shared.sources.unpacking import Packed, check_packed, find_content, unpack_content
 
 # Reads bytes of an archive from an offset on, unless its version is another by now.
@@ -29,32 +27,6 @@ def find_packed(source: str, path: str, location: Location) -> Packed:
     if location.archive == ITSELF:
         return Packed(source, path, location)
     return Packed(join(source, location.archive), path[len(location.archive) + 1 :], location)
-
-
-def split_archive(archive: str) -> tuple[str, str]:
-    """Split where an archive is into what contains it and its name there."""
-    parent, _, name = archive.rpartition("/")
-    return parent or "/", name
-
-
-def read_part(
-    open_parent: Callable[[str], ImageStore],
-    archive: str,
-    version: bytes,
-    offset: int,
-    length: int,
-) -> bytes:
-    """Read bytes of an archive from an offset on; fewer where it ends.
-
-    Raises:
-        UnreadableImageError: It is missing, may not be read, or has changed since it was listed.
-    """
-    parent, name = split_archive(archive)
-    content, found = open_parent(parent).get_range(name, offset, length)
-    if version and found.version and found.version != version:
-        detail = f"{name} has changed since the job was submitted: submit it anew"
-        raise UnreadableImageError(FailureReason.CHANGED, detail)
-    return content
 
 
 def read_member(member: Packed, most_bytes: int, read: ReadPart) -> bytes:

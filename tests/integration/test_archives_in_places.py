@@ -7,11 +7,11 @@ from buckets import BucketServer, make_variables
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
-from shoal.shared.images.files import ReadFile
 from shoal.shared.settings import Settings
+from shoal.shared.sources.archives import find_packed, read_members
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.open import open_store
-from shoal.shared.sources.packed import read_packed
+from shoal.shared.sources.reading import SourceReader
 
 CONTENTS = {f"{n % 7}/{n:03}.jpg": f"{n}".encode() * 999 for n in range(100)}
 
@@ -28,9 +28,11 @@ def locate(archive: Path, version: bytes) -> tuple[list[str], list[Location]]:
 def read_all(
     source: str, paths: list[str], locations: list[Location], settings: Settings
 ) -> dict[str, bytes | FailureReason]:
-    found = read_packed(source, paths, locations, settings)
+    reader = SourceReader(source, settings)
+    members = [find_packed(source, *row) for row in zip(paths, locations, strict=True)]
+    found = read_members(members, settings.max_image_bytes, reader.read_part)
     return {
-        path: each.content if isinstance(each, ReadFile) else each.reason
+        path: each.reason if isinstance(each, UnreadableImageError) else each
         for path, each in zip(paths, found, strict=True)
     }
 
@@ -89,11 +91,3 @@ def test_images_of_an_archive_in_a_bucket_are_read(
     bucket_server.put(url, f"sub/{archive.name}", archive.read_bytes() + b"more")
     found = read_all(f"{url}/sub", paths, locations, Settings())
     assert set(found.values()) == {FailureReason.CHANGED}
-
-
-def test_what_is_stopped_early_ends(tmp_path: Path) -> None:
-    archive = archives.make_tar(tmp_path / "a.tar", CONTENTS)
-    paths, locations = locate(archive, b"")
-    found = read_packed(f"{tmp_path}", paths, locations, Settings())
-    assert not isinstance(next(found), UnreadableImageError)
-    found.close()  # type: ignore[attr-defined]
