@@ -5,17 +5,22 @@ import sys
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 from urllib.parse import unquote
 
 from shoal.producer.submission.inputs.found import Found
 from shoal.producer.submission.inputs.tables import read_csv, read_parquet
-from shoal.producer.submission.inputs.urls import add_image_url
-from shoal.shared.errors import SourceError
+from shoal.producer.submission.inputs.urls import add_image_url, path_of
+from shoal.shared.errors import OptionError, SourceError, UnreadableImageError
 from shoal.shared.images.kinds import kind_of, readable_kinds
-from shoal.shared.sources.paths import is_url
+from shoal.shared.sources.open import open_store
+from shoal.shared.sources.paths import is_url, join, scheme_of
+from shoal.shared.sources.policy import UrlPolicy
 
 READ_BYTES = 2**20
+# Of a list at a URL, which is in memory: some million lines.
+MOST_LIST_BYTES = 2**28
 READERS: dict[str, Callable[[Path, str | None], Iterable[str]]] = {
     ".txt": lambda path, _column: read_text(path),
     ".lst": lambda path, _column: read_text(path),
@@ -43,6 +48,50 @@ def add_list(given: str, found: Found) -> str:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}.") from error
     return str(path)
+
+
+def is_list_url(given: str) -> bool:
+    """Return whether a URL is that of a list by its name."""
+    return is_url(given) and is_list(path_of(given))
+
+
+def add_list_url(given: str, found: Found) -> str:
+    """Add the images of a list at a URL; what is relative in it is relative to that URL.
+
+    Raises:
+        SourceError: It may not be read, or cannot be.
+    """
+    UrlPolicy.of(found.settings).check([given])
+    folder, _, name = given.rpartition("/")
+    try:
+        content, _ = open_store(folder, found.settings).get(name, MOST_LIST_BYTES)
+    except UnreadableImageError as error:
+        raise SourceError(f"{given} cannot be read: {error.detail}.") from error
+    suffix = Path(path_of(given)).suffix.lower()
+    with NamedTemporaryFile(suffix=suffix) as file:
+        file.write(content)
+        file.flush()
+        try:
+            add_urls(READERS[suffix](Path(file.name), found.column), folder, found)
+        except SourceError as error:
+            raise SourceError(str(error).replace(file.name, given)) from error
+        except OptionError as error:
+            raise OptionError(error.option, str(error).replace(file.name, given)) from error
+    return given
+
+
+def add_urls(lines: Iterable[str], folder: str, found: Found) -> None:
+    """Add the images of a list that another machine has: nothing in it is a file of this one.
+
+    Raises:
+        SourceError: There is the URL of a file in it.
+    """
+    for line in lines:
+        name = _unquote(line.removesuffix("\r"))
+        if scheme_of(name) == "file":
+            raise SourceError(f"A list at a URL has no files: {name}.")
+        if name:
+            add_image_url(name if is_url(name) else join(folder, name.lstrip("/")), found)
 
 
 def add_stdin(given: str, found: Found) -> str:

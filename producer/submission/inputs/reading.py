@@ -16,7 +16,13 @@ from shoal.producer.submission.inputs.archives import add_archive, add_archives,
 from shoal.producer.submission.inputs.exclusion import make_exclusion
 from shoal.producer.submission.inputs.files import add_file, add_folder, add_pattern, is_pattern
 from shoal.producer.submission.inputs.found import Found
-from shoal.producer.submission.inputs.lists import add_list, add_stdin, is_list
+from shoal.producer.submission.inputs.lists import (
+    add_list,
+    add_list_url,
+    add_stdin,
+    is_list,
+    is_list_url,
+)
 from shoal.producer.submission.inputs.urls import add_url
 from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import SourceError
@@ -57,6 +63,7 @@ KINDS = (
     Kind(lambda given: given == STDIN, add_stdin),
     Kind(lambda given: has_braces(given) and not os.path.exists(given), add_braces),  # noqa: PTH110
     Kind(is_archive, add_archive),
+    Kind(is_list_url, add_list_url),
     Kind(is_url, add_url),
     Kind(os.path.isdir, add_folder),
     Kind(lambda given: is_list(given) and os.path.isfile(given), add_list),  # noqa: PTH113

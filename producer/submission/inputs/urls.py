@@ -15,7 +15,7 @@ def add_url(given: str, found: Found) -> str:
         SourceError: It may not be read, or cannot be listed.
     """
     url = given.rstrip("/") if given.count("/") > 2 else given
-    if kind_of(_path_of(url)) in readable_kinds():
+    if kind_of(path_of(url)) in readable_kinds():
         add_image_url(url, found)
         return url
     UrlPolicy.of(found.settings).check([url])
@@ -28,13 +28,13 @@ def add_url(given: str, found: Found) -> str:
 def add_image_url(url: str, found: Found) -> None:
     """Add an image by its URL, of which nothing is asked before it is loaded."""
     UrlPolicy.of(found.settings).check([url])
-    path = _path_of(url)
+    path = path_of(url)
     # On the web, what has no ending may be an image.
     if (scheme_of(url) in WEB and not kind_of(path)) or found.takes(path.partition("://")[2]):
         base, _, name = url.rpartition("/")
         found.add_image(base, name, Location())
 
 
-def _path_of(url: str) -> str:
+def path_of(url: str) -> str:
     """Return a URL without what follows its path on the web."""
     return url.partition("?")[0] if scheme_of(url) in WEB else url
