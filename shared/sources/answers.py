@@ -86,7 +86,7 @@ def _explain(url: str, what: str, reply: Reply) -> ShoalError:
     if reply.is_denied:
         return SourceError(
             f"{url} cannot be listed with these credentials ({reply.why}). Allow them to list it,"
-            " or submit a manifest: a text file with a URL in each line."
+            " or submit a list: a text file with a URL in each line."
         )
     if reply.is_final:
         return SourceError(f"{url} refuses what it is asked ({reply.why}): correct its endpoint.")

@@ -30,7 +30,7 @@ DENIED = frozenset({401, 402, 403, 407, 451})
 # What a server also says in passing.
 PASSING = frozenset({408, 425, 429, 502, 503, 504})
 PARTIAL, WHOLE = 206, 200
-# Of one thread: a manifest may name thousands of hosts.
+# Of one thread: a list may name thousands of hosts.
 MOST_CONNECTIONS = 4
 PIECE_BYTES = 2**18
 # Left as they are: the URL may be written with or without escapes.
@@ -78,8 +78,8 @@ class WebImages:
     def list(self) -> Iterator[Listed]:
         """Raise SourceError: HTTP has no lists."""
         raise SourceError(
-            f"{self.url} cannot be listed, as HTTP has no lists of files: submit a manifest, which"
-            " is a text file with the URL of an image in each line."
+            f"{self.url} cannot be listed, as HTTP has no lists of files: submit a list, which is a"
+            " text file with the URL of an image in each line."
         )
 
     def stat(self, path: str) -> Listed:

@@ -119,10 +119,10 @@ def test_refusals_say_what_helps(
     assert "secret" not in str(caught.value)
 
 
-def test_a_list_that_is_denied_leads_to_a_manifest(set_variables) -> None:
+def test_a_list_that_is_denied_leads_to_a_list_of_urls(set_variables) -> None:
     with refusing(403, "AccessDenied") as port:
         set_variables(port)
-        with pytest.raises(SourceError, match="manifest"):
+        with pytest.raises(SourceError, match="submit a list"):
             list(ObjectImages("s3://photographs", IMPATIENCE_SECONDS).list())
 
 

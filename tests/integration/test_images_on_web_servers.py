@@ -137,7 +137,7 @@ def test_one_of_many_servers_that_does_not_answer_fails_its_images(server: FileS
 
 
 def test_a_web_server_is_not_listed(server: FileServer) -> None:
-    with pytest.raises(SourceError, match="submit a manifest"):
+    with pytest.raises(SourceError, match="submit a list"):
         open_site(server).list()
 
 
