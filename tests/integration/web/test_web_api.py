@@ -81,6 +81,8 @@ def test_a_folder_is_estimated_then_submitted_then_found(web: WebServer, folder:
         "unreadable": 0,
         "excluded": 0,
         "given_again": 0,
+        "damaged": [],
+        "members": {},
     }
     assert made.json()["left_out"] == left_out
     assert estimate["left_out"].startswith("Left out: 1 image that Shoal cannot read: 1 xcf (")
