@@ -11,6 +11,9 @@ writes or sends. It covers
 - the form of what a job stores: manifest, rows, shards, model, summary, failures,
 - what a request may ask for: an option that an earlier worker would pass over gives other labels.
 
+Workers of two versions may load batches of one job. So whoever changes ``RESULTS_VERSION``, after
+which images get other rows, also raises the number, and leaves those before out of ``KNOWN``.
+
 A job keeps the number under which it was submitted. The cache has a number of its own: rows of
 another form are looked up elsewhere (``worker/stages/cache/keys.py``).
 
