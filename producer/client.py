@@ -20,7 +20,6 @@ from shoal.producer.local.models import check_model
 from shoal.producer.local.workers import LocalWorkers
 from shoal.producer.submission.defaults import describe_lack
 from shoal.producer.submission.fingerprint import Notify, find_same_job, make_fingerprint
-from shoal.producer.submission.inputs import Selection, read_sources
 from shoal.producer.submission.listing import Listing
 from shoal.producer.submission.plan import Plan, Room, make_plan
 from shoal.producer.submission.previous import (
@@ -260,6 +259,9 @@ class Client:
             SourceError: It is missing, unreadable, or has no images.
             OptionError: A pattern cannot be read, or there is no such column.
         """
+        # Only where images are listed: `shoal status` answers sooner without it.
+        from shoal.producer.submission.inputs import Selection, read_sources
+
         given = [source] if isinstance(source, str | Path) else source
         selection = Selection(tuple(exclude), column)
         return read_sources([os.fspath(each) for each in given], self.settings, selection)
