@@ -66,7 +66,9 @@ class ImageStore(Protocol):
 
 def make_version(tag: object, size: int | None) -> bytes:
     """Make 8 bytes that change with what a place says of an object: an ETag, or times."""
-    return xxhash.xxh3_64_digest(f"{tag} {size}".encode(errors="surrogateescape"))
+    # Azure puts quotes around an ETag with an object, and none in a list.
+    bare = str(tag).strip('"')
+    return xxhash.xxh3_64_digest(f"{bare} {size}".encode(errors="surrogateescape"))
 
 
 def check_size(size: int, most_bytes: int) -> None:

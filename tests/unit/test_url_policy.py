@@ -11,7 +11,7 @@ from shoal.shared.settings import Settings, make_environment, read_settings
 from shoal.shared.sources.addresses import is_public
 from shoal.shared.sources.open import OTHERS, open_store
 from shoal.shared.sources.policy import UrlPolicy, check_secrets
-from shoal.shared.sources.store import Listed
+from shoal.shared.sources.store import Listed, make_version
 
 ONE = UrlPolicy(("s3://bucket/photos", "https://Images.example.com", "gs://"), allows_all=False)
 
@@ -152,3 +152,9 @@ def test_files_of_this_machine_are_read_in_parts_below_the_roots(tmp_path: Path)
     outside: Any = open_store(str(tmp_path), Settings(image_roots=(tmp_path / "other",)))
     with pytest.raises(Exception, match="outside-roots"):
         outside.stat("x.tar")
+
+
+def test_an_etag_is_the_same_with_quotes_and_without_them() -> None:
+    assert make_version('"0x8DC"', 5) == make_version("0x8DC", 5)
+    assert make_version('"0x8DC"', 5) != make_version('"0x8DD"', 5)
+    assert make_version('"0x8DC"', 5) != make_version('"0x8DC"', 6)
