@@ -5,7 +5,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack, closing
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ from celery.signals import (
 from redis.exceptions import AuthenticationError
 
 import shoal.worker.blas  # noqa: F401  before numpy
+from shoal.shared.cores import count_cores
 from shoal.shared.encoding import NOT_UTF8, UTF8_MODE, uses_utf8
 from shoal.shared.errors import ConnectionLostError, SettingsError
 from shoal.shared.messaging.broker import make_app
@@ -93,14 +94,14 @@ held = ExitStack()
 
 
 @celeryd_init.connect
-def name_worker(sender: str, instance: Any, **_: object) -> None:
+def name_worker(sender: str, options: Mapping[str, Any], **_: object) -> None:
     """Give the log the worker's name, and say what the kernel may soon end this process for.
 
     Celery warns before it has set the log up.
     """
     LogLine.worker = sender
     log_to_stderr(settings.log_format)
-    if shortage := describe_shortage(instance.concurrency or 1):
+    if shortage := describe_shortage(options.get("concurrency") or count_cores()):
         logging.getLogger(__name__).warning(shortage)
 
 

@@ -21,6 +21,25 @@ from shoal.worker.runtime.sweep import SweeperStep
 COMMAND = [sys.executable, "-m", "celery", "-A", "shoal.worker.app", "worker", "-P", "solo"]
 
 
+def test_a_worker_says_first_that_its_container_has_too_little_memory(own_server):
+    own_server.start()
+    with open_redis(own_server.url) as client:
+        client.config_set("appendonly", "no")  # then it ends by itself
+    code = (
+        "import shoal.worker.memory as m; m.read_memory_limit = lambda _: 2**28;"
+        "import shoal.worker.app; from celery.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *COMMAND[3:], "-c", "2"],
+        env={**os.environ, "SHOAL_REDIS_URL": own_server.url},
+        capture_output=True,
+        timeout=60,
+    )
+    first = done.stderr.splitlines()[0]
+    assert b"level=WARNING" in first
+    assert b"may use 256.0 MB of memory. A worker with a concurrency of 2 needs" in first
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

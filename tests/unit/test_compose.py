@@ -35,6 +35,7 @@ def test_worker_and_producer_differ_only_in_how_they_are_started() -> None:
     started = {"command", "profiles", "restart", "stop_grace_period", "healthcheck", "mem_limit"}
     assert SERVICES["producer"]["volumes"][:2] == SERVICES["worker"]["volumes"]
     started |= {"volumes"}  # the producer writes results, too
+    started |= {"build", "pull_policy"}
     worker, producer = (
         {key: value for key, value in SERVICES[name].items() if key not in started}
         for name in ("worker", "producer")
@@ -46,6 +47,11 @@ def test_worker_consumes_and_producer_starts_only_when_asked() -> None:
     assert SERVICES["worker"]["command"] == ["worker", "--concurrency", "${WORKER_PROCESSES:-2}"]
     assert "profiles" not in SERVICES["worker"]
     assert SERVICES["producer"]["profiles"] == ["producer"]
+
+
+def test_one_service_builds_the_image_of_all() -> None:
+    assert [name for name in OURS if "build" in SERVICES[name]] == ["worker"]
+    assert {SERVICES[name]["image"] for name in OURS} == {"shoal"}
 
 
 def test_worker_may_be_scaled() -> None:
