@@ -153,16 +153,16 @@ def test_no_byte_is_read_of_what_is_too_large_or_empty(tmp_path: Path) -> None:
     assert read_all(archive, 99)["ok"] == b"x"
 
 
-@pytest.mark.parametrize(
-    ("said", "what"),
-    [(50, "no more than said is unpacked"), (2_000_000_000, "no ratio like that is deflate's")],
-)
-def test_members_that_unpack_to_another_length_are_damaged(
-    tmp_path: Path, said: int, what: str
-) -> None:
+@pytest.mark.parametrize("said", [50, 2_000_000_000])
+def test_members_that_unpack_to_another_length_are_damaged(tmp_path: Path, said: int) -> None:
     archive = archives.make_zip(tmp_path / "a.zip", {"bomb": bytes(10**7)})
     damage(archive, 24, "<L", said)
-    assert read_all(archive, 2**40) == {"bomb": FailureReason.DAMAGED}, what
+    reader = Reader()
+    (error,) = read_members(packed(archive), 2**40, reader)
+    assert isinstance(error, UnreadableImageError)
+    assert error.reason is FailureReason.DAMAGED
+    # Deflate has no such ratio: nothing needs to be read to know that.
+    assert bool(reader.parts) == (said == 50)
 
 
 @pytest.mark.parametrize(
