@@ -148,6 +148,18 @@ def test_down_finds_the_page_too_and_jobs_are_kept(up: DockerEngine, job: str) -
     assert job in up.shoal("jobs", "--json").decode()
 
 
+def test_a_memory_limit_that_is_too_low_fails_the_job_and_no_image(up: DockerEngine) -> None:
+    up.compose("up", "--detach", "--wait", "worker", WORKER_MEMORY="350m")
+    assert "This container may use 350.0 MB of memory." in up.compose("logs", "worker")
+    job = up.shoal("submit", "/images/large", "--clusters", 2).decode().strip()
+    assert up.run(*shlex.split(f"docker compose run --rm -T producer wait {job}")).returncode == 1
+    status = json.loads(
+        up.run(*shlex.split(f"docker compose run --rm -T producer status {job} --json")).stdout
+    )
+    assert status["images"]["failed"] == 0
+    assert "the memory limit of the worker's container (350.0 MB) was reached" in status["error"]
+
+
 def test_nothing_is_left_after_down_with_volumes(up: DockerEngine) -> None:
     up.compose("down", "--volumes")
     assert up.output("docker", "volume", "ls", "--quiet") == b""
