@@ -29,6 +29,8 @@ STATUS_FIELDS = {
     "expires_at",
     "error",
     "request",
+    "protocol",
+    "version",
 }
 
 
