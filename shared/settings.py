@@ -146,8 +146,8 @@ class Settings:
         (),
         "Images are read from URLs only if they begin with one of these (separated by blanks), such"
         " as `s3://BUCKET/PREFIX` or `https://HOST`; a host that is named may have a private"
-        " address. Unset: from any with a public address, but from none where `SHOAL_IMAGE_ROOTS`"
-        " is set.",
+        " address. Unset: from any bucket, and any web server of a public address, but from none"
+        " where `SHOAL_IMAGE_ROOTS` is set.",
     )
     organize_roots: Directories = setting(
         (),

@@ -18,6 +18,8 @@ from shoal.shared.findings import FailureReason
 FIRST_ANSWER_SECONDS = 5.0
 # Between two parts of an answer.
 SILENT_SECONDS = 30.0
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class Connection(http.client.HTTPConnection):
@@ -63,8 +65,18 @@ class Connection(http.client.HTTPConnection):
 def is_public(address: str) -> bool:
     """Return whether anybody can reach an address: not of this machine, nor of its network."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    within = getattr(found, "ipv4_mapped", None) or getattr(found, "sixtofour", None) or found
-    return within.is_global and not within.is_multicast
+    if isinstance(found, ipaddress.IPv6Address):
+        within = found.ipv4_mapped or found.sixtofour or _find_translated(found)
+        # What is left is used by nobody, or within a network.
+        found = within or found
+        if not within and found not in GLOBAL_UNICAST:
+            return False
+    return found.is_global and not found.is_multicast
+
+
+def _find_translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Find the IPv4 address that a gateway makes of an IPv6 address (NAT64, RFC 6052)."""
+    return ipaddress.IPv4Address(address.packed[-4:]) if address in TRANSLATED else None
 
 
 def _connect_any(addresses: list[str], port: int) -> socket.socket:

@@ -5,19 +5,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from shoal.shared.buckets.replies import BUCKETS
 from shoal.shared.errors import SourceError
 from shoal.shared.settings import Settings
 from shoal.shared.sources.paths import scheme_of
 
 # What clouds call signatures and keys in the query of a URL, and what others call theirs.
 SECRET = re.compile(
-    r"[?&;](x-amz-(signature|credential|security-token)|x-goog-(signature|credential)|signature|sig"
-    r"|awsaccesskeyid|googleaccessid|(access_?)?token|api_?key|password|auth)=",
+    r"[?&;#](([\w.-]*[_-])?(sig|signature|credentials?|token|secret|password|passwd|jwt|auth)"
+    r"|access_?token|([\w.-]*[_-])?api[_-]?key|\w*accesskeyid|googleaccessid)=",
     re.I,
 )
 USER = re.compile(r"[a-z0-9+.-]+://[^/?#]*@", re.I)
-# A part of dots leads out of what is allowed, and %2e is a dot.
-DOTS = re.compile(r"/(\.|%2e){1,2}(?=[/?#]|$)", re.I)
+# A part of dots leads out of what is allowed. Servers decode %2e and %2f, some take backslashes for
+# slashes and pass over what follows a semicolon; Python's urlsplit passes over tabs and line feeds.
+WAY_OUT = re.compile(r"[\x00-\x1f\x7f]|([/\\]|%2f|%5c)(\.|%2e){1,2}(?=[/\\?#;]|%2f|%5c|$)", re.I)
 WEB = ("http", "https")
 
 
@@ -27,7 +29,7 @@ class UrlPolicy:
 
     Attributes:
         prefixes: Of those URLs; empty if none may be, or all.
-        allows_all: Whether all may be.
+        allows_all: Whether all in buckets and on web servers may be.
     """
 
     prefixes: tuple[str, ...] = ()
@@ -47,17 +49,25 @@ class UrlPolicy:
         """
         for url in urls:
             check_secrets(url)
+            if _leads_out(url):
+                raise SourceError(
+                    f"{url} cannot be read: it has a part of dots, or a control character, by which"
+                    " it could lead elsewhere. Write it without."
+                )
             if not self.allows(url):
                 raise SourceError(
                     f"{url} may not be read here: it begins with none of SHOAL_IMAGE_URLS"
-                    f" ({' '.join(self.prefixes) or 'which is not set, beside SHOAL_IMAGE_ROOTS'})."
+                    f" ({' '.join(self.prefixes) or 'which is not set'})."
                 )
 
     def allows(self, url: str) -> bool:
         """Return whether a URL may be read."""
-        if DOTS.search(url) and scheme_of(url) in WEB:
+        if _leads_out(url):
             return False
-        return self.allows_all or any(_is_below(url, prefix) for prefix in self.prefixes)
+        # Of other schemes, packages of others connect, and ask no address whether it is public.
+        if self.allows_all and scheme_of(url) in (*BUCKETS, *WEB):
+            return True
+        return any(_is_below(url, prefix) for prefix in self.prefixes)
 
     def names_host(self, host: str) -> bool:
         """Return whether a host is named, so that it may be one of the own network."""
@@ -65,6 +75,11 @@ class UrlPolicy:
             _normalize(prefix).partition("://")[2].partition("/")[0] for prefix in self.prefixes
         )
         return host.lower() in {_strip_port(each) for each in hosts if each}
+
+
+def _leads_out(url: str) -> bool:
+    """Return whether a URL could lead out of its own beginning; keys in buckets are as written."""
+    return WAY_OUT.search(url) is not None and scheme_of(url) not in BUCKETS
 
 
 def check_secrets(url: str) -> None:

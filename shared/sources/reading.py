@@ -27,14 +27,14 @@ class SourceReader:
         self.source = source
         self.most_bytes = settings.max_image_bytes
         self._policy = UrlPolicy.of(settings)
-        self._allows_all = not is_url(source) or self._policy.allows(source)
-        if not self._allows_all and not any(p.startswith(source) for p in self._policy.prefixes):
+        self._is_url = is_url(source)
+        if self._is_url and not any(p.startswith(source) for p in self._policy.prefixes):
             self._policy.check([source])
         self._store = open_store(source, settings)
 
     def allows(self, path: str) -> bool:
         """Return whether an image may be read here."""
-        return self._allows_all or self._policy.allows(join(self.source, path))
+        return not self._is_url or self._policy.allows(join(self.source, path))
 
     def read(self, path: str, location: Location, most_bytes: int | None = None) -> bytes:
         """Read an image.

@@ -11,6 +11,7 @@ from shoal.shared.settings import Settings, make_environment, read_settings
 from shoal.shared.sources.addresses import is_public
 from shoal.shared.sources.open import OTHERS, open_store
 from shoal.shared.sources.policy import UrlPolicy, check_secrets
+from shoal.shared.sources.reading import SourceReader
 from shoal.shared.sources.store import Listed, make_version
 
 ONE = UrlPolicy(("s3://bucket/photos", "https://Images.example.com", "gs://"), allows_all=False)
@@ -37,14 +38,44 @@ def test_what_begins_with_a_prefix_may_be_read(url: str) -> None:
         "s3://",
         "http://images.example.com/x",
         "https://images.example.com.evil.com/x",
-        "https://images.example.com/a/../../b",
-        "https://images.example.com/%2e%2E/b",
+        "https://images.example.com%40evil.com/x",
+        "https://images.example.com?.evil.com/x",
         "az://any/thing",
     ],
 )
 def test_all_else_may_not(url: str) -> None:
     with pytest.raises(SourceError, match="SHOAL_IMAGE_URLS"):
         ONE.check([url])
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["/..", "/%2e%2E", "/..%2f", "/..;x", "\\..\\", "%2F..%5C", "/.\t.", "/\n../", "/.\r./"],
+)
+@pytest.mark.parametrize("place", ["https://images.example.com/photos", "sftp://host/photos"])
+def test_no_way_leads_out_of_a_prefix(place: str, way: str) -> None:
+    for policy in (UrlPolicy((place,), allows_all=False), UrlPolicy()):
+        assert not policy.allows(f"{place}{way}/secret.jpg")
+        with pytest.raises(SourceError, match="part of dots, or a control character"):
+            policy.check([f"{place}{way}/secret.jpg"])
+
+
+def test_names_with_dots_and_keys_in_buckets_are_as_they_are_written() -> None:
+    for url in ("https://h/...jpg", "https://h/a..b/c.jpg", "https://h/.x/y", "s3://b/a\tb/../c"):
+        UrlPolicy().check([url])
+
+
+def test_workers_check_each_image_of_a_place_that_may_be_read() -> None:
+    settings = Settings(image_urls=("sftp://host/photos",))
+    reader = SourceReader("sftp://host/photos", settings)
+    assert reader.allows("a.jpg")
+    assert not reader.allows("../secret.jpg")
+
+
+def test_other_schemes_are_only_read_where_they_are_named() -> None:
+    with pytest.raises(SourceError, match="SHOAL_IMAGE_URLS"):
+        UrlPolicy.of(Settings()).check(["sftp://10.0.0.1/photos/a.jpg"])
+    assert UrlPolicy.of(Settings(image_urls=("sftp://10.0.0.1",))).allows("sftp://10.0.0.1/a")
 
 
 def test_where_nothing_is_set_all_may_be_read_and_where_roots_are_none(tmp_path: Path) -> None:
@@ -74,6 +105,11 @@ def test_a_setting_that_lists_no_url_is_refused(text: str) -> None:
         "https://host/a.jpg?x=1&X-Amz-Signature=SECRET",
         "https://host/a.jpg?sv=2020&sig=SECRET",
         "https://host/a.jpg?access_token=SECRET",
+        "https://host/a.jpg?x-oss-signature=SECRET",
+        "https://host/a.jpg?OSSAccessKeyId=SECRET",
+        "https://host/a.jpg?api-key=SECRET",
+        "https://host/a.jpg?client_secret=SECRET",
+        "https://host/a.jpg#private_token=SECRET",
     ],
 )
 def test_a_secret_in_a_url_is_refused_and_not_shown(url: str) -> None:
@@ -85,7 +121,7 @@ def test_a_secret_in_a_url_is_refused_and_not_shown(url: str) -> None:
         open_store(url, Settings())
 
 
-@pytest.mark.parametrize("url", ["https://host/a@b.jpg", "https://host/i?id=5&design=1"])
+@pytest.mark.parametrize("url", ["https://host/a@b.jpg", "https://host/i?id=5&design=1&key=a.jpg"])
 def test_other_urls_have_none(url: str) -> None:
     check_secrets(url)
 
@@ -106,6 +142,11 @@ def test_other_urls_have_none(url: str) -> None:
         ("fd00:ec2::254", False),
         ("::ffff:169.254.169.254", False),
         ("2002:a9fe:a9fe::1", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("64:ff9b::5db8:d822", True),
+        ("::127.0.0.1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("fec0::1", False),
     ],
 )
 def test_addresses_of_the_own_network_are_not_public(address: str, expected: bool) -> None:
