@@ -1,5 +1,8 @@
 """Listing the images of an archive, in a file or at a URL."""
 
+import math
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -65,10 +68,19 @@ class Archive:
 
         with _explained(place):
             listed = store.stat(name)
+        if not is_url(place):
+            _outlast_second(place)
         if listed.size is None:
             raise SourceError(f"{place} cannot be read: its server does not say its size.")
         ahead = REMOTE_BYTES if is_url(place) else LOCAL_BYTES
         return View(place, read_range, listed.size, ahead), listed.version
+
+
+def _outlast_second(archive: str) -> None:
+    """Wait until a later change of a file just written gives it another time, in whole seconds."""
+    left = math.floor(os.stat(archive).st_mtime) + 1 - time.time()  # noqa: PTH116  any bytes
+    if 0 < left <= 1:
+        time.sleep(left)
 
 
 @contextmanager

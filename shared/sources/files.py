@@ -66,6 +66,11 @@ class FileImages:
 
 
 def _describe(descriptor: int, path: str) -> Listed:
+    """Describe a file by what is the same on all machines that mount it, however they do.
+
+    Each file system numbers inodes in its own way, and some, such as that of sshfs, keep whole
+    seconds only.
+    """
     status = os.fstat(descriptor)
-    tag = (status.st_mtime_ns, status.st_ino)
-    return Listed(path, status.st_size, make_version(tag, status.st_size))
+    seconds = status.st_mtime_ns // 10**9
+    return Listed(path, status.st_size, make_version(seconds, status.st_size))

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import archives
@@ -54,6 +55,21 @@ def test_archive_that_has_changed_is_a_failure_of_its_images(tmp_path: Path) -> 
     os.utime(archive, (1, 1))
     found = read_all(f"{tmp_path}", paths, locations, Settings())
     assert set(found.values()) == {FailureReason.CHANGED}
+
+
+def test_archive_mounted_by_another_file_system_is_the_same(tmp_path: Path) -> None:
+    """Whose inodes are others, and which keeps whole seconds."""
+    archive = archives.make_tar(tmp_path / "a.tar", CONTENTS)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(archive, elsewhere)
+    seconds = int(archive.stat().st_mtime)
+    os.utime(archive, ns=(0, seconds * 10**9 + 123_456_789))
+    os.utime(elsewhere / "a.tar", (0, seconds))
+    version = open_store(f"{tmp_path}", Settings()).stat("a.tar").version
+    paths, locations = locate(archive, version)
+    found = read_all(f"{elsewhere}", paths, locations, Settings())
+    assert found == {f"a.tar/{path}": content for path, content in CONTENTS.items()}
 
 
 def test_archive_that_is_gone_or_outside_the_roots_is_a_failure(tmp_path: Path) -> None:

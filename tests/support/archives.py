@@ -21,13 +21,20 @@ def make_tar(
             member = tarfile.TarInfo(name)
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
-    return path
+    return age(path)
 
 
 def make_zip(path: Path, contents: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, content in contents.items():
             archive.writestr(name, content)
+    return age(path)
+
+
+def age(path: Path) -> Path:
+    """Let a file have been written some seconds ago: of one just written, listing waits a while."""
+    then = path.stat().st_mtime - 10
+    os.utime(path, (then, then))
     return path
 
 

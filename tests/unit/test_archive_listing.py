@@ -158,6 +158,17 @@ def test_archive_that_is_still_written_is_an_error(
         read(archive)
 
 
+def test_change_right_after_the_listing_is_another_version(tmp_path: Path) -> None:
+    archive = archives.make_tar(tmp_path / "a.tar", {"a.jpg": b"one"})
+    archive.touch()
+    before = read(archive).locations
+    archive.write_bytes(archive.read_bytes().replace(b"one", b"two"))
+    after = read(archive).locations
+    assert before is not None
+    assert after is not None
+    assert before[0].version != after[0].version
+
+
 def test_archives_in_a_folder_are_not_opened(tmp_path: Path) -> None:
     archives.make_tar(tmp_path / "inner.tar", {"a.jpg": b""})
     (tmp_path / "b.jpg").touch()
