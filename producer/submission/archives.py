@@ -14,7 +14,7 @@ from shoal.shared.settings import Settings
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.members import ZIP, Omitted, archive_kind, refuse_other_archives
 from shoal.shared.sources.open import open_store
-from shoal.shared.sources.paths import is_url
+from shoal.shared.sources.paths import is_url, split
 from shoal.shared.sources.policy import UrlPolicy
 from shoal.shared.sources.tar import list_tar
 from shoal.shared.sources.view import LOCAL_BYTES, REMOTE_BYTES, View
@@ -56,7 +56,7 @@ class Archive:
         place = self.place
         if is_url(place):
             UrlPolicy.of(self.settings).check([place])
-        parent, _, name = place.rpartition("/")
+        parent, name = split(place)
         store = open_store(parent or "/", self.settings)
 
         def read_range(offset: int, length: int) -> bytes:

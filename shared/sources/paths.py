@@ -25,3 +25,10 @@ def join(source: str, path: str) -> str:
         path: Of the image, relative to that.
     """
     return f"{source}{path}" if source.endswith("/") else f"{source}/{path}"
+
+
+def split(whole: str) -> tuple[str, str]:
+    """Split a path or URL into what ``join`` makes it of: where a file is, and its name."""
+    folder, _, name = whole.rpartition("/")
+    # Of "https://host" the name is that of the server.
+    return (f"{folder}/" if URL.fullmatch(f"{folder}/") else folder), name

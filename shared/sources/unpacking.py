@@ -58,6 +58,10 @@ def check_packed(member: Packed, most_bytes: int) -> None:
         detail = f"packed with {name}, which is not read: pack it with Deflate, or unpack it"
         raise UnreadableImageError(FailureReason.UNSUPPORTED, detail)
     stored = location.size or 0
+    # Bytes that unpack to next to nothing would fill memory before they are unpacked.
+    if stored > most_bytes:
+        detail = f"{stored:,} bytes in its archive, of {most_bytes:,} allowed"
+        raise UnreadableImageError(FailureReason.TOO_MANY_BYTES, detail)
     most = stored if location.method == STORED else MOST_RATIO * stored
     if location.length > most or (location.method == STORED and location.length != stored):
         detail = f"{location.length:,} bytes are not in {stored:,} bytes of its archive"

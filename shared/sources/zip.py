@@ -29,6 +29,7 @@ ENTRY = struct.Struct("<4s4B4HL2L5H2L")
 ENTRY_MARK = b"PK\x01\x02"
 MOST_COMMENT_BYTES = 2**16 - 1
 FULL_16, FULL_32 = 2**16 - 1, 2**32 - 1
+MOST_NUMBER = 2**63 - 1  # of bytes in any file
 LOCAL_BYTES = 30  # of a local header, without name and extra fields
 
 ENCRYPTED_FLAGS, UTF_8_FLAG = 0x41, 0x800
@@ -244,7 +245,7 @@ def _read_zip64(view: View, extra: bytes, values: tuple[int, int, int]) -> tuple
     """Replace those values that do not fit into 32 bits by those in the extra field.
 
     Raises:
-        SourceError: The field is missing or too short.
+        SourceError: The field is missing or too short, or a value is no file's.
     """
     field, place, found = _find_extra(extra, EXTRA_ZIP64), 0, list[int]()
     for value in values:
@@ -253,6 +254,8 @@ def _read_zip64(view: View, extra: bytes, values: tuple[int, int, int]) -> tuple
                 raise _damaged(view)
             value, place = int.from_bytes(field[place : place + 8], "little"), place + 8
         found.append(value)
+    if max(found) > MOST_NUMBER:
+        raise _damaged(view)
     return found[0], found[1], found[2]
 
 

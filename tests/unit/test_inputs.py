@@ -297,3 +297,36 @@ def test_lines_take_a_few_bytes_each(tree, monkeypatch):
     listing = read("-")
     assert len(listing.paths) == 50_000
     assert sum(map(len, listing.paths.chunks)) < 6 * 50_000
+
+
+@pytest.mark.parametrize("name", ["l.txt", "l.csv", "l.parquet"])
+def test_a_name_with_a_nul_shifts_no_others(tree, name):
+    paths = ["a/1.jpg"] * 200_000 + ["b/3.png\0evil.jpg", "c.webp"]
+    if name == "l.parquet":
+        parquet.write_table(pa.table({"path": paths}), name)
+    else:
+        Path(name).write_text("\n".join(["path.jpg", *paths]))
+    with pytest.raises(SourceError, match="NUL"):
+        read(name)
+
+
+def test_half_a_character_is_refused(tree):
+    for given_name in ("/\ud800.jpg", "https://host/\ud800.jpg"):
+        with pytest.raises(SourceError, match="half a character"):
+            read(given_name)
+
+
+def test_the_host_of_a_url_without_a_path_is_no_file(tree):
+    assert read("https://host.jpg").source == "https://"
+    assert [*read("https://host.jpg").paths] == ["host.jpg"]
+    with pytest.raises(SourceError, match=r"https://host\.jpg may not be read"):
+        read_sources(["https://host.jpg"], Settings(image_urls=("s3://x",)))
+
+
+def test_braces_lead_to_no_file_outside_the_roots_and_do_not_tell_of_it(tree):
+    (tree / "secret.csv").write_text("secret,header\n1,2\n")
+    (tree / "a" / "link1.csv").symlink_to(tree / "secret.csv")
+    roots = (tree / "a",)
+    for name in ("link{1,2}.csv", "{x/y,../../secret}/../../../{secret,none}.csv"):
+        with pytest.raises(SourceError, match="Not under a directory of SHOAL_IMAGE_ROOTS"):
+            read(f"{tree}/a/{name}", roots=roots)

@@ -231,3 +231,11 @@ def test_changed_bytes_never_give_more_than_an_image_or_our_error(
     ]
     for found in read_members(members, 700, Reader()):
         assert isinstance(found, UnreadableImageError) or len(found) <= 700
+
+
+def test_many_bytes_that_say_to_unpack_to_few_are_never_read() -> None:
+    location = Location(3 * 10**9, b"", ".", 0, 8, length=100)
+    reader = Reader()
+    (found,) = read_members([find_packed("/bomb.zip", "a.jpg", location)], MOST_BYTES, reader)
+    assert isinstance(found, UnreadableImageError)
+    assert (found.reason, reader.parts) == (FailureReason.TOO_MANY_BYTES, [])

@@ -233,3 +233,11 @@ def test_the_index_is_that_of_pythons_own_zipfile(
             (i.filename, i.header_offset, i.compress_size, i.CRC) for i in archive.infolist()
         ]
     assert [(m.path, m.offset, m.size, m.checksum) for m in found] == expected
+
+
+def test_a_length_that_no_file_has_is_damage() -> None:
+    name = zipfile.ZipInfo("a.jpg")
+    name.extra = struct.pack("<2HQ", 1, 8, 2**64 - 1)
+    raw = change(zip_of((name, b"a" * 900)), 24, "<L", 2**32 - 1)
+    with pytest.raises(SourceError, match="is damaged"):
+        list_members(raw)

@@ -103,6 +103,7 @@ class Found:
         folder, _, name = path.rpartition("/")
         if not self._takes(path, base):
             return
+        _check_name(path)
         real = self.resolve_folder(folder or "/")
         self.reach(real)
         self.walk.paths.add([join(real, name)[1:]])
@@ -120,6 +121,7 @@ class Found:
 
     def add_image(self, base: str, path: str, location: Location) -> None:
         """Add an image as ``add_located`` does, whatever it is called."""
+        _check_name(path)
         self.reach(base)
         self._located.add([(join(base, path), location)])
 
@@ -206,6 +208,19 @@ def find_common(one: str, other: str) -> str:
             break
         same.append(mine)
     return one[:start] + "/".join(same)
+
+
+def _check_name(path: str) -> None:
+    """Check that a path can be one's, as those of a job are kept with NULs between them.
+
+    Raises:
+        SourceError: It has a NUL in it.
+    """
+    if "\0" in path:
+        raise SourceError(
+            f"No file's name has a NUL in it, as {path!r} has: divide the lines of a list all by"
+            " NULs, or all by line feeds."
+        )
 
 
 def check_roots(path: str, roots: tuple[Path, ...]) -> None:

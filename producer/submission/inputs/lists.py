@@ -15,7 +15,7 @@ from shoal.producer.submission.inputs.urls import add_image_url, path_of
 from shoal.shared.errors import OptionError, SourceError, UnreadableImageError
 from shoal.shared.images.kinds import kind_of, readable_kinds
 from shoal.shared.sources.open import open_store
-from shoal.shared.sources.paths import is_url, join, scheme_of
+from shoal.shared.sources.paths import is_url, join, scheme_of, split
 from shoal.shared.sources.policy import UrlPolicy
 
 READ_BYTES = 2**20
@@ -62,7 +62,7 @@ def add_list_url(given: str, found: Found) -> str:
         SourceError: It may not be read, or cannot be.
     """
     UrlPolicy.of(found.settings).check([given])
-    folder, _, name = given.rpartition("/")
+    folder, name = split(given)
     try:
         content, _ = open_store(folder, found.settings).get(name, MOST_LIST_BYTES)
     except UnreadableImageError as error:

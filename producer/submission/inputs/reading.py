@@ -15,7 +15,7 @@ from shoal.producer.submission.folder import (
 from shoal.producer.submission.inputs.archives import add_archive, add_archives, is_archive
 from shoal.producer.submission.inputs.exclusion import make_exclusion
 from shoal.producer.submission.inputs.files import add_file, add_folder, add_pattern, is_pattern
-from shoal.producer.submission.inputs.found import Found
+from shoal.producer.submission.inputs.found import Found, check_roots
 from shoal.producer.submission.inputs.lists import (
     add_list,
     add_list_url,
@@ -24,7 +24,7 @@ from shoal.producer.submission.inputs.lists import (
     is_list_url,
 )
 from shoal.producer.submission.inputs.urls import add_url
-from shoal.producer.submission.listing import Listing
+from shoal.producer.submission.listing import Listing, fixed_part
 from shoal.shared.errors import SourceError
 from shoal.shared.jobs import STDIN
 from shoal.shared.settings import Settings
@@ -100,6 +100,8 @@ def read_sources(
     if not given or not all(given):
         raise SourceError("The folder's name is empty; the current directory is '.'.")
     names = [_expand(each) for each in given]
+    for name in names:
+        _check_text(name)
     if len(names) == 1 and os.path.isdir(names[0]) and not wanted.exclude:  # noqa: PTH112
         return read_folder(Path(names[0]))
     excludes = make_exclusion(wanted.exclude)
@@ -114,7 +116,22 @@ def _expand(given: str) -> str:
     return os.path.expanduser(given) if given == "~" or given.startswith("~/") else given  # noqa: PTH111
 
 
+def _check_text(given: str) -> None:
+    """Check that a name can be a path's, which JSON can have otherwise.
+
+    Raises:
+        SourceError: It has a character that is none.
+    """
+    try:
+        os.fsencode(given)
+    except UnicodeEncodeError:
+        raise SourceError(f"{given!a} is no name of a file: it has half a character.") from None
+
+
 def _add(given: str, found: Found) -> str:
+    # A link that braces name leads elsewhere too, and no answer is to say what is there.
+    if found.roots and given != STDIN and not is_url(given):
+        check_roots(os.path.realpath(fixed_part(given)), found.roots)
     for kind in KINDS:
         if kind.takes(given):
             return kind.add(given, found)

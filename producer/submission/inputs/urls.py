@@ -4,7 +4,7 @@ from shoal.producer.submission.inputs.found import Found
 from shoal.shared.images.kinds import kind_of, readable_kinds
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.open import open_store
-from shoal.shared.sources.paths import scheme_of
+from shoal.shared.sources.paths import scheme_of, split
 from shoal.shared.sources.policy import WEB, UrlPolicy
 
 
@@ -31,7 +31,7 @@ def add_image_url(url: str, found: Found) -> None:
     path = path_of(url)
     # On the web, what has no ending may be an image.
     if (scheme_of(url) in WEB and not kind_of(path)) or found.takes(path.partition("://")[2]):
-        base, _, name = url.rpartition("/")
+        base, name = split(url)
         found.add_image(base, name, Location())
 
 
