@@ -58,6 +58,10 @@ class BucketServer:
         """Replace an object below a URL."""
         obstore.put(self._open(url), name, data)
 
+    def delete(self, url: str, name: str) -> None:
+        """Delete an object below a URL."""
+        obstore.delete(self._open(url), name)
+
     def put_marker(self, url: str) -> None:
         """Create an empty object at a URL, such as one that stands for a folder."""
         whole = urlsplit(url)

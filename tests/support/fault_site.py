@@ -84,13 +84,13 @@ class Site:
             if not any(worker.has_ended() for worker in self.workers):
                 return list(self.workers)
 
-    def submit(self, folder: Path, *options: object) -> str:
-        """Submit a folder as a new job, whatever jobs there are of it; return its id."""
-        return self.shoal.submit(folder, "--force", *(options or OPTIONS))
+    def submit(self, source: Path | str, *options: object) -> str:
+        """Submit a source as a new job, whatever jobs there are of it; return its id."""
+        return self.shoal.submit(source, "--force", *(options or OPTIONS))
 
     def arm(self, point: str, fault: str) -> Path:
         """Let a fault wait at a point of the workers; return the file that appears with it."""
-        (self.faults / point).write_text(fault)
+        self._put(point, fault)
         return self.faults / f"{point}.taken"
 
     def keep_pace(self, seconds: float, of: str = "pace") -> None:
@@ -98,7 +98,13 @@ class Site:
 
         So that a job lasts on any machine.
         """
-        (self.faults / of).write_text(str(seconds))
+        self._put(of, str(seconds))
+
+    def _put(self, name: str, text: str) -> None:
+        """Put a file there with its text: a worker must not find it empty, and be held for ever."""
+        written = self.directory / "written-fault"
+        written.write_text(text)
+        written.replace(self.faults / name)
 
     def disarm(self) -> None:
         """Forget all faults; whoever is held goes on."""

@@ -74,7 +74,7 @@ class Shoal:
         """Run the command with ``--json``; return what it prints."""
         return json.loads(self.output(*arguments, "--json"))
 
-    def submit(self, source: Path, *options: object) -> str:
+    def submit(self, source: Path | str, *options: object) -> str:
         """Submit a folder anew; return the job's id."""
         return self.output("submit", source, "--force", *options).strip()
 
