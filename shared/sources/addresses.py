@@ -6,11 +6,14 @@ up, and that very address is connected to.
 """
 
 import http.client
+import io
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from functools import cache
+from typing import Any, cast
 
 from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
@@ -18,12 +21,62 @@ from shoal.shared.findings import FailureReason
 FIRST_ANSWER_SECONDS = 5.0
 # Between two parts of an answer.
 SILENT_SECONDS = 30.0
+# For one answer, beside what its bytes take at the slowest rate that is waited for.
+ANSWER_SECONDS = 60.0
+SLOWEST_BYTES_PER_SECOND = 10_000
+# Of an answer, beside its content.
+MOST_HEAD_BYTES = 2**20
+# A name can have thousands, each of which is tried for seconds.
+MOST_ADDRESSES = 8
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
 
 
+class _Bounded(io.RawIOBase):
+    """What a server sends, which ends: after some bytes, and after some time."""
+
+    def __init__(self, received: io.RawIOBase, connected: socket.socket) -> None:
+        self._received, self._connected = received, connected
+        self._began, self._n_bytes = time.monotonic(), 0
+        self.most_bytes = MOST_HEAD_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        until = self._began + ANSWER_SECONDS + self._n_bytes / SLOWEST_BYTES_PER_SECOND
+        left = until - time.monotonic()
+        if left <= 0:
+            raise OSError("the answer comes too slowly")
+        if self._n_bytes > self.most_bytes:
+            raise OSError("the answer has no end")
+        self._connected.settimeout(min(SILENT_SECONDS, left))
+        n_bytes: int | None = self._received.readinto(buffer)
+        self._n_bytes += n_bytes or 0
+        return n_bytes
+
+    def close(self) -> None:
+        self._received.close()
+        super().close()
+
+
+class Response(http.client.HTTPResponse):
+    """An answer, whose head is bounded too: http.client waits for each byte of it anew."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self._bounded = _Bounded(self.fp.detach(), sock)
+        self.fp = io.BufferedReader(self._bounded)
+
+    def allow(self, n_bytes: int) -> None:
+        """Allow a content of so many bytes, and as many around its chunks."""
+        self._bounded.most_bytes += 2 * n_bytes
+
+
 class Connection(http.client.HTTPConnection):
     """A connection to an address that may be asked."""
+
+    response_class = Response
 
     def __init__(self, scheme: str, netloc: str, names_host: Callable[[str], bool]) -> None:
         """Prepare; nothing is sent yet.
@@ -41,6 +94,10 @@ class Connection(http.client.HTTPConnection):
         super().__init__(netloc, timeout=SILENT_SECONDS)
         self._names_host = names_host
 
+    def getresponse(self) -> Response:
+        """Return the answer to what was asked."""
+        return cast("Response", super().getresponse())
+
     def connect(self) -> None:
         """Connect to the first address of the host that answers.
 
@@ -55,7 +112,7 @@ class Connection(http.client.HTTPConnection):
                 FailureReason.OUTSIDE_ROOTS,
                 f"the address of {self.host} is not public, and SHOAL_IMAGE_URLS does not name it",
             )
-        self.sock = _connect_any(found, self.port)
+        self.sock = _connect_any(found[:MOST_ADDRESSES], self.port)
         self.sock.settimeout(SILENT_SECONDS)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._is_safe:

@@ -21,9 +21,6 @@ from shoal.shared.sources.store import Listed, check_size, make_version
 
 RETRY_SECONDS = 20.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
-# For one answer, beside what its bytes take at the slowest rate that is waited for.
-ANSWER_SECONDS = 60.0
-SLOWEST_BYTES_PER_SECOND = 10_000
 MOST_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 DENIED = frozenset({401, 402, 403, 407, 451})
@@ -33,6 +30,7 @@ PARTIAL, WHOLE = 206, 200
 # Of one thread: a list may name thousands of hosts.
 MOST_CONNECTIONS = 4
 PIECE_BYTES = 2**18
+MOST_DIGITS = 18  # of a size
 # Left as they are: the URL may be written with or without escapes.
 SAFE = "/?#[]@!$&'()*+,;=:%~"
 HEADERS = {"User-Agent": "shoal", "Accept": "image/*,*/*", "Accept-Encoding": "identity"}
@@ -72,7 +70,10 @@ class WebImages:
         self.url = url
         self._policy = policy
         self._patience = patience_seconds
-        self._is_one_server = bool(urlsplit(url).netloc)
+        try:
+            self._is_one_server = bool(urlsplit(url).netloc)
+        except ValueError as error:
+            raise SourceError(f"{url} cannot be read: {error}.") from None
         self._own = threading.local()
 
     def list(self) -> Iterator[Listed]:
@@ -143,6 +144,8 @@ class WebImages:
                 answer = self._ask_server(url, method, headers, most_bytes)
             except http.client.InvalidURL as error:
                 self._refuse(str(error))
+            except UnicodeError:
+                self._refuse(f"{parts.hostname} is no name of a server")
             except ssl.SSLCertVerificationError as error:
                 self._refuse(f"the certificate of {parts.hostname} is not trusted: {error.reason}")
             except socket.gaierror as error:
@@ -155,13 +158,14 @@ class WebImages:
                 raise _PassingError(f"{parts.hostname} does not answer ({why})") from error
             if answer.status not in REDIRECTS or "Location" not in answer.headers:
                 return _check_status(answer)
-            url = urljoin(url, answer.headers["Location"])
+            url = _join_redirect(url, answer.headers["Location"])
         raise UnreadableImageError(FailureReason.MISSING, "its server redirects in a circle")
 
     def _check(self, url: str) -> SplitResult:
         """Split a URL, of an image or of a redirect, that may be read."""
         try:
             parts = urlsplit(url)
+            parts.port  # noqa: B018  raises if it is none
         except ValueError as error:
             self._refuse(str(error))
         if parts.scheme not in WEB or not parts.hostname or not self._policy.allows(url):
@@ -187,6 +191,7 @@ class WebImages:
         is_part = response.status == WHOLE and "Range" in headers
         wants = method == "GET" and response.status in (WHOLE, PARTIAL) and not is_part
         try:
+            response.allow(most_bytes)
             return _read_answer(response, most_bytes, wants_content=wants)
         finally:
             if not response.isclosed():  # what is left would be taken for the next answer
@@ -214,6 +219,16 @@ class WebImages:
         return self._own.connections  # type: ignore[no-any-return]
 
 
+def _join_redirect(url: str, location: str) -> str:
+    try:
+        joined = urljoin(url, location)
+        urlsplit(joined).port  # noqa: B018  raises if it is none
+    except ValueError:
+        detail = "its server redirects to what is no URL"
+        raise UnreadableImageError(FailureReason.MISSING, detail) from None
+    return joined
+
+
 def _read_answer(
     response: http.client.HTTPResponse, most_bytes: int, *, wants_content: bool
 ) -> _Answer:
@@ -234,7 +249,7 @@ def _find_size(response: http.client.HTTPResponse) -> int | None:
         text = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:
         text = response.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def _read_content(response: http.client.HTTPResponse, length: int | None, most_bytes: int) -> bytes:
@@ -244,12 +259,10 @@ def _read_content(response: http.client.HTTPResponse, length: int | None, most_b
         OSError: It comes too slowly, or ends early.
     """
     most = most_bytes + 1 if length is None else min(length, most_bytes + 1)
-    pieces, n_bytes, began = [], 0, time.monotonic()
+    pieces, n_bytes = [], 0
     while n_bytes < most and (piece := response.read1(min(PIECE_BYTES, most - n_bytes))):
         pieces.append(piece)
         n_bytes += len(piece)
-        if time.monotonic() - began > ANSWER_SECONDS + n_bytes / SLOWEST_BYTES_PER_SECOND:
-            raise OSError("the answer comes too slowly")
     if length is not None and n_bytes < most:
         raise OSError(f"the answer ended after {n_bytes:,} of {length:,} bytes")
     return b"".join(pieces)

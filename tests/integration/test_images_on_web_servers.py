@@ -2,14 +2,15 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from threading import Thread
+from contextlib import closing, contextmanager, suppress
+from threading import Event, Thread
 
 import pytest
 from web_files import FileServer
 
 from shoal.shared.errors import SourceError, SourceUnavailableError, UnreadableImageError
 from shoal.shared.findings import FailureReason
+from shoal.shared.sources import addresses
 from shoal.shared.sources.policy import UrlPolicy
 from shoal.shared.sources.web import WebImages
 
@@ -185,6 +186,76 @@ def test_what_is_no_answer_passes_or_is_told(nonsense: bytes) -> None:
         pytest.raises((SourceUnavailableError, UnreadableImageError)),
     ):
         WebImages(policy.prefixes[0], policy, IMPATIENCE_SECONDS).get("a.jpg", MUCH)
+
+
+@contextmanager
+def sending(head: bytes, rest: bytes) -> Iterator[UrlPolicy]:
+    """Answer each connection with a head, and with the rest again and again."""
+    listener, ended = socket.create_server(("127.0.0.1", 0)), Event()
+
+    def send(connection: socket.socket) -> None:
+        with closing(connection), suppress(OSError):
+            connection.recv(2**16)
+            connection.sendall(head)
+            while not ended.wait(0.01):  # what comes slowly
+                connection.sendall(rest)
+
+    def answer() -> None:
+        with suppress(OSError):
+            while True:
+                Thread(target=send, args=(listener.accept()[0],), daemon=True).start()
+
+    Thread(target=answer, daemon=True).start()
+    with closing(listener):
+        yield UrlPolicy((f"http://127.0.0.1:{listener.getsockname()[1]}",), allows_all=False)
+        ended.set()
+
+
+CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "rest"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (CHUNK, b"X: x\r\n"),
+    ],
+)
+@pytest.mark.parametrize("limit", ["ANSWER_SECONDS", "MOST_HEAD_BYTES"])
+def test_no_answer_is_read_for_ever(
+    monkeypatch: pytest.MonkeyPatch, limit: str, head: bytes, rest: bytes
+) -> None:
+    monkeypatch.setattr(addresses, limit, 0 if limit == "MOST_HEAD_BYTES" else 0.2)
+    with (
+        sending(head, rest) as policy,
+        pytest.raises(SourceUnavailableError, match=r"no end|too slowly|timed out"),
+    ):
+        WebImages(policy.prefixes[0], policy, IMPATIENCE_SECONDS).get("a.jpg", 10)
+
+
+@pytest.mark.parametrize("location", ["http://[::1/", "http://host:99999999/", "http://host:x/"])
+def test_a_redirect_to_what_is_no_url_is_a_failure_of_its_image(location: str) -> None:
+    moved = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    with answering(moved.encode()) as policy:
+        site = WebImages(policy.prefixes[0], policy, IMPATIENCE_SECONDS)
+        assert fails(site, "a.jpg") == (
+            FailureReason.MISSING,
+            "its server redirects to what is no URL",
+        )
+
+
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 70}.b", "h:99999999", "h:x"])
+def test_a_name_that_no_server_can_have_fails_its_image_alone(host: str) -> None:
+    site = WebImages("http://", UrlPolicy(), IMPATIENCE_SECONDS)
+    assert fails(site, f"{host}/a.jpg")[0] is FailureReason.MISSING
+    with pytest.raises(SourceError):
+        WebImages(f"http://{host}", UrlPolicy(), IMPATIENCE_SECONDS).get("a.jpg", MUCH)
+
+
+def test_a_size_of_more_digits_than_any_file_has_is_none() -> None:
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nx") as policy:
+        assert WebImages(policy.prefixes[0], policy).get("a.jpg", MUCH)[1].size is None
 
 
 def test_a_port_that_is_none_is_told() -> None:
