@@ -11,6 +11,11 @@ SLOW = {"numpy", "scipy", "sklearn", "skimage", "matplotlib", "PIL", "celery", "
 
 def find_imported(shoal: Shoal, *arguments: str) -> set[str]:
     """Return the packages that a command imports."""
+    return {name.partition(".")[0] for name in find_modules(shoal, *arguments)}
+
+
+def find_modules(shoal: Shoal, *arguments: str) -> set[str]:
+    """Return the modules that a command imports."""
     done = subprocess.run(
         [PYTHON, "-X", "importtime", "-m", "shoal", *arguments],
         env=shoal.environment,
@@ -19,7 +24,7 @@ def find_imported(shoal: Shoal, *arguments: str) -> set[str]:
         check=True,
     )
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
-    return {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
+    return {line.rpartition("|")[2].strip() for line in lines}
 
 
 @pytest.mark.parametrize("command", ["--help", "--version", "status", "jobs"])
@@ -28,6 +33,12 @@ def test_quick_commands_import_nothing_slow(embedded_run: FinishedRun, command: 
     imported = find_imported(embedded_run.shoal, *arguments)
     assert "click" in imported
     assert not imported & SLOW
+
+
+def test_no_command_pays_for_the_extra_of_traces(embedded_run: FinishedRun) -> None:
+    modules = find_modules(embedded_run.shoal, "status", embedded_run.job_id)
+    assert "redis.observability.providers" in modules  # which would import it
+    assert not {name for name in modules if name.startswith("opentelemetry.sdk.metrics.")}
 
 
 @pytest.mark.parametrize("command", ["status", "search", "organize", "duplicates", "assign"])
