@@ -68,14 +68,29 @@ def _cut(path: str, prefixes: tuple[str, ...]) -> str:
     return next((path[len(each) :] for each in prefixes if path.startswith(each)), path)
 
 
-def test_the_same_labels_come_from_a_folder_an_archive_a_bucket_and_a_list(
-    server: Server, bucket_server: BucketServer, bucket_url: str, images: Path, tmp_path: Path
+def test_the_same_labels_come_from_a_folder_a_tar_and_a_zip(
+    server: Server, images: Path, tmp_path: Path
 ) -> None:
     contents = archives.as_folder(images)
     with Worker(Shoal(tmp_path / "home", SHOAL_REDIS_URL=server.url)):
         client = QuickClient(server.url)
         expected = cluster(client, images)
         assert len(expected) == len(contents) - 1
+        turned = dict(reversed(list(contents.items())))
+        tar = archives.make_tar(tmp_path / "images.tar", contents)
+        zipped = archives.make_zip(tmp_path / "images.zip", turned, zipfile.ZIP_DEFLATED)
+        assert cluster(client, tar) == expected
+        assert cluster(client, zipped) == expected
+
+
+@pytest.mark.slow
+def test_the_same_labels_come_from_any_archive_shards_a_list_and_a_bucket(
+    server: Server, bucket_server: BucketServer, bucket_url: str, images: Path, tmp_path: Path
+) -> None:
+    contents = archives.as_folder(images)
+    with Worker(Shoal(tmp_path / "home", SHOAL_REDIS_URL=server.url)):
+        client = QuickClient(server.url)
+        expected = cluster(client, images)
         for archive in make_archives(tmp_path / "packed", contents):
             assert cluster(client, archive) == expected, archive.name
 
