@@ -1,8 +1,7 @@
 """Look-up of a job's images: by number, by path, and by cluster and distance."""
 
-import os
 from array import array
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -10,6 +9,7 @@ from itertools import accumulate
 
 from shoal.shared.errors import UsageError
 from shoal.shared.store import Results
+from shoal.shared.store.images import find_path
 from shoal.shared.store.rows import LABEL_ROW
 from shoal.shared.store.sizes import batch_sizes
 
@@ -87,14 +87,10 @@ class Catalogue:
         Raises:
             UsageError: The job has no such image.
         """
-        wanted, firsts = os.fsencode(path), range(self._n_batches)
-        found = bisect_right(firsts, wanted, key=lambda b: os.fsencode(self._paths(b)[0])) - 1
-        batch = max(found, 0)
-        paths = self._paths(batch)
-        position = bisect_left(paths, wanted, key=os.fsencode)
-        if position == len(paths) or paths[position] != path:
+        place = find_path(path, self._n_batches, self._paths)
+        if place is None:
             raise UsageError(f"Job {self.results.job_id} has no image {path!r}.")
-        return batch, position
+        return place
 
     @cached_property
     def _n_batches(self) -> int:

@@ -8,7 +8,7 @@ from shoal.shared.sources.locations import Location
 from shoal.shared.sources.members import ITSELF
 from shoal.shared.sources.paths import join
 from shoal.shared.sources.ranges import Range, plan_windows
-from shoal.shared.sources.unpacking import Packed, check_packed, find_content, unpack_content
+from shoal.shared.sources.unpacking import PackedMember, check_packed, find_content, unpack_content
 
 # Reads bytes of an archive from an offset on, unless its version is another by now.
 ReadPart = Callable[[str, bytes, int, int], bytes]
@@ -16,7 +16,7 @@ ReadPart = Callable[[str, bytes, int, int], bytes]
 Begin = Callable[[Callable[[], bytes]], Callable[[], bytes]]
 
 
-def find_packed(source: str, path: str, location: Location) -> Packed:
+def find_packed(source: str, path: str, location: Location) -> PackedMember:
     """Find where an image of a job is packed.
 
     Args:
@@ -25,11 +25,11 @@ def find_packed(source: str, path: str, location: Location) -> Packed:
         location: Of the image, which is in an archive.
     """
     if location.archive == ITSELF:
-        return Packed(source, path, location)
-    return Packed(join(source, location.archive), path[len(location.archive) + 1 :], location)
+        return PackedMember(source, path, location)
+    return PackedMember(join(source, location.archive), path[len(location.archive) + 1 :], location)
 
 
-def read_member(member: Packed, most_bytes: int, read: ReadPart) -> bytes:
+def read_member(member: PackedMember, most_bytes: int, read: ReadPart) -> bytes:
     """Read one member of an archive.
 
     Raises:
@@ -43,7 +43,10 @@ def read_member(member: Packed, most_bytes: int, read: ReadPart) -> bytes:
 
 
 def read_members(
-    members: Sequence[Packed], most_bytes: int, read: ReadPart, begin: Begin = lambda call: call
+    members: Sequence[PackedMember],
+    most_bytes: int,
+    read: ReadPart,
+    begin: Begin = lambda call: call,
 ) -> Iterator[bytes | UnreadableImageError]:
     """Read members of archives in the order in which they are given.
 
@@ -68,7 +71,7 @@ def read_members(
         yield from window.unpack(refused)
 
 
-def _check_all(members: Sequence[Packed], most_bytes: int) -> dict[int, UnreadableImageError]:
+def _check_all(members: Sequence[PackedMember], most_bytes: int) -> dict[int, UnreadableImageError]:
     refused = dict[int, UnreadableImageError]()
     for place, member in enumerate(members):
         try:
@@ -83,7 +86,7 @@ class _Window:
 
     def __init__(
         self,
-        members: Sequence[Packed],
+        members: Sequence[PackedMember],
         places: range,
         ranges: Sequence[Range],
         read: ReadPart,

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-VERSION_BYTES = 8
 # Stands for a size that nobody said.
 UNKNOWN = -1
 HEADER = struct.Struct("<II")

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from shoal.shared.sources.unpacking import Packed
-from shoal.shared.sources.zip import LOCAL_BYTES
+from shoal.shared.sources.unpacking import PackedMember
+from shoal.shared.sources.zip import LOCAL_HEADER_BYTES
 
 # Bytes between two members that are read rather than asked for separately.
 MOST_GAP_BYTES = 2**16
@@ -38,7 +38,7 @@ class Range:
         return self.offset + self.length
 
 
-def plan_windows(members: Sequence[Packed | None]) -> Iterator[tuple[range, list[Range]]]:
+def plan_windows(members: Sequence[PackedMember | None]) -> Iterator[tuple[range, list[Range]]]:
     """Plan how members of archives are read, a bounded part of them at a time.
 
     Args:
@@ -59,7 +59,7 @@ def plan_windows(members: Sequence[Packed | None]) -> Iterator[tuple[range, list
         yield places, _join(members, places)
 
 
-def _join(members: Sequence[Packed | None], places: range) -> list[Range]:
+def _join(members: Sequence[PackedMember | None], places: range) -> list[Range]:
     """Join what lies together of some members, in the order in which it lies there."""
     single = [_range_of(member, place) for place in places if (member := members[place])]
     ranges = list[Range]()
@@ -73,10 +73,10 @@ def _join(members: Sequence[Packed | None], places: range) -> list[Range]:
     return ranges
 
 
-def _range_of(member: Packed, place: int) -> Range:
+def _range_of(member: PackedMember, place: int) -> Range:
     length = member.location.size or 0
     if member.is_zipped:
-        length += LOCAL_BYTES + len(os.fsencode(member.path)) + EXTRA_BYTES
+        length += LOCAL_HEADER_BYTES + len(os.fsencode(member.path)) + EXTRA_BYTES
     return Range(member.archive, member.location.offset, length, [place])
 
 

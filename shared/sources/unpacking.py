@@ -8,7 +8,7 @@ from shoal.shared.errors import UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.members import ZIP, archive_kind, clean_path
-from shoal.shared.sources.zip import ENCRYPTED, LOCAL_BYTES, read_name
+from shoal.shared.sources.zip import ENCRYPTED, LOCAL_HEADER_BYTES, read_name
 
 LOCAL = struct.Struct("<4s5H3L2H")
 LOCAL_MARK = b"PK\x03\x04"
@@ -19,7 +19,7 @@ METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 9
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedMember:
     """A member of an archive, as it is packed.
 
     Attributes:
@@ -38,7 +38,7 @@ class Packed:
         return archive_kind(self.archive) == ZIP
 
 
-def check_packed(member: Packed, most_bytes: int) -> None:
+def check_packed(member: PackedMember, most_bytes: int) -> None:
     """Check that a member may be read and unpacked, before a byte of it is.
 
     Raises:
@@ -68,7 +68,7 @@ def check_packed(member: Packed, most_bytes: int) -> None:
         raise UnreadableImageError(FailureReason.DAMAGED, detail)
 
 
-def find_content(member: Packed, part: bytes, place: int) -> tuple[int, int]:
+def find_content(member: PackedMember, part: bytes, place: int) -> tuple[int, int]:
     """Find a member's content, still packed.
 
     Args:
@@ -85,7 +85,7 @@ def find_content(member: Packed, part: bytes, place: int) -> tuple[int, int]:
     size = member.location.size or 0
     if not member.is_zipped:
         return place, place + size
-    name_start = place + LOCAL_BYTES
+    name_start = place + LOCAL_HEADER_BYTES
     if len(part) < name_start:
         raise UnreadableImageError(FailureReason.TRUNCATED, "its archive ends before it")
     mark, _, flags, method, *_, name_bytes, extra_bytes = LOCAL.unpack_from(part, place)
@@ -100,7 +100,7 @@ def find_content(member: Packed, part: bytes, place: int) -> tuple[int, int]:
     return start, start + size
 
 
-def unpack_content(member: Packed, content: bytes) -> bytes:
+def unpack_content(member: PackedMember, content: bytes) -> bytes:
     """Unpack a member's content, at most as many bytes as its archive says.
 
     Raises:

@@ -30,7 +30,7 @@ ENTRY_MARK = b"PK\x01\x02"
 MOST_COMMENT_BYTES = 2**16 - 1
 FULL_16, FULL_32 = 2**16 - 1, 2**32 - 1
 MOST_NUMBER = 2**63 - 1  # of bytes in any file
-LOCAL_BYTES = 30  # of a local header, without name and extra fields
+LOCAL_HEADER_BYTES = 30  # of a local header, without name and extra fields
 
 ENCRYPTED_FLAGS, UTF_8_FLAG = 0x41, 0x800
 # The method of whatever is encrypted: as WinZip writes it, and here for all older ways.
@@ -73,7 +73,7 @@ def list_zip(view: View, omitted: Omitted) -> Iterator[Member]:
         member, name_bytes = _make_member(view, entry, directory.shift, omitted)
         if member is None:
             continue
-        least = member.offset + LOCAL_BYTES + name_bytes + member.size
+        least = member.offset + LOCAL_HEADER_BYTES + name_bytes + member.size
         if least > directory.start:
             raise _damaged(view)
         extents.add(member.offset, least)

@@ -2,6 +2,7 @@
 
 import os
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 
 from shoal.shared.errors import SourceError, UnreadableImageError, show_call
@@ -71,16 +72,35 @@ class JobImages:
         Raises:
             UnreadableImageError: The job has no such image.
         """
-        wanted, batches = os.fsencode(path), range(self._n_batches)
-        after = bisect_right(batches, wanted, key=lambda b: os.fsencode(self._paths(b)[0]))
-        batch = max(after - 1, 0)
-        paths = self._paths(batch)
-        position = bisect_left(paths, wanted, key=os.fsencode)
-        if position == len(paths) or paths[position] != path:
+        place = find_path(path, self._n_batches, self._paths)
+        if place is None:
             raise UnreadableImageError(FailureReason.MISSING, "no image of this job")
+        batch, position = place
         locations = self._locations(batch)
         return locations[position] if locations else None
 
     @cached_property
     def _n_batches(self) -> int:
         return self._results.n_batches()
+
+
+def find_path(
+    path: str, n_batches: int, paths_of: Callable[[int], Sequence[str]]
+) -> tuple[int, int] | None:
+    """Find the batch of an image and its position there, by halving: few batches are read.
+
+    Args:
+        path: Of the image.
+        n_batches: Of the job.
+        paths_of: Reads the paths of a batch.
+
+    Returns:
+        None if the job has no such image.
+    """
+    wanted, batches = os.fsencode(path), range(n_batches)
+    after = bisect_right(batches, wanted, key=lambda batch: os.fsencode(paths_of(batch)[0]))
+    batch = max(after - 1, 0)
+    paths = paths_of(batch)
+    position = bisect_left(paths, wanted, key=os.fsencode)
+    is_there = position < len(paths) and paths[position] == path
+    return (batch, position) if is_there else None

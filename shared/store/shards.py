@@ -158,11 +158,6 @@ class JobShards:
         )
 
 
-def keys_in_redis(job: JobKeys, names: Iterable[str]) -> list[str]:
-    """Return the keys of shards that are kept in Redis."""
-    return [shard_key(f"jobs/{job.job_id}/{name}") for name in names]
-
-
 def key_prefix(job: JobKeys) -> str:
     """Return what the key of a shard in Redis begins with, before its name within the job."""
     return shard_key(f"jobs/{job.job_id}/x")[:-1]

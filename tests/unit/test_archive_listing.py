@@ -6,7 +6,7 @@ from pathlib import Path
 import archives
 import pytest
 
-from shoal.producer.submission import archives as listing
+from shoal.producer.submission.inputs import archives as listing
 from shoal.producer.submission.inputs.reading import Selection, read_sources
 from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import SourceError

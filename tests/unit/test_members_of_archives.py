@@ -15,7 +15,7 @@ from shoal.shared.findings import FailureReason
 from shoal.shared.sources.archives import find_packed, read_members
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.ranges import MOST_RANGE_BYTES, MOST_WINDOW_BYTES
-from shoal.shared.sources.unpacking import Packed
+from shoal.shared.sources.unpacking import PackedMember
 
 MOST_BYTES = 2**20
 
@@ -31,7 +31,7 @@ class Reader:
         return Path(archive).read_bytes()[offset : offset + length]
 
 
-def packed(archive: Path) -> list[Packed]:
+def packed(archive: Path) -> list[PackedMember]:
     """List an archive as a job has it: in the order of the paths."""
     members = sorted(archives.list_file(archive)[0])
     return [
@@ -80,7 +80,8 @@ def test_what_lies_together_is_read_at_once_in_any_order(tmp_path: Path, kind: s
 def test_memory_is_bounded_however_much_a_batch_has() -> None:
     size = MOST_RANGE_BYTES // 3
     members = [
-        Packed("a.tar", f"{n}", Location(size, offset=n * size, length=size)) for n in range(99)
+        PackedMember("a.tar", f"{n}", Location(size, offset=n * size, length=size))
+        for n in range(99)
     ]
     begun = 0
 

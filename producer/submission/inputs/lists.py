@@ -143,8 +143,8 @@ def add_lines(lines: Iterable[str], folder: str, found: Found) -> None:
             _add_url(name, found)
         else:
             whole = name if name.startswith("/") else f"{folder}/{name}"
-            plain = "/./" in whole or "/../" in whole or "//" in whole
-            found.add_file(os.path.normpath(whole) if plain else whole, folder)
+            is_winding = "/./" in whole or "/../" in whole or "//" in whole
+            found.add_file(os.path.normpath(whole) if is_winding else whole, folder)
 
 
 def _add_url(url: str, found: Found) -> None:
