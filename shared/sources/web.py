@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, quote, urljoin, urlsplit
 from shoal.shared.buckets.replies import BEYOND_THE_END
 from shoal.shared.errors import SourceError, SourceUnavailableError, UnreadableImageError
 from shoal.shared.findings import FailureReason
+from shoal.shared.redis.client import GOES_ON
 from shoal.shared.sources.addresses import Connection
 from shoal.shared.sources.paths import join
 from shoal.shared.sources.policy import WEB, UrlPolicy
@@ -123,9 +124,7 @@ class WebImages:
 
     def _give_up(self, why: str) -> NoReturn:
         if self._is_one_server:
-            raise SourceUnavailableError(
-                f"{self.url} cannot be read for now: {why}. Waiting work then continues by itself."
-            )
+            raise SourceUnavailableError(f"{self.url} cannot be read for now: {why}. {GOES_ON}")
         raise UnreadableImageError(FailureReason.MISSING, why)
 
     def _refuse(self, why: str) -> NoReturn:

@@ -7,6 +7,7 @@ import pytest
 from buckets import BucketServer, make_variables, refusing
 from tcp_proxy import TcpProxy
 
+from shoal.producer.submission.inputs import read_sources
 from shoal.shared.errors import SourceError, SourceUnavailableError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.settings import Settings
@@ -124,6 +125,17 @@ def test_a_list_that_is_denied_leads_to_a_list_of_urls(set_variables) -> None:
         set_variables(port)
         with pytest.raises(SourceError, match="submit a list"):
             list(ObjectImages("s3://photographs", IMPATIENCE_SECONDS).list())
+
+
+def test_whoever_submits_is_told_that_nothing_was_submitted(set_variables) -> None:
+    open_store.cache_clear()
+    with refusing(400, "ExpiredToken") as port:
+        set_variables(port)
+        with pytest.raises(SourceUnavailableError) as caught:
+            read_sources(["s3://photographs"], Settings())
+    open_store.cache_clear()
+    assert "Nothing was submitted: try again later." in str(caught.value)
+    assert "continues by itself" not in str(caught.value)
 
 
 @pytest.mark.parametrize("how", ["reset", "silence"])

@@ -25,14 +25,16 @@ from shoal.producer.submission.inputs.lists import (
 )
 from shoal.producer.submission.inputs.urls import add_url
 from shoal.producer.submission.listing import Listing, fixed_part
-from shoal.shared.errors import SourceError
+from shoal.shared.errors import SourceError, SourceUnavailableError
 from shoal.shared.jobs import STDIN
+from shoal.shared.redis.client import GOES_ON
 from shoal.shared.settings import Settings
 from shoal.shared.sources.members import archive_kind
 from shoal.shared.sources.paths import is_url
 
 # More are kept as if they had been listed on standard input: a request is read by everybody.
 MOST_INPUTS = 100
+TRY_AGAIN = "Nothing was submitted: try again later."
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,17 @@ def read_sources(
 
     Raises:
         SourceError: One of them is missing, cannot be read, or may not be; or there are no images.
+        SourceUnavailableError: A bucket or server cannot be asked for now.
         OptionError: A pattern cannot be read, or a table has no such column.
     """
-    wanted = selection or Selection()
+    try:
+        return _read_sources(given, settings, selection or Selection())
+    except SourceUnavailableError as error:
+        # What the places say is meant for workers.
+        raise SourceUnavailableError(str(error).replace(GOES_ON, TRY_AGAIN)) from error
+
+
+def _read_sources(given: Sequence[str], settings: Settings, wanted: Selection) -> Listing:
     if not given or not all(given):
         raise SourceError("The folder's name is empty; the current directory is '.'.")
     names = [_expand(each) for each in given]
