@@ -6,10 +6,12 @@ the ledger refuses what is done.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from redis import ResponseError
 
-from shoal.shared.errors import StoreUnavailableError, UnknownJobError
+from shoal.shared.errors import DamagedJobError, StoreUnavailableError, UnknownJobError
 from shoal.shared.jobs import State, Wave
 from shoal.shared.messaging.messages import Messages
 from shoal.shared.settings import Settings
@@ -98,7 +100,8 @@ class Sweeper:
             return
         for job_id in outdated:
             if self.registry.claim(f"{job_id}:plots", PATIENCE_SECONDS):
-                self.messages.send_plots(job_id)
+                with self._noting_damage(job_id):
+                    self.messages.send_plots(job_id)
 
     def _sweep_place(self) -> None:
         """Delete the shards that do not count any more; what no job knows, once an hour."""
@@ -109,12 +112,18 @@ class Sweeper:
                 strays.delete_unknown(now)
 
     def _try_job(self, job_id: str, is_drained: bool) -> None:
+        with self._noting_damage(job_id):
+            try:
+                self.sweep_job(job_id, is_drained)
+            except UnknownJobError:
+                self.registry.retire(job_id)
+
+    @contextmanager
+    def _noting_damage(self, job_id: str) -> Iterator[None]:
+        """Log once that a job is damaged or of another version, which keeps no other waiting."""
         try:
-            self.sweep_job(job_id, is_drained)
-        except UnknownJobError:
-            self.registry.retire(job_id)
-        except (KeyError, ValueError, ResponseError):
-            # A damaged job, or one of another version, must not keep the others waiting.
+            yield
+        except (DamagedJobError, KeyError, ValueError, ResponseError):
             if job_id not in self.damaged:
                 logger.exception("job cannot be checked", extra={"job": job_id})
             self.damaged.add(job_id)

@@ -104,6 +104,21 @@ def test_lost_messages_are_sent_again_to_the_queues_of_their_jobs(
     assert not redis.exists(*queue_keys(QUEUES["batches"][other]))
 
 
+@pytest.mark.parametrize("number", ["99", "-1", "", "two", "9" * 5000])
+def test_a_number_that_is_damaged_keeps_no_other_job_waiting(
+    redis: Any, register: Any, number: str
+) -> None:
+    damaged, whole = register(2), register(2)
+    for place, ledger in enumerate((damaged, whole)):
+        redis.hset(ledger.keys.job, "active_at", 1)
+        redis.zadd(active(), {ledger.job_id: place})
+    redis.sadd(outdated(), damaged.job_id)
+    redis.hset(damaged.keys.job, "protocol", number)
+    make_sweeper(redis).sweep()
+    sent = read_messages(redis, QUEUES["batches"][PROTOCOL])
+    assert {m["headers"]["id"].partition(":")[0] for m in sent} >= {whole.job_id}
+
+
 def test_an_early_job_that_has_ended_leaves_its_list(redis: Any, register: Any) -> None:
     ledger = make_early(register(1))
     ledger.cancel()
