@@ -7,6 +7,7 @@ from typing import Any
 
 from fsspec import AbstractFileSystem, url_to_fs
 
+from shoal.shared.buckets.replies import shorten
 from shoal.shared.errors import SourceError, SourceUnavailableError, UnreadableImageError
 from shoal.shared.findings import FailureReason
 from shoal.shared.sources.paths import join
@@ -93,8 +94,12 @@ class SchemeImages:
                 raise SourceError(f"{self.url} may not be read.") from None
             reason = FailureReason.NO_PERMISSION
             raise UnreadableImageError(reason, "its server refuses it") from None
-        except (OSError, EOFError) as error:
-            why = f"{type(error).__name__}: {error}"
+        except (UnreadableImageError, SourceError):
+            raise
+        # Packages raise what their libraries do, such as paramiko's SSHException.
+        except Exception as error:
+            # Without the cause, and without addresses: they can have a token in them.
+            why = f"{type(error).__name__}: {shorten(str(error))}"
             raise SourceUnavailableError(f"{self.url} cannot be read for now: {why}") from None
 
 

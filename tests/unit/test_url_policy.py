@@ -2,11 +2,12 @@
 
 import sys
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
 
-from shoal.shared.errors import SettingsError, SourceError
+from shoal.shared.errors import SettingsError, SourceError, SourceUnavailableError
 from shoal.shared.settings import Settings, make_environment, read_settings
 from shoal.shared.sources.addresses import is_public
 from shoal.shared.sources.open import OTHERS, open_store
@@ -182,6 +183,22 @@ def test_other_schemes_are_read_through_fsspec(monkeypatch: pytest.MonkeyPatch) 
     content, listed = store.get("b/c.jpg", 10)
     assert (content, listed.size, len(listed.version)) == (b"b/c.jpg", 7, 8)
     assert store.get_range("b/c.jpg", 2, 99) == (b"c.jpg", listed)
+
+
+def test_what_a_package_raises_is_told_without_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class ProtocolError(Exception):
+        """Of a library: neither OSError nor ValueError."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ProtocolError("refused: https://host/a.jpg?delegation=SECRET by its server")
+
+    monkeypatch.setattr("shoal.shared.sources.open.OTHERS", OTHERS | {"memory"})
+    monkeypatch.setattr(MemoryFileSystem, "info", refuse)
+    with pytest.raises(SourceUnavailableError, match="ProtocolError: refused") as caught:
+        open_store("memory://refusing", Settings()).get("a.jpg", 10)
+    assert "SECRET" not in "".join(format_exception(caught.value))
 
 
 def test_files_of_this_machine_are_read_in_parts_below_the_roots(tmp_path: Path) -> None:
