@@ -152,6 +152,8 @@ class JobRequest:
 DERIVED = ("model_of", "coordinates_of", "cluster")
 # What says which images a job has; no option of what is done with them.
 IMAGES = ("source", "inputs", "exclude", "column")
+# What kinds of files are called in ``LeftOut`` that are among the rarest, and files without one.
+OTHER = "other"
 
 # The value of each option that a user does not give.
 DEFAULTS = JobRequest(source="")
@@ -207,13 +209,14 @@ class LeftOut:
                 remedy = f"pip install {package}" if package else "convert to JPEG, PNG or TIFF"
                 lines.append(f"{what}: {_show_kinds(images)} ({remedy})")
         if n := sum(self.files.values()):
-            lines.append(f"{n:,} other file{'s' * (n > 1)}: {_show_kinds(self.files)}")
+            kinds = "" if list(self.files) == [OTHER] else f": {_show_kinds(self.files)}"
+            lines.append(f"{n:,} other file{'s' * (n > 1)}{kinds}")
         if n := self.links:
             lines.append(f"{n:,} link{'s' * (n > 1)} to what is listed already")
         if n := self.unreadable:
             lines.append(f"directories or links that cannot be read: {n:,}")
         if n := self.excluded:
-            lines.append(f"{n:,} by the patterns of exclude")
+            lines.append(f"{n:,} excluded by your patterns")
         if n := self.given_again:
             lines.append(f"{n:,} image{'s' * (n > 1)} given more than once")
         if self.members:

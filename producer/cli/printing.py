@@ -105,8 +105,10 @@ def warn_if_idle(client: "Client", status: Status | None = None) -> None:
 
 def print_left_out(listing: Listing) -> None:
     """Print to standard error which files of a folder are left out."""
-    for line in replace(listing.left_out, unreadable=0).lines:
+    for line in replace(listing.left_out, unreadable=0, damaged=()).lines:
         print_note(f"Left out {line}")
+    for line in listing.left_out.damaged:
+        print_note(line)
     for path in listing.unreadable[:5]:
         print_note(f"Cannot be read: {join(listing.source, path)}")
     if len(listing.unreadable) > 5:

@@ -9,6 +9,7 @@ from shoal.producer.submission.walk import Walk
 from shoal.shared.errors import SourceError
 from shoal.shared.images.kinds import readable_kinds
 from shoal.shared.jobs import INPUTS_SHOWN, STDIN
+from shoal.shared.sources.members import archive_kind
 
 
 def read_folder(source: Path) -> Listing:
@@ -72,4 +73,13 @@ def check_has_images(listing: Listing) -> None:
     where = ", ".join("standard input" if each == STDIN else each for each in given)
     seen = [f"no images in {where}", *listing.left_out.lines]
     kinds = " ".join(f".{kind}" for kind in sorted(readable_kinds()))
-    raise SourceError(f"{'; '.join(seen)}; give a folder with images: {kinds}")
+    raise SourceError(f"{'; '.join(seen)}; {_find_remedy(listing)}: {kinds}")
+
+
+def _find_remedy(listing: Listing) -> str:
+    """Say what to give in place of what has no images; the kinds of images follow."""
+    if any(archive_kind(f"a.{kind}") for kind in listing.skipped):
+        return "archives among them are not opened: give each by its name, or what has images"
+    given = listing.inputs or (listing.source,)
+    is_folder = all(map(os.path.isdir, given))
+    return "give a folder with images" if is_folder else "give what has images"

@@ -8,14 +8,13 @@ from glob import has_magic
 from typing import Any
 
 from shoal.shared.images.kinds import UNREAD, missing_packages
-from shoal.shared.jobs import IMAGES, LeftOut
+from shoal.shared.jobs import IMAGES, OTHER, LeftOut
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.paths import is_url
 
 # Kinds of files that are no images, of which a folder can have any number, while a job is to keep
-# few; and what all the others are called, and files without one.
+# few.
 MOST_KINDS = 50
-OTHER = "other"
 
 
 @dataclass(frozen=True)

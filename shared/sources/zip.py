@@ -218,7 +218,7 @@ def _make_member(
 
 
 def read_name(name: bytes, flags: int, extra: bytes) -> str:
-    """Read a member's name: in UTF-8 if that is said of it, otherwise as on the first PCs."""
+    """Read a member's name: in UTF-8 if it is, otherwise as on the first PCs."""
     if name.isascii():
         return name.decode()
     if flags & UTF_8_FLAG:
@@ -227,7 +227,10 @@ def read_name(name: bytes, flags: int, extra: bytes) -> str:
     unicode_name = _find_extra(extra, EXTRA_NAME)
     if unicode_name[1:5] == struct.pack("<L", zlib.crc32(name)):
         return os.fsdecode(unicode_name[5:])
-    return name.decode("cp437")
+    try:
+        return name.decode()  # macOS and Info-ZIP write UTF-8 and do not say so
+    except UnicodeDecodeError:
+        return name.decode("cp437")
 
 
 def _find_extra(extra: bytes, wanted: int) -> bytes:

@@ -192,6 +192,12 @@ def test_what_is_left_out_of_a_folder_is_said(capsys):
     assert lines[-1] == "… and 2 more"
 
 
+def test_of_an_archive_that_is_cut_off_the_line_says_so_by_itself(capsys):
+    listing = Listing("/p", ["a.png"], Counter({"": 5}), damaged=("/p/a.tar is cut off",))
+    print_left_out(listing)
+    assert capsys.readouterr().err.splitlines() == ["Left out 5 other files", "/p/a.tar is cut off"]
+
+
 def test_nothing_left_out_is_nothing_said(capsys):
     print_left_out(Listing("/p", ["a.png"], Counter(), []))
     assert capsys.readouterr().err == ""

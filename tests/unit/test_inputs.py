@@ -225,6 +225,37 @@ def test_urls_have_the_source_that_all_of_them_are_below(tree):
     assert list(read("list.txt").paths) == ["17", "a.jpg?size=2"]
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("s3://bucket/shards-*.tar", r"only braces are expanded.*\{000\.\.099\}"),
+        ("gs://bucket/{a,b}/*.jpg", "as a prefix"),
+        ("s3://key:secret@bucket/*.jpg", "^A URL of s3://… has credentials in it"),
+        ("s3://", "names no bucket"),
+        ("https://", "names no bucket or server"),
+    ],
+)
+def test_of_a_url_that_cannot_be_meant_so_the_message_says_what_to_give(given, message):
+    with pytest.raises(SourceError, match=message):
+        read(given)
+
+
+def test_of_a_url_on_the_web_an_asterisk_may_be_part(tree):
+    assert list(read("https://host/a*.jpg").paths) == ["a*.jpg"]
+
+
+def test_without_images_the_remedy_is_that_of_what_was_given(tree):
+    (tree / "zips").mkdir()
+    (tree / "zips/phone.zip").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"1 other file: 1 zip; archives .*: give each by its na"):
+        read("zips")
+    with pytest.raises(SourceError, match=r"excluded by your patterns; give a folder with images"):
+        read_sources(["a"], Settings(), Selection(exclude=("*",)))
+    (tree / "empty.txt").write_text("")
+    with pytest.raises(SourceError, match=r"no images in .*empty\.txt; give what has images: \."):
+        read("empty.txt")
+
+
 def test_files_and_urls_are_not_mixed(tree):
     with pytest.raises(SourceError, match="one kind of place, not of files and s3"):
         read("a", "s3://bucket/a.jpg")

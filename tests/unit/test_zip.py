@@ -62,6 +62,11 @@ def test_names_in_utf_8_and_of_the_first_pcs_are_read() -> None:
     assert [m.path for m in list_members(old)] == ["ä.jpg"]
 
 
+def test_name_in_utf_8_of_macos_and_info_zip_which_do_not_say_so_is_read() -> None:
+    silent = zip_of(("__.jpg", b"")).replace(b"__.jpg", "ä.jpg".encode())
+    assert [m.path for m in list_members(silent)] == ["ä.jpg"]
+
+
 def test_name_in_the_field_of_info_zip_counts() -> None:
     info = zipfile.ZipInfo("_.jpg")
     wanted = "日.jpg".encode()

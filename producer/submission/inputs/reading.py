@@ -23,7 +23,7 @@ from shoal.producer.submission.inputs.lists import (
     is_list,
     is_list_url,
 )
-from shoal.producer.submission.inputs.urls import add_url
+from shoal.producer.submission.inputs.urls import add_url, is_url_pattern, refuse_url_pattern
 from shoal.producer.submission.listing import Listing, fixed_part
 from shoal.shared.errors import SourceError, SourceUnavailableError
 from shoal.shared.jobs import STDIN
@@ -63,6 +63,7 @@ def add_braces(given: str, found: Found) -> str:
 # The first that takes what was given counts.
 KINDS = (
     Kind(lambda given: given == STDIN, add_stdin),
+    Kind(is_url_pattern, refuse_url_pattern),
     Kind(lambda given: has_braces(given) and not os.path.exists(given), add_braces),  # noqa: PTH110
     Kind(is_archive, add_archive),
     Kind(is_list_url, add_list_url),

@@ -1,11 +1,31 @@
 """URLs: what is below one in a bucket, and single images."""
 
 from shoal.producer.submission.inputs.found import Found
+from shoal.shared.errors import SourceError
 from shoal.shared.images.kinds import kind_of, readable_kinds
 from shoal.shared.sources.locations import Location
 from shoal.shared.sources.open import open_store
-from shoal.shared.sources.paths import scheme_of, split
-from shoal.shared.sources.policy import WEB, UrlPolicy
+from shoal.shared.sources.paths import is_url, scheme_of, split
+from shoal.shared.sources.policy import WEB, UrlPolicy, check_secrets
+
+
+def is_url_pattern(given: str) -> bool:
+    """Return whether a URL is meant as a pattern; a key hardly has an asterisk in it."""
+    return is_url(given) and "*" in given and scheme_of(given) not in WEB
+
+
+def refuse_url_pattern(given: str, _: Found) -> str:
+    """Say what to give in place of a pattern: nothing of a bucket is matched.
+
+    Raises:
+        SourceError: Always.
+    """
+    check_secrets(given)
+    raise SourceError(
+        f"{given} is a pattern, and only braces are expanded in URLs: give the part before the"
+        " asterisk as a prefix, such as s3://bucket/photos, names with braces, such as"
+        " 's3://bucket/shards-{000..099}.tar', or a list of URLs."
+    )
 
 
 def add_url(given: str, found: Found) -> str:
@@ -15,6 +35,8 @@ def add_url(given: str, found: Found) -> str:
         SourceError: It may not be read, or cannot be listed.
     """
     url = given.rstrip("/") if given.count("/") > 2 else given
+    if not url.partition("://")[2].strip("/"):
+        raise SourceError(f"{given} names no bucket or server: give it as in s3://bucket/photos.")
     if kind_of(path_of(url)) in readable_kinds():
         add_image_url(url, found)
         return url
