@@ -90,6 +90,7 @@ def test_redis_keeps_what_it_is_given() -> None:
     command = START_REDIS
     for name, value in SERVER_CONFIGURATION.items():  # as the embedded server does
         assert f"--{name} {value}" in command
+    assert '--save ""' in command
     [volume] = SERVICES["redis"]["volumes"]
     name, target = volume.split(":")
     assert (target, name in COMPOSE["volumes"]) == ("/data", True)

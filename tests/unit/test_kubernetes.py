@@ -234,6 +234,7 @@ def test_valkey_keeps_what_it_is_given() -> None:
     command = " ".join(container["args"])
     for name, value in SERVER_CONFIGURATION.items():
         assert f"--{name} {value}" in command
+    assert container["args"][container["args"].index("--save") + 1] == ""
     assert {type(argument) for argument in container["args"]} == {str}
     assert container["args"][:2] == ["--dir", container["volumeMounts"][0]["mountPath"]]
 
