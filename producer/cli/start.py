@@ -6,9 +6,9 @@ from pathlib import Path
 
 from shoal.producer.local.processes import WorkerProcesses
 from shoal.producer.submission.folder import resolve_source
-from shoal.producer.submission.listing import fixed_part
 from shoal.shared.jobs import STDIN
 from shoal.shared.settings import read_settings
+from shoal.shared.sources.given import fixed_part
 from shoal.shared.sources.paths import is_url
 
 

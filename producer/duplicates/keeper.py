@@ -12,6 +12,7 @@ from shoal.producer.duplicates.decisions import DecidedDuplicate, Decision, Keep
 from shoal.producer.results import JobResults
 from shoal.shared.errors import SourceError
 from shoal.shared.settings import Settings
+from shoal.shared.sources.given import list_given_folders
 from shoal.shared.store.images import JobImages
 
 
@@ -19,6 +20,10 @@ class Keeper:
     """Decides which duplicates of a job are kept; a context manager, as it may start a decoder.
 
     The same files give the same decisions.
+
+    Attributes:
+        source: The job's folder.
+        given: The folders in it whose images were asked for.
     """
 
     def __init__(
@@ -45,9 +50,10 @@ class Keeper:
         self._job = job
         self._rule = rule
         self._exact = exact
-        source = job.status().request.source
-        JobImages(job.results, source, settings).check_files()
-        self.source = Path(source)
+        request = job.status().request
+        JobImages(job.results, request.source, settings).check_files()
+        self.source = Path(request.source)
+        self.given = list_given_folders(request.source, request.inputs)
         if not self.source.is_dir():
             raise SourceError(
                 f"The folder {self.source} of job {job.id} is not on this machine: decide what to"

@@ -98,7 +98,7 @@ def move_extra(
             return MovedDuplicates(skipped=skipped)
         header = Header(MOVING_DUPLICATES, job.id, str(keeper.source), Mode.MOVE)
         steps = [Step(one.image.path, one.image.path, one.digest) for one in extra]
-        outcome = run_steps(directory, header, steps, progress)
+        outcome = run_steps(directory, header, steps, progress, keeper.given)
     left = {item.path for item in outcome.skipped}
     return MovedDuplicates(
         done=outcome.done,

@@ -9,8 +9,8 @@ from secrets import token_hex
 from typing import IO
 
 from shoal.producer.results import JobResults
-from shoal.producer.submission.listing import list_folders
 from shoal.shared.errors import ShoalError, UsageError
+from shoal.shared.sources.given import list_given_folders
 
 # Stands for standard output in place of a file's name.
 STDOUT_PATH = Path("-")
@@ -53,7 +53,7 @@ def check_output(path: Path, *, force: bool, option: str = "out") -> None:
 def find_folders(job: JobResults) -> list[str]:
     """Return the folders that a job was asked for: where no results may be written."""
     request = job.status().request
-    return list_folders(request.source, request.inputs)
+    return list_given_folders(request.source, request.inputs)
 
 
 def check_outside(path: Path, folders: Iterable[str], *, option: str = "out") -> None:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,13 @@ class Needs:
     copied_bytes: int = 0
 
 
-def check_places(directory: Path, header: Header) -> None:
+def check_places(directory: Path, header: Header, folders: Sequence[str] = ()) -> None:
     """Check that files can get from the folder of the sources to ``directory``.
+
+    Args:
+        directory: Of the destinations.
+        header: What is done.
+        folders: Those whose images were asked for; the folder of the sources if there are none.
 
     Raises:
         UsageError: They cannot; the message says what to change.
@@ -46,8 +51,9 @@ def check_places(directory: Path, header: Header) -> None:
             " is, at the same path."
         )
     real, real_source = (Path(os.path.realpath(path)) for path in (directory, source))
-    if real.is_relative_to(real_source):
-        raise UsageError(f"{directory} is inside {source}: choose a directory outside of it.")
+    for folder in folders or [header.source]:
+        if real.is_relative_to(os.path.realpath(folder)):
+            raise UsageError(f"{directory} is inside {folder}: choose a directory outside of it.")
     if real_source.is_relative_to(real):
         raise UsageError(f"{source} is inside {directory}: choose another directory.")
     there = _find_existing(directory)

@@ -14,6 +14,7 @@ from shoal.producer.results.names import group_clusters
 from shoal.shared.errors import UsageError
 from shoal.shared.findings import NOISE, Summary
 from shoal.shared.settings import Settings
+from shoal.shared.sources.given import list_given_folders
 from shoal.shared.store.images import JobImages
 
 
@@ -98,7 +99,8 @@ def organize(
     header = Header(purpose, job.id, status.request.source, Mode(mode))
     plan = make_plan(job, summary, flat=flat)
     act = foresee_steps if dry_run else run_steps
-    outcome: Outcome = act(place, header, plan, progress)
+    folders = list_given_folders(status.request.source, status.request.inputs)
+    outcome: Outcome = act(place, header, plan, progress, folders)
     return Organization(
         job_id=job.id,
         source=header.source,

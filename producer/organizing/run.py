@@ -31,7 +31,11 @@ STEPS_PER_REPORT = 256
 
 
 def run_steps(
-    directory: Path, header: Header, steps: Iterable[Step], progress: Progress | None = None
+    directory: Path,
+    header: Header,
+    steps: Iterable[Step],
+    progress: Progress | None = None,
+    folders: Sequence[str] = (),
 ) -> Outcome:
     """Bring files to their destinations, or go on where an earlier run ended early.
 
@@ -40,6 +44,7 @@ def run_steps(
         header: What is done, and for which job.
         steps: What is done, in a fixed order; read twice.
         progress: Called with the number of files that were looked at, and of all.
+        folders: As for ``check_places``.
 
     Raises:
         UsageError: It cannot be done there; nothing was done, and the message says what to change.
@@ -47,7 +52,7 @@ def run_steps(
     """
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  pathlib would resolve links
     with _explain(directory):
-        check_places(directory, header)
+        check_places(directory, header, folders)
         needs = measure_steps(directory, header, steps)
         header = replace(header, plan=needs.plan, made=_make_directory(directory))
     with _explain(directory), open_journal(directory, create=True) as journal:
@@ -58,7 +63,11 @@ def run_steps(
 
 
 def foresee_steps(
-    directory: Path, header: Header, steps: Iterable[Step], progress: Progress | None = None
+    directory: Path,
+    header: Header,
+    steps: Iterable[Step],
+    progress: Progress | None = None,
+    folders: Sequence[str] = (),
 ) -> Outcome:
     """Return what ``run_steps`` would do, as far as that can be told without reading a file.
 
@@ -68,7 +77,7 @@ def foresee_steps(
     directory = Path(os.path.abspath(directory))  # noqa: PTH100  pathlib would resolve links
     outcome, source = Outcome(), Path(header.source)
     with _explain(directory):
-        check_places(directory, header)
+        check_places(directory, header, folders)
         needs = measure_steps(directory, header, steps)
         is_done = _find_done(directory, replace(header, plan=needs.plan))
         for number, step in enumerate(steps):

@@ -1,16 +1,14 @@
 """Listings: the images of a submission, and what was left out."""
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from glob import has_magic
 from typing import Any
 
 from shoal.shared.images.kinds import UNREAD, missing_packages
 from shoal.shared.jobs import IMAGES, OTHER, LeftOut
+from shoal.shared.sources.given import list_given_folders
 from shoal.shared.sources.locations import Location
-from shoal.shared.sources.paths import is_url
 
 # Kinds of files that are no images, of which a folder can have any number, while a job is to keep
 # few.
@@ -62,7 +60,7 @@ class Listing:
     @property
     def folders(self) -> list[str]:
         """The folders that were asked for: where no results may be written."""
-        return list_folders(self.source, self.inputs)
+        return list_given_folders(self.source, self.inputs)
 
     @property
     def left_out(self) -> LeftOut:
@@ -86,23 +84,3 @@ class Listing:
             members=dict(sorted(self.members.items())),
             damaged=self.damaged,
         )
-
-
-def list_folders(source: str, inputs: Sequence[str] = ()) -> list[str]:
-    """Return the folders whose images were asked for: where no results may be written.
-
-    Args:
-        source: Of a job.
-        inputs: Of that job.
-    """
-    if not inputs:
-        return [] if is_url(source) else [source]
-    files = [given for given in inputs if not is_url(given)]
-    return [folder for given in files if os.path.isdir(folder := fixed_part(given))]  # noqa: PTH112
-
-
-def fixed_part(given: str) -> str:
-    """Return a path; of a pattern, the folder that all matches are in."""
-    while has_magic(given) and not os.path.lexists(given):
-        given = os.path.dirname(given)  # noqa: PTH120
-    return given

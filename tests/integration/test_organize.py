@@ -49,6 +49,24 @@ def test_each_image_is_in_the_folder_of_its_cluster_and_comes_back(finished, ima
     assert not (tmp_path / "sorted").exists()
 
 
+def test_images_of_two_folders_may_go_beside_them_but_into_neither(
+    python_client, register, run, images, tmp_path
+):
+    folders = [images / "first", images / "second"]
+    names = sorted(path.name for path in images.glob("*.png"))
+    batches = [[f"first/{name}" for name in names], [f"second/{name}" for name in names]]
+    for folder in folders:
+        folder.mkdir()
+        for name in names:
+            shutil.copy(images / name, folder)
+    given = {"source": str(images), "inputs": tuple(map(str, folders))}
+    job = python_client.job(run(register(batches, clusters=3, image_size=8, **given)).job_id)
+    assert job.organize(images / "sorted").done > 0
+    for folder in folders:
+        with pytest.raises(UsageError, match=f"is inside {folder}"):
+            job.organize(folder / "sorted", dry_run=True)
+
+
 def test_a_dry_run_does_nothing_and_tells_what_is_missing(finished, images, tmp_path):
     first, second, *_ = (row.path for row in finished.labels())
     (images / first).unlink()

@@ -7,8 +7,8 @@ from pathlib import Path
 from shoal.producer.submission.folder import check_is_folder
 from shoal.producer.submission.inputs.archives import add_archive
 from shoal.producer.submission.inputs.found import Found
-from shoal.producer.submission.listing import fixed_part
 from shoal.shared.errors import SourceError
+from shoal.shared.sources.given import fixed_part
 from shoal.shared.sources.members import archive_kind
 
 

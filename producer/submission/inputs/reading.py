@@ -24,11 +24,12 @@ from shoal.producer.submission.inputs.lists import (
     is_list_url,
 )
 from shoal.producer.submission.inputs.urls import add_url, is_url_pattern, refuse_url_pattern
-from shoal.producer.submission.listing import Listing, fixed_part
+from shoal.producer.submission.listing import Listing
 from shoal.shared.errors import SourceError, SourceUnavailableError
 from shoal.shared.jobs import STDIN
 from shoal.shared.redis.client import GOES_ON
 from shoal.shared.settings import Settings
+from shoal.shared.sources.given import fixed_part
 from shoal.shared.sources.members import archive_kind
 from shoal.shared.sources.paths import is_url
 
