@@ -161,6 +161,12 @@ def test_a_list_of_another_encoding_is_refused(tree):
         read("list.txt")
 
 
+def test_a_list_that_is_no_text_is_refused_before_it_fills_memory(tree):
+    (tree / "list.txt").write_bytes(b"x" * 2**22)
+    with pytest.raises(SourceError, match=r"list.txt has a line of more than 1 MB"):
+        read("list.txt")
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_the_column_of_a_csv_file_is_known_by_its_name(tree, delimiter):
     with (tree / "list.csv").open("w", newline="") as file:

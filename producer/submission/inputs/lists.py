@@ -19,6 +19,7 @@ from shoal.shared.sources.paths import is_url, join, scheme_of, split
 from shoal.shared.sources.policy import UrlPolicy
 
 READ_BYTES = 2**20
+MOST_LINE_BYTES = 2**20
 # Of a list at a URL, which is in memory: some million lines.
 MOST_LIST_BYTES = 2**28
 READERS: dict[str, Callable[[Path, str | None], Iterable[str]]] = {
@@ -110,7 +111,7 @@ def split_lines(file: BinaryIO, name: str) -> Iterator[str]:
     """Yield the lines of a file, which are ended by NULs if there are any: `find -print0`.
 
     Raises:
-        SourceError: It is UTF-16.
+        SourceError: It is UTF-16, or is no text.
     """
     block = file.read(READ_BYTES).removeprefix(BOM_UTF8)
     if block.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
@@ -123,6 +124,8 @@ def split_lines(file: BinaryIO, name: str) -> Iterator[str]:
             rest = after
         else:
             rest += block
+        if len(rest) > MOST_LINE_BYTES:
+            raise SourceError(f"{name} has a line of more than 1 MB: it is no list of paths.")
         block = file.read(READ_BYTES)
     yield os.fsdecode(rest)
 
