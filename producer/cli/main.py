@@ -107,7 +107,8 @@ def submit(source: tuple[str, ...], as_json: bool, **options: Any) -> None:
 def status(job: str, watch: bool, as_json: bool) -> None:
     """Print the state and progress of JOB."""
     from shoal.producer.cli.printing import print_status, print_status_on_error, warn_if_idle
-    from shoal.producer.cli.progress import watch_job
+    from shoal.producer.cli.progress import make_refusal_note, watch_job
+    from shoal.producer.cli.terminal import print_note
 
     with connect_client() as client:
         known = client.job(job)
@@ -119,6 +120,8 @@ def status(job: str, watch: bool, as_json: bool) -> None:
         found = known.status()
         print_status(found, as_json)
         warn_if_idle(client, found)
+        if note := make_refusal_note(known, found):
+            print_note(f"Within the last minute: {note}")
 
 
 @main.command()

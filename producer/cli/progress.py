@@ -119,7 +119,7 @@ def make_worker_note(client: "Client", status: Status) -> str:
 
 
 def make_refusal_note(job: "Job", status: Status) -> str:
-    """Return what the place of the job's shards has refused its workers of late."""
+    """Return what its source or the place of its shards has refused the job's workers of late."""
     if status.state.is_final:
         return ""
     try:

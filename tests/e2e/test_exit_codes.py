@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 from shoal_command import FinishedRun, Shoal
 
+from shoal import Client
+from shoal.shared.settings import Settings
+
 
 def fail(shoal: Shoal, *arguments: object) -> tuple[int, str]:
     done = shoal.run(*arguments)
@@ -136,12 +139,16 @@ def test_a_wrong_setting_is_wrong_use(
     assert remedy in error
 
 
-def test_a_job_without_a_result_prints_its_last_status_as_json(
+def test_a_job_without_a_result_prints_its_last_status_and_what_refuses_its_workers(
     embedded: Shoal, photographs: Path
 ) -> None:
     job = embedded.submit(photographs)
     late = embedded.run("wait", job, "--timeout", 0.2, "--json")
     assert (late.returncode, json.loads(late.stdout)["state"]) == (1, "queued")
+    with Client(settings=Settings(home=embedded.home), start_workers=False) as client:
+        client.job(job).ledger.note_refusal("on anna, s3://photos does not answer.")
+    told = embedded.run("status", job).stderr
+    assert "Within the last minute: on anna, s3://photos does not answer." in told
     embedded.output("cancel", job)
     for command in (["wait"], ["status", "--watch"]):
         ended = embedded.run(*command, job, "--json")

@@ -231,6 +231,10 @@ def test_urls_have_the_source_that_all_of_them_are_below(tree):
     assert list(read("list.txt").paths) == ["17", "a.jpg?size=2"]
 
 
+def test_a_scheme_in_capitals_is_the_same_source():
+    assert read("HTTPS://images.example/a.jpg").source == "https://images.example"
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

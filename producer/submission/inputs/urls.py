@@ -34,8 +34,9 @@ def add_url(given: str, found: Found) -> str:
     Raises:
         SourceError: It may not be read, or cannot be listed.
     """
-    url = given.rstrip("/") if given.count("/") > 2 else given
-    if not url.partition("://")[2].strip("/"):
+    scheme, _, rest = given.partition("://")
+    url = f"{scheme.lower()}://{rest.rstrip('/')}"
+    if not rest.strip("/"):
         raise SourceError(f"{given} names no bucket or server: give it as in s3://bucket/photos.")
     if kind_of(path_of(url)) in readable_kinds():
         add_image_url(url, found)
