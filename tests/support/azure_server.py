@@ -39,7 +39,7 @@ def install_azurite(directory: Path) -> Path:
 def running_azurite(program: Path, home: Path) -> Iterator[dict[str, str]]:
     """Keep a server running; yield the variables by which programs find it."""
     port = find_free_port()
-    command = [program, "--silent", "--skipApiVersionCheck", "--location", home]
+    command = [str(program), "--silent", "--skipApiVersionCheck", "--location", str(home)]
     options = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
     with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL) as process:
         try:
