@@ -24,7 +24,7 @@ from shoal.producer.cli.main import main
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-KNOWN = {"python", "sh", "text", "json", "toml"}
+KNOWN = {"python", "sh", "text", "json", "toml", "yaml"}
 
 TUTORIAL = "docs/tutorial.md"
 SCRIPT = "docs/how-to/submit-from-a-script.md"
@@ -42,7 +42,7 @@ NEEDS_A_RESULT = re.compile(
     r"shoal (wait|result|plot|report|duplicates|evaluate|features|search|recommend|name|organize)\b"
 )
 BRINGS_WORKERS = re.compile(r"shoal (run|worker)\b|docker compose up|client\.submit\(")
-COMMAND = re.compile(r"(?:^|[|;(]|&&)\s*shoal (.*)")
+COMMAND = re.compile(r"(?:^|[|;(]|&&|--)\s*shoal (.*)")
 SECONDS = 90
 PHOTOGRAPHS = 24
 

@@ -19,7 +19,8 @@ from shoal import Client
 from shoal.shared.jobs import State
 from shoal.shared.settings import Settings
 from shoal.shared.store import Ledger
-from shoal.shared.store.keys import CLAIMS, JOBS, SEEN_WORKERS, WORKER, WORKERS
+from shoal.shared.store.keys import CLAIMS, COUNTS, JOBS, SEEN_WORKERS, WORKER, WORKERS, workers
+from shoal.shared.tasks import PROTOCOL
 
 LEASE_SECONDS = 3
 INTERRUPTED = 128 + signal.SIGINT
@@ -214,8 +215,8 @@ def test_nothing_of_an_ended_job_is_left(
     wait_until(lambda: not left(), 60, "all keys of the jobs are gone")
     # A worker's next sweep forgets the ids as well.
     wait_until(lambda: not server.client.exists(JOBS), 30, "the list of jobs is empty")
-    documented = (WORKERS, WORKER, CLAIMS, "shoal:celery:")
+    documented = (WORKERS, WORKER, CLAIMS, COUNTS, workers(PROTOCOL), "shoal:celery:")
     for key in map(bytes.decode, server.client.scan_iter("*")):
         assert key.startswith(documented)
-        stays = "_kombu.binding" in key or key in (WORKERS, SEEN_WORKERS)
+        stays = "_kombu.binding" in key or key in (WORKERS, SEEN_WORKERS, COUNTS, workers(PROTOCOL))
         assert stays or server.client.ttl(key) > 0

@@ -12,11 +12,14 @@ from web_server import WebServer
 from shoal.producer.job import Job
 from shoal.producer.web.api import events
 from shoal.producer.web.pages import downloads
-from shoal.shared.store import Kind, PoolProcess, Work, WorkerFacts
+from shoal.shared.store import Kind, PoolProcess, Work, WorkerFacts, keys
+from shoal.shared.tasks import KNOWN, PROTOCOL
 
 NAME = "<b>one</b>@anna"
 WORK = Work("loading", "0123456789ab", 1234, 7)
-FACTS = WorkerFacts(host="anna", version="1.2.3", processes=(PoolProcess(8, 2**21, WORK),))
+FACTS = WorkerFacts(
+    host="anna", version="1.2.3", protocols=KNOWN, processes=(PoolProcess(8, 2**21, WORK),)
+)
 
 
 @pytest.fixture
@@ -52,11 +55,12 @@ def test_a_stream_says_whether_workers_run_while_there_is_work(
         (tmp_path / f"{name}.png").touch()
     job = web.client.submit(tmp_path, clusters=2)
     stream = Listener(web, f"/jobs/{job.id}/events")
-    wait_until(lambda: {"running": True, "heard_at": None} in stream.workers)
-    for key in ("shoal:workers", "shoal:workers:seen"):
+    wait_until(lambda: {"running": True, "heard_at": None, "lack": ""} in stream.workers)
+    for key in (keys.WORKERS, keys.workers(PROTOCOL), keys.SEEN_WORKERS):
         redis_server.client.zincrby(key, -60, worker)
-    wait_until(lambda: not stream.workers[-1]["running"])
-    assert stream.workers[-1]["heard_at"] > 0
+    wait_until(lambda: stream.workers[-1]["heard_at"])
+    assert not stream.workers[-1]["running"]
+    assert "no worker is running" in stream.workers[-1]["lack"]
     wait_until(lambda: stream.repeated)
     assert 'data-part="idle" hidden' not in web.http.get(f"/jobs/{job.id}").text
     job.cancel()
