@@ -91,11 +91,12 @@ def proxied() -> Iterator[Callable[[float], None]]:
     ) as process:
         assert process.stdin
         assert process.stdout
-        process.stdout.readline()
+        answers = process.stdout
+        answers.readline()
 
         def set_delay(seconds: float) -> None:
             print(seconds, file=process.stdin, flush=True)
-            process.stdout.readline()  # type: ignore[union-attr]
+            answers.readline()
 
         try:
             yield set_delay
